@@ -1,0 +1,19 @@
+"""Packaging of tmrl_ros for colcon."""
+
+from setuptools import setup
+
+setup(
+    name="tmrl_ros",
+    version="0.1.0",
+    packages=["tmrl_ros"],
+    data_files=[
+        ("share/ament_index/resource_index/packages", ["resource/tmrl_ros"]),
+        ("share/tmrl_ros", ["package.xml"]),
+    ],
+    install_requires=["setuptools"],
+    zip_safe=True,
+    maintainer="TMRL stack maintainers",
+    maintainer_email="maintainers@tmrl-stack.org",
+    description="What every node of the TMRL stack shares",
+    license="Apache-2.0",
+)

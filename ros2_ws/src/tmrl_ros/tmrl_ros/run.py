@@ -1,0 +1,49 @@
+"""Runs one node as one process: clean end on Ctrl-C, one sentence and exit code 1 on an error."""
+
+import signal
+import sys
+from collections.abc import Callable
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.experimental import EventsExecutor
+from rclpy.node import Node
+
+from tmrl_ros.parameters import ParameterError
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_BAD_PARAMETERS = 2
+
+
+def run_node(factory: Callable[[], Node], args: list[str] | None = None) -> int:
+    """Creates a node, spins it until it is told to stop, and destroys it.
+
+    An exception in a callback ends the process: a node that goes on after an unexpected error would
+    look alive without being so. The supervisor names the dead node and the arm holds.
+
+    Args:
+        factory: Creates the node; it may raise ParameterError.
+        args: Command line; None takes the process's own.
+
+    Returns:
+        Exit code: 0 after a normal stop, 2 after bad parameters. Other errors propagate.
+    """
+    rclpy.init(args=args)
+    signal.signal(signal.SIGTERM, lambda *_: rclpy.try_shutdown())
+    try:
+        node = factory()
+    except ParameterError as error:
+        print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201 - no logger without a node
+        rclpy.try_shutdown()
+        return EXIT_BAD_PARAMETERS
+    executor = EventsExecutor()
+    executor.add_node(node)
+    try:
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        node.get_logger().debug("told to stop")
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return EXIT_OK
