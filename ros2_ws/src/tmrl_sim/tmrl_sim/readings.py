@@ -1,0 +1,75 @@
+"""What an arm reports after a control step; the same for the physics cell and the loopback."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmrl_sim.layouts import Layout
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ArmReadings:
+    """State of the arm at one instant."""
+
+    time_s: float
+    """Simulated time since the reset [s]."""
+    joint_position_rad: Array
+    """Shape (6,): waist, shoulder, elbow, forearm_roll, wrist_angle, wrist_rotate [rad]."""
+    joint_velocity_rad_s: Array
+    """Shape (6,), same order [rad/s]."""
+    tool_position_m: Array
+    """Shape (3,): origin of the tool frame in the base frame [m]."""
+    tool_quaternion_wxyz: Array
+    """Shape (4,): rotation of the tool frame in the base frame, scalar first."""
+    gripper_opening: float
+    """Measured opening, 0 (fingers touch) to 1 (fully open)."""
+    gripper_commanded: float
+    """Opening asked for by the last command, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class ObjectPose:
+    """Pose of one object in the base frame."""
+
+    position_m: Array
+    """Shape (3,) [m]."""
+    quaternion_wxyz: Array
+    """Shape (4,), scalar first."""
+
+
+class Cell(Protocol):
+    """What a task needs from a simulated cell."""
+
+    def reset(self, layout: Layout) -> ArmReadings:
+        """Put the arm and the objects where `layout` says."""
+        ...
+
+    def step(
+        self,
+        position_m: Array,
+        quaternion_wxyz: Array,
+        gripper_opening: float,
+        duration_s: float = 0.2,
+    ) -> ArmReadings:
+        """Move the tool to a pose in the base frame, arriving after `duration_s`."""
+        ...
+
+    def readings(self) -> ArmReadings:
+        """The arm's state now."""
+        ...
+
+    def object_poses(self) -> dict[str, ObjectPose]:
+        """Pose of every object by name."""
+        ...
+
+    def objects_in_pot(self) -> frozenset[str]:
+        """Names of the objects that lie in the pot."""
+        ...
+
+    def success(self, target: str) -> bool:
+        """Whether `target` lies in the pot and the gripper is open."""
+        ...
