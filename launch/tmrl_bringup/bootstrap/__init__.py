@@ -1,0 +1,1 @@
+"""Makes the environment that everything else runs in; Python standard library only."""

@@ -1,0 +1,100 @@
+"""Computes the environment variables with which everything runs."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from tmrl_bringup.bootstrap.layout import Layout
+
+_DEFAULTS = {
+    "MUJOCO_GL": "egl",
+    # More threads than cores make torch's spin barriers up to thirty times slower.
+    "OMP_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "RMW_IMPLEMENTATION": "rmw_fastrtps_cpp",
+    "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+    "ROS_DOMAIN_ID": "42",
+}
+"""Used where the calling shell does not say otherwise."""
+
+
+def runtime_environment(layout: Layout, caller: Mapping[str, str]) -> dict[str, str]:
+    """Returns the caller's environment with the virtual environment and the workspace entered.
+
+    Args:
+        layout: The checkout; it must be set up.
+        caller: Environment variables of the calling process.
+    """
+    workspace = json.loads(_snapshot_file(layout).read_text(encoding="utf-8"))
+    return _prepend(build_environment(layout, caller), workspace)
+
+
+def build_environment(layout: Layout, caller: Mapping[str, str]) -> dict[str, str]:
+    """Returns the caller's environment with the virtual environment entered.
+
+    Args:
+        layout: The checkout; its Python packages must be installed.
+        caller: Environment variables of the calling process.
+    """
+    environment = {**_DEFAULTS, **caller, "VIRTUAL_ENV": str(layout.venv)}
+    environment.pop("PYTHONHOME", None)
+    prefixes = {"PATH": [str(layout.venv / "bin")]}
+    if not _sees_system_packages(layout):
+        vendored = sorted(layout.venv.glob("lib/python3*/site-packages/ros_*.libs"))
+        prefixes["AMENT_PREFIX_PATH"] = [str(layout.venv)]
+        prefixes["CMAKE_PREFIX_PATH"] = [str(layout.venv)]
+        prefixes["LD_LIBRARY_PATH"] = [str(layout.venv / "lib"), *map(str, vendored)]
+        # Without this mark the wheels start every Python process twice to set LD_LIBRARY_PATH.
+        environment["_ROS_WHEELS_BOOTSTRAP_COMPLETE"] = "1"
+    return _prepend(environment, prefixes)
+
+
+def record_workspace(layout: Layout) -> None:
+    """Writes down what colcon's set-up script adds, so that no verb has to run the script again.
+
+    Args:
+        layout: The checkout; its workspace must be built.
+    """
+    bare = {"PATH": os.defpath, "COLCON_PYTHON_EXECUTABLE": str(layout.python)}
+    answer = subprocess.run(
+        ["bash", "-c", '. "$0" && env -0', layout.install / "local_setup.bash"],
+        env=bare,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    after = dict(entry.split("=", 1) for entry in answer.stdout.split("\0") if "=" in entry)
+    added: dict[str, list[str]] = {}
+    for name in ("AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH"):
+        known = bare.get(name, "").split(os.pathsep)
+        parts = after.get(name, "").split(os.pathsep)
+        added[name] = [part for part in parts if part and part not in known]
+    _snapshot_file(layout).write_text(json.dumps(added, indent=2), encoding="utf-8")
+
+
+def differences(environment: Mapping[str, str], caller: Mapping[str, str]) -> dict[str, str]:
+    """Returns the variables of `environment` that `caller` lacks or has otherwise."""
+    return {name: value for name, value in environment.items() if caller.get(name) != value}
+
+
+def _snapshot_file(layout: Layout) -> Path:
+    return layout.install / "tmrl-environment.json"
+
+
+def _sees_system_packages(layout: Layout) -> bool:
+    config = (layout.venv / "pyvenv.cfg").read_text(encoding="utf-8")
+    return "include-system-site-packages = true" in config
+
+
+def _prepend(
+    environment: Mapping[str, str], prefixes: Mapping[str, list[str]]
+) -> dict[str, str]:
+    result = dict(environment)
+    for name, entries in prefixes.items():
+        present = [part for part in result.get(name, "").split(os.pathsep) if part]
+        joined = entries + [part for part in present if part not in entries]
+        if joined:
+            result[name] = os.pathsep.join(joined)
+    return result

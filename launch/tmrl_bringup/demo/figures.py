@@ -1,0 +1,68 @@
+"""The two figures of a session's report: the learning curve and sigma per chunk."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from tmrl_common.types import Outcome
+
+from tmrl_bringup.demo.history import WINDOW, Episode, success_over_window
+
+matplotlib.use("Agg")
+_SUCCESS = "#1b7f4d"
+_FAILURE = "#c9c9c9"
+_LINE = "#1f4e9c"
+
+
+def draw_learning_curve(episodes: Sequence[Episode], title: str, path: Path) -> None:
+    """Success of every episode as ticks, and over the last 20 as a line.
+
+    Args:
+        episodes: Finished episodes in order.
+        title: Says method and seed.
+        path: PNG to write.
+    """
+    figure = Figure(figsize=(7.0, 3.4), dpi=150, layout="constrained")
+    axes = figure.subplots()
+    rates = success_over_window(episodes)
+    axes.plot(range(1, len(rates) + 1), rates, color=_LINE, lw=2, label=f"over the last {WINDOW}")
+    finished = [e for e in episodes if e.outcome not in (Outcome.PENDING, Outcome.DISCARDED)]
+    for index, episode in enumerate(finished, start=1):
+        won = episode.outcome is Outcome.SUCCESS
+        axes.plot(index, 1.04 if won else -0.04, "|", color=_SUCCESS if won else _FAILURE, ms=7)
+    axes.axhline(0.9, color="0.6", lw=0.8, ls="--")
+    axes.set(xlabel="episode", ylabel="success", ylim=(-0.08, 1.08), title=title)
+    axes.legend(loc="center right", frameon=False)
+    figure.savefig(path)
+
+
+def draw_sigma(episodes: Sequence[Episode], title: str, path: Path) -> None:
+    """Sigma of every chunk: episodes along x, chunks within the episode along y.
+
+    Args:
+        episodes: Episodes in order.
+        title: Says method and seed.
+        path: PNG to write.
+    """
+    longest = max((len(e.sigmas) for e in episodes), default=0)
+    image = np.full((max(longest, 1), max(len(episodes), 1)), np.nan)
+    for column, episode in enumerate(episodes):
+        image[: len(episode.sigmas), column] = episode.sigmas
+    figure = Figure(figsize=(7.0, 3.4), dpi=150, layout="constrained")
+    axes = figure.subplots()
+    shown = axes.imshow(
+        image,
+        origin="lower",
+        aspect="auto",
+        vmin=0.0,
+        vmax=1.0,
+        cmap="viridis",
+        extent=(0.5, image.shape[1] + 0.5, -0.5, image.shape[0] - 0.5),
+        interpolation="nearest",
+    )
+    bar = figure.colorbar(shown, ax=axes)
+    bar.set_label("σ   (0: follow the context, 1: marginal)")
+    axes.set(xlabel="episode", ylabel="chunk within the episode", title=title)
+    figure.savefig(path)

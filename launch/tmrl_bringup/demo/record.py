@@ -1,0 +1,109 @@
+"""What the live view knows about a session: fed by messages, free of ROS."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from tmrl_common.types import Outcome
+
+from tmrl_bringup.demo.history import WINDOW, Episode, successes
+
+
+@dataclass
+class LearnerFacts:
+    """The newest of learner/status.
+
+    Attributes:
+        phase: "warmup", "training" or "base"; empty before the first message.
+        transitions_stored: Transitions in the replay buffer.
+        rounds: Update rounds done.
+        rounds_owed: Update rounds still to do.
+        rounds_per_s: Rate of rounds.
+        actor_version: Version of the newest published actor.
+        metrics: Losses and temperatures by name.
+        reason: What is wrong; empty while healthy.
+    """
+
+    phase: str = ""
+    transitions_stored: int = 0
+    rounds: int = 0
+    rounds_owed: int = 0
+    rounds_per_s: float = 0.0
+    actor_version: int = 0
+    metrics: dict[str, float] = field(default_factory=lambda: dict[str, float]())
+    reason: str = ""
+
+
+@dataclass
+class SessionRecord:
+    """Everything on the screen.
+
+    Attributes:
+        episodes: By number, in order.
+        control_period_s: Robot time of one executed step.
+        state: Where the episode state machine stands, in words.
+        state_reason: Why, one sentence.
+        learner: Newest facts of the learner.
+        transitions_published: Highest sequence number that the agent published.
+        round_trip_s: Of the last chunk, agent to policy server and back.
+        agent_reason: What is wrong with the agent; empty while healthy.
+        controller: Mode of the controller and why, in words.
+        chunks_refused: Chunks that the controller refused whole.
+        last_refusal: Sentence of the last refusal.
+        events: The newest things worth a line, oldest first.
+    """
+
+    control_period_s: float
+    episodes: dict[int, Episode] = field(default_factory=lambda: dict[int, Episode]())
+    state: str = "starting"
+    state_reason: str = ""
+    learner: LearnerFacts = field(default_factory=LearnerFacts)
+    transitions_published: int = 0
+    round_trip_s: float = 0.0
+    agent_reason: str = ""
+    controller: str = ""
+    chunks_refused: int = 0
+    last_refusal: str = ""
+    events: deque[str] = field(default_factory=lambda: deque[str](maxlen=6))
+
+    def episode(self, number: int) -> Episode:
+        """The episode of that number, new if it was not known."""
+        return self.episodes.setdefault(number, Episode(number))
+
+    def on_transition(self, episode: int, revision: int, sigma: float, steps: int) -> None:
+        """Takes one published transition; revisions change a label, not what was executed."""
+        if revision == 0:
+            self.episode(episode).sigmas.append(sigma)
+            self.episode(episode).steps += steps
+
+    def on_outcome(self, episode: int, outcome: Outcome, detail: str) -> None:
+        """Takes a label, new or revised."""
+        entry = self.episode(episode)
+        entry.outcome, entry.detail = outcome, detail
+        suffix = f" ({detail})" if detail else ""
+        self.events.append(f"episode {episode}: {outcome.name.lower()}{suffix}")
+
+    @property
+    def in_order(self) -> list[Episode]:
+        """Episodes by number."""
+        return [self.episodes[number] for number in sorted(self.episodes)]
+
+    @property
+    def finished(self) -> int:
+        """Episodes that have a label."""
+        return sum(e.outcome is not Outcome.PENDING for e in self.episodes.values())
+
+    @property
+    def success_last_window(self) -> float:
+        """Success rate over the last 20 labelled episodes, 0 before the first."""
+        values = successes(self.in_order)[-WINDOW:]
+        return float(values.mean()) if len(values) else 0.0
+
+    def reached(self, rate: float) -> bool:
+        """Whether a full window of episodes succeeded at that rate."""
+        values = successes(self.in_order)
+        return len(values) >= WINDOW and float(values[-WINDOW:].mean()) >= rate - 1e-9
+
+    @property
+    def robot_minutes(self) -> float:
+        """Robot time of all executed steps."""
+        return sum(e.steps for e in self.episodes.values()) * self.control_period_s / 60.0

@@ -1,0 +1,34 @@
+"""The directory of a run: made once, and gone on with when it exists already."""
+
+import time
+from pathlib import Path
+
+from tmrl_bringup.rig import RigError
+
+
+def prepare_run_dir(path: Path | None) -> Path:
+    """Makes the directory of a run.
+
+    Args:
+        path: Where; None for a new one below `runs/`, named after date and time.
+
+    Returns:
+        Its absolute path.
+
+    Raises:
+        RigError: The path cannot be a directory or cannot be written to.
+    """
+    chosen = path or Path("runs", time.strftime("%Y%m%d_%H%M%S"))
+    try:
+        chosen.mkdir(parents=True, exist_ok=True)
+        probe = chosen / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise RigError(f"cannot write to {chosen}: {error.strerror}; choose another run directory")
+    return chosen.resolve()
+
+
+def has_history(run_dir: Path) -> bool:
+    """Whether a session ran there before: its journal exists."""
+    return (run_dir / "journal.sqlite").exists()
