@@ -1,0 +1,1 @@
+"""Plain types, protocol, errors, clocks and geometry shared by every part."""

@@ -1,0 +1,1 @@
+"""Networks that the policy server acts with and the learner trains."""

@@ -1,0 +1,1 @@
+"""Serves policies to robots over ZeroMQ."""
