@@ -38,8 +38,8 @@ class ToolTarget:
         """Apply one action.
 
         Args:
-            action: Shape (7,): translation [m] and rotation vector [rad] in the base frame, absolute
-                gripper opening. The translation is shortened to `MAX_TRANSLATION_M` and the
+            action: Shape (7,): translation [m] and rotation vector [rad] in the base frame,
+                absolute gripper opening. The translation is shortened to `MAX_TRANSLATION_M` and the
                 position kept inside the workspace box.
 
         Returns:
@@ -49,15 +49,17 @@ class ToolTarget:
             ValueError: `action` has another shape or is not finite.
         """
         if action.shape != (7,) or not np.isfinite(action).all():
-            raise ValueError(f"action {action} has to be 7 finite numbers: {', '.join(ACTION_NAMES)}")
+            raise ValueError(
+                f"action {action} has to be 7 finite numbers: {', '.join(ACTION_NAMES)}"
+            )
         values = action.astype(np.float64)
         length_m = float(np.linalg.norm(values[:3]))
         if length_m > MAX_TRANSLATION_M:
             values[:3] *= MAX_TRANSLATION_M / length_m
         quaternion = self.quaternion_wxyz.copy()
-        if values[3:6].any():
+        angle_rad = float(np.linalg.norm(values[3:6]))
+        if angle_rad > 0.0:
             turn, turned = np.empty(4), np.empty(4)
-            angle_rad = float(np.linalg.norm(values[3:6]))
             mujoco.mju_axisAngle2Quat(turn, values[3:6] / angle_rad, angle_rad)
             mujoco.mju_mulQuat(turned, turn, quaternion)
             quaternion = turned

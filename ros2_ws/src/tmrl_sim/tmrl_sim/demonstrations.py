@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,10 +115,10 @@ def main() -> None:
     arguments = parser.parse_args()
     demonstrations = generate(arguments.episodes, arguments.seed)
     demonstrations.save(arguments.out)
-    print(
+    sys.stdout.write(
         f"{arguments.out}: {len(demonstrations.episode_lengths)} episodes, "
         f"{len(demonstrations.actions)} steps; expert success "
-        f"{arguments.episodes}/{demonstrations.attempts}"
+        f"{arguments.episodes}/{demonstrations.attempts}\n"
     )
 
 

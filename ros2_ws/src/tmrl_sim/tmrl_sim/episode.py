@@ -52,9 +52,7 @@ def run_expert(
         seen = proprio(cell.readings()), context(cell.object_poses())
         action = expert.act(*seen)
         target_pose = target_pose.moved(action)
-        cell.step(
-            target_pose.position_m, target_pose.quaternion_wxyz, target_pose.gripper_opening
-        )
+        cell.step(target_pose.position_m, target_pose.quaternion_wxyz, target_pose.gripper_opening)
         rows.append((*seen, action))
     proprios, contexts, actions = (np.stack(column) for column in zip(*rows, strict=True))
     return ExpertEpisode(proprios, contexts, actions, success_at is not None)

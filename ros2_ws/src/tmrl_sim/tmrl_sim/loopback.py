@@ -89,9 +89,7 @@ class LoopbackCell:
         self._opening = float(gripper_opening)
         self._time_s += duration_s
         self.steps += 1
-        self.commands.append(
-            (self._position_m, self._quaternion, self._opening, float(duration_s))
-        )
+        self.commands.append((self._position_m, self._quaternion, self._opening, float(duration_s)))
         return self.readings()
 
     def readings(self) -> ArmReadings:
