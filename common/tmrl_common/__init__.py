@@ -1,1 +1,4 @@
-"""Plain types, protocol, errors, clocks and geometry shared by every part."""
+"""What every part shares: plain types, errors, time, geometry, configuration and the wire.
+
+Depends on numpy and msgpack only; `tmrl_common.transport` also needs pyzmq.
+"""
