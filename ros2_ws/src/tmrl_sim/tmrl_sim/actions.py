@@ -39,8 +39,8 @@ class ToolTarget:
 
         Args:
             action: Shape (7,): translation [m] and rotation vector [rad] in the base frame,
-                absolute gripper opening. The translation is shortened to `MAX_TRANSLATION_M` and the
-                position kept inside the workspace box.
+                absolute gripper opening. The translation is shortened to `MAX_TRANSLATION_M`, the
+                position is kept inside the workspace box.
 
         Returns:
             The next target.

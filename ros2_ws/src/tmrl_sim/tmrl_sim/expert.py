@@ -1,8 +1,8 @@
 """A scripted expert that picks one object and puts it into the pot.
 
-It decides from what the policy sees too, the robot state and the object positions, and from a memory
-of the phase, which those two imply almost everywhere. The way down is a funnel: the tool sinks only
-as it comes closer to its goal.
+It decides from what the policy sees too, the robot state and the object positions, and from a
+memory of the phase, which those two imply almost everywhere. The way down
+is a funnel: the tool sinks only as it comes closer to its goal.
 """
 
 from enum import Enum, auto
