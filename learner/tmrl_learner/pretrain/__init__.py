@@ -1,0 +1,1 @@
+"""Supervised pre-training of the small flow policies, before any reinforcement."""

@@ -1,0 +1,56 @@
+"""Trains to the end with a progress bar, and goes on where an interrupted training stopped."""
+
+from pathlib import Path
+
+from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
+from tqdm import tqdm
+
+from tmrl_learner.pretrain.config import PretrainConfig
+from tmrl_learner.pretrain.dataset import DemonstrationSet
+from tmrl_learner.pretrain.trainer import Trainer, ValidationLoss
+
+
+def policy_shape(config: PretrainConfig, demonstrations: DemonstrationSet) -> FlowPolicyConfig:
+    """Returns the sizes that the demonstrations dictate, smoothed or not as the method says."""
+    return FlowPolicyConfig(
+        proprio_dim=demonstrations.proprio.shape[1],
+        context_dim=demonstrations.context.shape[1],
+        action_dim=demonstrations.actions.shape[1],
+        context_smoothing=config.method == "csp",
+    )
+
+
+def train(
+    config: PretrainConfig, demonstrations: DemonstrationSet, stem: Path
+) -> tuple[FlowPolicy, ValidationLoss]:
+    """Trains a policy.
+
+    Args:
+        config: How to train.
+        demonstrations: At least two episodes.
+        stem: Path without suffix of the checkpoint from which an interrupted training goes on.
+
+    Returns:
+        The policy with averaged weights, and its loss on held-out episodes.
+
+    Raises:
+        ResumeError: There is a checkpoint, made with other settings or demonstrations.
+    """
+    trainer = Trainer(config, policy_shape(config, demonstrations), demonstrations)
+    if stem.with_name(stem.name + ".json").exists():
+        trainer.resume(stem)
+    label = f"{config.method}, seed {config.seed}"
+    with tqdm(
+        total=config.steps, initial=trainer.step, desc=label, unit="step", smoothing=0.05
+    ) as progress:
+        while trainer.step < config.steps:
+            trainer.train_step()
+            progress.update()
+            if trainer.step % config.validate_every == 0:
+                losses = trainer.validate()
+                progress.set_postfix_str(
+                    f"held-out loss {losses.clean:.3f} (marginal {losses.marginal:.3f})"
+                )
+            if trainer.step % config.checkpoint_every == 0:
+                trainer.save(stem)
+    return trainer.average, trainer.validate()

@@ -1,0 +1,189 @@
+"""Gradient steps on a flow policy, with everything needed to go on after an interruption."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tmrl_policies.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    load_checkpoint,
+    load_tensors_into,
+    save_checkpoint,
+)
+from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig, PolicyBatch
+from torch import Tensor
+
+from tmrl_learner.errors import ResumeError
+from tmrl_learner.pretrain.config import PretrainConfig
+from tmrl_learner.pretrain.dataset import DemonstrationSet, cut_chunks, split_episodes
+
+_KIND = "pretraining"
+_VALIDATION_SEED = 1
+_POLICY, _AVERAGE, _MEAN, _SQUARE = "policy.", "average.", "adam_mean.", "adam_square."
+
+
+@dataclass(frozen=True)
+class ValidationLoss:
+    """Flow-matching loss of the averaged weights on held-out episodes.
+
+    Attributes:
+        clean: With exact contexts.
+        marginal: With contexts that are pure noise; equal to ``clean`` without smoothing. Where
+            the two meet, the policy has stopped looking at its context.
+    """
+
+    clean: float
+    marginal: float
+
+
+class Trainer:
+    """AdamW with warm-up and cosine decay; the averaged weights are the result.
+
+    The same configuration and demonstrations give the same weights on the same machine, also when
+    the training was interrupted and resumed.
+    """
+
+    def __init__(
+        self, config: PretrainConfig, shape: FlowPolicyConfig, demonstrations: DemonstrationSet
+    ) -> None:
+        """Prepares step 0.
+
+        Args:
+            config: How to train.
+            shape: Sizes of the policy; its ``context_smoothing`` has to fit the method.
+            demonstrations: At least two episodes.
+        """
+        self.config = config
+        self.step = 0
+        self._demonstrations = demonstrations
+        chunks = cut_chunks(demonstrations, shape.horizon)
+        training, validation = split_episodes(
+            demonstrations, config.validation_fraction, config.seed
+        )
+        self._training = _rows(chunks, torch.from_numpy(training))
+        self._validation = _rows(chunks, torch.from_numpy(validation))
+        self._generator = torch.Generator().manual_seed(config.seed)
+        with torch.random.fork_rng():
+            torch.manual_seed(config.seed)
+            self.policy = FlowPolicy(shape)
+        self.policy.fit_normalisers(self._training)
+        self.average = FlowPolicy(shape)
+        self.average.load_state_dict(self.policy.state_dict())
+        self.average.eval().requires_grad_(False)
+        self._weights = list(self.policy.parameters())
+        self._average_weights = list(self.average.parameters())
+        self._optimiser = torch.optim.AdamW(
+            self._weights,
+            lr=config.learning_rate,
+            betas=(config.beta1, config.beta2),
+            weight_decay=config.weight_decay,
+            foreach=True,
+        )
+
+    def train_step(self) -> float:
+        """Takes one gradient step and returns its loss."""
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._learning_rate()
+        rows = torch.randint(
+            len(self._training.actions), (self.config.batch_size,), generator=self._generator
+        )
+        loss = self.policy.loss(_rows(self._training, rows), self._generator)
+        self._optimiser.zero_grad()
+        loss.backward()
+        self._optimiser.step()
+        self.step += 1
+        # The average follows closely at first: the initial weights mean nothing.
+        keep = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            torch._foreach_lerp_(self._average_weights, self._weights, 1.0 - keep)
+        return float(loss.detach())
+
+    def _learning_rate(self) -> float:
+        config = self.config
+        warm = min(1.0, (self.step + 1) / max(1, config.warmup_steps))
+        decay = 0.5 * (1.0 + math.cos(math.pi * self.step / config.steps))
+        low, high = config.final_learning_rate, config.learning_rate
+        return warm * (low + (high - low) * decay)
+
+    @torch.no_grad()
+    def validate(self) -> ValidationLoss:
+        """Returns losses on the held-out episodes, with the same noise at every call."""
+        smoothing = self.policy.config.context_smoothing
+        clean = self._loss_at(0.0)
+        return ValidationLoss(clean, self._loss_at(1.0) if smoothing else clean)
+
+    def _loss_at(self, sigma: float) -> float:
+        size = len(self._validation.actions)
+        generator = torch.Generator().manual_seed(_VALIDATION_SEED)
+        loss = self.average.loss(self._validation, generator, torch.full((size,), sigma))
+        return float(loss)
+
+    def save(self, stem: Path) -> None:
+        """Writes everything needed to go on: weights, averages, optimiser, randomness, step."""
+        tensors = {_POLICY + name: value for name, value in self.policy.state_dict().items()} | {
+            _AVERAGE + name: value for name, value in self.average.state_dict().items()
+        }
+        for name, weight in self.policy.named_parameters():
+            state = self._optimiser.state[weight]
+            tensors[_MEAN + name] = state["exp_avg"]
+            tensors[_SQUARE + name] = state["exp_avg_sq"]
+        tensors["generator"] = self._generator.get_state()
+        save_checkpoint(stem, _KIND, tensors, self._identity() | {"step": self.step})
+
+    def resume(self, stem: Path) -> None:
+        """Goes on from what :meth:`save` wrote.
+
+        Raises:
+            ResumeError: It was written with other settings, sizes or demonstrations.
+            CheckpointError: It is absent or damaged.
+        """
+        checkpoint = load_checkpoint(stem, _KIND)
+        written = dict(checkpoint.metadata)
+        step = written.pop("step")
+        if written != self._identity():
+            raise ResumeError(
+                f"{stem}.json was written with {written}, not with {self._identity()}; finish it "
+                "with the settings it names, or remove it"
+            )
+        load_tensors_into(self.policy, _with_prefix(checkpoint, _POLICY))
+        load_tensors_into(self.average, _with_prefix(checkpoint, _AVERAGE))
+        means, squares = _with_prefix(checkpoint, _MEAN), _with_prefix(checkpoint, _SQUARE)
+        for name, weight in self.policy.named_parameters():
+            self._optimiser.state[weight] = {
+                "step": torch.tensor(float(step)),
+                "exp_avg": means[name],
+                "exp_avg_sq": squares[name],
+            }
+        self._generator.set_state(checkpoint.tensors["generator"])
+        self.step = step
+
+    def _identity(self) -> dict[str, object]:
+        """What has to be equal for a training to be the same one, JSON-able."""
+        return {
+            "config": dataclasses.asdict(self.config),
+            "shape": dataclasses.asdict(self.policy.config),
+            "demonstrations_sha256": self._demonstrations.sha256(),
+        }
+
+
+def _rows(data: PolicyBatch, rows: Tensor) -> PolicyBatch:
+    return PolicyBatch(data.proprio[rows], data.context[rows], data.actions[rows])
+
+
+def _with_prefix(checkpoint: Checkpoint, prefix: str) -> dict[str, Tensor]:
+    """Returns the tensors below ``prefix``.
+
+    Raises:
+        CheckpointError: There are none.
+    """
+    found = {
+        name.removeprefix(prefix): tensor
+        for name, tensor in checkpoint.tensors.items()
+        if name.startswith(prefix)
+    }
+    if not found:
+        raise CheckpointError(f"the checkpoint holds no tensors named '{prefix}...'")
+    return found

@@ -1,0 +1,85 @@
+"""Saving and loading a :class:`FlowPolicy` with its configuration and statistics."""
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tmrl_policies.checkpoint import (
+    CheckpointError,
+    load_checkpoint,
+    load_tensors_into,
+    save_checkpoint,
+)
+from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
+
+_KIND = "flow_policy"
+_STEM = "policy"
+
+
+class LoadedPolicy(NamedTuple):
+    """A policy from a checkpoint.
+
+    Attributes:
+        policy: In evaluation mode, without gradients, on the CPU.
+        version: SHA-256 of its tensors file, hexadecimal.
+        training: How it was made, as given to :func:`save_flow_policy`.
+    """
+
+    policy: FlowPolicy
+    version: str
+    training: dict[str, Any]
+
+
+def save_flow_policy(folder: Path, policy: FlowPolicy, training: Mapping[str, Any]) -> str:
+    """Writes ``policy.safetensors`` and ``policy.json`` into ``folder``.
+
+    Args:
+        folder: Created if absent.
+        policy: The policy to save.
+        training: JSON-able account of how it was made.
+
+    Returns:
+        The policy's version: SHA-256 of the tensors file, hexadecimal.
+    """
+    metadata = {
+        "config": dataclasses.asdict(policy.config),
+        "statistics_hash": policy.statistics_hash(),
+        "training": dict(training),
+    }
+    return save_checkpoint(folder / _STEM, _KIND, policy.state_dict(), metadata)
+
+
+def load_flow_policy(folder: Path) -> LoadedPolicy:
+    """Reads the policy in ``folder``.
+
+    Raises:
+        CheckpointError: The checkpoint is absent, damaged, of another version, or its parts do
+            not belong together.
+    """
+    checkpoint = load_checkpoint(folder / _STEM, _KIND)
+    policy = FlowPolicy(_config_from(checkpoint.metadata["config"], folder))
+    load_tensors_into(policy, checkpoint.tensors)
+    if policy.statistics_hash() != checkpoint.metadata["statistics_hash"]:
+        raise CheckpointError(
+            f"the normalisation statistics of the policy in {folder} are not those its record "
+            "names: the two files do not belong together"
+        )
+    policy.eval().requires_grad_(False)
+    return LoadedPolicy(policy, checkpoint.sha256, checkpoint.metadata["training"])
+
+
+def _config_from(values: Mapping[str, Any], folder: Path) -> FlowPolicyConfig:
+    known = [field.name for field in dataclasses.fields(FlowPolicyConfig)]
+    for name in values:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise CheckpointError(
+                f"the policy in {folder} has an unknown setting '{name}' (nearest known: "
+                f"'{nearest}'); it was written by newer software"
+            )
+    try:
+        return FlowPolicyConfig(**values)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"the policy in {folder} has a bad configuration: {error}") from error

@@ -1,0 +1,209 @@
+"""The high-level actor that steers a frozen policy: three independent tanh-Gaussian heads.
+
+Per chunk it sees the policy's features and picks the initial flow noise z, the context time and,
+if it has that head, the context noise (paper, workshop version, Eq. 8). Its values lie in
+[-1, 1]; :func:`scale_steering` turns them into what is executed.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class SteeringActorConfig:
+    """Shape of a :class:`SteeringActor`.
+
+    Attributes:
+        features_dim: Length of what the actor sees.
+        z_dim: Length of z, one row of the initial flow noise.
+        epsilon_dim: Length of the context noise; 0 leaves that head out.
+        sigma_head: Whether the actor picks the context time.
+        hidden: Width of the hidden layers.
+        layers: Number of hidden layers.
+        log_std_min: Lower end of the range of log standard deviations.
+        log_std_max: Upper end of that range.
+    """
+
+    features_dim: int
+    z_dim: int
+    epsilon_dim: int = 0
+    sigma_head: bool = True
+    hidden: int = 128
+    layers: int = 2
+    log_std_min: float = -5.0
+    log_std_max: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Refuses sizes that make no network.
+
+        Raises:
+            ValueError: The message names the field, its value and its limit.
+        """
+        for name in ("features_dim", "z_dim", "hidden", "layers"):
+            value = getattr(self, name)
+            if value < 1:
+                raise ValueError(f"{name} is {value}; it has to be at least 1")
+        if self.epsilon_dim < 0:
+            raise ValueError(f"epsilon_dim is {self.epsilon_dim}; it has to be at least 0")
+        if not self.log_std_min < self.log_std_max:
+            raise ValueError(
+                f"log_std_min is {self.log_std_min}; it has to lie below log_std_max "
+                f"({self.log_std_max})"
+            )
+
+    @property
+    def head_dims(self) -> tuple[int, int, int]:
+        """Lengths of the z, tau and epsilon heads; 0 for a head that is left out."""
+        return self.z_dim, int(self.sigma_head), self.epsilon_dim
+
+
+class SteeringSample(NamedTuple):
+    """High-level actions in [-1, 1] with their log-probabilities, head by head.
+
+    A head that is left out has width 0 and log-probability 0.
+
+    Attributes:
+        z: Shape (B, z_dim).
+        tau: Context time before scaling, shape (B, 1) or (B, 0).
+        epsilon: Shape (B, epsilon_dim).
+        log_prob_z: Shape (B,), nats, tanh-corrected; likewise the next two.
+        log_prob_tau: Shape (B,).
+        log_prob_epsilon: Shape (B,).
+    """
+
+    z: Tensor
+    tau: Tensor
+    epsilon: Tensor
+    log_prob_z: Tensor
+    log_prob_tau: Tensor
+    log_prob_epsilon: Tensor
+
+
+class SteeringMode(NamedTuple):
+    """High-level actions in [-1, 1]; shapes as in :class:`SteeringSample`."""
+
+    z: Tensor
+    tau: Tensor
+    epsilon: Tensor
+
+
+@dataclass(frozen=True)
+class SteeringBounds:
+    """Ranges into which the actor's values are scaled.
+
+    Attributes:
+        z_bound: Largest magnitude of a component of z, above 0.
+        sigma_max: Largest context time, in [0, 1].
+        epsilon_bound: Largest magnitude of a component of epsilon, above 0.
+    """
+
+    z_bound: float
+    sigma_max: float
+    epsilon_bound: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuses empty ranges.
+
+        Raises:
+            ValueError: The message names the bound, its value and its limit.
+        """
+        for name in ("z_bound", "epsilon_bound"):
+            value = getattr(self, name)
+            if not 0.0 < value < math.inf:
+                raise ValueError(f"{name} is {value}; it has to be a finite number above 0")
+        if not 0.0 <= self.sigma_max <= 1.0:
+            raise ValueError(f"sigma_max is {self.sigma_max}; it has to lie in [0, 1]")
+
+
+class ScaledSteering(NamedTuple):
+    """High-level actions as the base policy takes them.
+
+    Attributes:
+        z: One row of the initial flow noise, shape (B, z_dim).
+        sigma: Context time in [0, sigma_max], shape (B,); 0 without a sigma head.
+        epsilon: Context noise, shape (B, epsilon_dim).
+    """
+
+    z: Tensor
+    sigma: Tensor
+    epsilon: Tensor
+
+
+def scale_steering(
+    z: Tensor, tau: Tensor, epsilon: Tensor, bounds: SteeringBounds
+) -> ScaledSteering:
+    """Scales values in [-1, 1] to the executed ranges: ``sigma = sigma_max * (tau + 1) / 2``.
+
+    Args:
+        z: Shape (B, z_dim).
+        tau: Shape (B, 1), or (B, 0) for an actor without sigma head.
+        epsilon: Shape (B, epsilon_dim).
+        bounds: The ranges.
+    """
+    sigma = (bounds.sigma_max * 0.5 * (tau + 1.0)).sum(dim=-1)
+    return ScaledSteering(z * bounds.z_bound, sigma, epsilon * bounds.epsilon_bound)
+
+
+class SteeringActor(nn.Module):
+    """Mish MLP with one mean and one log standard deviation per steered number."""
+
+    def __init__(self, config: SteeringActorConfig) -> None:
+        """Builds an actor with random weights."""
+        super().__init__()
+        self.config = config
+        widths = [config.features_dim, *[config.hidden] * config.layers]
+        layers: list[nn.Module] = []
+        for width_in, width_out in zip(widths, widths[1:], strict=False):
+            layers += [nn.Linear(width_in, width_out), nn.Mish()]
+        layers.append(nn.Linear(config.hidden, 2 * sum(config.head_dims)))
+        self.net = nn.Sequential(*layers)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns means and log standard deviations before the tanh, all heads side by side.
+
+        Args:
+            features: Shape (B, features_dim).
+
+        Returns:
+            Two tensors of shape (B, z_dim + 1 + epsilon_dim), less the heads left out.
+        """
+        mean, raw = self.net(features).chunk(2, dim=-1)
+        low, high = self.config.log_std_min, self.config.log_std_max
+        return mean, low + 0.5 * (high - low) * (torch.tanh(raw) + 1.0)
+
+    def sample(self, features: Tensor, generator: torch.Generator) -> SteeringSample:
+        """Draws reparametrised actions: gradients flow to the actor's parameters.
+
+        Args:
+            features: Shape (B, features_dim).
+            generator: Source of the randomness.
+        """
+        mean, log_std = self(features)
+        noise = torch.randn(mean.shape, generator=generator, device=mean.device)
+        pre_tanh = mean + log_std.exp() * noise
+        log_prob = _tanh_gaussian_log_prob(pre_tanh, noise, log_std)
+        dims = self.config.head_dims
+        z, tau, epsilon = torch.tanh(pre_tanh).split(dims, dim=-1)
+        per_head = (part.sum(dim=-1) for part in log_prob.split(dims, dim=-1))
+        return SteeringSample(z, tau, epsilon, *per_head)
+
+    def mode(self, features: Tensor) -> SteeringMode:
+        """Returns tanh of the means, without randomness; features of shape (B, features_dim)."""
+        mean, _ = self(features)
+        return SteeringMode(*torch.tanh(mean).split(self.config.head_dims, dim=-1))
+
+
+def _tanh_gaussian_log_prob(pre_tanh: Tensor, noise: Tensor, log_std: Tensor) -> Tensor:
+    """Log-density of ``tanh(pre_tanh)``, elementwise.
+
+    ``log(1 - tanh(u)^2)`` is taken as ``2 (log 2 - u - softplus(-2 u))``: it does not underflow
+    where the tanh saturates.
+    """
+    gaussian = -0.5 * noise.square() - log_std - 0.5 * math.log(2.0 * math.pi)
+    log_slope = 2.0 * (math.log(2.0) - pre_tanh - functional.softplus(-2.0 * pre_tanh))
+    return gaussian - log_slope
