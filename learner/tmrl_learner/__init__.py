@@ -1,0 +1,1 @@
+"""The learner: replay, actor-critic algorithms, pre-training. Knows nothing of ROS."""

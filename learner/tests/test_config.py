@@ -1,0 +1,77 @@
+"""Presets and overrides: what is refused, and what the sentence says."""
+
+import dataclasses
+import json
+
+import pytest
+
+from tmrl_learner.config import PRESETS, LearnerConfig, resolve
+from tmrl_learner.errors import ConfigError
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("method", ["tmrl", "dsrl"])
+def test_every_preset_resolves_and_dumps_as_json(preset: str, method: str) -> None:
+    config = resolve(preset, method)
+    assert config.method == method
+    assert config.agent.sigma_head is (method == "tmrl")
+    assert json.loads(json.dumps(config.to_mapping()))["agent"]["utd"] == config.agent.utd
+
+
+def test_dsrl_differs_from_tmrl_in_its_heads_only() -> None:
+    tmrl, dsrl = resolve("widowx", "tmrl").agent, resolve("widowx", "dsrl").agent
+    assert dataclasses.replace(tmrl, sigma_head=False, epsilon_head=False) == dsrl
+
+
+def test_overrides_take_dotted_keys_and_strings() -> None:
+    config = resolve(
+        "widowx_sim",
+        overrides={
+            "agent.utd": "10",
+            "agent.gamma": "0.9",
+            "agent.epsilon_head": "true",
+            "seed": 3,
+        },
+    )
+    assert (config.agent.utd, config.agent.gamma) == (10, 0.9)
+    assert config.agent.epsilon_head is True
+    assert config.seed == 3
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("agent.udt", 5, "unknown configuration key 'agent.udt'; did you mean 'utd'"),
+        ("agnt.utd", 5, "unknown configuration key"),
+        ("agent", 5, "does not name a single value"),
+        ("agent.utd.x", 5, "does not name a single value"),
+        ("agent.utd", "many", "'many'; it has to be of type int"),
+        ("agent.utd", 2.5, "whole number"),
+        ("agent.utd", True, "type int"),
+        ("agent.epsilon_head", "maybe", "true or false"),
+        ("agent.epsilon_head", 1, "type bool"),
+        ("agent.gamma", 1.5, r"agent\.gamma is 1\.5; it has to lie in \(0, 1\]"),
+        ("agent.gamma", "nan", "it has to lie in"),
+        ("agent.critics", 0, "at least 1"),
+        ("agent.z_bound", -1, "above 0"),
+        ("replay.capacity", 0, "at least 1"),
+        ("replay.success_share", 2, "lie in"),
+        ("schedule.warmup_chunks", 0, "at least 1"),
+        ("schedule.warmup_max_chunks", 1, "at least warmup_chunks"),
+        ("schedule.burst_rounds", -1, "cannot be below 0"),
+        ("method", "trml", "unknown method 'trml'; did you mean 'tmrl'"),
+    ],
+)
+def test_bad_overrides_are_refused_with_the_remedy(key: str, value: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        resolve("widowx_sim", overrides={key: value})
+
+
+def test_an_unknown_preset_suggests_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'widowx_sim'"):
+        resolve("widow_sim")
+
+
+def test_configuration_cannot_change_after_it_was_checked() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(LearnerConfig(), "method", "dsrl")  # noqa: B010

@@ -1,0 +1,1 @@
+"""Actor-critics that steer a frozen policy."""

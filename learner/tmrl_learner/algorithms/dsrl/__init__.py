@@ -1,0 +1,1 @@
+"""DSRL: z alone is chosen per chunk."""

@@ -1,0 +1,14 @@
+"""DSRL as a configuration of the shared agent.
+
+DSRL steers a frozen policy through its initial noise alone. That is TMRL without the heads for
+sigma and epsilon, so it shares actor, critics and updates instead of repeating them.
+"""
+
+from dataclasses import replace
+
+from tmrl_learner.algorithms.tmrl.config import TmrlConfig
+
+
+def as_dsrl(config: TmrlConfig) -> TmrlConfig:
+    """The same hyper-parameters with z as the only head: sigma is 0, epsilon drawn at random."""
+    return replace(config, sigma_head=False, epsilon_head=False)

@@ -1,0 +1,1 @@
+"""TMRL: z, context timestep and, if wanted, context noise are chosen per chunk."""

@@ -1,0 +1,217 @@
+"""Typed configuration of the learner and its named presets.
+
+A preset is a plain value. `resolve` picks one by name, applies the method and `key=value` overrides
+with dotted keys (`agent.utd=10`), and refuses every name that it does not know with the nearest one
+that it does.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from typing import Any
+
+from tmrl_learner.algorithms.dsrl.config import as_dsrl
+from tmrl_learner.algorithms.tmrl.config import TmrlConfig
+from tmrl_learner.errors import ConfigError
+
+METHODS = ("tmrl", "dsrl")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Lengths that the policy dictates (`PolicySpec` of the handshake).
+
+    Attributes:
+        features: S, of what the steering actor sees.
+        z: Z, of the latent as it is stored.
+        epsilon: E, of a context noise.
+    """
+
+    features: int
+    z: int
+    epsilon: int
+
+
+@dataclass(frozen=True)
+class ReplayConfig:
+    """The replay buffer.
+
+    Attributes:
+        capacity: Number of transitions; above it the oldest episodes are dropped whole.
+        success_share: Share of every minibatch drawn from successful episodes once there are any;
+            the rest is drawn from all. 0 switches the success stratum off.
+    """
+
+    capacity: int = 20_000
+    success_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuses a buffer that holds nothing and a share outside [0, 1].
+
+        Raises:
+            ConfigError: Names the value and the range.
+        """
+        if self.capacity < 1:
+            raise ConfigError(f"replay.capacity is {self.capacity}; it has to be at least 1")
+        if not 0 <= self.success_share <= 1:
+            raise ConfigError(
+                f"replay.success_share is {self.success_share}; it has to lie in [0, 1]"
+            )
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """When to explore blindly, and how much to learn afterwards.
+
+    Attributes:
+        warmup_chunks: Transitions to collect with uniform steering before any update.
+        warmup_successes: Successful episodes to collect before any update as well.
+        warmup_max_chunks: Ends the warm-up even without these successes.
+        burst_rounds: Update rounds owed at the moment at which the warm-up ends.
+        max_rounds_owed: Bound on the debt; a learner that fell behind skips what exceeds it.
+    """
+
+    warmup_chunks: int = 100
+    warmup_successes: int = 0
+    warmup_max_chunks: int = 1000
+    burst_rounds: int = 0
+    max_rounds_owed: int = 1000
+
+    def __post_init__(self) -> None:
+        """Refuses schedules that could never start.
+
+        Raises:
+            ConfigError: Names the value and the range.
+        """
+        if self.warmup_chunks < 1:
+            raise ConfigError(
+                f"schedule.warmup_chunks is {self.warmup_chunks}; it has to be at least 1, because "
+                "the first update needs a transition"
+            )
+        if self.warmup_max_chunks < self.warmup_chunks:
+            raise ConfigError(
+                f"schedule.warmup_max_chunks is {self.warmup_max_chunks}; it has to be at least "
+                f"warmup_chunks, {self.warmup_chunks}"
+            )
+        for name in ("warmup_successes", "burst_rounds", "max_rounds_owed"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"schedule.{name} is {getattr(self, name)}; it cannot be below 0")
+
+
+@dataclass(frozen=True)
+class LearnerConfig:
+    """Everything that decides what a learner does with the same transitions.
+
+    Attributes:
+        method: "tmrl" or "dsrl".
+        seed: Of the networks, of the draws from replay and of the actor's samples.
+        device: Torch device of the networks, "cpu" or "cuda".
+        agent: The actor-critic.
+        replay: The replay buffer.
+        schedule: Warm-up and update debt.
+    """
+
+    method: str = "tmrl"
+    seed: int = 0
+    device: str = "cpu"
+    agent: TmrlConfig = field(default_factory=TmrlConfig)
+    replay: ReplayConfig = field(default_factory=ReplayConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+
+    def __post_init__(self) -> None:
+        """Refuses an unknown method.
+
+        Raises:
+            ConfigError: Names the valid ones.
+        """
+        if self.method not in METHODS:
+            raise ConfigError(_unknown("method", self.method, METHODS))
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The resolved configuration as nested plain values, for `config.yaml` and checkpoints."""
+        return asdict(self)
+
+
+_ROBOT_AGENT = TmrlConfig(
+    epsilon_head=True,
+    z_bound=1.0,
+    sigma_max=0.5,
+    epsilon_bound=1.0,
+    hidden=512,
+    actor_layers=3,
+    critic_layers=3,
+    critics=5,
+    learning_rate=1e-3,
+    batch_size=256,
+    utd=20,
+    initial_temperature=1.0,
+)
+_ROBOT_REPLAY = ReplayConfig(capacity=10_000)
+
+PRESETS: Mapping[str, LearnerConfig] = {
+    "widowx_sim": LearnerConfig(
+        agent=TmrlConfig(),
+        schedule=ScheduleConfig(warmup_chunks=100, warmup_successes=3, warmup_max_chunks=1000),
+    ),
+    "widowx": LearnerConfig(agent=_ROBOT_AGENT, replay=_ROBOT_REPLAY),
+    "franka": LearnerConfig(agent=_ROBOT_AGENT, replay=_ROBOT_REPLAY),
+}
+
+
+def resolve(
+    preset: str, method: str = "tmrl", overrides: Mapping[str, Any] | None = None
+) -> LearnerConfig:
+    """Configuration of a named preset with a method and overrides.
+
+    Args:
+        preset: One of `PRESETS`.
+        method: One of `METHODS`; "dsrl" switches the sigma and epsilon heads off.
+        overrides: Dotted key to value; strings are converted to the type of the field.
+
+    Raises:
+        ConfigError: A name is unknown (the nearest valid one is suggested) or a value is invalid.
+    """
+    if preset not in PRESETS:
+        raise ConfigError(_unknown("preset", preset, PRESETS))
+    config = replace(PRESETS[preset], method=method)
+    for key, value in (overrides or {}).items():
+        config = _override(config, key, key.split("."), value)
+    if config.method == "dsrl":
+        config = replace(config, agent=as_dsrl(config.agent))
+    return config
+
+
+def _override(config: Any, key: str, path: list[str], value: Any) -> Any:
+    name, *rest = path
+    valid = [f.name for f in fields(config)]
+    if name not in valid:
+        raise ConfigError(_unknown("configuration key", key, valid))
+    current = getattr(config, name)
+    if rest and is_dataclass(current):
+        return replace(config, **{name: _override(current, key, rest, value)})
+    if rest or is_dataclass(current):
+        raise ConfigError(f"configuration key {key!r} does not name a single value")
+    return replace(config, **{name: _convert(key, value, type(current))})
+
+
+def _convert(key: str, value: Any, wanted: type) -> Any:
+    if wanted is bool and isinstance(value, str):
+        words = {"true": True, "false": False}
+        if value.lower() not in words:
+            raise ConfigError(f"{key} is {value!r}; it has to be true or false")
+        return words[value.lower()]
+    if (wanted is bool) != isinstance(value, bool):
+        raise ConfigError(f"{key} is {value!r}; it has to be of type {wanted.__name__}")
+    try:
+        converted = wanted(value)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{key} is {value!r}; it has to be of type {wanted.__name__}") from error
+    if wanted is int and isinstance(value, float) and converted != value:
+        raise ConfigError(f"{key} is {value!r}; it has to be a whole number")
+    return converted
+
+
+def _unknown(kind: str, name: str, valid: Iterable[str]) -> str:
+    names = sorted(valid)
+    nearest = difflib.get_close_matches(name.split(".")[-1], names, n=1, cutoff=0.0)
+    return f"unknown {kind} {name!r}; did you mean {nearest[0]!r}? Valid: {', '.join(names)}"

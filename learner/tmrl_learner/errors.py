@@ -1,0 +1,21 @@
+"""Errors of the learner. Each message names the value, the limit and the remedy."""
+
+
+class LearnerError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+class InvalidTransitionError(LearnerError):
+    """A transition contradicts itself or does not fit the configured sizes."""
+
+
+class ReplayFullError(LearnerError):
+    """One episode alone is longer than the whole replay buffer."""
+
+
+class ConfigError(LearnerError, ValueError):
+    """A configuration value or name is not valid."""
+
+
+class ResumeError(LearnerError):
+    """A checkpoint does not belong to this configuration or is incomplete."""

@@ -1,0 +1,1 @@
+"""Storage of transitions: exactly once, whole episodes, stratified draws."""

@@ -1,0 +1,252 @@
+"""The learner's core: transitions in, update rounds, actor snapshots and checkpoints out.
+
+No thread, no socket, no ROS: a shell (the ROS node, or the in-process loop) hands in transitions,
+asks how many rounds are owed and runs them when it likes.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save as encode_tensors
+
+from tmrl_common.types import Transition
+from tmrl_learner.algorithms.tmrl.agent import TmrlAgent
+from tmrl_learner.config import LearnerConfig, Sizes
+from tmrl_learner.errors import LearnerError, ResumeError
+from tmrl_learner.replay.buffer import InsertResult, ReplayBuffer
+from tmrl_learner.replay.sequences import SequenceIndex
+from tmrl_learner.replay.transition import check
+from tmrl_policies.checkpoint import load_checkpoint, save_checkpoint
+
+CHECKPOINT_KIND = "tmrl_learner"
+CHECKPOINT_STEM = "learner"
+
+Stream = tuple[str, str]
+"""Robot and session: within it sequence numbers count from 1."""
+
+
+class Phase(StrEnum):
+    """What the agent should steer with."""
+
+    WARMUP = "warmup"
+    TRAINING = "training"
+
+
+@dataclass(frozen=True)
+class ActorSnapshot:
+    """Weights of the steering actor, ready for the policy server.
+
+    Attributes:
+        version: Number of rounds behind the weights; 0 is the random initialisation.
+        content: safetensors; the metadata entry "steering" is JSON with the actor's configuration
+            and bounds.
+        sha256: Of `content`, hexadecimal. It tells two runs of the same version apart.
+    """
+
+    version: int
+    content: bytes
+    sha256: str
+
+
+@dataclass
+class Counters:
+    """What happened so far; part of the checkpoint.
+
+    Attributes:
+        stored: Transitions stored, each counted once.
+        revised: Transitions replaced by a higher revision.
+        duplicates: Transitions that had arrived before.
+        rounds: Update rounds done.
+        rounds_owed: Update rounds that the stored transitions still call for.
+        rounds_skipped: Rounds forgiven because the debt exceeded its bound.
+        training: Whether the warm-up has ended.
+    """
+
+    stored: int = 0
+    revised: int = 0
+    duplicates: int = 0
+    rounds: int = 0
+    rounds_owed: int = 0
+    rounds_skipped: int = 0
+    training: bool = False
+
+
+class LearnerSession:
+    """One learning run.
+
+    Args:
+        config: What to do with the transitions.
+        sizes: Lengths that the policy dictates.
+        steady_s: Steady clock, s; measures the duration of rounds and decides nothing.
+    """
+
+    def __init__(self, config: LearnerConfig, sizes: Sizes, steady_s: Callable[[], float]) -> None:
+        self.config = config
+        self.sizes = sizes
+        self.counters = Counters()
+        epsilon_dim = sizes.epsilon if config.agent.epsilon_head else 0
+        self.replay = ReplayBuffer(config.replay, sizes.features, sizes.z, epsilon_dim)
+        self.agent = TmrlAgent(config.agent, sizes, config.seed, config.device)
+        self._rng = np.random.default_rng(config.seed)
+        self._steady_s = steady_s
+        self._seen: dict[Stream, SequenceIndex] = {}
+        self._durable: dict[Stream, SequenceIndex] = {}
+
+    @property
+    def phase(self) -> Phase:
+        """Warm-up: steer uniformly. Training: steer by the actor."""
+        return Phase.TRAINING if self.counters.training else Phase.WARMUP
+
+    @property
+    def updates_owed(self) -> int:
+        """Rounds to run now: one per transition stored since the warm-up ended."""
+        return self.counters.rounds_owed if self.replay.learnable else 0
+
+    def ingest(self, transition: Transition) -> bool:
+        """Takes a transition in, exactly once.
+
+        Returns:
+            Whether it was new: stored, or a revision of a stored one.
+
+        Raises:
+            InvalidTransitionError: It contradicts itself or has other sizes than configured;
+                nothing was changed.
+            ReplayFullError: Its episode alone fills the replay buffer.
+        """
+        check(transition)
+        index = self._seen.setdefault((transition.robot, transition.session), SequenceIndex())
+        if transition.sequence in index:
+            self.counters.duplicates += 1
+            return False
+        result = self.replay.insert(transition)
+        index.add(transition.sequence)
+        self.counters.stored += result is InsertResult.STORED
+        self.counters.revised += result is InsertResult.REVISED
+        self.counters.duplicates += result in (InsertResult.DUPLICATE, InsertResult.EVICTED)
+        if self.counters.training:
+            self._owe(int(result is InsertResult.STORED))
+        elif self._warmup_is_over():
+            self.counters.training = True
+            self._owe(self.config.schedule.burst_rounds)
+        return result in (InsertResult.STORED, InsertResult.REVISED)
+
+    def _warmup_is_over(self) -> bool:
+        schedule, stored = self.config.schedule, self.counters.stored
+        enough = self.replay.successes >= schedule.warmup_successes
+        return (stored >= schedule.warmup_chunks and enough) or (
+            stored >= schedule.warmup_max_chunks
+        )
+
+    def _owe(self, rounds: int) -> None:
+        debt = self.counters.rounds_owed + rounds
+        self.counters.rounds_owed = min(debt, self.config.schedule.max_rounds_owed)
+        self.counters.rounds_skipped += debt - self.counters.rounds_owed
+
+    def update(self) -> dict[str, float]:
+        """Runs one owed round: `utd` critic updates and one actor update.
+
+        Returns:
+            Metrics by name: losses, values, temperatures, steering, and `round_s`.
+
+        Raises:
+            LearnerError: No round is owed.
+        """
+        if not self.updates_owed:
+            raise LearnerError("no update round is owed; ask updates_owed before update")
+        start_s = self._steady_s()
+        agent = self.config.agent
+        arrays = self.replay.sample(self._rng, agent.utd + 1, agent.batch_size)
+        metrics = self.agent.update({name: torch.from_numpy(a) for name, a in arrays.items()})
+        self.counters.rounds += 1
+        self.counters.rounds_owed -= 1
+        return metrics | {"round_s": self._steady_s() - start_s}
+
+    def actor_snapshot(self) -> ActorSnapshot:
+        """The actor's weights as the policy server swaps them in."""
+        # One metadata entry only: safetensors writes several in no fixed order, and equal weights
+        # have to have equal hashes.
+        steering = json.dumps(
+            {
+                "actor": dataclasses.asdict(self.agent.actor.config),
+                "bounds": dataclasses.asdict(self.agent.bounds),
+            }
+        )
+        tensors = {n: t.cpu().contiguous() for n, t in self.agent.actor.state_dict().items()}
+        content = encode_tensors(tensors, metadata={"steering": steering})
+        return ActorSnapshot(self.counters.rounds, content, hashlib.sha256(content).hexdigest())
+
+    def missing(self, robot: str, session: str, up_to: int) -> list[int]:
+        """Sequence numbers from 1 to `up_to` that have not arrived, ascending."""
+        return self._seen.get((robot, session), SequenceIndex()).missing(up_to)
+
+    def contiguous_sequence(self, robot: str, session: str) -> int:
+        """Every sequence number up to this one has arrived."""
+        return self._seen.get((robot, session), SequenceIndex()).contiguous
+
+    def durable_index(self) -> Mapping[Stream, SequenceIndex]:
+        """The sequence numbers that the last checkpoint holds."""
+        return self._durable
+
+    def save(self, folder: Path) -> None:
+        """Writes everything from which learning goes on bit-equal, atomically.
+
+        Raises:
+            OSError: The disk refused; an older checkpoint in the folder is still whole.
+        """
+        arrays, replay = self.replay.state()
+        tensors = {f"agent.{name}": tensor for name, tensor in self.agent.state().items()}
+        tensors |= {f"replay.{name}": torch.from_numpy(array) for name, array in arrays.items()}
+        metadata = {
+            "config": self.config.to_mapping(),
+            "sizes": dataclasses.asdict(self.sizes),
+            "counters": dataclasses.asdict(self.counters),
+            "replay": replay,
+            "draws": self._rng.bit_generator.state,
+            "seen": [[*s, i.contiguous, sorted(i.beyond)] for s, i in self._seen.items()],
+        }
+        save_checkpoint(folder / CHECKPOINT_STEM, CHECKPOINT_KIND, tensors, metadata)
+        self._durable = {stream: index.copy() for stream, index in self._seen.items()}
+
+    def load(self, folder: Path) -> None:
+        """Restores what `save` wrote.
+
+        Raises:
+            CheckpointError: The checkpoint is absent or damaged.
+            ResumeError: It was written under another configuration.
+        """
+        checkpoint = load_checkpoint(folder / CHECKPOINT_STEM, CHECKPOINT_KIND)
+        metadata = checkpoint.metadata
+        self._check_same_run(metadata)
+        groups: dict[str, dict[str, torch.Tensor]] = {"agent": {}, "replay": {}}
+        for name, tensor in checkpoint.tensors.items():
+            group, _, rest = name.partition(".")
+            groups[group][rest] = tensor
+        self.agent.load_state(groups["agent"])
+        arrays = {name: tensor.numpy() for name, tensor in groups["replay"].items()}
+        self.replay.load_state(arrays, metadata["replay"])
+        self.counters = Counters(**metadata["counters"])
+        self._rng.bit_generator.state = metadata["draws"]
+        self._seen = {
+            (robot, session): SequenceIndex(contiguous, set(beyond))
+            for robot, session, contiguous, beyond in metadata["seen"]
+        }
+        self._durable = {stream: index.copy() for stream, index in self._seen.items()}
+
+    def _check_same_run(self, metadata: Mapping[str, Any]) -> None:
+        """The schedule and the device may change on resume, what was learned with may not."""
+        mine = {**self.config.to_mapping(), "sizes": dataclasses.asdict(self.sizes)}
+        theirs = {**metadata["config"], "sizes": metadata["sizes"]}
+        for name in ("method", "seed", "agent", "replay", "sizes"):
+            if mine[name] != theirs[name]:
+                raise ResumeError(
+                    f"the checkpoint was written with {name} = {theirs[name]}, this run has "
+                    f"{mine[name]}; resume with the same configuration or start a new run"
+                )
