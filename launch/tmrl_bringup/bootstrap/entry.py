@@ -65,7 +65,7 @@ def _host_parser(verb: str) -> argparse.ArgumentParser | None:
     return parser
 
 
-def _replace_process(command: Sequence[str], environment: dict[str, str]) -> int:
+def _replace_process(command: list[str], environment: dict[str, str]) -> int:
     try:
         os.execvpe(command[0], command, environment)
     except OSError as error:

@@ -88,9 +88,7 @@ def _sees_system_packages(layout: Layout) -> bool:
     return "include-system-site-packages = true" in config
 
 
-def _prepend(
-    environment: Mapping[str, str], prefixes: Mapping[str, list[str]]
-) -> dict[str, str]:
+def _prepend(environment: Mapping[str, str], prefixes: Mapping[str, list[str]]) -> dict[str, str]:
     result = dict(environment)
     for name, entries in prefixes.items():
         present = [part for part in result.get(name, "").split(os.pathsep) if part]

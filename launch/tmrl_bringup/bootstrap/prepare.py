@@ -3,7 +3,7 @@
 import fcntl
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,9 +44,7 @@ def prepare(layout: Layout) -> bool:
                     system_packages.install(absent, layout, progress)
             python_packages.install(layout, python, ros, progress)
             did_something = True
-        if not _is_current(
-            workspace.stamp_file(layout), workspace.fingerprint(layout, wanted)
-        ):
+        if not _is_current(workspace.stamp_file(layout), workspace.fingerprint(layout, wanted)):
             build_environment = environment.build_environment(layout, os.environ)
             workspace.build(layout, build_environment, wanted, progress)
             did_something = True
@@ -58,7 +56,7 @@ def _is_current(stamp: Path, wanted: str) -> bool:
 
 
 @contextmanager
-def _only_one_at_a_time(layout: Layout) -> Iterator[None]:
+def _only_one_at_a_time(layout: Layout) -> Generator[None]:
     layout.setup_state.mkdir(exist_ok=True)
     with (layout.setup_state / "lock").open("w") as lock:
         try:

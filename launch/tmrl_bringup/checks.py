@@ -1,0 +1,114 @@
+"""The verb `test`: lint, formatting, types, then the tests."""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_NO_TESTS_COLLECTED = 5
+_MAX_WORKERS = 8
+
+
+@dataclass(frozen=True)
+class Check:
+    """One command that passes or fails."""
+
+    name: str
+    command: tuple[str, ...]
+    passing: tuple[int, ...] = (0,)
+    """Exit statuses that count as passed."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the checks and reports all that failed.
+
+    Args:
+        argv: `fast` or `all`, then arguments for pytest.
+
+    Returns:
+        0 if everything passed, 1 otherwise.
+    """
+    parser = argparse.ArgumentParser(
+        prog="tmrl test",
+        usage="tmrl test [fast|all] [PYTEST ARGUMENTS]",
+        description="Lints, checks types and runs the tests; other arguments go to pytest.",
+        epilog="examples: tmrl test fast | tmrl test -k limiter -x | tmrl test all common/tests",
+    )
+    parser.add_argument(
+        "extent",
+        nargs="?",
+        choices=("fast", "all"),
+        default="all",
+        help="fast: lint, types and unit tests; all (default): also tests that start nodes",
+    )
+    own_count = 0 if not argv or _is_for_pytest(argv[0]) else 1
+    extent = parser.parse_args(argv[:own_count]).extent
+    return run(static_checks() + test_runs(extent, argv[own_count:]), repository_root())
+
+
+def _is_for_pytest(argument: str) -> bool:
+    if argument in ("-h", "--help"):
+        return False
+    path = repository_root() / argument.split("::")[0]
+    return argument.startswith("-") or path.exists()
+
+
+def repository_root() -> Path:
+    """Returns the checkout that this package is linked from."""
+    return Path(__file__).resolve().parents[2]
+
+
+def static_checks() -> list[Check]:
+    """Returns the checks that read the sources without running them."""
+    return [
+        Check("lint", ("ruff", "check")),
+        Check("format", ("ruff", "format", "--check")),
+        Check("types", ("pyright", "--warnings")),
+    ]
+
+
+def test_runs(extent: str, for_pytest: Sequence[str]) -> list[Check]:
+    """Returns the pytest runs: unit tests side by side, tests that start nodes one at a time.
+
+    Args:
+        extent: "fast" or "all".
+        for_pytest: Further arguments of pytest.
+    """
+    passing = (0, _NO_TESTS_COLLECTED)
+    workers = str(min(_MAX_WORKERS, os.cpu_count() or 1))
+    unit = ("pytest", "-q", "-m", "not ros and not e2e", "-n", workers, *for_pytest)
+    checks = [Check("unit tests", unit, passing)]
+    if extent == "all":
+        nodes = ("pytest", "-q", "-m", "ros or e2e", *for_pytest)
+        checks.append(Check("tests with nodes", nodes, passing))
+    return checks
+
+
+def run(checks: Sequence[Check], folder: Path) -> int:
+    """Runs every check, also after one has failed.
+
+    Args:
+        checks: What to run.
+        folder: Working folder.
+
+    Returns:
+        0 if everything passed, 1 otherwise.
+    """
+    failed: list[str] = []
+    for check in checks:
+        sys.stdout.write(f"== {check.name}: {' '.join(check.command)}\n")
+        sys.stdout.flush()
+        started_s = time.monotonic()
+        command = [sys.executable, "-m", *check.command]
+        passed = subprocess.run(command, cwd=folder).returncode in check.passing
+        state = "passed" if passed else "FAILED"
+        elapsed_s = time.monotonic() - started_s
+        sys.stdout.write(f"== {check.name}: {state} in {elapsed_s:.1f} s\n\n")
+        if not passed:
+            failed.append(check.name)
+    sys.stdout.write(f"FAILED: {', '.join(failed)}\n" if failed else "all checks passed\n")
+    return 1 if failed else 0
