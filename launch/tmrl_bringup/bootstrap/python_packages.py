@@ -109,7 +109,7 @@ def _require_disk_space(layout: Layout) -> None:
     free_gb = shutil.disk_usage(layout.root).free / 1e9
     if free_gb < _FREE_SPACE_GB:
         raise SetupError(
-            f"{free_gb:.1f} GB free on the disk of {layout.root}; {_FREE_SPACE_GB:.0f} GB are needed",
+            f"{free_gb:.1f} GB free where {layout.root} lies; {_FREE_SPACE_GB:.0f} GB are needed",
             "Free some space, then run ./tmrl setup again.",
         )
 

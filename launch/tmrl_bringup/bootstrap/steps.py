@@ -1,4 +1,4 @@
-"""Runs one step of the set-up: progress on the terminal, output in a log file, errors as sentences."""
+"""Runs one step of the set-up: progress on the terminal, output in a log, errors as sentences."""
 
 import os
 import subprocess
