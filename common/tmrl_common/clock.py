@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """A clock that never jumps and never goes back; only differences of its values mean anything."""
+    """A clock that never jumps nor goes back; only differences of its values mean anything."""
 
     def now_s(self) -> float:
         """Seconds since an arbitrary moment."""

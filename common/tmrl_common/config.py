@@ -51,7 +51,7 @@ def build_config(config_class: type[C], values: Mapping[str, Any]) -> C:
         raise ConfigError(str(error)) from error
 
 
-def _as_type(name: str, value: Any, wanted: type) -> Any:  # noqa: ANN401 - any plain value
+def _as_type(name: str, value: Any, wanted: type) -> Any:
     if type(value) is wanted:
         return value
     if wanted is bool and isinstance(value, str) and value.lower() in _BOOLEANS:

@@ -44,7 +44,7 @@ class SteeringSource(StrEnum):
 
 @dataclass(frozen=True)
 class SteeringLimits:
-    """Caps on the steering of a chunk: the server clamps to them, the controller refuses above them.
+    """Caps on the steering: the server clamps to them, the controller refuses chunks above them.
 
     Attributes:
         sigma_cap: Largest context timestep, in [0, 1].
@@ -102,7 +102,7 @@ class Observation:
 
     proprio: FloatArray
     context: FloatArray
-    images: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    images: dict[str, NDArray[np.uint8]] = field(default_factory=dict[str, NDArray[np.uint8]])
     prompt: str = ""
     arm_state_sequence: int = 0
     age_s: float = 0.0

@@ -1,0 +1,199 @@
+"""The server's side: who has been greeted, what is admitted, what has expired.
+
+Hello and ping are answered at once. Of each client at most one act, one encode and one swap wait;
+a newer one takes the place of the older, which is answered with SUPERSEDED. So the work that waits
+is bounded by the number of clients, and an arm never gets a chunk for an observation that it has
+already replaced.
+"""
+
+import logging
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tmrl_common.errors import DecodeError, ErrorCode
+from tmrl_common.messages import (
+    Act,
+    Encode,
+    ErrorReply,
+    Hello,
+    Message,
+    Ping,
+    Pong,
+    Reply,
+    Swap,
+    Welcome,
+)
+from tmrl_common.protocol.handshake import mismatches
+from tmrl_common.types import PolicySpec
+
+_log = logging.getLogger(__name__)
+
+Work = Act | Encode | Swap
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """Bounds of a server.
+
+    Attributes:
+        max_clients: Connections remembered; beyond, the one that was quiet longest is forgotten and
+            has to greet again.
+        log_malformed_every: Of how many broken messages one is logged.
+    """
+
+    max_clients: int = 64
+    log_malformed_every: int = 1000
+
+
+@dataclass(frozen=True)
+class ServerIdentity:
+    """What the server says about itself.
+
+    Attributes:
+        server: Name and software version.
+        epoch: Identifies this life of the process.
+        spec: What it serves.
+    """
+
+    server: str
+    epoch: str
+    spec: PolicySpec
+
+
+class Admitted(NamedTuple):
+    """Work that a client waits for.
+
+    Attributes:
+        peer: Connection that asked.
+        request_id: Of the request.
+        request: The work.
+        received_at_s: When it came, steady clock.
+    """
+
+    peer: bytes
+    request_id: int
+    request: Work
+    received_at_s: float
+
+
+class Answer(NamedTuple):
+    """A message to send.
+
+    Attributes:
+        peer: Connection to send it to.
+        request_id: Of the request that it answers.
+        message: The answer.
+    """
+
+    peer: bytes
+    request_id: int
+    message: Reply
+
+
+class ServerProtocol:
+    """State of a server's conversations. Every method takes the time; none blocks.
+
+    Attributes:
+        actor_version: What welcome and pong tell; the server sets it after a swap.
+        chunks_served: Chunks answered since the start.
+        requests_refused: Errors answered since the start.
+    """
+
+    def __init__(self, identity: ServerIdentity, settings: ServerSettings, now_s: float) -> None:
+        """Starts without clients."""
+        self.actor_version = 0
+        self.chunks_served = 0
+        self.requests_refused = 0
+        self._identity = identity
+        self._settings = settings
+        self._started_at_s = now_s
+        self._greeted: OrderedDict[bytes, None] = OrderedDict()
+        self._waiting: dict[tuple[bytes, type[Work]], Admitted] = {}
+        self._answers: list[Answer] = []
+        self._malformed = 0
+
+    def receive(self, peer: bytes, request_id: int, message: Message, now_s: float) -> None:
+        """Take in a message of a client."""
+        if isinstance(message, Hello):
+            self._greet(peer, request_id, message)
+        elif isinstance(message, Ping):
+            self.answer(peer, request_id, self._pong(now_s))
+        elif not isinstance(message, Act | Encode | Swap):
+            detail = f"{type(message).__name__} is not a request"
+            self.refuse(peer, request_id, ErrorCode.UNKNOWN_KIND, detail)
+        elif peer not in self._greeted:
+            self.refuse(peer, request_id, ErrorCode.NO_HANDSHAKE, ErrorCode.NO_HANDSHAKE.sentence)
+        else:
+            self._admit(Admitted(peer, request_id, message, now_s))
+
+    def receive_undecodable(self, peer: bytes, error: DecodeError) -> None:
+        """Take in bytes that are no message; they cost an answer and, at times, a line."""
+        if self._malformed % self._settings.log_malformed_every == 0:
+            _log.warning("broken message %d of some client: %s", self._malformed + 1, error)
+        self._malformed += 1
+        self.refuse(peer, error.request_id, error.code, error.detail)
+
+    def take_work(self, now_s: float) -> list[Admitted]:
+        """Work to be done now, swaps first; what has expired is answered instead."""
+        waiting = sorted(self._waiting.values(), key=lambda work: isinstance(work.request, Act))
+        self._waiting.clear()
+        work: list[Admitted] = []
+        for admitted in waiting:
+            waited_s = now_s - admitted.received_at_s
+            if isinstance(admitted.request, Swap) or waited_s < admitted.request.budget_s:
+                work.append(admitted)
+            else:
+                budget_s = admitted.request.budget_s
+                detail = f"it had {budget_s:.3f} s left and waited {waited_s:.3f} s"
+                self.refuse(admitted.peer, admitted.request_id, ErrorCode.DEADLINE_EXPIRED, detail)
+        return work
+
+    def answer(self, peer: bytes, request_id: int, message: Reply) -> None:
+        """Put an answer out for sending."""
+        self._answers.append(Answer(peer, request_id, message))
+
+    def refuse(self, peer: bytes, request_id: int, code: ErrorCode, detail: str) -> None:
+        """Answer with an error."""
+        self.requests_refused += 1
+        self.answer(peer, request_id, ErrorReply(code, detail))
+
+    def take_answers(self) -> list[Answer]:
+        """What is to be sent since the last call."""
+        answers, self._answers = self._answers, []
+        return answers
+
+    def _greet(self, peer: bytes, request_id: int, hello: Hello) -> None:
+        differences = mismatches(hello.expected, self._identity.spec)
+        if differences:
+            self._greeted.pop(peer, None)
+            detail = "; ".join(differences)
+            _log.warning("refused %s of robot %s: %s", hello.client, hello.robot, detail)
+            self.refuse(peer, request_id, ErrorCode.SPEC_MISMATCH, detail)
+            return
+        self._greeted[peer] = None
+        self._greeted.move_to_end(peer)
+        if len(self._greeted) > self._settings.max_clients:
+            self._greeted.popitem(last=False)
+        _log.info("welcomed %s of robot %s", hello.client, hello.robot)
+        identity = self._identity
+        welcome = Welcome(identity.server, identity.epoch, identity.spec, self.actor_version)
+        self.answer(peer, request_id, welcome)
+
+    def _admit(self, admitted: Admitted) -> None:
+        self._greeted.move_to_end(admitted.peer)
+        key = (admitted.peer, type(admitted.request))
+        older = self._waiting.pop(key, None)
+        if older is not None:
+            detail = f"request {admitted.request_id} of the same client took its place"
+            self.refuse(older.peer, older.request_id, ErrorCode.SUPERSEDED, detail)
+        self._waiting[key] = admitted
+
+    def _pong(self, now_s: float) -> Pong:
+        return Pong(
+            self._identity.epoch,
+            self.actor_version,
+            now_s - self._started_at_s,
+            self.chunks_served,
+            self.requests_refused,
+        )

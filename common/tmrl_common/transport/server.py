@@ -1,0 +1,133 @@
+"""The server's socket: a ROUTER that hands over messages and never blocks on a slow client."""
+
+import logging
+from types import TracebackType
+from typing import NamedTuple, cast
+
+import zmq
+
+from tmrl_common.codec import decode, encode
+from tmrl_common.errors import DecodeError, TransportError
+from tmrl_common.framing import DEFAULT_LIMITS, WireLimits
+from tmrl_common.messages import Message
+from tmrl_common.transport.curve import ServerSecurity, secure_server
+from tmrl_common.transport.library import check_libzmq
+
+_log = logging.getLogger(__name__)
+
+_QUEUE_PER_CLIENT = 8
+
+
+class Received(NamedTuple):
+    """Something that a client sent.
+
+    Attributes:
+        peer: Connection that it came from.
+        request_id: Of the request; 0 where it could not be read.
+        content: The message, or why it is none.
+    """
+
+    peer: bytes
+    request_id: int
+    content: Message | DecodeError
+
+
+class RouterSocket:
+    """Owns a bound ROUTER socket. Use from one thread, as a context manager.
+
+    Attributes:
+        endpoint: Where it listens, with the port that was really taken.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        security: ServerSecurity | None = None,
+        limits: WireLimits = DEFAULT_LIMITS,
+    ) -> None:
+        """Binds.
+
+        Args:
+            endpoint: Such as "tcp://127.0.0.1:5760"; port "*" takes a free one.
+            security: Keys and allow-list; needed beyond this machine.
+            limits: What it is willing to read.
+
+        Raises:
+            TransportError: The endpoint is taken, impossible, or reachable without keys.
+        """
+        check_libzmq()
+        self._limits = limits
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.SNDHWM, _QUEUE_PER_CLIENT)
+        self._socket.setsockopt(zmq.RCVHWM, _QUEUE_PER_CLIENT)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, limits.message_bytes)
+        self._authenticator = None
+        try:
+            self._authenticator = secure_server(self._context, self._socket, endpoint, security)
+            self._socket.bind(endpoint)
+        except zmq.ZMQError as error:
+            self.close()
+            raise _cannot_bind(endpoint, error) from error
+        except TransportError:
+            self.close()
+            raise
+        self.endpoint = cast(bytes, self._socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
+
+    def receive(self, timeout_s: float, most: int) -> list[Received]:
+        """Wait for messages and take those that are there.
+
+        Args:
+            timeout_s: Longest wait for the first one.
+            most: Largest number to take; the rest waits in the socket's bounded queues.
+        """
+        received: list[Received] = []
+        if not self._socket.poll(max(0, round(1000 * timeout_s))):
+            return received
+        while len(received) < most:
+            try:
+                peer, *frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                break
+            try:
+                request_id, content = decode([frame.buffer for frame in frames], self._limits)
+            except DecodeError as error:
+                request_id, content = error.request_id, error
+            received.append(Received(peer.bytes, request_id, content))
+        return received
+
+    def send(self, peer: bytes, request_id: int, message: Message) -> None:
+        """Send to a client; a client that is gone or does not read loses the message."""
+        frames = encode(request_id, message)
+        try:
+            self._socket.send_multipart([peer, *frames], zmq.NOBLOCK, copy=False)
+        except zmq.ZMQError as error:
+            _log.warning("an answer could not be sent: %s", error)
+
+    def close(self) -> None:
+        """Release the endpoint; what was not sent is dropped."""
+        self._socket.close()
+        if self._authenticator is not None:
+            self._authenticator.stop()
+        self._context.term()
+
+    def __enter__(self) -> "RouterSocket":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _cannot_bind(endpoint: str, error: zmq.ZMQError) -> TransportError:
+    if error.errno == zmq.EADDRINUSE:
+        return TransportError(
+            f"{endpoint} is in use by another process, perhaps an earlier server; "
+            "end that one or choose another port"
+        )
+    return TransportError(f"cannot listen on {endpoint}: {error.strerror}")
