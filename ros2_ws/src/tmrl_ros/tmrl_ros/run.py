@@ -5,8 +5,7 @@ import sys
 from collections.abc import Callable
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
-from rclpy.experimental import EventsExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
 from tmrl_ros.parameters import ParameterError
@@ -37,7 +36,7 @@ def run_node(factory: Callable[[], Node], args: list[str] | None = None) -> int:
         print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201 - no logger without a node
         rclpy.try_shutdown()
         return EXIT_BAD_PARAMETERS
-    executor = EventsExecutor()
+    executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
         executor.spin()
