@@ -1,0 +1,1 @@
+"""The motion controller: judges action chunks, limits every setpoint, arbitrates who drives."""

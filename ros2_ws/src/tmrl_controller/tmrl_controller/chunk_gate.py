@@ -1,0 +1,274 @@
+"""Judges a whole action chunk before its first step: one fault and none of it is executed."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmrl_controller.config import ACTION_DIM, ControllerConfig
+from tmrl_controller.inputs import ActionChunk
+
+GRIPPER_MARGIN = 0.5
+"""A gripper opening further outside [0, 1] than this is no opening but a wrong unit."""
+_REMEMBERED_EPOCHS = 64
+
+
+class RefusalCode(StrEnum):
+    """Why a chunk was refused."""
+
+    WRONG_ROBOT = "wrong_robot"
+    MISSING_IDENTITY = "missing_identity"
+    STALE_EPOCH = "stale_epoch"
+    OUT_OF_SEQUENCE = "out_of_sequence"
+    EPISODE_OUT_OF_ORDER = "episode_out_of_order"
+    UNKNOWN_ARM_STATE = "unknown_arm_state"
+    TOO_OLD = "too_old"
+    WRONG_ACTION_SPACE = "wrong_action_space"
+    WRONG_SHAPE = "wrong_shape"
+    BAD_EXECUTE_STEPS = "bad_execute_steps"
+    NOT_FINITE = "not_finite"
+    SIGMA_NEGATIVE = "sigma_negative"
+    SIGMA_ABOVE_CAP = "sigma_above_cap"
+    Z_ABOVE_CAP = "z_above_cap"
+    EPSILON_ABOVE_CAP = "epsilon_above_cap"
+    STEP_TOO_LONG = "step_too_long"
+    ROTATION_TOO_LARGE = "rotation_too_large"
+    GRIPPER_OUT_OF_RANGE = "gripper_out_of_range"
+    NOT_IN_POLICY_MODE = "not_in_policy_mode"
+    CANNOT_START = "cannot_start"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why something was refused.
+
+    Attributes:
+        code: Short name.
+        reason: One sentence with the value, the limit and the remedy.
+    """
+
+    code: RefusalCode
+    reason: str
+
+
+class ChunkGate:
+    """Judges chunks against the configuration and against the chunks that came before."""
+
+    def __init__(self, config: ControllerConfig) -> None:
+        """Takes the limits.
+
+        Args:
+            config: Configuration of the rig.
+        """
+        self._config = config
+        self._epoch = ""
+        self._retired_epochs: deque[str] = deque(maxlen=_REMEMBERED_EPOCHS)
+        self._last_sequence = -1
+        self._session = ""
+        self._last_position = (0, 0)
+
+    def judge(self, chunk: ActionChunk, age_s: float | None) -> Refusal | None:
+        """Accepts or refuses a chunk.
+
+        Args:
+            chunk: The chunk as it arrived.
+            age_s: Time since the arm state that it answers arrived here, s; None for an unknown
+                one.
+
+        Returns:
+            None where the chunk may be executed, otherwise the first reason why not.
+        """
+        refusal = self._refused_identity(chunk)
+        if refusal is not None:
+            return refusal
+        for check in self._checks():
+            refusal = check(chunk)
+            if refusal is not None:
+                return refusal
+        refusal = self.judge_age(chunk, age_s)
+        if refusal is None:
+            self._session = chunk.session
+            self._last_position = (chunk.episode, chunk.chunk)
+        return refusal
+
+    def judge_age(self, chunk: ActionChunk, age_s: float | None) -> Refusal | None:
+        """Refuses a chunk that answers an arm state from too long ago.
+
+        Args:
+            chunk: The chunk.
+            age_s: As in `judge`.
+
+        Returns:
+            None where it is fresh, otherwise why not.
+        """
+        if age_s is None:
+            return Refusal(
+                RefusalCode.UNKNOWN_ARM_STATE,
+                f"the chunk answers arm state {chunk.arm_state_sequence}, which never arrived here "
+                "or is long gone: check that agent and controller listen to the same arm",
+            )
+        limit_s = self._config.max_chunk_age_s
+        if not 0.0 <= age_s <= limit_s:
+            return Refusal(
+                RefusalCode.TOO_OLD,
+                f"the chunk answers an arm state of {age_s:.3f} s ago, allowed are "
+                f"{limit_s:.3f} s: make inference faster or raise max_chunk_age_s",
+            )
+        return None
+
+    def _checks(self) -> tuple[Callable[[ActionChunk], Refusal | None], ...]:
+        return (
+            self._refused_episode,
+            self._refused_shape,
+            self._refused_numbers,
+            self._refused_steering,
+            self._refused_steps,
+        )
+
+    def _refused_identity(self, chunk: ActionChunk) -> Refusal | None:
+        if chunk.robot != self._config.robot:
+            return Refusal(
+                RefusalCode.WRONG_ROBOT,
+                f"the chunk is for {chunk.robot!r}, this is {self._config.robot!r}: "
+                "check the namespaces",
+            )
+        if not chunk.session or not chunk.agent_epoch:
+            return Refusal(
+                RefusalCode.MISSING_IDENTITY,
+                f"session is {chunk.session!r} and agent_epoch {chunk.agent_epoch!r}, neither may "
+                "be empty: the agent has to fill them",
+            )
+        if chunk.agent_epoch in self._retired_epochs:
+            return Refusal(
+                RefusalCode.STALE_EPOCH,
+                f"the chunk comes from agent {chunk.agent_epoch!r}, but {self._epoch!r} has taken "
+                "over: stop the older agent",
+            )
+        if chunk.agent_epoch != self._epoch:
+            self._retired_epochs.append(self._epoch)
+            self._epoch, self._last_sequence = chunk.agent_epoch, -1
+        if chunk.sequence <= self._last_sequence:
+            return Refusal(
+                RefusalCode.OUT_OF_SEQUENCE,
+                f"the chunk's sequence number is {chunk.sequence}, number {self._last_sequence} "
+                "has been here already: a replayed or reordered chunk is never executed",
+            )
+        self._last_sequence = chunk.sequence
+        return None
+
+    def _refused_episode(self, chunk: ActionChunk) -> Refusal | None:
+        position = (chunk.episode, chunk.chunk)
+        same_session = chunk.session == self._session
+        if chunk.episode < 1 or (same_session and position < self._last_position):
+            last_episode, last_chunk = self._last_position
+            return Refusal(
+                RefusalCode.EPISODE_OUT_OF_ORDER,
+                f"the chunk is number {chunk.chunk} of episode {chunk.episode}, after number "
+                f"{last_chunk} of episode {last_episode}: episodes count up from 1",
+            )
+        return None
+
+    def _refused_shape(self, chunk: ActionChunk) -> Refusal | None:
+        config = self._config
+        if chunk.action_space != config.action_space:
+            return Refusal(
+                RefusalCode.WRONG_ACTION_SPACE,
+                f"action_space is {chunk.action_space!r}, this rig executes "
+                f"{config.action_space!r}: serve a policy for this rig",
+            )
+        claimed = (chunk.horizon, chunk.action_dim)
+        expected = (config.horizon, ACTION_DIM)
+        if claimed != expected or chunk.actions.size != config.horizon * ACTION_DIM:
+            return Refusal(
+                RefusalCode.WRONG_SHAPE,
+                f"the chunk claims {claimed[0]} x {claimed[1]} and holds {chunk.actions.size} "
+                f"numbers, expected are {expected[0]} x {expected[1]}: match horizon and policy",
+            )
+        if not 1 <= chunk.execute_steps <= config.horizon:
+            return Refusal(
+                RefusalCode.BAD_EXECUTE_STEPS,
+                f"execute_steps is {chunk.execute_steps}, it has to lie in 1 to {config.horizon}: "
+                "correct the agent's configuration",
+            )
+        return None
+
+    def _refused_numbers(self, chunk: ActionChunk) -> Refusal | None:
+        named: tuple[tuple[str, NDArray[np.float32] | float], ...] = (
+            ("actions", chunk.actions),
+            ("z", chunk.z),
+            ("sigma", chunk.sigma),
+            ("epsilon", chunk.epsilon),
+        )
+        for name, values in named:
+            bad = int(np.size(values) - np.count_nonzero(np.isfinite(values)))
+            if bad:
+                return Refusal(
+                    RefusalCode.NOT_FINITE,
+                    f"{bad} of {np.size(values)} numbers in {name} are not finite: check the "
+                    "policy's weights and statistics",
+                )
+        return None
+
+    def _refused_steering(self, chunk: ActionChunk) -> Refusal | None:
+        config = self._config
+        if chunk.sigma < 0.0:
+            return Refusal(
+                RefusalCode.SIGMA_NEGATIVE,
+                f"sigma is {chunk.sigma:g}, it has to lie in 0 to {config.sigma_cap:g}: "
+                "check the agent's steering",
+            )
+        named = (
+            (RefusalCode.SIGMA_ABOVE_CAP, "sigma", chunk.sigma, config.sigma_cap),
+            (RefusalCode.Z_ABOVE_CAP, "max|z|", _largest(chunk.z), config.z_cap),
+            (
+                RefusalCode.EPSILON_ABOVE_CAP,
+                "max|epsilon|",
+                _largest(chunk.epsilon),
+                config.epsilon_cap,
+            ),
+        )
+        for code, name, value, cap in named:
+            # Compared as float32, in which the chunk travelled: a value clamped to the cap passes.
+            if np.float32(value) > np.float32(cap):
+                return Refusal(
+                    code,
+                    f"{name} is {value:g}, this rig's cap is {cap:g}: clamp to the controller's "
+                    "caps before inference, or raise the cap in the rig's file",
+                )
+        return None
+
+    def _refused_steps(self, chunk: ActionChunk) -> Refusal | None:
+        config = self._config
+        steps = chunk.actions.reshape(config.horizon, ACTION_DIM)[: chunk.execute_steps]
+        longest_m = float(np.linalg.norm(steps[:, :3], axis=1).max())
+        if longest_m > config.refuse_translation_m:
+            return Refusal(
+                RefusalCode.STEP_TOO_LONG,
+                f"a step moves the tool by {longest_m:.4g} m, more than "
+                f"{config.refuse_translation_m:g} m is no step of this rig: check the policy's "
+                "statistics and units",
+            )
+        largest_rad = float(np.linalg.norm(steps[:, 3:6], axis=1).max())
+        if largest_rad > config.refuse_rotation_rad:
+            return Refusal(
+                RefusalCode.ROTATION_TOO_LARGE,
+                f"a step turns the tool by {largest_rad:.4g} rad, more than "
+                f"{config.refuse_rotation_rad:g} rad is no step of this rig: check the policy's "
+                "statistics and units",
+            )
+        furthest = float(np.abs(steps[:, 6] - 0.5).max()) - 0.5
+        if furthest > GRIPPER_MARGIN:
+            return Refusal(
+                RefusalCode.GRIPPER_OUT_OF_RANGE,
+                f"a gripper opening lies {furthest:.4g} outside 0 to 1, allowed are "
+                f"{GRIPPER_MARGIN:g}: check the policy's statistics and units",
+            )
+        return None
+
+
+def _largest(values: NDArray[np.float32]) -> float:
+    """Largest magnitude; 0 for an empty array."""
+    return float(np.abs(values).max()) if values.size else 0.0

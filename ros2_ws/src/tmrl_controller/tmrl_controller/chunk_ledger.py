@@ -1,0 +1,219 @@
+"""Keeps the books on chunks: which waits, which is under way, and one outcome for each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tmrl_common.types import Driver
+from tmrl_controller.arm_monitor import ArmMonitor
+from tmrl_controller.chunk_gate import Refusal
+from tmrl_controller.clock import StampingClock
+from tmrl_controller.config import ACTION_DIM
+from tmrl_controller.decisions import ChunkOutcome, Preemption, Result
+from tmrl_controller.inputs import ActionChunk
+from tmrl_controller.limiter import Move, Setpoint, rotation_between
+
+MAX_STEPS = 4096
+"""Longest record of one chunk; a person who drives for longer is no longer recorded with it."""
+
+
+@dataclass
+class OpenStep:
+    """The control period under way.
+
+    Attributes:
+        start: Target at its beginning.
+        driver: Who commands it.
+        ends_s: When it is over, by the pacing clock, s.
+        arm_state_sequence: Newest arm state at its beginning.
+        clamped: Whether a limit has changed it so far.
+    """
+
+    start: Setpoint
+    driver: Driver
+    ends_s: float
+    arm_state_sequence: int
+    clamped: bool = False
+
+
+@dataclass(frozen=True)
+class _ClosedStep:
+    action: tuple[float, ...]
+    driver: Driver
+    clamped: bool
+    end_s: float
+
+
+class ChunkExecution:
+    """One chunk: hands out its steps and remembers what became of them."""
+
+    def __init__(self, chunk: ActionChunk, started_s: float) -> None:
+        """Takes a chunk.
+
+        Args:
+            chunk: The chunk; only one that has passed the gate may be asked for moves.
+            started_s: ROS time of now, s.
+        """
+        self._chunk = chunk
+        self._started_s = started_s
+        self._handed_out = 0
+        self._steps: list[_ClosedStep] = []
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every step to be executed has been handed out."""
+        return self._handed_out >= self._chunk.execute_steps
+
+    def next_move(self) -> Move:
+        """The next step as the policy wants it.
+
+        Raises:
+            IndexError: The chunk is exhausted.
+        """
+        if self.exhausted:
+            raise IndexError(f"all {self._chunk.execute_steps} steps have been handed out")
+        rows = self._chunk.actions.reshape(self._chunk.horizon, ACTION_DIM)
+        row = rows[self._handed_out].astype(np.float64)
+        self._handed_out += 1
+        return Move(row[:3], row[3:6], float(row[6]))
+
+    def record(self, step: OpenStep, reached: Setpoint, end_s: float) -> None:
+        """Remembers a step that has ended.
+
+        Args:
+            step: The step.
+            reached: Target at its end.
+            end_s: ROS time of its end, s.
+        """
+        if len(self._steps) >= MAX_STEPS:
+            return
+        translation_m = reached.position_m - step.start.position_m
+        rotation_rad = rotation_between(step.start.quaternion, reached.quaternion)
+        action = (*translation_m.tolist(), *rotation_rad.tolist(), reached.gripper)
+        self._steps.append(_ClosedStep(action, step.driver, step.clamped, end_s))
+
+    def outcome(
+        self, result: Result, code: str, reason: str, ended_s: float, arm_state_sequence: int
+    ) -> ChunkOutcome:
+        """What became of the chunk.
+
+        Args:
+            result: How it ended.
+            code: Short name of the cause; empty when completed.
+            reason: Its sentence; empty when completed.
+            ended_s: ROS time of the end, s.
+            arm_state_sequence: First arm state measured after the last step.
+        """
+        steps = self._steps
+        actions = np.array([step.action for step in steps], dtype=np.float32)
+        return ChunkOutcome(
+            chunk=self._chunk,
+            result=result,
+            code=code,
+            reason=reason,
+            started_s=self._started_s,
+            ended_s=ended_s,
+            executed_actions=actions.reshape(len(steps), ACTION_DIM),
+            driver=np.array([step.driver for step in steps], dtype=np.uint8),
+            clamped=np.array([step.clamped for step in steps], dtype=np.bool_),
+            step_ends_s=np.array([step.end_s for step in steps], dtype=np.float64),
+            arm_state_sequence=arm_state_sequence,
+        )
+
+
+class ChunkLedger:
+    """Every chunk enters once, by `refuse` or `wait`, and leaves once, with its outcome.
+
+    Attributes:
+        waiting: Accepted, begins at the end of the control period under way.
+        running: Under way.
+        step: The control period under way, also while a person drives without a chunk.
+        accepted: Chunks begun since the start.
+        refused: Chunks refused since the start.
+        steps_clamped: Steps that a limit changed since the start.
+    """
+
+    def __init__(
+        self, clock: StampingClock, arm: ArmMonitor, emit: Callable[[ChunkOutcome], None]
+    ) -> None:
+        """Starts empty.
+
+        Args:
+            clock: Stamps.
+            arm: Knows which arm state comes next.
+            emit: Takes the outcomes.
+        """
+        self._clock = clock
+        self._arm = arm
+        self._emit = emit
+        self.waiting: ActionChunk | None = None
+        self.running: ChunkExecution | None = None
+        self.step: OpenStep | None = None
+        self.accepted = 0
+        self.refused = 0
+        self.steps_clamped = 0
+
+    def refuse(self, chunk: ActionChunk, refusal: Refusal) -> None:
+        """Concludes a chunk that never began."""
+        self.refused += 1
+        execution = ChunkExecution(chunk, self._clock.stamp_s())
+        self._conclude(execution, Result.REFUSED, refusal.code.value, refusal.reason, 0)
+
+    def wait(self, chunk: ActionChunk) -> None:
+        """Lets an accepted chunk wait for its turn; an older one that waits gives way."""
+        self.drop_waiting(Result.SUPERSEDED, Preemption.NEWER_CHUNK, "a newer chunk came first")
+        self.waiting = chunk
+
+    def take_waiting(self) -> ActionChunk | None:
+        """The chunk that waits, which now has to be begun or refused."""
+        chunk, self.waiting = self.waiting, None
+        return chunk
+
+    def drop_waiting(self, result: Result, code: Preemption, reason: str) -> None:
+        """Concludes the chunk that waits, if there is one."""
+        chunk = self.take_waiting()
+        if chunk is not None:
+            execution = ChunkExecution(chunk, self._clock.stamp_s())
+            self._conclude(execution, result, code.value, reason, 0)
+
+    def begin(self, chunk: ActionChunk) -> None:
+        """Starts a chunk now."""
+        self.accepted += 1
+        self.running = ChunkExecution(chunk, self._clock.stamp_s())
+
+    def close_step(self, reached: Setpoint) -> None:
+        """Ends the control period under way, if there is one.
+
+        Args:
+            reached: The target now.
+        """
+        step, self.step = self.step, None
+        if step is None:
+            return
+        self.steps_clamped += step.clamped
+        if self.running is not None:
+            self.running.record(step, reached, self._clock.stamp_s())
+
+    def finish(
+        self, result: Result, code: Preemption | None, reason: str, cut_at_state: int | None = None
+    ) -> None:
+        """Concludes the chunk under way, if there is one.
+
+        Args:
+            result: How it ended.
+            code: What ended it early; None when completed.
+            reason: Its sentence; empty when completed.
+            cut_at_state: Newest arm state when a step began that was cut short: the state that
+                answers it is still to come.
+        """
+        execution, self.running = self.running, None
+        if execution is not None:
+            earliest = 0 if cut_at_state is None else cut_at_state + 1
+            self._conclude(execution, result, code.value if code else "", reason, earliest)
+
+    def _conclude(
+        self, execution: ChunkExecution, result: Result, code: str, reason: str, earliest: int
+    ) -> None:
+        following = max(self._arm.next_sequence(self._clock.now_s()), earliest)
+        self._emit(execution.outcome(result, code, reason, self._clock.stamp_s(), following))

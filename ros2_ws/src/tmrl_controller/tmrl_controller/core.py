@@ -1,0 +1,348 @@
+"""Decides, tick by tick, what the arm does: the only way from a chunk or a device to the driver.
+
+Inputs only change what is known; `tick` draws the conclusions and returns them. The same core runs
+in the node and in a loop without ROS. It is not safe to share between threads without a lock.
+"""
+
+from tmrl_common.types import Driver
+from tmrl_controller.arm_monitor import ArmMonitor
+from tmrl_controller.chunk_gate import ChunkGate, Refusal, RefusalCode
+from tmrl_controller.chunk_ledger import ChunkLedger, OpenStep
+from tmrl_controller.clock import StampingClock
+from tmrl_controller.config import ControllerConfig, Pacing
+from tmrl_controller.decisions import ControllerStatus, Decision, Preemption, Reply, Result
+from tmrl_controller.inputs import ActionChunk, ArmState, TeleopCommand
+from tmrl_controller.limiter import Move, NotFiniteError, Setpoint
+from tmrl_controller.mode import Event, Mode, ModeMachine, ModeRefusedError
+from tmrl_controller.setpoints import SetpointStream
+from tmrl_controller.teleop import DeadManSwitch
+
+
+class ControllerCore:
+    """Executes chunks and teleop within the limits; holds whenever in doubt."""
+
+    def __init__(self, config: ControllerConfig, clock: StampingClock) -> None:
+        """Starts in hold.
+
+        Args:
+            config: What the rig allows.
+            clock: Paces and stamps; in simulation it follows the stamps of the arm states.
+        """
+        self._config = config
+        self._clock = clock
+        self._lock_step = config.pacing == Pacing.LOCK_STEP
+        self._limits = config.motion_limits
+        self._modes = ModeMachine()
+        self._gate = ChunkGate(config)
+        self._arm = ArmMonitor(config.robot, config.max_arm_state_age_s)
+        self._switch = DeadManSwitch(config.max_teleop_age_s)
+        self._setpoints = SetpointStream(config, clock, self._arm, self._emit)
+        self._chunks = ChunkLedger(clock, self._arm, self._emit)
+        self._anchored_episode: tuple[str, int] | None = None
+        self._last_end_s = clock.now_s()
+        self._next_teleop_s = 0.0
+        self._policy_before_teleop = False
+        self._last_refusal = ("", "", 0.0)
+        self._announced: tuple[object, ...] = ()
+        self._decisions: list[Decision] = []
+
+    # Inputs
+
+    def on_arm_state(self, state: ArmState) -> None:
+        """Takes a measured state in; a bad one latches a fault."""
+        self._arm.receive(state, self._clock.now_s())
+        problem = self._arm.problem()
+        if problem:
+            self._fault(problem)
+
+    def on_chunk(self, chunk: ActionChunk) -> None:
+        """Judges a chunk; an accepted one begins at the end of the control period under way."""
+        age_s = self._arm.age_s(chunk.arm_state_sequence, self._clock.now_s())
+        refusal = self._gate.judge(chunk, age_s)
+        if self._modes.mode is not Mode.POLICY:
+            refusal = Refusal(
+                RefusalCode.NOT_IN_POLICY_MODE,
+                f"the controller is in mode {self._modes.mode.name.lower()} "
+                f"({self._modes.reason}): {self._modes.remedy}",
+            )
+        if refusal is not None:
+            self._refuse(chunk, refusal)
+        else:
+            self._chunks.wait(chunk)
+
+    def on_teleop(self, command: TeleopCommand) -> None:
+        """Takes a reading of a person's device in."""
+        if command.robot != self._config.robot:
+            self._note_refusal(
+                RefusalCode.WRONG_ROBOT,
+                f"a teleop command is for {command.robot!r}, this is {self._config.robot!r}: "
+                "check the namespaces",
+            )
+            return
+        self._switch.receive(command, self._clock.now_s())
+
+    # Requests
+
+    def hold(self, reason: str = "hold was requested") -> Reply:
+        """Stops whoever drives; leaves a fault once its cause is gone.
+
+        Args:
+            reason: Why, for people.
+        """
+        problem = self._arm.problem() or self._arm.staleness(self._clock.now_s())
+        try:
+            self._modes.hold(reason, problem)
+        except ModeRefusedError as error:
+            return Reply.refused(str(error))
+        self._stop(Preemption.HOLD, reason)
+        return Reply.done("holding")
+
+    def resume(self) -> Reply:
+        """Lets the policy drive from where the arm is."""
+        if self._modes.mode is Mode.POLICY:
+            return Reply.done("the policy drives already")
+        anchor = self._anchor()
+        if isinstance(anchor, str):
+            return Reply.refused(anchor)
+        try:
+            self._modes.resume()
+        except ModeRefusedError as error:
+            return Reply.refused(str(error))
+        self._setpoints.anchor(anchor)
+        self._anchored_episode = None
+        return Reply.done("the policy drives")
+
+    def estop(self, reason: str = "e-stop was pressed") -> Reply:
+        """Stops and latches until a person clears it.
+
+        Args:
+            reason: Why, for people.
+        """
+        self._modes.estop(reason)
+        self._stop(Preemption.ESTOP, reason)
+        return Reply.done("stopped and latched")
+
+    def clear_estop(self, operator: str) -> Reply:
+        """Unlatches the e-stop; the arm then holds.
+
+        Args:
+            operator: Name of the person who looked at the cell.
+        """
+        try:
+            self._modes.clear_estop(operator)
+        except ModeRefusedError as error:
+            return Reply.refused(str(error))
+        self._stop(Preemption.ESTOP, "e-stop cleared")
+        return Reply.done("cleared; the arm holds until controller/resume")
+
+    # Conclusions
+
+    def tick(self) -> list[Decision]:
+        """Draws the conclusions of everything known by now.
+
+        Returns:
+            Commands for the driver, outcomes of chunks and a changed status, in their order.
+        """
+        now_s = self._clock.now_s()
+        if self._modes.mode in (Mode.POLICY, Mode.TELEOP):
+            staleness = self._arm.staleness(now_s)
+            if staleness:
+                self._fault(staleness)
+        self._arbitrate(now_s)
+        if self._modes.mode is Mode.POLICY:
+            self._drive_policy(now_s)
+        elif self._modes.mode is Mode.TELEOP:
+            self._drive_teleop(now_s)
+        self._setpoints.settle(latched=self._modes.mode in (Mode.ESTOP, Mode.FAULT))
+        self._announce()
+        decisions, self._decisions = self._decisions, []
+        return decisions
+
+    def status(self) -> ControllerStatus:
+        """The controller as people and the agent see it."""
+        code, reason, stamp_s = self._last_refusal
+        return ControllerStatus(
+            mode=self._modes.mode,
+            reason=self._modes.reason,
+            chunks_accepted=self._chunks.accepted,
+            chunks_refused=self._chunks.refused,
+            steps_clamped=self._chunks.steps_clamped,
+            last_refusal_code=code,
+            last_refusal=reason,
+            last_refusal_stamp_s=stamp_s,
+        )
+
+    def limits_acted(self) -> dict[str, int]:
+        """How often each limit changed a setpoint since the start, by the limit's name."""
+        return {limit.value: count for limit, count in self._setpoints.limits_acted.items()}
+
+    # Who drives
+
+    def _arbitrate(self, now_s: float) -> None:
+        wants = self._switch.wants_control(now_s)
+        if self._modes.mode is Mode.TELEOP and not wants:
+            self._end_teleop(now_s)
+        elif wants and self._modes.allows(Event.TAKEOVER):
+            self._begin_teleop(now_s)
+
+    def _begin_teleop(self, now_s: float) -> None:
+        anchor = self._anchor()
+        if isinstance(anchor, str):
+            # A person reached for the device: the policy must not go on as if nothing had happened.
+            self._note_refusal(RefusalCode.CANNOT_START, f"teleop cannot take over: {anchor}")
+            self.hold(f"teleop could not take over: {anchor}")
+            return
+        self._policy_before_teleop = self._modes.mode is Mode.POLICY
+        self._close_step()
+        self._chunks.drop_waiting(Result.PREEMPTED, Preemption.TELEOP, "a person took over")
+        self._modes.take_over(self._switch.device)
+        self._setpoints.anchor(anchor)
+        self._next_teleop_s = now_s
+
+    def _end_teleop(self, now_s: float) -> None:
+        released = self._switch.fresh(now_s)
+        reason = "the person let go" if released else "the teleop device fell silent"
+        if released and self._policy_before_teleop and self._config.resume_after_teleop:
+            self._modes.hand_back()
+            self._anchored_episode = None
+        else:
+            self._modes.hold(f"{reason}; call controller/resume to let the policy drive", "")
+        self._stop(Preemption.TELEOP, reason)
+
+    def _fault(self, reason: str) -> None:
+        if self._modes.allows(Event.FAULT):
+            self._modes.fault(reason)
+            self._stop(Preemption.FAULT, reason)
+
+    def _stop(self, code: Preemption, reason: str) -> None:
+        """Ends whatever is under way; the person's device has to be released before it drives."""
+        self._switch.lock()
+        step = self._chunks.step
+        self._close_step()
+        cut_at_state = None if step is None else step.arm_state_sequence
+        self._chunks.finish(Result.PREEMPTED, code, reason, cut_at_state)
+        self._chunks.drop_waiting(Result.PREEMPTED, code, reason)
+        self._setpoints.stop()
+
+    def _anchor(self) -> Setpoint | str:
+        """The measured pose as a start for targets, or why there is none."""
+        problem = self._arm.problem() or self._arm.staleness(self._clock.now_s())
+        return problem or self._arm.anchor(self._limits)
+
+    # Policy
+
+    def _drive_policy(self, now_s: float) -> None:
+        if self._chunks.step is not None:
+            if not self._is_over(self._chunks.step, now_s):
+                return
+            self._end_policy_step(self._chunks.step, now_s)
+        if self._chunks.running is None:
+            self._begin_waiting(now_s)
+        running = self._chunks.running
+        if running is not None and self._setpoints.world_has_answered:
+            period_s = self._config.control_period_s
+            # Steps follow each other without drift: a tick that comes a little late shifts nothing.
+            on_time = abs(now_s - self._last_end_s) <= self._config.tick_period_s
+            self._open_step(Driver.POLICY, (self._last_end_s if on_time else now_s) + period_s)
+            self._advance(running.next_move(), period_s)
+
+    def _end_policy_step(self, step: OpenStep, now_s: float) -> None:
+        late_s, grace_s = now_s - step.ends_s, self._config.setpoint_grace_s
+        self._close_step()
+        running = self._chunks.running
+        if running is None:
+            return
+        if running.exhausted:
+            self._chunks.finish(Result.COMPLETED, None, "")
+        elif self._chunks.waiting is not None:
+            reason = "a newer chunk took over"
+            self._chunks.finish(Result.SUPERSEDED, Preemption.NEWER_CHUNK, reason)
+        elif late_s > grace_s and not self._lock_step:
+            reason = (
+                f"the next step was due {late_s:.3f} s ago, allowed are {grace_s:.3f} s: "
+                "give the controller more processor time"
+            )
+            self._chunks.finish(Result.PREEMPTED, Preemption.LATE_TICK, reason)
+
+    def _begin_waiting(self, now_s: float) -> None:
+        """Starts the chunk that waits, unless it grew too old or there is nowhere to start from."""
+        chunk = self._chunks.take_waiting()
+        if chunk is None:
+            return
+        refusal = self._gate.judge_age(chunk, self._arm.age_s(chunk.arm_state_sequence, now_s))
+        episode = (chunk.session, chunk.episode)
+        if refusal is None and episode != self._anchored_episode:
+            anchor = self._anchor()
+            if isinstance(anchor, str):
+                refusal = Refusal(RefusalCode.CANNOT_START, anchor)
+            else:
+                self._setpoints.anchor(anchor)
+                self._anchored_episode = episode
+        if refusal is not None:
+            self._refuse(chunk, refusal)
+        else:
+            self._chunks.begin(chunk)
+
+    # Teleop
+
+    def _drive_teleop(self, now_s: float) -> None:
+        tick_s, period_s = self._config.tick_period_s, self._config.control_period_s
+        if not self._setpoints.world_has_answered:
+            return
+        step = self._chunks.step
+        if step is not None and self._is_over(step, now_s):
+            self._close_step()
+        if not self._lock_step and now_s < self._next_teleop_s - 0.5 * tick_s:
+            return
+        dt_s = period_s if self._lock_step else tick_s
+        self._next_teleop_s = now_s + dt_s
+        if self._chunks.step is None:
+            self._open_step(Driver.TELEOP, now_s + period_s)
+        self._advance(self._switch.move(dt_s), dt_s)
+
+    # Steps
+
+    def _is_over(self, step: OpenStep, now_s: float) -> bool:
+        newest = self._arm.newest
+        if self._lock_step:
+            return newest is not None and newest.sequence != step.arm_state_sequence
+        return now_s >= step.ends_s - 0.5 * self._config.tick_period_s
+
+    def _open_step(self, driver: Driver, ends_s: float) -> None:
+        newest = self._arm.newest
+        sequence = newest.sequence if newest is not None else 0
+        self._chunks.step = OpenStep(self._setpoints.target, driver, ends_s, sequence)
+
+    def _close_step(self) -> None:
+        if self._chunks.step is not None:
+            self._last_end_s = self._chunks.step.ends_s
+            self._chunks.close_step(self._setpoints.target)
+
+    def _advance(self, move: Move, dt_s: float) -> None:
+        """Commands a move; something that is no number latches a fault."""
+        try:
+            clamped = self._setpoints.advance(move, dt_s)
+        except NotFiniteError as error:
+            self._fault(str(error))
+            return
+        if self._chunks.step is not None:
+            self._chunks.step.clamped |= clamped
+
+    # Reports
+
+    def _emit(self, decision: Decision) -> None:
+        self._decisions.append(decision)
+
+    def _refuse(self, chunk: ActionChunk, refusal: Refusal) -> None:
+        self._note_refusal(refusal.code, refusal.reason)
+        self._chunks.refuse(chunk, refusal)
+
+    def _note_refusal(self, code: RefusalCode, reason: str) -> None:
+        self._last_refusal = (code.value, reason, self._clock.stamp_s())
+
+    def _announce(self) -> None:
+        """Reports the status when something changed that a person would want to see at once."""
+        shown = (self._modes.mode, self._modes.reason, self._last_refusal)
+        if shown != self._announced:
+            self._announced = shown
+            self._emit(self.status())
