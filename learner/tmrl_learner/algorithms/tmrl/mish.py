@@ -21,7 +21,9 @@ class _Mish(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grad_outputs: Tensor
+    ) -> Tensor:
         x, exp, gate = ctx.saved_tensors
         sigmoid = exp / (exp + 1.0)
         slope = (1.0 - gate * gate).mul_(sigmoid).mul_(x).add_(gate)

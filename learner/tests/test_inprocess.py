@@ -1,0 +1,161 @@
+"""The loop in one process: what it hands to the learner, and what it reports."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tmrl_common.types import FloatArray, Outcome, Steering, SteeringSource
+from tmrl_learner.algorithms.tmrl.config import TmrlConfig
+from tmrl_learner.config import LearnerConfig, ReplayConfig, ScheduleConfig, Sizes
+from tmrl_learner.inprocess.flow_base import FlowBase
+from tmrl_learner.inprocess.loop import EpisodeSummary, InProcessLoop
+from tmrl_learner.inprocess.report import episodes_to_90, report
+from tmrl_learner.pretrain.evaluate import Scene
+from tmrl_learner.session import LearnerSession
+from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
+
+CONFIG = LearnerConfig(
+    agent=TmrlConfig(hidden=8, critics=2, batch_size=8, utd=2),
+    replay=ReplayConfig(capacity=200),
+    schedule=ScheduleConfig(warmup_chunks=4, warmup_successes=0),
+)
+
+
+class Corridor:
+    """A point on a line that has to pass 1; an action moves it by its first number."""
+
+    max_steps = 12
+
+    def __init__(self) -> None:
+        self._x = 0.0
+        self.seeds: list[int] = []
+
+    def reset(self, seed: int) -> Scene:
+        self.seeds.append(seed)
+        self._x = 0.0
+        return self._scene()
+
+    def step(self, action: FloatArray) -> Scene:
+        self._x += float(action[0])
+        return self._scene()
+
+    def _scene(self) -> Scene:
+        position = np.array([self._x], np.float32)
+        return Scene(position, position, self._x >= 1.0, wrong_object=self._x <= -1.0)
+
+
+class Pusher:
+    """Moves by sigma, whatever it sees."""
+
+    noise_shape = (6, 2)
+
+    def features(self, scene: Scene) -> FloatArray:
+        return scene.proprio
+
+    def act(self, scene: Scene, latent: Steering) -> FloatArray:
+        self.last = latent
+        return np.full(self.noise_shape, 0.5 * latent.sigma, np.float32)
+
+
+def make_loop(config: LearnerConfig = CONFIG) -> tuple[InProcessLoop, LearnerSession]:
+    session = LearnerSession(config, Sizes(features=1, z=2, epsilon=1), steady_s=lambda: 0.0)
+    return InProcessLoop(Pusher(), Corridor(), session, seed=0), session
+
+
+def test_episodes_become_labelled_transitions_and_updates() -> None:
+    loop, session = make_loop()
+    episodes = [loop.run_episode() for _ in range(8)]
+    chunks = sum(e.chunks for e in episodes)
+    assert session.counters.stored == len(session.replay) == session.replay.learnable == chunks
+    assert session.replay.successes == sum(e.outcome is Outcome.SUCCESS for e in episodes)
+    assert session.counters.rounds == chunks - 4
+    assert episodes[0].source is SteeringSource.UNIFORM
+    assert episodes[-1].source is SteeringSource.ACTOR
+
+
+def test_the_last_chunk_is_cut_where_the_episode_ends() -> None:
+    loop, session = make_loop()
+    for episode in (loop.run_episode() for _ in range(6)):
+        if episode.outcome is Outcome.TIMEOUT:
+            assert (episode.steps, episode.chunks) == (12, 3)
+        else:
+            assert episode.steps <= 12
+    columns, _ = session.replay.state()
+    ends = columns["terminated"][:, 0] == 1.0
+    np.testing.assert_array_equal(columns["reward"][:, 0], np.where(ends, 0.0, -1.0))
+    assert (columns["next_features"][ends] >= 1.0).all()
+    assert (columns["next_features"][~ends] < 1.0).all()
+
+
+def test_the_frozen_policy_runs_with_its_own_noise_and_learns_nothing() -> None:
+    policy = Pusher()
+    episode = InProcessLoop(policy, Corridor(), None, seed=0).run_episode()
+    assert (episode.source, episode.sigma_mean) == (SteeringSource.BASE, 0.0)
+    assert policy.last.z.shape == (6, 2)
+    assert policy.last.z.std() > 0.1
+
+
+def test_equal_seeds_give_equal_runs() -> None:
+    first, second = make_loop()[0], make_loop()[0]
+    assert [first.run_episode() for _ in range(6)] == [second.run_episode() for _ in range(6)]
+
+
+@pytest.mark.parametrize("epsilon", [[1.0], []])
+def test_the_flow_policy_behind_the_loop_repeats_one_row_of_z(epsilon: list[float]) -> None:
+    shape = FlowPolicyConfig(proprio_dim=1, context_dim=1, action_dim=2, horizon=6, hidden=16)
+    base = FlowBase(FlowPolicy(shape).eval(), seed=0)
+    torch.nn.init.ones_(base._policy.chunk_out.bias)
+    scene = Scene(
+        np.zeros(1, np.float32), np.zeros(1, np.float32), success=False, wrong_object=False
+    )
+    z = np.array([0.5, -0.25], np.float32)
+    chunk = base.act(
+        scene, Steering(SteeringSource.EXPLICIT, z, 0.5, np.array(epsilon, np.float32))
+    )
+    assert chunk.shape == base.noise_shape == (6, 2)
+    assert base.features(scene).shape == (base.features_dim,) == (2,)
+    np.testing.assert_allclose(chunk, np.broadcast_to(chunk[0], (6, 2)), rtol=1e-6)
+
+
+def summary(*, success: bool) -> EpisodeSummary:
+    outcome = Outcome.SUCCESS if success else Outcome.TIMEOUT
+    return EpisodeSummary(
+        outcome,
+        wrong_object=False,
+        steps=60,
+        chunks=12,
+        sigma_mean=0.5,
+        source=SteeringSource.ACTOR,
+    )
+
+
+@pytest.mark.parametrize(
+    ("successes", "hit"),
+    [
+        ([True] * 19, None),
+        ([True] * 20, 20),
+        ([False] * 3 + [True] * 18, 21),
+        ([False] * 10 + [True] * 18, 28),
+        ([False, True] * 40, None),
+    ],
+)
+def test_episodes_to_90_needs_a_whole_window(successes: list[bool], hit: int | None) -> None:
+    assert episodes_to_90(successes) == hit
+
+
+def test_report_counts_robot_time_from_control_steps() -> None:
+    episodes = [summary(success=i >= 5) for i in range(30)]
+    figures = report(episodes, period_s=0.2, wall_s=120.0)
+    assert figures["robot_minutes"] == pytest.approx(30 * 60 * 0.2 / 60)
+    assert figures["episodes_to_90"] == 23
+    assert figures["robot_minutes_to_90"] == pytest.approx(23 * 60 * 0.2 / 60)
+    assert (figures["first_success"], figures["wall_minutes"]) == (6, 2.0)
+    assert figures["success_last_20"] == 1.0
+
+
+def test_dsrl_never_leaves_sigma_zero() -> None:
+    agent = replace(CONFIG.agent, sigma_head=False)
+    loop, _ = make_loop(replace(CONFIG, method="dsrl", agent=agent))
+    assert all(loop.run_episode().sigma_mean == 0.0 for _ in range(3))

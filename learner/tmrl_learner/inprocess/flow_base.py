@@ -1,0 +1,59 @@
+"""The small flow policy behind the loop's interface."""
+
+import numpy as np
+import torch
+
+from tmrl_common.types import FloatArray, Steering
+from tmrl_learner.pretrain.evaluate import Scene
+from tmrl_policies.flow_policy import FlowPolicy
+
+
+class FlowBase:
+    """A frozen `FlowPolicy`, one scene at a time.
+
+    Args:
+        policy: In evaluation mode, on the CPU.
+        seed: Of the context noise where nobody steers it.
+    """
+
+    def __init__(self, policy: FlowPolicy, seed: int) -> None:
+        self._policy = policy
+        self._generator = torch.Generator().manual_seed(seed)
+
+    @property
+    def noise_shape(self) -> tuple[int, int]:
+        """Horizon H and action dimension A."""
+        return self._policy.config.horizon, self._policy.config.action_dim
+
+    @property
+    def features_dim(self) -> int:
+        """Length of what `features` returns."""
+        return self._policy.config.proprio_dim + self._policy.config.context_dim
+
+    @property
+    def epsilon_dim(self) -> int:
+        """Length of a context noise."""
+        return self._policy.config.context_dim
+
+    @torch.no_grad()
+    def features(self, scene: Scene) -> FloatArray:
+        """Robot state and context, normalised by the policy's statistics: (P + C,)."""
+        proprio = self._policy.proprio_normaliser.normalise(torch.from_numpy(scene.proprio))
+        context = self._policy.context_normaliser.normalise(torch.from_numpy(scene.context))
+        return torch.cat([proprio, context]).numpy()
+
+    def act(self, scene: Scene, latent: Steering) -> FloatArray:
+        """A chunk of actions, (H, A), raw units; a z of one row is repeated over the horizon."""
+        noise = torch.from_numpy(np.ascontiguousarray(np.broadcast_to(latent.z, self.noise_shape)))
+        if latent.epsilon.size:
+            epsilon = torch.from_numpy(latent.epsilon)[None]
+        else:
+            epsilon = torch.randn((1, self.epsilon_dim), generator=self._generator)
+        actions = self._policy.sample(
+            torch.from_numpy(scene.proprio)[None],
+            torch.from_numpy(scene.context)[None],
+            torch.full((1,), latent.sigma),
+            epsilon,
+            noise[None],
+        )
+        return actions[0].numpy()

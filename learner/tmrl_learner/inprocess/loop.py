@@ -1,0 +1,164 @@
+"""Acts in an injected task, turns chunks into transitions, learns.
+
+The same learner core and the same contracts as on ROS 2 (docs/concepts/contracts.md), with function
+calls in the place of topics.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from tmrl_common.types import Driver, FloatArray, Outcome, Steering, SteeringSource, Transition
+from tmrl_learner.inprocess.steering import actor_steering, base_steering, uniform_steering
+from tmrl_learner.pretrain.evaluate import Scene, TaskEnvironment
+from tmrl_learner.session import LearnerSession, Phase
+
+
+class BasePolicy(Protocol):
+    """The frozen policy, as the loop needs it."""
+
+    @property
+    def noise_shape(self) -> tuple[int, int]:
+        """Horizon H and action dimension A."""
+        ...
+
+    def features(self, scene: Scene) -> FloatArray:
+        """What the steering actor sees, (S,)."""
+        ...
+
+    def act(self, scene: Scene, latent: Steering) -> FloatArray:
+        """A chunk of actions, (H, A), raw units."""
+        ...
+
+
+@dataclass(frozen=True)
+class EpisodeSummary:
+    """One episode in numbers.
+
+    Attributes:
+        outcome: SUCCESS or TIMEOUT.
+        wrong_object: Whether another object ended in the target's place at any time.
+        steps: Control steps.
+        chunks: Action chunks.
+        sigma_mean: Mean context timestep over the chunks.
+        source: Who picked the latent of the last chunk.
+    """
+
+    outcome: Outcome
+    wrong_object: bool
+    steps: int
+    chunks: int
+    sigma_mean: float
+    source: SteeringSource
+
+
+class InProcessLoop:
+    """Runs episodes one after the other.
+
+    Args:
+        policy: The frozen policy.
+        task: Where to act.
+        session: The learner; None runs the frozen policy as it is.
+        seed: Of layouts and of what is drawn while acting.
+        execute_steps: Steps of each chunk that are executed.
+    """
+
+    def __init__(
+        self,
+        policy: BasePolicy,
+        task: TaskEnvironment,
+        session: LearnerSession | None,
+        seed: int,
+        execute_steps: int = 5,
+    ) -> None:
+        self._policy = policy
+        self._task = task
+        self._session = session
+        self._seed = seed
+        self._execute_steps = execute_steps
+        self._rng = np.random.default_rng(seed)
+        self._generator = torch.Generator().manual_seed(seed)
+        self._episode = 0
+        self._sequence = 0
+
+    def run_episode(self) -> EpisodeSummary:
+        """Runs one episode and every update round that it makes due."""
+        self._episode += 1
+        scene = self._task.reset(self._seed * 100_000 + self._episode)
+        steps, sigmas, wrong = 0, list[float](), False
+        source = SteeringSource.BASE
+        while not scene.success and steps < self._task.max_steps:
+            features = self._policy.features(scene)
+            latent = self._choose(features)
+            source = latent.source
+            before, chunk = steps, self._policy.act(scene, latent)
+            for action in chunk[: self._execute_steps]:
+                scene = self._task.step(action)
+                steps += 1
+                wrong = wrong or scene.wrong_object
+                if scene.success or steps == self._task.max_steps:
+                    break
+            timed_out = steps == self._task.max_steps
+            executed = chunk[: steps - before]
+            self._learn(len(sigmas), features, latent, executed, scene, timed_out=timed_out)
+            sigmas.append(latent.sigma)
+        outcome = Outcome.SUCCESS if scene.success else Outcome.TIMEOUT
+        return EpisodeSummary(outcome, wrong, steps, len(sigmas), float(np.mean(sigmas)), source)
+
+    def _choose(self, features: FloatArray) -> Steering:
+        if self._session is None:
+            return base_steering(self._policy.noise_shape, self._rng)
+        if self._session.phase is Phase.WARMUP:
+            return uniform_steering(self._session.agent, self._rng)
+        return actor_steering(self._session.agent, features, self._generator)
+
+    def _learn(
+        self,
+        chunk: int,
+        features: FloatArray,
+        latent: Steering,
+        executed: FloatArray,
+        scene: Scene,
+        *,
+        timed_out: bool,
+    ) -> None:
+        if self._session is None:
+            return
+        self._sequence += 1
+        truncated = timed_out and not scene.success
+        outcome = Outcome.PENDING
+        if scene.success or truncated:
+            outcome = Outcome.SUCCESS if scene.success else Outcome.TIMEOUT
+        transition = Transition(
+            robot="inprocess",
+            session="inprocess",
+            sequence=self._sequence,
+            episode=self._episode,
+            chunk=chunk,
+            revision=0,
+            features=features,
+            z=latent.z,
+            sigma=latent.sigma,
+            epsilon=latent.epsilon,
+            steering=latent.source,
+            reward=0.0 if scene.success else -1.0,
+            next_features=self._policy.features(scene),
+            terminated=scene.success,
+            truncated=truncated,
+            aborted=False,
+            episode_outcome=outcome,
+            executed_actions=executed,
+            driver=np.full(len(executed), Driver.POLICY, np.uint8),
+            clamped=False,
+            stamp_s=0.0,
+            actor_version=self._session.counters.rounds,
+            policy_version="",
+            seed=self._seed,
+            inference_s=0.0,
+            round_trip_s=0.0,
+        )
+        self._session.ingest(transition)
+        while self._session.updates_owed:
+            self._session.update()
