@@ -1,0 +1,55 @@
+"""Parameters of the learning node."""
+
+from dataclasses import dataclass
+
+METHODS = ("tmrl", "dsrl", "base")
+
+
+@dataclass(frozen=True)
+class LearningConfig:
+    """What the learning node needs to know.
+
+    Attributes:
+        robot: Name of the arm whose transitions are learned from.
+        session: Identifier of the fine-tuning run.
+        run_dir: Directory of the run; the checkpoint is kept in `checkpoint/` below it.
+        server: Endpoint of the policy server that takes the actor's weights.
+        method: "tmrl", "dsrl", or "base": transitions are stored and nothing is learned.
+        preset: Named settings of the learner (tmrl_learner.config.PRESETS).
+        overrides: Changes to the preset, each "dotted.key=value".
+        seed: Of networks and draws.
+        actor_every_rounds: Update rounds between two publications of the actor.
+        checkpoint_every_s: Longest time between two checkpoints while something changes, wall time.
+        server_deadline_s: Longest wait for an answer of the policy server.
+    """
+
+    robot: str
+    session: str
+    run_dir: str
+    server: str
+    method: str = "tmrl"
+    preset: str = "widowx_sim"
+    overrides: tuple[str, ...] = ()
+    seed: int = 0
+    actor_every_rounds: int = 10
+    checkpoint_every_s: float = 20.0
+    server_deadline_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Refuses what could not work.
+
+        Raises:
+            ValueError: Names the value and the valid ones.
+        """
+        if self.method not in METHODS:
+            raise ValueError(f"method is {self.method}; valid: {', '.join(METHODS)}")
+        if self.actor_every_rounds < 1:
+            raise ValueError(
+                f"actor_every_rounds is {self.actor_every_rounds}; it has to be at least 1"
+            )
+        for name in ("checkpoint_every_s", "server_deadline_s"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name)} s; it has to be above 0")
+        for entry in self.overrides:
+            if "=" not in entry:
+                raise ValueError(f"override {entry!r} is not of the form dotted.key=value")

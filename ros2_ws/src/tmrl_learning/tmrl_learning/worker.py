@@ -1,0 +1,241 @@
+"""Learns in a thread of its own: ingests transitions, updates, publishes the actor, checkpoints.
+
+The node hands transitions in and reads a status out; the thread owns the learner session and the
+connection to the policy server. No ROS here.
+"""
+
+import json
+import logging
+import queue
+import threading
+from collections import deque
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from tmrl_common.clock import Clock
+from tmrl_common.errors import TmrlError
+from tmrl_common.messages import ActorSpec
+from tmrl_common.transport.client import PolicyClient
+from tmrl_common.types import PolicySpec, Transition
+from tmrl_learner.config import LearnerConfig, Sizes, resolve
+from tmrl_learner.session import CHECKPOINT_STEM, LearnerSession
+
+from tmrl_learning.params import LearningConfig
+
+_log = logging.getLogger(__name__)
+_IDLE_WAIT_S = 0.05
+_RETRY_S = 1.0
+_RATE_ROUNDS = 200
+
+
+@dataclass(frozen=True)
+class WorkerStatus:
+    """What the thread last did; replaced whole, so that it may be read at any time.
+
+    Attributes:
+        phase: "warmup", "training" or "base"; "starting" before the policy server is known.
+        transitions_stored: Transitions stored, each counted once.
+        contiguous_sequence: Every sequence number up to this one is stored.
+        durable_sequence: Every sequence number up to this one is in a checkpoint.
+        episodes_stored: Episodes of which something is stored.
+        successes_stored: Successful ones among them.
+        rounds: Update rounds done.
+        rounds_owed: Update rounds that the stored transitions still call for.
+        rounds_per_s: Rate over the newest rounds.
+        actor_version: Version that the policy server confirmed last; 0 for none.
+        metrics: Of the newest round, by name.
+        reason: What is wrong; empty while healthy.
+    """
+
+    phase: str = "starting"
+    transitions_stored: int = 0
+    contiguous_sequence: int = 0
+    durable_sequence: int = 0
+    episodes_stored: int = 0
+    successes_stored: int = 0
+    rounds: int = 0
+    rounds_owed: int = 0
+    rounds_per_s: float = 0.0
+    actor_version: int = 0
+    metrics: dict[str, float] = field(default_factory=lambda: dict[str, float]())
+    reason: str = ""
+
+
+def learner_config(config: LearningConfig) -> LearnerConfig:
+    """The learner's configuration: preset, method, seed and overrides.
+
+    Raises:
+        ConfigError: A preset or a key is unknown, or a value is invalid.
+    """
+    overrides: dict[str, object] = {"seed": config.seed}
+    overrides |= dict(entry.split("=", 1) for entry in config.overrides)
+    # Without learning the buffer is kept all the same: what was collected may be learned from later.
+    method = "tmrl" if config.method == "base" else config.method
+    return resolve(config.preset, method, overrides)
+
+
+def sizes_of(spec: PolicySpec) -> Sizes:
+    """Lengths of the learner's vectors for a policy."""
+    return Sizes(features=spec.features_dim, z=spec.z_dim, epsilon=spec.epsilon_dim)
+
+
+class LearnerWorker:
+    """One learning run: `put` from any thread, `run` in one thread, `status` from any.
+
+    Args:
+        config: Parameters of the node.
+        client: Connection to the policy server; the caller closes it.
+        clock: Steady clock.
+    """
+
+    def __init__(self, config: LearningConfig, client: PolicyClient, clock: Clock) -> None:
+        self._config = config
+        self._learner_config = learner_config(config)
+        self._learns = config.method != "base"
+        self._client = client
+        self._clock = clock
+        self._folder = Path(config.run_dir) / "checkpoint"
+        self._inbox: queue.SimpleQueue[Transition] = queue.SimpleQueue()
+        self._round_ends_s: deque[float] = deque(maxlen=_RATE_ROUNDS)
+        self._metrics: dict[str, float] = {}
+        self._published_rounds = -1
+        self._published_epoch = ""
+        self._retry_at_s = 0.0
+        self._saved_at_s = clock.now_s()
+        self._saved_state = (0, 0)
+        self._reason = ""
+        self.status = WorkerStatus()
+
+    def put(self, transition: Transition) -> None:
+        """Hands a transition in; duplicates and gaps are no problem."""
+        self._inbox.put(transition)
+
+    def run(self, stop: threading.Event) -> None:
+        """Learns until told to stop, then writes a last checkpoint.
+
+        Raises:
+            TmrlError: The policy server serves something else than this run was started with, or a
+                checkpoint does not fit; going on would ruin the run.
+            OSError: A checkpoint cannot be written; the older one is whole and the journal keeps
+                what came after it.
+        """
+        session = self._start(stop)
+        if session is None:
+            return
+        while not stop.is_set():
+            self.step(session)
+        self._save(session)
+
+    def _start(self, stop: threading.Event) -> LearnerSession | None:
+        """Waits for the policy server, which dictates the sizes, and resumes where there is something."""
+        while not stop.is_set():
+            try:
+                welcome = self._client.connect(deadline_s=self._config.server_deadline_s)
+            except TmrlError as error:
+                self.status = replace(self.status, reason=f"policy server: {error}")
+                _log.info("waiting for the policy server: %s", error)
+                stop.wait(_RETRY_S)
+                continue
+            sizes = sizes_of(welcome.spec)
+            session = LearnerSession(self._learner_config, sizes, self._clock.now_s)
+            if (self._folder / f"{CHECKPOINT_STEM}.json").exists():
+                session.load(self._folder)
+                _log.info("resumed: %s", json.dumps(vars(session.counters)))
+            self._saved_state = self._state(session)
+            self._report(session)
+            return session
+        return None
+
+    def step(self, session: LearnerSession) -> None:
+        """Ingests what came, runs at most one round, publishes and saves what is due."""
+        owed = session.updates_owed if self._learns else 0
+        self._ingest(session, wait=owed == 0)
+        if self._learns and session.updates_owed:
+            self._metrics = session.update()
+            self._round_ends_s.append(self._clock.now_s())
+        if self._learns:
+            self._publish_if_due(session)
+        if (
+            self._clock.now_s() - self._saved_at_s >= self._config.checkpoint_every_s
+            and self._state(session) != self._saved_state
+        ):
+            self._save(session)
+        self._report(session)
+
+    def _ingest(self, session: LearnerSession, wait: bool) -> None:
+        try:
+            session.ingest(self._inbox.get(timeout=_IDLE_WAIT_S if wait else 0.0))
+            while True:
+                session.ingest(self._inbox.get_nowait())
+        except queue.Empty:
+            return
+
+    def _publish_if_due(self, session: LearnerSession) -> None:
+        """Hands the server a new actor after enough rounds, or any actor after it restarted."""
+        welcome = self._client.welcome
+        if session.counters.rounds == 0 or welcome is None or not self._client.connected:
+            return
+        newer = session.counters.rounds - self._published_rounds
+        caught_up = session.updates_owed == 0 and newer > 0
+        due = newer >= self._config.actor_every_rounds or caught_up
+        restarted = welcome.epoch != self._published_epoch
+        if not (due or restarted) or self._clock.now_s() < self._retry_at_s:
+            return
+        self._publish(session)
+
+    def _publish(self, session: LearnerSession) -> None:
+        snapshot = session.actor_snapshot()
+        spec = ActorSpec(**asdict(session.agent.actor.config), **asdict(session.agent.bounds))
+        deadline_s = self._config.server_deadline_s
+        try:
+            # The server's version counts on across restarts of the learner, whose rounds may not.
+            pong = self._client.ping(deadline_s=deadline_s)
+            version = pong.actor_version + 1
+            version = self._client.swap(version, spec, snapshot.content, deadline_s=deadline_s)
+        except TmrlError as error:
+            # Acting goes on with the older actor; the reason is on the screen until it works again.
+            self._reason = f"the policy server did not take the actor: {error}"
+            self._retry_at_s = self._clock.now_s() + _RETRY_S
+            _log.warning("%s", self._reason)
+            return
+        self._reason = ""
+        self._published_rounds = session.counters.rounds
+        self._published_epoch = pong.epoch
+        self.status = replace(self.status, actor_version=version)
+
+    @staticmethod
+    def _state(session: LearnerSession) -> tuple[int, int]:
+        counters = session.counters
+        return counters.rounds, counters.stored + counters.revised
+
+    def _save(self, session: LearnerSession) -> None:
+        if self._state(session) == self._saved_state:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        session.save(self._folder)
+        self._saved_at_s = self._clock.now_s()
+        self._saved_state = self._state(session)
+        self._report(session)
+
+    def _rounds_per_s(self) -> float:
+        ends = self._round_ends_s
+        span_s = self._clock.now_s() - ends[0] if ends else 0.0
+        return len(ends) / span_s if span_s > 0 else 0.0
+
+    def _report(self, session: LearnerSession) -> None:
+        stream = (self._config.robot, self._config.session)
+        durable = session.durable_index().get(stream)
+        self.status = WorkerStatus(
+            phase=session.phase.value if self._learns else "base",
+            transitions_stored=session.counters.stored,
+            contiguous_sequence=session.contiguous_sequence(*stream),
+            durable_sequence=durable.contiguous if durable is not None else 0,
+            episodes_stored=session.replay.episodes,
+            successes_stored=session.replay.successes,
+            rounds=session.counters.rounds,
+            rounds_owed=session.updates_owed if self._learns else 0,
+            rounds_per_s=self._rounds_per_s(),
+            actor_version=self.status.actor_version,
+            metrics=self._metrics,
+            reason=self._reason,
+        )
