@@ -149,9 +149,7 @@ class ModeMachine:
             ModeRefusedError: The name is empty, or no e-stop is latched.
         """
         if not operator.strip():
-            raise ModeRefusedError(
-                "operator is empty; a person with a name clears the e-stop"
-            )
+            raise ModeRefusedError("operator is empty; a person with a name clears the e-stop")
         self._apply(Event.CLEAR_ESTOP, f"e-stop cleared by {operator.strip()}")
 
     def fault(self, reason: str) -> None:

@@ -1,0 +1,151 @@
+"""The ROS shell of the controller: converts, calls the core, publishes what it decides."""
+
+# Generated messages are typed in part only.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from std_srvs.srv import Trigger
+
+from tmrl_controller import messages
+from tmrl_controller.clock import HardwareClock, StateClock
+from tmrl_controller.config import ControllerConfig, Pacing
+from tmrl_controller.core import ControllerCore
+from tmrl_controller.decisions import ArmCommand, ChunkOutcome, Decision, Reply
+from tmrl_controller.mode import Mode
+from tmrl_controller.ticker import Ticker
+from tmrl_msgs import msg
+from tmrl_msgs.srv import ClearEstop
+from tmrl_ros import qos
+from tmrl_ros.conversion import to_seconds
+from tmrl_ros.node import TmrlNode
+from tmrl_ros.run import run_node
+
+R = TypeVar("R", Trigger.Response, ClearEstop.Response)
+
+
+class ControllerNode(TmrlNode[ControllerConfig]):
+    """Executes policy/chunk on arm/command within the limits of the rig."""
+
+    def __init__(self) -> None:
+        """Declares parameters, topics and services; on hardware, starts to tick.
+
+        Raises:
+            ParameterError: A parameter is unknown, missing or out of range.
+        """
+        super().__init__("controller", ControllerConfig)
+        self._lock = threading.Lock()
+        self._state_clock = StateClock()
+        self._clock = HardwareClock(self._ros_time_s) if self._is_steady else self._state_clock
+        self._core = ControllerCore(self.config, self._clock)
+        self._frame_id = ""
+        self._command = self.create_publisher(msg.ArmCommand, "arm/command", qos.STATE)
+        self._outcome = self.create_publisher(msg.ChunkOutcome, "controller/outcome", qos.EVENT)
+        self._status = self.create_publisher(msg.ControllerStatus, "controller/status", qos.STATUS)
+        self.create_subscription(msg.ArmState, "arm/state", self._on_arm_state, qos.STATE)
+        self.create_subscription(msg.ActionChunk, "policy/chunk", self._on_chunk, qos.EVENT)
+        self.create_subscription(msg.TeleopCommand, "teleop/command", self._on_teleop, qos.STATE)
+        self.create_service(Trigger, "controller/hold", self._on_hold)
+        self.create_service(Trigger, "controller/resume", self._on_resume)
+        self.create_service(Trigger, "controller/estop", self._on_estop)
+        self.create_service(ClearEstop, "controller/clear_estop", self._on_clear_estop)
+        self.create_timer(1.0, self._publish_status, clock=self.wall_clock)
+        self._ticker = Ticker(self.config.tick_period_s, self._tick)
+        if self._is_steady:
+            self._ticker.start()
+
+    def destroy_node(self) -> None:
+        """Stops to tick, then destroys the node."""
+        self._ticker.stop()
+        super().destroy_node()
+
+    def health(self) -> tuple[str, dict[str, str]]:
+        """The reason of a stop that a person has to look at, and what the limiter did."""
+        self._ticker.check()
+        with self._lock:
+            status, limits = self._core.status(), self._core.limits_acted()
+        reason = status.reason if status.mode in (Mode.ESTOP, Mode.FAULT) else ""
+        figures = {f"limited_by_{name}": str(count) for name, count in limits.items()}
+        figures |= {"mode": status.mode.name.lower(), "tick_overruns": str(self._ticker.overruns)}
+        return reason, figures
+
+    @property
+    def _is_steady(self) -> bool:
+        return self.config.pacing == Pacing.STEADY
+
+    def _ros_time_s(self) -> float:
+        return to_seconds(self.get_clock().now().to_msg())
+
+    def _on_arm_state(self, message: msg.ArmState) -> None:
+        with self._lock:
+            self._frame_id = message.header.frame_id
+            self._state_clock.set(to_seconds(message.header.stamp))
+            self._core.on_arm_state(messages.arm_state(message))
+        self._tick_on_input()
+
+    def _on_chunk(self, message: msg.ActionChunk) -> None:
+        with self._lock:
+            self._core.on_chunk(messages.action_chunk(message))
+        self._tick_on_input()
+
+    def _on_teleop(self, message: msg.TeleopCommand) -> None:
+        with self._lock:
+            self._core.on_teleop(messages.teleop_command(message))
+        self._tick_on_input()
+
+    def _on_hold(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        return self._answer(response, self._core.hold)
+
+    def _on_resume(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        return self._answer(response, self._core.resume)
+
+    def _on_estop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        return self._answer(response, self._core.estop)
+
+    def _on_clear_estop(
+        self, request: ClearEstop.Request, response: ClearEstop.Response
+    ) -> ClearEstop.Response:
+        return self._answer(response, lambda: self._core.clear_estop(request.operator_name))
+
+    def _answer(self, response: R, request: Callable[[], Reply]) -> R:
+        with self._lock:
+            reply = request()
+        self._tick()
+        response.success, response.message = reply.success, reply.message
+        self.get_logger().info(reply.message)
+        return response
+
+    def _tick_on_input(self) -> None:
+        """In simulation every input is an occasion; on hardware the ticker has its own."""
+        if not self._is_steady:
+            self._tick()
+
+    def _tick(self) -> None:
+        with self._lock:
+            for decision in self._core.tick():
+                self._publish(decision)
+
+    def _publish(self, decision: Decision) -> None:
+        if isinstance(decision, ArmCommand):
+            robot = self.config.robot
+            self._command.publish(messages.arm_command_msg(decision, robot, self._frame_id))
+        elif isinstance(decision, ChunkOutcome):
+            self._outcome.publish(messages.outcome_msg(decision))
+            if decision.reason:
+                self.get_logger().warning(f"chunk {decision.chunk.sequence}: {decision.reason}")
+        else:
+            stamp_s = self._clock.stamp_s()
+            self._status.publish(messages.status_msg(decision, self.config, stamp_s))
+
+    def _publish_status(self) -> None:
+        with self._lock:
+            self._publish(self._core.status())
+
+
+def main() -> None:
+    """Runs the node until it is told to stop."""
+    sys.exit(run_node(ControllerNode))
