@@ -68,7 +68,7 @@ class Welcome:
     """The server serves what the client expects.
 
     Attributes:
-        server: Name and software version.
+        server: Its name.
         epoch: Identifies this life of the server process; another one means that it restarted.
         spec: What it serves.
         actor_version: Version of the steering actor; 0 for none.

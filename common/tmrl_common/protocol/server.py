@@ -51,7 +51,7 @@ class ServerIdentity:
     """What the server says about itself.
 
     Attributes:
-        server: Name and software version.
+        server: Its name.
         epoch: Identifies this life of the process.
         spec: What it serves.
     """

@@ -73,7 +73,9 @@ class RouterSocket:
         except TransportError:
             self.close()
             raise
-        self.endpoint = cast(bytes, self._socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
+        self.endpoint = (
+            cast(bytes, self._socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
+        )
 
     def receive(self, timeout_s: float, most: int) -> list[Received]:
         """Wait for messages and take those that are there.

@@ -1,0 +1,64 @@
+"""From the actions that a policy was trained on to the action space of a rig, by name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tmrl_common.config import nearest_name
+from tmrl_common.errors import ConfigError
+from tmrl_common.types import FloatArray
+
+
+@dataclass(frozen=True)
+class ActionTransform:
+    """A fixed map of action chunks.
+
+    Attributes:
+        action_space: Name of the rig's action space.
+        policy_dim: Columns that the policy makes.
+        action_dim: Columns that the rig takes.
+        apply: Maps (H, policy_dim) to (H, action_dim).
+    """
+
+    action_space: str
+    policy_dim: int
+    action_dim: int
+    apply: Callable[[FloatArray], FloatArray]
+
+
+def _pad_rotation(actions: FloatArray) -> FloatArray:
+    """Put three zero rotations [rad] between dx dy dz [m] and the gripper: (H, 4) to (H, 7)."""
+    padded = np.zeros((actions.shape[0], 7), dtype=np.float32)
+    padded[:, :3] = actions[:, :3]
+    padded[:, 6] = actions[:, 3]
+    return padded
+
+
+def _as_they_are(actions: FloatArray) -> FloatArray:
+    return actions
+
+
+_TRANSFORMS = {
+    "xyz_gripper_to_bridge_delta_ee_7": ActionTransform("bridge_delta_ee_7", 4, 7, _pad_rotation),
+    "bridge_delta_ee_7": ActionTransform("bridge_delta_ee_7", 7, 7, _as_they_are),
+}
+
+
+def action_transform(name: str, policy_dim: int) -> ActionTransform:
+    """Find a transform and check that it fits the policy.
+
+    Raises:
+        ConfigError: There is none of that name, or the policy's actions have another length.
+    """
+    if name not in _TRANSFORMS:
+        raise ConfigError(
+            f"unknown action_transform '{name}'. {nearest_name(name, list(_TRANSFORMS))}"
+        )
+    transform = _TRANSFORMS[name]
+    if transform.policy_dim != policy_dim:
+        raise ConfigError(
+            f"action_transform '{name}' takes actions of length {transform.policy_dim}; "
+            f"the policy's have {policy_dim}"
+        )
+    return transform

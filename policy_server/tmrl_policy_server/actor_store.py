@@ -1,0 +1,157 @@
+"""Keeps the steering actor in use and lets a new one take its place only after every check.
+
+A refused actor changes nothing: the one before keeps serving.
+"""
+
+import hashlib
+import logging
+from dataclasses import dataclass
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as decode_tensors
+from torch import Tensor
+
+from tmrl_common.errors import ErrorCode, RequestError
+from tmrl_common.messages import ActorSpec, Swap
+from tmrl_policies.checkpoint import CheckpointError, load_tensors_into
+from tmrl_policies.steering import SteeringActor, SteeringActorConfig
+from tmrl_policy_server.config import EngineConfig, Method
+
+_log = logging.getLogger(__name__)
+
+_CANARY_ROWS = 64
+_CANARY_SPREAD = 3.0
+_LARGEST_LAYERS = 16
+_LARGEST_HIDDEN = 8192
+
+
+class ActorRefusedError(RequestError):
+    """A new actor failed a check; the detail says which."""
+
+    def __init__(self, detail: str) -> None:
+        """Takes the failed check."""
+        super().__init__(ErrorCode.ACTOR_REFUSED, detail)
+
+
+@dataclass(frozen=True)
+class _Held:
+    """An actor in use."""
+
+    version: int
+    sha256: str
+    actor: SteeringActor
+
+
+class ActorStore:
+    """The actor in use and the door through which the next one comes."""
+
+    def __init__(
+        self, features_dim: int, z_dim: int, epsilon_dim: int, config: EngineConfig
+    ) -> None:
+        """Starts without an actor.
+
+        Args:
+            features_dim: Length of what the actor sees.
+            z_dim: Length of z.
+            epsilon_dim: Length of the context noise, steered or not.
+            config: Method and bounds that an actor has to share.
+        """
+        self._config = config
+        self._wanted: dict[str, object] = {
+            "features_dim": features_dim,
+            "z_dim": z_dim,
+            "epsilon_dim": epsilon_dim if config.epsilon_head else 0,
+            "sigma_head": config.sigma_head,
+            "z_bound": config.z_bound,
+        }
+        if config.sigma_head:
+            self._wanted["sigma_max"] = config.sigma_max
+        if config.epsilon_head:
+            self._wanted["epsilon_bound"] = config.epsilon_bound
+        self._held: _Held | None = None
+        generator = torch.Generator().manual_seed(0)
+        self._canary = _CANARY_SPREAD * torch.randn(_CANARY_ROWS, features_dim, generator=generator)
+
+    @property
+    def actor(self) -> SteeringActor | None:
+        """The actor in use; None before the first."""
+        return self._held.actor if self._held else None
+
+    @property
+    def version(self) -> int:
+        """Its version; 0 before the first."""
+        return self._held.version if self._held else 0
+
+    def swap(self, swap: Swap) -> int:
+        """Check a new actor and put it into use.
+
+        The actor in use sent once more is accepted again: its acknowledgement was lost.
+
+        Returns:
+            Version in use.
+
+        Raises:
+            ActorRefusedError: A check failed; the actor before stays in use.
+        """
+        weights = swap.weights.tobytes()
+        sha256 = hashlib.sha256(weights).hexdigest()
+        if sha256 != swap.sha256:
+            raise ActorRefusedError(
+                f"actor {swap.version} has SHA-256 {sha256[:12]}, announced was "
+                f"{swap.sha256[:12]}; send it again"
+            )
+        if self._held and (swap.version, sha256) == (self._held.version, self._held.sha256):
+            return self._held.version
+        if swap.version <= self.version:
+            raise ActorRefusedError(
+                f"actor {swap.version} is not newer than {self.version}, which is in use; "
+                "restart the server for a new session"
+            )
+        actor = self._build(swap.actor, weights)
+        self._try(actor, swap.version)
+        self._held = _Held(swap.version, sha256, actor)
+        _log.debug("actor %d in use", swap.version)
+        return swap.version
+
+    def _build(self, spec: ActorSpec, weights: bytes) -> SteeringActor:
+        if self._config.method is Method.BASE:
+            raise ActorRefusedError("method 'base' serves without a steering actor")
+        differences = [
+            f"{name}: expected {wanted}, sent {getattr(spec, name)}"
+            for name, wanted in self._wanted.items()
+            if getattr(spec, name) != wanted
+        ]
+        if differences:
+            raise ActorRefusedError("the actor does not fit: " + "; ".join(differences))
+        # The weights' size bounds the network; a stranger's numbers alone would not.
+        if spec.hidden > _LARGEST_HIDDEN or spec.layers > _LARGEST_LAYERS:
+            raise ActorRefusedError(
+                f"the actor has {spec.layers} layers of {spec.hidden}; at most "
+                f"{_LARGEST_LAYERS} of {_LARGEST_HIDDEN} are accepted"
+            )
+        try:
+            actor = SteeringActor(
+                SteeringActorConfig(
+                    features_dim=spec.features_dim,
+                    z_dim=spec.z_dim,
+                    epsilon_dim=spec.epsilon_dim,
+                    sigma_head=spec.sigma_head,
+                    hidden=spec.hidden,
+                    layers=spec.layers,
+                    log_std_min=spec.log_std_min,
+                    log_std_max=spec.log_std_max,
+                )
+            )
+            load_tensors_into(actor, decode_tensors(weights))
+        except (SafetensorError, CheckpointError, ValueError) as error:
+            raise ActorRefusedError(f"the weights cannot be used: {error}") from error
+        actor.eval().requires_grad_(requires_grad=False)
+        return actor
+
+    def _try(self, actor: SteeringActor, version: int) -> None:
+        """Finite weights may still overflow: run them on fixed features before a robot does."""
+        sample = actor.sample(self._canary, torch.Generator().manual_seed(0))
+        outputs: list[Tensor] = [sample.z, sample.tau, sample.epsilon]
+        if not all(bool(output.isfinite().all()) for output in outputs):
+            raise ActorRefusedError(f"actor {version} gives numbers that are not finite")

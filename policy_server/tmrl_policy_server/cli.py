@@ -1,0 +1,151 @@
+"""Command line of the policy server: `python -m tmrl_policy_server --checkpoint DIR`."""
+
+import argparse
+import dataclasses
+import inspect
+import logging
+import re
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from tmrl_common.config import build_config, nearest_name
+from tmrl_common.errors import ConfigError, TransportError
+from tmrl_common.transport import KeyPair, RouterSocket, ServerSecurity
+from tmrl_common.transport.curve import read_keys
+from tmrl_policies.checkpoint import CheckpointError
+from tmrl_policy_server.config import EngineConfig, ServerConfig
+from tmrl_policy_server.engine import Engine
+from tmrl_policy_server.server import PolicyServer
+
+EXIT_CANNOT_START = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM.
+
+    Returns:
+        0 after a clean end, 2 where the server cannot start; the reason is on standard error.
+    """
+    logging.basicConfig(level=logging.INFO, format="policy_server: %(message)s")
+    try:
+        server_config, engine_config = parse(sys.argv[1:] if arguments is None else arguments)
+        serve(server_config, engine_config)
+    except (ConfigError, TransportError, CheckpointError) as error:
+        logging.getLogger(__name__).error("%s", error)
+        return EXIT_CANNOT_START
+    return 0
+
+
+def parse(arguments: Sequence[str]) -> tuple[ServerConfig, EngineConfig]:
+    """Read a command line; every setting has an option of its name.
+
+    Raises:
+        ConfigError: A setting is unknown, missing or out of range.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m tmrl_policy_server",
+        description="Serves a frozen policy and the steering actor in front of it.",
+        allow_abbrev=False,
+    )
+    for config_class in (ServerConfig, EngineConfig):
+        texts = _attribute_texts(config_class)
+        for field in dataclasses.fields(config_class):
+            option = "--" + field.name.replace("_", "-")
+            default = "" if field.default is dataclasses.MISSING else f" Default: {field.default}."
+            parser.add_argument(option, metavar="VALUE", help=texts[field.name] + default)
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        dest="assignments",
+        help="Any of the settings above by its name; may be given several times.",
+    )
+    given = vars(parser.parse_args(arguments))
+    assignments: list[str] = given.pop("assignments")
+    values = {name: value for name, value in given.items() if value is not None}
+    values.update(_assigned(assignment) for assignment in assignments)
+    return _configs(values)
+
+
+def serve(server_config: ServerConfig, engine_config: EngineConfig) -> None:
+    """Load, listen, warm up, say that it is ready, and serve until a signal comes.
+
+    Raises:
+        TransportError: The endpoint is taken, or reachable from elsewhere without keys.
+        CheckpointError: The policy cannot be loaded.
+        ConfigError: Policy and configuration do not fit each other.
+    """
+    torch.set_num_threads(server_config.threads)
+    stop = _StopOnSignal()
+    # Bound first: a port in use is known at once. Nothing is answered before the engine is warm.
+    with RouterSocket(server_config.bind, _security(server_config)) as socket:
+        engine = Engine.from_checkpoint(Path(server_config.checkpoint), engine_config)
+        engine.warm_up()
+        server = PolicyServer(engine, socket, server_config.max_clients)
+        _log = logging.getLogger(__name__)
+        _log.info(
+            "ready on %s, method %s, policy %s",
+            socket.endpoint,
+            engine_config.method,
+            engine.spec.policy_version[:12],
+        )
+        server.run(stop.requested)
+
+
+class _StopOnSignal:
+    """Remembers that SIGINT or SIGTERM came."""
+
+    def __init__(self) -> None:
+        self._requested = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._note)
+
+    def requested(self) -> bool:
+        """Whether a signal has come."""
+        return self._requested
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._requested = True
+
+
+def _security(config: ServerConfig) -> ServerSecurity | None:
+    if not config.secret_key:
+        return None
+    allowed = read_keys(Path(config.allowed_keys))
+    try:
+        return ServerSecurity(KeyPair.load(Path(config.secret_key)), allowed)
+    except ValueError as error:
+        raise ConfigError(f"{config.allowed_keys}: {error}") from error
+
+
+def _assigned(assignment: str) -> tuple[str, str]:
+    name, separator, value = assignment.partition("=")
+    if not separator:
+        raise ConfigError(f"--set {assignment} is not of the form NAME=VALUE")
+    return name, value
+
+
+def _configs(values: Mapping[str, Any]) -> tuple[ServerConfig, EngineConfig]:
+    server_names = [field.name for field in dataclasses.fields(ServerConfig)]
+    engine_names = [field.name for field in dataclasses.fields(EngineConfig)]
+    for name in values:
+        if name not in server_names + engine_names:
+            hint = nearest_name(name, server_names + engine_names)
+            raise ConfigError(f"unknown setting '{name}'. {hint}")
+    server = {name: value for name, value in values.items() if name in server_names}
+    engine = {name: value for name, value in values.items() if name in engine_names}
+    return build_config(ServerConfig, server), build_config(EngineConfig, engine)
+
+
+def _attribute_texts(config_class: type) -> dict[str, str]:
+    """Help of each field, from the `Attributes:` section of the class's docstring."""
+    section = inspect.cleandoc(config_class.__doc__ or "").partition("Attributes:")[2]
+    entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", section, flags=re.MULTILINE)
+    return {name: re.sub(r"\s+", " ", text).replace("%", "%%") for name, text in entries}

@@ -1,0 +1,169 @@
+"""Picks the steering of one chunk and clamps it to the request's limits.
+
+Whatever the source, what leaves here lies within the limits, also after rounding to float32: the
+controller refuses chunks above its caps, and it compares exactly.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tmrl_common.errors import ErrorCode, RequestError
+from tmrl_common.messages import Act
+from tmrl_common.types import FloatArray, Steering, SteeringLimits, SteeringSource
+from tmrl_policies.steering import SteeringActor, SteeringBounds, scale_steering
+from tmrl_policy_server.config import EngineConfig
+
+
+@dataclass(frozen=True)
+class SteeringShape:
+    """Sizes that steering has to fit.
+
+    Attributes:
+        horizon: Rows H of a chunk.
+        z_dim: Length of a row of the initial flow noise.
+        epsilon_dim: Length of the context noise.
+        smoothed: Whether the policy takes a sigma other than 0.
+    """
+
+    horizon: int
+    z_dim: int
+    epsilon_dim: int
+    smoothed: bool
+
+
+class Picked(NamedTuple):
+    """Steering as the base policy takes it, and as it is told.
+
+    Attributes:
+        noise: Initial flow noise, shape (H, z_dim), float32.
+        epsilon: Context noise, shape (epsilon_dim,), float32, steered or drawn.
+        told: The steering for the reply.
+    """
+
+    noise: Tensor
+    epsilon: Tensor
+    told: Steering
+
+
+def pick_steering(
+    request: Act,
+    features: Tensor,
+    actor: SteeringActor | None,
+    config: EngineConfig,
+    shape: SteeringShape,
+) -> Picked:
+    """Pick, clamp and complete the steering; a deterministic function of its arguments.
+
+    Args:
+        request: Source, explicit values, limits and seed.
+        features: What the actor sees, shape (1, features_dim).
+        actor: The newest one; None before the first swap.
+        config: Bounds and method.
+        shape: Sizes of the base policy's inputs.
+
+    Raises:
+        RequestError: The source cannot be used, or explicit values do not fit.
+    """
+    generator = torch.Generator().manual_seed(request.seed)
+    if request.source is SteeringSource.EXPLICIT:
+        raw = _explicit(request, shape)
+    elif request.source is SteeringSource.ACTOR:
+        raw = _from_actor(actor, features, config, generator)
+    elif request.source is SteeringSource.UNIFORM:
+        raw = _uniform(request.limits, config, shape, generator)
+    else:
+        z = torch.randn(shape.horizon, shape.z_dim, generator=generator).numpy()
+        raw = Steering(SteeringSource.BASE, z, 0.0, _NOTHING)
+    told = _clamp(raw, request.limits)
+    drawn = torch.randn(shape.epsilon_dim, generator=generator)
+    epsilon = torch.from_numpy(told.epsilon) if told.epsilon.size else drawn
+    noise = torch.from_numpy(told.z).expand(shape.horizon, shape.z_dim)
+    return Picked(noise, epsilon, told)
+
+
+_NOTHING: FloatArray = np.zeros(0, dtype=np.float32)
+
+
+def _from_actor(
+    actor: SteeringActor | None, features: Tensor, config: EngineConfig, generator: torch.Generator
+) -> Steering:
+    if actor is None:
+        raise RequestError(
+            ErrorCode.NO_ACTOR,
+            "no steering actor has been handed over since the server started; ask for 'uniform' "
+            "or 'base' until the learner has sent one",
+        )
+    sample = actor.sample(features, generator)
+    bounds = SteeringBounds(config.z_bound, config.sigma_max, config.epsilon_bound)
+    scaled = scale_steering(sample.z, sample.tau, sample.epsilon, bounds)
+    return Steering(
+        SteeringSource.ACTOR,
+        scaled.z[0].numpy(),
+        float(scaled.sigma[0]),
+        scaled.epsilon[0].numpy(),
+    )
+
+
+def _uniform(
+    limits: SteeringLimits,
+    config: EngineConfig,
+    shape: SteeringShape,
+    generator: torch.Generator,
+) -> Steering:
+    """Uniform within both the method's bounds and the limits, so that nothing piles up at a cap."""
+    z_bound = min(config.z_bound, limits.z_cap)
+    z = z_bound * _signed_uniform(shape.z_dim, generator)
+    at_marginal, share = torch.rand(2, generator=generator).tolist()
+    sigma_bound = min(config.sigma_max, limits.sigma_cap) if config.sigma_head else 0.0
+    sigma = sigma_bound * (1.0 if at_marginal < config.warmup_marginal_fraction else share)
+    epsilon = _NOTHING
+    if config.epsilon_head:
+        epsilon_bound = min(config.epsilon_bound, limits.epsilon_cap)
+        epsilon = (epsilon_bound * _signed_uniform(shape.epsilon_dim, generator)).numpy()
+    return Steering(SteeringSource.UNIFORM, z.numpy(), sigma, epsilon)
+
+
+def _signed_uniform(size: int, generator: torch.Generator) -> Tensor:
+    """Uniform in [-1, 1), shape (size,)."""
+    return 2.0 * torch.rand(size, generator=generator) - 1.0
+
+
+def _explicit(request: Act, shape: SteeringShape) -> Steering:
+    given = request.explicit
+    if given is None:
+        raise RequestError(ErrorCode.BAD_REQUEST, "explicit steering is asked for, none is given")
+    z_shapes = ((shape.z_dim,), (shape.horizon, shape.z_dim))
+    if given.z.shape not in z_shapes:
+        detail = f"z has shape {given.z.shape}; the policy takes {z_shapes[0]} or {z_shapes[1]}"
+        raise RequestError(ErrorCode.BAD_REQUEST, detail)
+    if given.epsilon.shape not in ((0,), (shape.epsilon_dim,)):
+        detail = f"epsilon has shape {given.epsilon.shape}; it is empty or ({shape.epsilon_dim},)"
+        raise RequestError(ErrorCode.BAD_REQUEST, detail)
+    finite = np.isfinite(given.z).all() and np.isfinite(given.epsilon).all()
+    if not finite or not 0.0 <= given.sigma <= 1.0:
+        detail = f"steering has to be finite and sigma in [0, 1]; sigma is {given.sigma}"
+        raise RequestError(ErrorCode.BAD_REQUEST, detail)
+    if given.sigma > 0.0 and not shape.smoothed:
+        detail = "the policy was trained without context smoothing; it takes sigma 0 only"
+        raise RequestError(ErrorCode.BAD_REQUEST, detail)
+    return Steering(SteeringSource.EXPLICIT, given.z, given.sigma, given.epsilon)
+
+
+def _clamp(steering: Steering, limits: SteeringLimits) -> Steering:
+    z_cap, epsilon_cap = _float32_below(limits.z_cap), _float32_below(limits.epsilon_cap)
+    return Steering(
+        steering.source,
+        np.clip(steering.z, -z_cap, z_cap),
+        float(min(np.float32(steering.sigma), _float32_below(limits.sigma_cap))),
+        np.clip(steering.epsilon, -epsilon_cap, epsilon_cap),
+    )
+
+
+def _float32_below(value: float) -> np.float32:
+    """The largest float32 that is not above `value`: 0.1 as float32 would be above 0.1."""
+    rounded = np.float32(value)
+    return np.nextafter(rounded, np.float32(-np.inf)) if float(rounded) > value else rounded
