@@ -9,6 +9,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor, nn
+
 from tmrl_policies.checkpoint import (
     CheckpointError,
     load_checkpoint,
@@ -17,7 +19,6 @@ from tmrl_policies.checkpoint import (
 )
 from tmrl_policies.flow_checkpoint import load_flow_policy, save_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
-from torch import Tensor, nn
 
 
 def _tensors(value: float) -> dict[str, Tensor]:

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig, PolicyBatch
 from torch import Tensor
+
+from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig, PolicyBatch
 
 _CONFIG = FlowPolicyConfig(
     proprio_dim=2, context_dim=1, action_dim=2, horizon=4, hidden=32, blocks=2

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tmrl_policies.steering import (
     SteeringActor,
     SteeringActorConfig,
@@ -63,7 +64,7 @@ def test_a_head_sums_its_components() -> None:
 
 
 @pytest.mark.parametrize(("sigma_head", "epsilon_dim"), [(True, 0), (False, 0), (True, 3)])
-def test_heads_left_out_have_width_zero(sigma_head: bool, epsilon_dim: int) -> None:
+def test_heads_left_out_have_width_zero(*, sigma_head: bool, epsilon_dim: int) -> None:
     """Every caller may treat all variants alike."""
     torch.manual_seed(0)
     actor = SteeringActor(

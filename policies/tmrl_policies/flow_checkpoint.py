@@ -66,7 +66,7 @@ def load_flow_policy(folder: Path) -> LoadedPolicy:
             f"the normalisation statistics of the policy in {folder} are not those its record "
             "names: the two files do not belong together"
         )
-    policy.eval().requires_grad_(False)
+    policy.eval().requires_grad_(requires_grad=False)
     return LoadedPolicy(policy, checkpoint.sha256, checkpoint.metadata["training"])
 
 

@@ -5,6 +5,7 @@ if it has that head, the context noise (paper, workshop version, Eq. 8). Its val
 [-1, 1]; :func:`scale_steering` turns them into what is executed.
 """
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -158,7 +159,7 @@ class SteeringActor(nn.Module):
         self.config = config
         widths = [config.features_dim, *[config.hidden] * config.layers]
         layers: list[nn.Module] = []
-        for width_in, width_out in zip(widths, widths[1:], strict=False):
+        for width_in, width_out in itertools.pairwise(widths):
             layers += [nn.Linear(width_in, width_out), nn.Mish()]
         layers.append(nn.Linear(config.hidden, 2 * sum(config.head_dims)))
         self.net = nn.Sequential(*layers)

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from tmrl_policies.flow_checkpoint import save_flow_policy
-from tmrl_policies.flow_policy import FlowPolicy
 from tqdm import tqdm
 
 from tmrl_learner.pretrain.config import METHODS, PretrainConfig, preset
@@ -19,6 +17,8 @@ from tmrl_learner.pretrain.report import (
     training_record,
 )
 from tmrl_learner.pretrain.train import train
+from tmrl_policies.flow_checkpoint import save_flow_policy
+from tmrl_policies.flow_policy import FlowPolicy
 
 _EVALUATION_SEED = 10_000
 
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = f"./tmrl pretrain {arguments.rig} --method {method} --seed {arguments.seed}"
         card = model_card(config, policy, demonstrations, loss, measurements, command)
         (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
-        print(f"{folder}: policy.safetensors, policy.json, MODEL_CARD.md")
+        tqdm.write(f"{folder}: policy.safetensors, policy.json, MODEL_CARD.md")
     return 0
 
 
@@ -87,9 +87,8 @@ def _demonstrations(work: Path, episodes: int, seed: int) -> DemonstrationSet:
 
 def _measure(config: PretrainConfig, policy: FlowPolicy, episodes: int) -> list[Measurement]:
     """Evaluates a policy on both tasks of the simulated cell."""
-    from tmrl_sim.cell import WidowXCell
-
     from tmrl_learner.pretrain.widowx_sim import PickTask
+    from tmrl_sim.cell import WidowXCell
 
     cell = WidowXCell()
     measurements: list[Measurement] = []

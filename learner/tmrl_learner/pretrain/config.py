@@ -29,7 +29,7 @@ class PretrainConfig:
 
     method: str
     seed: int = 0
-    steps: int = 24_000
+    steps: int = 20_000
     batch_size: int = 256
     learning_rate: float = 1e-3
     final_learning_rate: float = 2e-5

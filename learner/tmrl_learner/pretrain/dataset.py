@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tmrl_policies.flow_policy import PolicyBatch
 
 from tmrl_learner.errors import LearnerError
+from tmrl_policies.flow_policy import PolicyBatch
 
 
 class DemonstrationError(LearnerError):

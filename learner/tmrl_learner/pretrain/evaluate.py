@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
 from tmrl_policies.flow_policy import FlowPolicy
 
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
 from tqdm import tqdm
 
 from tmrl_learner.pretrain.config import PretrainConfig
 from tmrl_learner.pretrain.dataset import DemonstrationSet
 from tmrl_learner.pretrain.trainer import Trainer, ValidationLoss
+from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
 
 
 def policy_shape(config: PretrainConfig, demonstrations: DemonstrationSet) -> FlowPolicyConfig:

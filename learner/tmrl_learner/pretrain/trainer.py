@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
+
+from tmrl_learner.errors import ResumeError
+from tmrl_learner.pretrain.config import PretrainConfig
+from tmrl_learner.pretrain.dataset import DemonstrationSet, cut_chunks, split_episodes
 from tmrl_policies.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -14,11 +19,6 @@ from tmrl_policies.checkpoint import (
     save_checkpoint,
 )
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig, PolicyBatch
-from torch import Tensor
-
-from tmrl_learner.errors import ResumeError
-from tmrl_learner.pretrain.config import PretrainConfig
-from tmrl_learner.pretrain.dataset import DemonstrationSet, cut_chunks, split_episodes
 
 _KIND = "pretraining"
 _VALIDATION_SEED = 1
@@ -72,7 +72,7 @@ class Trainer:
         self.policy.fit_normalisers(self._training)
         self.average = FlowPolicy(shape)
         self.average.load_state_dict(self.policy.state_dict())
-        self.average.eval().requires_grad_(False)
+        self.average.eval().requires_grad_(requires_grad=False)
         self._weights = list(self.policy.parameters())
         self._average_weights = list(self.average.parameters())
         self._optimiser = torch.optim.AdamW(

@@ -5,14 +5,14 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tmrl_learner.pretrain.evaluate import Scene
 from tmrl_sim.actions import ToolTarget
 from tmrl_sim.cell import WidowXCell
 from tmrl_sim.demonstrations import POLICY_ACTION_COLUMNS
 from tmrl_sim.episode import MAX_STEPS
 from tmrl_sim.layouts import OBJECTS, Layout, downstream_layout, pretraining_layout
 from tmrl_sim.observation import context, proprio
-
-from tmrl_learner.pretrain.evaluate import Scene
 
 TaskName = Literal["carrot", "sausage"]
 

@@ -1,0 +1,102 @@
+"""Pre-training learns, and goes on after an interruption as if nothing had happened."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tmrl_learner.errors import ConfigError, ResumeError
+from tmrl_learner.pretrain.config import PretrainConfig, preset
+from tmrl_learner.pretrain.dataset import DemonstrationSet
+from tmrl_learner.pretrain.train import policy_shape, train
+from tmrl_learner.pretrain.trainer import Trainer
+from tmrl_policies.flow_policy import FlowPolicy
+
+_CONFIG = PretrainConfig(
+    "csp", steps=30, batch_size=32, warmup_steps=5, validate_every=10, checkpoint_every=10
+)
+
+
+def _demonstrations() -> DemonstrationSet:
+    """20 episodes of 10 rows whose first action column is the context's."""
+    rng = np.random.default_rng(0)
+    context = rng.normal(size=(200, 4)).astype(np.float32)
+    return DemonstrationSet(
+        proprio=rng.normal(size=(200, 5)).astype(np.float32),
+        context=context,
+        actions=np.repeat(context[:, :1], 4, axis=1),
+        episode_starts=np.arange(0, 200, 10),
+        episode_lengths=np.full(20, 10),
+    )
+
+
+def _trainer(config: PretrainConfig) -> Trainer:
+    demonstrations = _demonstrations()
+    return Trainer(config, policy_shape(config, demonstrations), demonstrations)
+
+
+def _same_weights(one: FlowPolicy, other: FlowPolicy) -> bool:
+    values = other.state_dict()
+    return all(torch.equal(value, values[name]) for name, value in one.state_dict().items())
+
+
+def test_an_interrupted_training_ends_bit_equal(tmp_path: Path) -> None:
+    straight = _trainer(_CONFIG)
+    interrupted = _trainer(_CONFIG)
+    for _ in range(30):
+        straight.train_step()
+    for _ in range(17):
+        interrupted.train_step()
+    interrupted.save(tmp_path / "unfinished")
+    resumed = _trainer(_CONFIG)
+    resumed.resume(tmp_path / "unfinished")
+    assert resumed.step == 17
+    for _ in range(13):
+        resumed.train_step()
+    assert _same_weights(straight.policy, resumed.policy)
+    assert _same_weights(straight.average, resumed.average)
+    assert straight.validate() == resumed.validate()
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"steps": 31}, {"method": "bc"}])
+def test_another_training_is_not_resumed(tmp_path: Path, change: dict[str, int]) -> None:
+    trainer = _trainer(_CONFIG)
+    trainer.train_step()
+    trainer.save(tmp_path / "unfinished")
+    with pytest.raises(ResumeError, match="finish it with the settings it names, or remove it"):
+        _trainer(replace(_CONFIG, **change)).resume(tmp_path / "unfinished")
+
+
+def test_train_picks_up_what_it_left(tmp_path: Path) -> None:
+    stem = tmp_path / "csp"
+    policy, loss = train(_CONFIG, _demonstrations(), stem)
+    again, same_loss = train(_CONFIG, _demonstrations(), stem)
+    assert _same_weights(policy, again)
+    assert loss == same_loss
+
+
+def test_training_learns_to_use_the_context() -> None:
+    trainer = _trainer(replace(_CONFIG, steps=400, learning_rate=2e-3))
+    before = trainer.validate().clean
+    for _ in range(400):
+        trainer.train_step()
+    after = trainer.validate()
+    assert after.clean < 0.5 * before
+    assert after.clean < after.marginal
+
+
+def test_plain_cloning_has_no_marginal_of_its_own() -> None:
+    trainer = _trainer(replace(_CONFIG, method="bc"))
+    loss = trainer.validate()
+    assert loss.clean == loss.marginal
+
+
+def test_bad_settings_are_named() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'csp'"):
+        preset("cps")
+    with pytest.raises(ConfigError, match="steps is 0"):
+        preset("bc", steps=0)
+    with pytest.raises(ConfigError, match="ema_decay is 1"):
+        PretrainConfig("csp", ema_decay=1.0)
