@@ -158,7 +158,8 @@ def test_lacking_the_right_to_install_gives_one_command(layout, monkeypatch):
 @pytest.mark.parametrize(
     ("log", "says"),
     [
-        ("ERROR: No matching distribution found for torch==2.13.0", "Check the network"),
+        ("WARNING: Retrying after NewConnectionError\nERROR: No matching", "Check the network"),
+        ("ERROR: No matching distribution found for torch==2.13.0", "no such version"),
         ("OSError: [Errno 28] No space left on device", "disk is full"),
     ],
 )

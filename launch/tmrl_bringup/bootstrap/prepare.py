@@ -64,4 +64,6 @@ def _only_one_at_a_time(layout: Layout) -> Generator[None]:
         except BlockingIOError:
             sys.stderr.write("  another ./tmrl is setting up this checkout; waiting for it ...\n")
             fcntl.flock(lock, fcntl.LOCK_EX)
+        # Killed in the middle, pip or colcon may still write: the lock is theirs as well.
+        os.set_inheritable(lock.fileno(), True)
         yield

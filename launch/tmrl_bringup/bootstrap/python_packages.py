@@ -4,7 +4,6 @@ import hashlib
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +18,6 @@ _GIVEN_BY_SOURCED_ROS = re.compile(r"(ros-|numpy==|empy==|lark-parser==)")
 """Pins left out with a sourced ROS 2: its extension modules were compiled for its own numpy."""
 
 _NETWORK_SIGNS = (
-    "No matching distribution found",
     "NewConnectionError",
     "Temporary failure in name resolution",
     "Network is unreachable",
@@ -145,10 +143,10 @@ def _pip(layout: Layout, progress: Progress, name: str, arguments: Sequence[str]
     command = [layout.python, "-m", "pip", "--disable-pip-version-check", *arguments]
     if run_logged(command, log_file=log_file, progress=progress) == 0:
         return
-    raise SetupError(
-        f"pip failed; log: {log_file}\n{tail(log_file)}",
-        _pip_remedy(log_file.read_text(encoding="utf-8", errors="replace")),
-    )
+    log = log_file.read_text(encoding="utf-8", errors="replace")
+    errors = [line for line in log.splitlines() if line.startswith("ERROR:")]
+    excerpt = "\n".join(f"    {line}" for line in errors[-3:]) or tail(log_file)
+    raise SetupError(f"pip failed; log: {log_file}\n{excerpt}", _pip_remedy(log))
 
 
 def _pip_remedy(log: str) -> str:
@@ -159,5 +157,9 @@ def _pip_remedy(log: str) -> str:
             "pip could not reach its package index. Check the network and `pip config list` "
             "(proxy, index),\nthen run ./tmrl setup again; it resumes."
         )
-    version = "{}.{}".format(*sys.version_info[:2])
-    return f"Read the log, then run ./tmrl setup again (started with Python {version})."
+    if "No matching distribution found" in log:
+        return (
+            "The package index that pip uses has no such version for this Python and platform.\n"
+            "Check `pip config list`, then run ./tmrl setup again; it resumes."
+        )
+    return "Read the log, then run ./tmrl setup again; it resumes."

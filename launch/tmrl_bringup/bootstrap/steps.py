@@ -100,6 +100,8 @@ def run_logged(
             stdin=subprocess.DEVNULL,
             text=True,
             errors="replace",
+            # A child that outlives this process keeps the lock of the set-up (see prepare.py).
+            close_fds=False,
             env=env,
             cwd=cwd,
         ) as process:
