@@ -15,6 +15,7 @@ class LearnerFacts:
     Attributes:
         phase: "warmup", "training" or "base"; empty before the first message.
         transitions_stored: Transitions in the replay buffer.
+        contiguous_sequence: Every sequence number up to this one is stored.
         rounds: Update rounds done.
         rounds_owed: Update rounds still to do.
         rounds_per_s: Rate of rounds.
@@ -25,6 +26,7 @@ class LearnerFacts:
 
     phase: str = ""
     transitions_stored: int = 0
+    contiguous_sequence: int = 0
     rounds: int = 0
     rounds_owed: int = 0
     rounds_per_s: float = 0.0

@@ -1,0 +1,125 @@
+"""Listens to a session over ROS and keeps the record of the live view; starts and stops it too."""
+
+import threading
+
+import rclpy
+from rclpy.client import Client
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from std_srvs.srv import Trigger
+from tmrl_common.types import Outcome
+from tmrl_msgs.msg import (
+    AgentStatus,
+    ControllerStatus,
+    EpisodeOutcome,
+    EpisodeState,
+    LearnerStatus,
+    Transition,
+)
+from tmrl_ros import qos
+
+from tmrl_bringup.demo.record import LearnerFacts, SessionRecord
+
+_STATES = ("idle", "resetting", "ready", "running", "labelling", "paused")
+_MODES = ("hold", "policy", "teleop", "e-stop", "fault")
+IDLE = "idle"
+PAUSED = "paused"
+_SPIN_S = 0.1
+
+
+class Monitor:
+    """A node in a thread of its own; `record` is what it has heard.
+
+    Args:
+        namespace: Of the robot's nodes, such as "/widowx".
+        session: Messages of other sessions are not counted.
+        record: Filled by the messages.
+    """
+
+    def __init__(self, namespace: str, session: str, record: SessionRecord) -> None:
+        rclpy.init(args=[])
+        self.record = record
+        self._session = session
+        self._node = Node("monitor", namespace=namespace)
+        subscribe = self._node.create_subscription
+        subscribe(EpisodeState, "episode/state", self._on_state, qos.STATUS)
+        subscribe(EpisodeOutcome, "episode/outcome", self._on_outcome, qos.LABELS)
+        subscribe(Transition, "replay/transitions", self._on_transition, qos.EVENT)
+        subscribe(LearnerStatus, "learner/status", self._on_learner, qos.STATUS)
+        subscribe(AgentStatus, "agent/status", self._on_agent, qos.STATUS)
+        subscribe(ControllerStatus, "controller/status", self._on_controller, qos.STATUS)
+        self._start = self._node.create_client(Trigger, "operator/start")
+        self._stop = self._node.create_client(Trigger, "operator/stop")
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._spin, name="monitor", daemon=True)
+        self._thread.start()
+
+    def start_session(self, timeout_s: float) -> str:
+        """Asks the operator node to start; the sentence of a refusal, empty when it started."""
+        return self._call(self._start, timeout_s)
+
+    def stop_session(self, timeout_s: float) -> str:
+        """Asks the operator node to stop; the sentence of a refusal, empty when it stopped."""
+        return self._call(self._stop, timeout_s)
+
+    def close(self) -> None:
+        """Ends the thread and the node."""
+        self._closing.set()
+        self._thread.join()
+        self._node.destroy_node()
+        rclpy.try_shutdown()
+
+    def _spin(self) -> None:
+        executor = SingleThreadedExecutor()
+        executor.add_node(self._node)
+        while not self._closing.is_set():
+            executor.spin_once(timeout_sec=_SPIN_S)
+        executor.shutdown()
+
+    def _call(self, client: Client, timeout_s: float) -> str:
+        if not client.service_is_ready():
+            return f"{client.srv_name} is not there yet"
+        answered = threading.Event()
+        future = client.call_async(Trigger.Request())
+        future.add_done_callback(lambda _: answered.set())
+        if not answered.wait(timeout_s):
+            return f"{client.srv_name} did not answer within {timeout_s:g} s"
+        response = future.result()
+        return "" if response.success else response.message
+
+    def _on_state(self, message: EpisodeState) -> None:
+        self.record.state = _STATES[message.state]
+        self.record.state_reason = message.reason
+
+    def _on_outcome(self, message: EpisodeOutcome) -> None:
+        if message.session == self._session:
+            self.record.on_outcome(message.episode, Outcome(message.outcome), message.detail)
+
+    def _on_transition(self, message: Transition) -> None:
+        if message.session == self._session:
+            self.record.on_transition(
+                message.episode, message.revision, message.sigma, message.steps
+            )
+
+    def _on_learner(self, message: LearnerStatus) -> None:
+        self.record.learner = LearnerFacts(
+            phase=message.phase,
+            transitions_stored=message.transitions_stored,
+            contiguous_sequence=message.contiguous_sequence,
+            rounds=message.rounds,
+            rounds_owed=message.rounds_owed,
+            rounds_per_s=message.rounds_per_s,
+            actor_version=message.actor_version,
+            metrics=dict(zip(message.metric_names, message.metric_values, strict=True)),
+            reason=message.reason,
+        )
+
+    def _on_agent(self, message: AgentStatus) -> None:
+        self.record.transitions_published = message.transitions_published
+        self.record.round_trip_s = message.round_trip_s
+        self.record.agent_reason = message.reason
+
+    def _on_controller(self, message: ControllerStatus) -> None:
+        self.record.controller = _MODES[message.mode]
+        self.record.chunks_refused = message.chunks_refused
+        self.record.last_refusal = message.last_refusal

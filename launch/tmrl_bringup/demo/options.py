@@ -1,0 +1,87 @@
+"""Command line of `./tmrl demo`."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from tmrl_bringup.options import LABEL_MODES, METHODS
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What was asked for on the command line.
+
+    Attributes:
+        method: "tmrl", "dsrl" or "base".
+        episodes: Longest session, in episodes.
+        seed: Of layouts, exploration and learning.
+        until_success: The session ends early when the success rate over the last 20 episodes
+            reaches this; None for no early end.
+        label: "auto" or "manual".
+        headless: Plain lines instead of the live view.
+        json: Where to write a copy of report.json.
+        run_dir: Directory of the run; None for a new one below runs/.
+        resume: Go on with what is in run_dir.
+        video: Whether to draw the video at the end.
+        overrides: Further parameters, each "part.key:=value".
+    """
+
+    method: str
+    episodes: int
+    seed: int
+    until_success: float | None
+    label: str
+    headless: bool
+    json: Path | None
+    run_dir: Path | None
+    resume: bool
+    video: bool
+    overrides: list[str]
+
+
+_DESCRIPTION = """\
+Fine-tunes a frozen context-smoothed policy on a simulated WidowX 250 at a task that it fails:
+demonstrations always put the carrot into the pot, now it has to be the sausage. Real ROS 2 nodes,
+real DDS, a real policy server and a real learner, each a process of its own."""
+
+_EPILOG = """\
+examples:
+  ./tmrl demo                                  learn until 150 episodes are over
+  ./tmrl demo --until-success 0.9              stop when 18 of the last 20 episodes succeeded
+  ./tmrl demo --method dsrl --seed 3           steer a plain behaviour-cloning policy instead
+  ./tmrl demo --run-dir runs/mine --resume     go on with a session that was interrupted
+  ./tmrl demo controller.sigma_cap:=0.5        the same with another parameter"""
+
+
+def parse(argv: list[str]) -> DemoOptions:
+    """Parses the command line.
+
+    Raises:
+        SystemExit: Help was asked for, or an option is unknown or out of range.
+    """
+    parser = argparse.ArgumentParser(
+        prog="./tmrl demo",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--method", choices=METHODS, default="tmrl", help="what learns (default: tmrl)")
+    add("--episodes", type=int, default=150, metavar="N", help="at most N (default: 150)")
+    add("--seed", type=int, default=0, metavar="S", help="default: 0")
+    add("--until-success", type=float, metavar="RATE", help="stop at this rate over the last 20")
+    add("--label", choices=LABEL_MODES, default="auto", help="who labels (default: auto)")
+    add("--headless", action="store_true", help="plain lines instead of the live view")
+    add("--json", type=Path, metavar="FILE", help="also write the report's JSON there")
+    add("--run-dir", type=Path, metavar="DIR", help="default: a new one below runs/")
+    add("--resume", action="store_true", help="go on with the session in --run-dir")
+    add("--no-video", dest="video", action="store_false", help="leave the video out")
+    add("overrides", nargs="*", metavar="PART.KEY:=VALUE", help="further parameters")
+    parsed = parser.parse_args(argv)
+    if parsed.episodes < 1:
+        parser.error(f"--episodes is {parsed.episodes}; it has to be at least 1")
+    if parsed.until_success is not None and not 0 < parsed.until_success <= 1:
+        parser.error(f"--until-success is {parsed.until_success}; it has to lie in (0, 1]")
+    if parsed.resume and parsed.run_dir is None:
+        parser.error("--resume needs --run-dir DIR, the directory of the session to go on with")
+    return DemoOptions(**vars(parsed))

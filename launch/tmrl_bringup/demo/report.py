@@ -1,0 +1,127 @@
+"""The report of a session, made from its journal: JSON, figures and a video."""
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tmrl_agent.journal import MAX_FETCH, Journal
+from tmrl_common.types import Outcome
+
+from tmrl_bringup.demo.figures import draw_learning_curve, draw_sigma
+from tmrl_bringup.demo.history import (
+    Episode,
+    episodes_to,
+    sigma_mean,
+    success_over_window,
+    successes,
+)
+
+_WRONG_OBJECT = "carrot"
+_EDGE = 10
+"""Episodes at either end over which sigma is averaged for the report."""
+
+
+@dataclass(frozen=True)
+class SessionFacts:
+    """What the journal does not know.
+
+    Attributes:
+        method: "tmrl", "dsrl" or "base".
+        seed: Of the session.
+        command: Command line that ran it.
+        wall_minutes: Wall time, start of the processes to the last episode, all parts added up.
+        chunks_refused: Chunks that the controller refused whole.
+        transitions_stored: What the learner had stored at the end.
+        policy: Checkpoint of the frozen base policy.
+        ended: Why the session ended, one sentence.
+    """
+
+    method: str
+    seed: int
+    command: str
+    wall_minutes: float
+    chunks_refused: int
+    transitions_stored: int
+    policy: str
+    ended: str
+
+
+@dataclass(frozen=True)
+class History:
+    """A session as its journal tells it.
+
+    Attributes:
+        episodes: In order.
+        transitions: Number of journalled transitions, revisions included.
+    """
+
+    episodes: list[Episode]
+    transitions: int
+
+
+def read_history(run_dir: Path, robot: str) -> History:
+    """Reads a session's episodes from its journal.
+
+    Raises:
+        JournalError: The journal is damaged.
+    """
+    journal = Journal(run_dir / "journal.sqlite", robot, run_dir.name)
+    episodes: dict[int, Episode] = {}
+    count = 0
+    while batch := journal.fetch(count + 1, MAX_FETCH):
+        for transition in batch:
+            if transition.revision == 0:
+                episode = episodes.setdefault(transition.episode, Episode(transition.episode))
+                episode.sigmas.append(transition.sigma)
+                episode.steps += len(transition.executed_actions)
+        count += len(batch)
+    for label in journal.labels():
+        episode = episodes.setdefault(label.episode, Episode(label.episode))
+        episode.outcome, episode.detail = label.outcome, label.detail
+    journal.close()
+    return History([episodes[number] for number in sorted(episodes)], count)
+
+
+def summarise(history: History, facts: SessionFacts, control_period_s: float) -> dict[str, object]:
+    """The content of report.json."""
+    finished = [e for e in history.episodes if e.outcome is not Outcome.PENDING]
+    window = success_over_window(finished)
+    wrong = [_WRONG_OBJECT in e.detail for e in finished]
+    steps = sum(e.steps for e in history.episodes)
+    return {
+        **asdict(facts),
+        "episodes": len(finished),
+        "outcomes": [e.outcome.name.lower() for e in finished],
+        "success_rate": float(successes(finished).mean()) if finished else 0.0,
+        "success_last_20": window[-1] if window else 0.0,
+        "episodes_to_90": episodes_to(finished, 0.9),
+        "wrong_object_rate": sum(wrong) / len(wrong) if wrong else 0.0,
+        "robot_minutes": steps * control_period_s / 60.0,
+        "sigma_mean_first_last": [sigma_mean(finished[:_EDGE]), sigma_mean(finished[-_EDGE:])],
+        "transitions_published": history.transitions,
+    }
+
+
+def write_json(path: Path, content: dict[str, object]) -> None:
+    """Writes JSON so that a reader sees the old file or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+        json.dump(content, file, indent=2)
+        file.write("\n")
+    os.replace(file.name, path)
+
+
+def draw(history: History, facts: SessionFacts, folder: Path) -> list[Path]:
+    """Draws the learning curve and sigma per chunk; the paths written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    curve, sigma = folder / "learning_curve.png", folder / "sigma_per_chunk.png"
+    title = f"{facts.method}, seed {facts.seed}"
+    finished: Sequence[Episode] = [
+        e for e in history.episodes if e.outcome is not Outcome.PENDING
+    ]
+    draw_learning_curve(finished, title, curve)
+    draw_sigma(finished, title, sigma)
+    return [curve, sigma]

@@ -1,0 +1,277 @@
+"""Runs one demo session: the processes, the view, the end, the report."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shlex
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+
+from tmrl_bringup.demo.monitor import IDLE, Monitor
+from tmrl_bringup.demo.options import DemoOptions
+from tmrl_bringup.demo.record import SessionRecord
+from tmrl_bringup.demo.report import (
+    SessionFacts,
+    draw,
+    read_history,
+    summarise,
+    write_json,
+)
+from tmrl_bringup.demo.view import Header, render
+from tmrl_bringup.options import SessionOptions
+from tmrl_bringup.processes import describe
+from tmrl_bringup.rig import Rig, RigError, load, parse_overrides
+from tmrl_bringup.rundir import has_history, prepare_run_dir
+from tmrl_bringup.supervisor import ProcessEvent, Supervisor
+
+RIG = "widowx_sim"
+EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
+_REFRESH_S = 0.25
+_START_TIMEOUT_S = 90.0
+_DRAIN_S = 15.0
+_SERVICE_S = 5.0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why and how a session ended.
+
+    Attributes:
+        reason: One sentence.
+        exit_code: Of the command.
+    """
+
+    reason: str
+    exit_code: int
+
+
+def free_port() -> int:
+    """A TCP port on the loopback address that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def free_domain() -> int:
+    """A ROS domain that no other session on this machine seems to use.
+
+    DDS derives its ports from the domain (RTPS 9.6.1.1): a domain whose first unicast port can be
+    bound has no participant here.
+    """
+    start = os.getpid() % 100
+    for offset in range(100):
+        domain = 1 + (start + offset) % 100
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", 7400 + 250 * domain + 10))
+                return domain
+    raise RigError("no ROS domain from 1 to 100 is free on this machine; end other sessions first")
+
+
+def open_run_dir(options: DemoOptions) -> Path:
+    """The run directory, new or to be gone on with.
+
+    Raises:
+        RigError: It has a session and --resume was not given, or the other way round.
+    """
+    run_dir = prepare_run_dir(options.run_dir)
+    if options.resume and not has_history(run_dir):
+        raise RigError(f"{run_dir} holds no session to go on with; leave --resume out")
+    if not options.resume and has_history(run_dir):
+        raise RigError(f"{run_dir} holds a session; add --resume to go on, or choose another one")
+    return run_dir
+
+
+def resolve_rig(options: DemoOptions, run_dir: Path) -> Rig:
+    """The demo's rig with everything from the command line applied."""
+    session = SessionOptions(
+        run_dir=run_dir,
+        method=options.method,
+        seed=options.seed,
+        label=options.label,
+        max_episodes=options.episodes,
+    )
+    rig = load(RIG).with_overrides({"policy_server.bind": f"tcp://127.0.0.1:{free_port()}"})
+    if options.method != "tmrl":
+        checkpoint = {"dsrl": "bc", "base": "csp"}[options.method]
+        rig = rig.with_overrides({"policy_server.checkpoint": checkpoint})
+    return session.apply(rig).with_overrides(parse_overrides(options.overrides))
+
+
+class DemoSession:
+    """One run of the demo.
+
+    Args:
+        options: The command line.
+        run_dir: Directory of the run.
+        rig: With every parameter resolved.
+    """
+
+    def __init__(self, options: DemoOptions, run_dir: Path, rig: Rig) -> None:
+        self.options = options
+        self.run_dir = run_dir
+        self.rig = rig
+        self.record = SessionRecord(control_period_s=float(rig.parts["driver"]["control_period_s"]))
+        self.header = Header(options.method, options.seed, options.episodes, str(run_dir))
+        self.console = Console()
+        self._supervisor = Supervisor(describe(rig, run_dir), run_dir / "logs", self._on_event)
+        self._interrupted = asyncio.Event()
+        self._started_s = time.monotonic()
+        self._printed = 0
+        self._fatal = ""
+
+    def _on_event(self, event: ProcessEvent) -> None:
+        if event.kind == "started":
+            return
+        self.record.events.append(event.text)
+        if event.fatal:
+            self._fatal = f"{event.text} (log: {self._supervisor.log_of(event.name)})"
+        if self.options.headless:
+            self.console.print(event.text, style="red", highlight=False)
+
+    @property
+    def wall_s(self) -> float:
+        """Wall time since the processes were started."""
+        return time.monotonic() - self._started_s
+
+    async def run(self) -> Ending:
+        """Runs the processes until the session is over, then ends them."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._interrupted.set)
+        self._load_past()
+        monitor = Monitor(f"/{self.rig.robot}", self.run_dir.name, self.record)
+        try:
+            await self._supervisor.start()
+            with self._screen() as live:
+                ending = await self._until_end(monitor, live)
+                if ending.exit_code == EXIT_OK:
+                    await self._drain(monitor)
+        finally:
+            await self._supervisor.stop()
+            monitor.close()
+        return ending
+
+    def _load_past(self) -> None:
+        if self.options.resume:
+            past = read_history(self.run_dir, self.rig.robot)
+            self.record.episodes = {e.number: e for e in past.episodes}
+            self._printed = self.record.finished
+
+    def _screen(self) -> contextlib.AbstractContextManager["Live | None"]:
+        if self.options.headless:
+            return contextlib.nullcontext()
+        return Live(console=self.console, refresh_per_second=4, transient=False)
+
+    def _show(self, live: Live | None) -> None:
+        if live is not None:
+            live.update(render(self.record, self.header, self._supervisor.alive(), self.wall_s))
+            return
+        for episode in self.record.in_order[self._printed : self.record.finished]:
+            self._printed += 1
+            self.console.print(
+                f"episode {episode.number}: {episode.outcome.name.lower()}"
+                f"{f' ({episode.detail})' if episode.detail else ''}, "
+                f"last 20: {self.record.success_last_window:.0%}, "
+                f"{self.record.robot_minutes:.1f} robot min, {self.wall_s / 60:.1f} wall min, "
+                f"{self.record.learner.rounds} rounds",
+                highlight=False,
+            )
+
+    async def _until_end(self, monitor: Monitor, live: Live | None) -> Ending:
+        started = False
+        while True:
+            self._show(live)
+            ending = self._ending(started)
+            if ending is not None:
+                self._show(live)
+                return ending
+            if not started:
+                refusal = await asyncio.to_thread(monitor.start_session, _SERVICE_S)
+                started = refusal == ""
+                self.record.state_reason = refusal
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._interrupted.wait(), _REFRESH_S)
+
+    def _ending(self, started: bool) -> Ending | None:
+        """Why the session is over; None while it goes on."""
+        if self._interrupted.is_set():
+            again = f"./tmrl demo --run-dir {self.run_dir} --resume goes on"
+            return Ending(f"interrupted; nothing is lost: {again}", EXIT_INTERRUPTED)
+        if self._supervisor.failed.is_set():
+            return Ending(self._fatal, EXIT_FAILED)
+        if not started and self.wall_s > _START_TIMEOUT_S:
+            reason = self.record.state_reason or "no node answered"
+            return Ending(f"not started after {_START_TIMEOUT_S:g} s: {reason}", EXIT_FAILED)
+        target = self.options.until_success
+        if target is not None and self.record.reached(target):
+            return Ending(f"success rate {target:.0%} over the last 20 episodes", EXIT_OK)
+        if started and self.record.finished >= self.options.episodes and self.record.state == IDLE:
+            return Ending(f"{self.options.episodes} episodes", EXIT_OK)
+        return None
+
+    async def _drain(self, monitor: Monitor) -> None:
+        """Waits until the learner has stored what the agent has published."""
+        await asyncio.to_thread(monitor.stop_session, _SERVICE_S)
+        deadline_s = time.monotonic() + _DRAIN_S
+        while time.monotonic() < deadline_s and not self._interrupted.is_set():
+            if self.record.learner.contiguous_sequence >= self.record.transitions_published:
+                return
+            await asyncio.sleep(_REFRESH_S)
+
+
+def _facts(session: DemoSession, ending: Ending, past: dict[str, object]) -> SessionFacts:
+    server = session.rig.parts["policy_server"]
+    return SessionFacts(
+        method=session.options.method,
+        seed=session.options.seed,
+        command=shlex.join(["./tmrl", "demo", *sys.argv[2:]]),
+        wall_minutes=session.wall_s / 60.0 + float(str(past.get("wall_minutes", 0.0))),
+        chunks_refused=session.record.chunks_refused + int(str(past.get("chunks_refused", 0))),
+        transitions_stored=session.record.learner.contiguous_sequence,
+        policy=str(server["checkpoint"]),
+        ended=ending.reason,
+    )
+
+
+def run_demo(options: DemoOptions) -> int:
+    """Runs a demo session and writes its report; the exit code of the command.
+
+    Raises:
+        RigError: The options do not fit the run directory or the rig.
+    """
+    run_dir = open_run_dir(options)
+    os.environ["ROS_DOMAIN_ID"] = str(free_domain())
+    report = run_dir / "report.json"
+    past: dict[str, object] = json.loads(report.read_text()) if report.exists() else {}
+    session = DemoSession(options, run_dir, resolve_rig(options, run_dir))
+    ending = asyncio.run(session.run())
+    console = session.console
+    console.print(ending.reason, highlight=False)
+    if not has_history(run_dir):
+        return ending.exit_code or EXIT_FAILED
+    history = read_history(run_dir, session.rig.robot)
+    facts = _facts(session, ending, past)
+    content = summarise(history, facts, session.record.control_period_s)
+    for path in (report, options.json):
+        if path is not None:
+            write_json(path, content)
+    paths = [report]
+    if ending.exit_code == EXIT_OK:
+        with console.status("drawing the report"):
+            paths += draw(history, facts, run_dir / "report")
+            if options.video:
+                from tmrl_bringup.demo.video import first_and_last
+
+                paths += first_and_last(history.episodes, run_dir)
+    for path in paths:
+        console.print(f"  {path}", highlight=False)
+    return ending.exit_code
