@@ -24,8 +24,17 @@ def to_seconds(stamp: Time) -> float:
 
 def to_stamp(seconds: float) -> Time:
     """ROS stamp of a time in seconds, rounded to the nanosecond."""
-    nanoseconds = round(seconds * _NANO)
-    return Time(sec=nanoseconds // _NANO, nanosec=nanoseconds % _NANO)
+    return stamp_of_nanoseconds(round(seconds * _NANO))
+
+
+def nanoseconds(stamp: Time) -> int:
+    """Nanoseconds of a ROS stamp, exactly: what labels are bound to chunks by."""
+    return stamp.sec * _NANO + stamp.nanosec
+
+
+def stamp_of_nanoseconds(value: int) -> Time:
+    """ROS stamp of a time in nanoseconds, exactly."""
+    return Time(sec=value // _NANO, nanosec=value % _NANO)
 
 
 def to_float32_field(values: NDArray[Any]) -> "array.array[float]":

@@ -1,0 +1,1 @@
+"""The episode state machine and the services through which a person runs a session."""

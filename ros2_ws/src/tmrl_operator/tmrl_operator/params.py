@@ -1,0 +1,59 @@
+"""Parameters of the operator node."""
+
+from dataclasses import dataclass
+
+LABEL_MODES = ("auto", "manual")
+RESETS = ("scene", "person")
+
+
+@dataclass(frozen=True)
+class OperatorConfig:
+    """How episodes are run.
+
+    Attributes:
+        robot: Name of the arm.
+        session: Identifier of the fine-tuning run.
+        run_dir: Directory of the run; episodes are noted in `episodes.jsonl` below it.
+        time_limit_s: Longest episode, s of ROS time.
+        label_mode: "auto": ground truth labels by itself; "manual": a person labels, detectors only
+            suggest.
+        reset: "scene": scene/reset puts everything back (simulation); "person": the arm drives home
+            and a person confirms with operator/reset_done.
+        max_episodes: The session goes idle after that many labelled episodes; 0 for no end.
+        seed: Of the layouts that the scene is reset to.
+        max_rounds_owed: READY waits until the learner owes at most that many update rounds, so that
+            a simulation faster than real time keeps the update-to-data ratio; 0 switches this off.
+        peer_timeout_s: A controller, agent or arm that is silent for longer is lost, wall time.
+        server_timeout_s: An episode is aborted when the policy server is away for longer, wall time.
+        service_timeout_s: Longest wait for an answer of the controller or the scene, wall time.
+    """
+
+    robot: str
+    session: str
+    run_dir: str
+    time_limit_s: float
+    label_mode: str = "auto"
+    reset: str = "person"
+    max_episodes: int = 0
+    seed: int = 0
+    max_rounds_owed: int = 0
+    peer_timeout_s: float = 5.0
+    server_timeout_s: float = 30.0
+    service_timeout_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        """Refuses what no session could be run with.
+
+        Raises:
+            ValueError: Names the value and the limit.
+        """
+        if self.label_mode not in LABEL_MODES:
+            raise ValueError(f"label_mode is {self.label_mode}; valid: {', '.join(LABEL_MODES)}")
+        if self.reset not in RESETS:
+            raise ValueError(f"reset is {self.reset}; valid: {', '.join(RESETS)}")
+        for name in ("time_limit_s", "peer_timeout_s", "server_timeout_s", "service_timeout_s"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name)} s; it has to be above 0")
+        for name in ("max_episodes", "max_rounds_owed", "seed"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it cannot be below 0")
