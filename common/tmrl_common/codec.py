@@ -11,7 +11,7 @@ import types
 import typing
 from collections.abc import Sequence
 from enum import Enum, StrEnum, auto
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -81,28 +81,27 @@ class _Field(NamedTuple):
 
     name: str
     form: _Form
-    type: type
+    type: type[Any]
     optional: bool
 
 
 @functools.cache
 def _fields(message_type: type) -> tuple[_Field, ...]:
     hints = typing.get_type_hints(message_type)
-    return tuple(_classify(field.name, hints[field.name]) for field in _dataclass(message_type))
-
-
-def _dataclass(message_type: type) -> tuple[dataclasses.Field[Any], ...]:
-    return dataclasses.fields(message_type)
+    return tuple(
+        _classify(field.name, hints[field.name]) for field in dataclasses.fields(message_type)
+    )
 
 
 def _classify(name: str, hint: Any) -> _Field:
     optional = isinstance(hint, types.UnionType)
     if optional:
-        hint = next(option for option in typing.get_args(hint) if option is not types.NoneType)
+        options: tuple[Any, ...] = typing.get_args(hint)
+        hint = next(option for option in options if option is not types.NoneType)
     if hint in (bool, int, float, str) or (isinstance(hint, type) and issubclass(hint, StrEnum)):
         return _Field(name, _Form.SCALAR, hint, optional)
-    if dataclasses.is_dataclass(hint):
-        return _Field(name, _Form.NESTED, typing.cast(type, hint), optional)
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return _Field(name, _Form.NESTED, hint, optional)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is np.ndarray:
         return _Field(name, _Form.ARRAY, typing.get_args(arguments[1])[0], optional)
@@ -116,12 +115,13 @@ def _classify(name: str, hint: Any) -> _Field:
 
 def _to_body(value: Any, path: str, arrays: dict[str, Array]) -> dict[str, Any]:
     body: dict[str, Any] = {}
-    for field in _fields(type(value)):
-        item = getattr(value, field.name)
+    for field in _fields(cast(type[Any], type(value))):
         where = path + field.name
-        if item is None and field.optional:
+        if field.optional and getattr(value, field.name) is None:
             body[field.name] = None
-        elif field.form is _Form.NESTED:
+            continue
+        item = getattr(value, field.name)
+        if field.form is _Form.NESTED:
             body[field.name] = _to_body(item, where + "/", arrays)
         elif field.form is _Form.ARRAY:
             arrays[where] = _checked_array(where, item, field.type)
@@ -136,22 +136,25 @@ def _to_body(value: Any, path: str, arrays: dict[str, Array]) -> dict[str, Any]:
 
 
 def _checked_array(where: str, value: Any, wanted: type) -> Array:
-    if not isinstance(value, np.ndarray) or value.dtype != wanted:
-        found = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
-        raise EncodeError(f"'{where}' is {found}; it has to be an array of {wanted.__name__}")
-    return value
+    if not isinstance(value, np.ndarray):
+        found = type(value).__name__
+    else:
+        array = cast(Array, value)
+        if array.dtype == wanted:
+            return array
+        found = str(array.dtype)
+    raise EncodeError(f"'{where}' is {found}; it has to be an array of {wanted.__name__}")
 
 
 def _plain_scalar(where: str, value: Any, wanted: type) -> bool | int | float | str:
     if issubclass(wanted, StrEnum):
         return str(wanted(value))
-    if isinstance(value, np.generic):
-        value = value.item()
-    if wanted is float and type(value) is int:
-        value = float(value)
-    if type(value) is not wanted:
+    plain: Any = cast("np.generic[Any]", value).item() if isinstance(value, np.generic) else value
+    if wanted is float and type(plain) is int:
+        return float(plain)
+    if type(plain) is not wanted:
         raise EncodeError(f"'{where}' is {value!r}; it has to be of type {wanted.__name__}")
-    return value
+    return plain
 
 
 def _from_body(
@@ -163,7 +166,7 @@ def _from_body(
     """Build a value; takes the arrays that it uses out of `arrays`."""
     if not isinstance(body, dict):
         raise DecodeError(ErrorCode.MALFORMED, f"'{path.rstrip('/')}' is not a map")
-    remaining: dict[Any, Any] = dict(body)
+    remaining = dict(cast(dict[Any, Any], body))
     values = {
         field.name: _read_field(field, remaining, path, arrays) for field in _fields(message_type)
     }
@@ -183,8 +186,8 @@ def _read_field(
     if field.form is _Form.ARRAY:
         return _take_array(where, field.type, arrays)
     if field.form is _Form.IMAGES:
-        names = [name for name in arrays if name.startswith(where + "/")]
-        return {n[len(where) + 1 :]: _take_array(n, field.type, arrays) for n in names}
+        paths = [path for path in arrays if path.startswith(where + "/")]
+        return {p[len(where) + 1 :]: _take_array(p, field.type, arrays) for p in paths}
     if field.name not in remaining:
         raise DecodeError(ErrorCode.MALFORMED, f"field '{where}' is missing")
     value = remaining.pop(field.name)
@@ -193,9 +196,10 @@ def _read_field(
     if field.form is _Form.NESTED:
         return _from_body(field.type, value, where + "/", arrays)
     if field.form is _Form.NAMES:
-        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        names = cast(list[object], value) if isinstance(value, list) else [None]
+        if not all(isinstance(name, str) for name in names):
             raise DecodeError(ErrorCode.MALFORMED, f"field '{where}' is not a list of names")
-        return tuple(value)
+        return tuple(names)
     return _read_scalar(where, value, field.type)
 
 

@@ -204,7 +204,7 @@ def _read_description(
         raise DecodeError(
             ErrorCode.MALFORMED, f"array '{name}' does not have 1 to {MAX_DIMENSIONS} dimensions"
         )
-    checked = tuple(s for s in sizes if isinstance(s, int) and 0 <= s <= limits.message_bytes)
+    checked = tuple(s for s in sizes if type(s) is int and 0 <= s <= limits.message_bytes)
     if len(checked) != len(sizes):
         raise DecodeError(ErrorCode.MALFORMED, f"array '{name}' has an impossible shape")
     return name, np.dtype(DTYPES[dtype]), checked

@@ -9,6 +9,7 @@ from tmrl_common.clock import SteadyClock
 from tmrl_common.errors import DecodeError, RequestError
 from tmrl_common.messages import Act, ChunkReply, Encode, Features, Reply, Swap, Swapped, Timings
 from tmrl_common.protocol import Admitted, ServerIdentity, ServerProtocol, ServerSettings
+from tmrl_common.transport.curve import ServerSecurity
 from tmrl_common.transport.server import RouterSocket
 from tmrl_common.types import FloatArray, PolicySpec, Steering
 
@@ -25,7 +26,12 @@ class FakePolicyServer:
         fail_with: While set, every request is answered with this error instead.
     """
 
-    def __init__(self, spec: PolicySpec, endpoint: str = "tcp://127.0.0.1:*") -> None:
+    def __init__(
+        self,
+        spec: PolicySpec,
+        endpoint: str = "tcp://127.0.0.1:*",
+        security: ServerSecurity | None = None,
+    ) -> None:
         """Listens and answers from a thread of its own."""
         self.requests: list[Act | Encode | Swap] = []
         self.fail_with: RequestError | None = None
@@ -36,7 +42,7 @@ class FakePolicyServer:
         epoch = f"fake-{self._clock.now_s()}"
         identity = ServerIdentity("FakePolicyServer", epoch, spec)
         self._protocol = ServerProtocol(identity, ServerSettings(), self._clock.now_s())
-        self._socket = RouterSocket(endpoint)
+        self._socket = RouterSocket(endpoint, security)
         self.endpoint = self._socket.endpoint
         self._thread = threading.Thread(target=self._run, name="fake-policy-server", daemon=True)
         self._thread.start()

@@ -1,0 +1,218 @@
+import struct
+from pathlib import Path
+
+import msgpack
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tmrl_common.codec import decode, encode
+from tmrl_common.errors import DecodeError, EncodeError, ErrorCode
+from tmrl_common.framing import PROTOCOL_VERSION, WireLimits
+from tmrl_common.messages import KINDS, Act, Features
+from tmrl_common.testing.message_examples import EXAMPLES
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def as_bytes(frames):
+    return [bytes(frame) for frame in frames]
+
+
+def golden_frames(name):
+    content = (GOLDEN / f"{name}.bin").read_bytes()
+    frames = []
+    while content:
+        (length,) = struct.unpack_from("<I", content)
+        frames.append(content[4 : 4 + length])
+        content = content[4 + length :]
+    return frames
+
+
+def changed_header(frames, **changes):
+    header = msgpack.unpackb(frames[0])
+    header.update(changes)
+    return [msgpack.packb(header), *frames[1:]]
+
+
+def refusal(frames, **limits):
+    with pytest.raises(DecodeError) as caught:
+        decode(frames, WireLimits(**limits))
+    return caught.value
+
+
+def test_there_is_an_example_of_every_kind():
+    assert {type(message) for message in EXAMPLES.values()} == set(KINDS.values())
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_bytes_on_the_wire_never_change_within_a_version(name):
+    assert as_bytes(encode(77, EXAMPLES[name])) == golden_frames(name)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_old_bytes_decode_to_the_message_they_came_from(name):
+    request_id, message = decode(golden_frames(name))
+    assert request_id == 77
+    assert type(message) is type(EXAMPLES[name])
+    assert as_bytes(encode(77, message)) == golden_frames(name)
+
+
+def test_arrays_are_neither_copied_on_the_way_out_nor_writable_on_the_way_in():
+    actions = np.ones((2, 7), dtype=np.float32)
+    frames = encode(1, Features(actions[0], "v"))
+    assert np.shares_memory(np.asarray(frames[1]), actions)
+    message = decode([frames[0], bytearray(frames[1])])[1]
+    with pytest.raises(ValueError, match="read-only"):
+        message.features[0] = 2.0
+
+
+def test_arrays_that_are_not_contiguous_travel_by_value():
+    columns = np.arange(12, dtype=np.float32).reshape(3, 4)[:, 1]
+    _, message = decode(encode(1, Features(columns, "v")))
+    np.testing.assert_array_equal(message.features, [1.0, 5.0, 9.0])
+
+
+def test_empty_arrays_keep_their_shape():
+    observation = decode(encode(1, EXAMPLES["chunk"]))[1]
+    assert observation.steering.epsilon.shape == (0,)
+
+
+@pytest.mark.parametrize("value", [np.zeros(3), [0.0], np.array([None])])
+def test_arrays_of_another_type_are_not_sent(value):
+    with pytest.raises(EncodeError, match="'features' is"):
+        encode(1, Features(value, "v"))
+
+
+def test_scalars_of_another_type_are_not_sent():
+    with pytest.raises(EncodeError, match="policy_version"):
+        encode(1, Features(np.zeros(1, np.float32), 3))
+
+
+def test_another_version_is_refused_by_name_and_tells_both():
+    error = refusal(changed_header(golden_frames("hello"), v=PROTOCOL_VERSION + 1))
+    assert error.code is ErrorCode.UNSUPPORTED_VERSION
+    assert f"version {PROTOCOL_VERSION + 1}, this side {PROTOCOL_VERSION}" in error.detail
+    assert error.request_id == 77
+
+
+def test_unknown_kinds_are_refused():
+    error = refusal(changed_header(golden_frames("ping"), kind="shutdown"))
+    assert (error.code, error.request_id) == (ErrorCode.UNKNOWN_KIND, 77)
+    assert "shutdown" in error.detail
+
+
+@pytest.mark.parametrize(
+    ("arrays", "reason"),
+    [
+        ([["features", "|O", [9]]], "dtype"),
+        ([["features", "<f8", [9]]], "dtype"),
+        ([["features", "<f4", [10]]], "needs 40 bytes, 36 came"),
+        ([["features", "<f4", [-9]]], "impossible shape"),
+        ([["features", "<f4", [9.0]]], "impossible shape"),
+        ([["features", "<f4", [True]]], "impossible shape"),
+        ([["features", "<f4", [2**62, 2**62]]], "impossible shape"),
+        ([["features", "<f4", []]], "dimensions"),
+        ([["features", "<f4", [1, 1, 1, 9]]], "dimensions"),
+        ([["secrets", "<f4", [9]]], "'features' is missing"),
+        ([["features", "|u1", [36]]], "has to be float32"),
+        ([["features", "<f4"]], "not described"),
+        ([], "describes 0 arrays, 1 frames came"),
+        ("features", "not of type list"),
+    ],
+)
+def test_arrays_that_do_not_fit_their_description_are_refused(arrays, reason):
+    error = refusal(changed_header(golden_frames("features"), arrays=arrays))
+    assert error.code is ErrorCode.MALFORMED
+    assert reason in error.detail
+
+
+def test_arrays_that_do_not_belong_to_the_kind_are_refused():
+    frames = [*golden_frames("ping"), b"\0"]
+    error = refusal(changed_header(frames, arrays=[["extra", "|u1", [1]]]))
+    assert "'extra' does not belong to 'ping'" in error.detail
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({}, "'version' is missing"),
+        ({"version": 13, "force": True}, "'force' is unknown"),
+        ({"version": "13"}, "'version' is not of type int"),
+        ({"version": True}, "'version' is not of type int"),
+        ([13], "not of type dict"),
+    ],
+)
+def test_fields_have_to_be_there_known_and_of_their_type(body, reason):
+    error = refusal(changed_header(golden_frames("swapped"), body=body))
+    assert error.code is ErrorCode.MALFORMED
+    assert reason in error.detail
+
+
+def test_values_that_the_type_itself_refuses_are_refused():
+    frames = golden_frames("act_without_explicit")
+    body = msgpack.unpackb(frames[0])["body"]
+    body["limits"]["sigma_cap"] = 1.5
+    error = refusal(changed_header(frames, body=body))
+    assert "sigma_cap is 1.5" in error.detail
+
+
+def test_limits_hold_before_anything_is_read():
+    frames = golden_frames("act")
+    assert refusal(frames, header_bytes=10).code is ErrorCode.TOO_LARGE
+    assert refusal(frames, message_bytes=500).code is ErrorCode.TOO_LARGE
+    assert refusal(frames, arrays=2).code is ErrorCode.TOO_LARGE
+
+
+FRAMES = st.lists(st.binary(max_size=200), max_size=6)
+
+
+@given(FRAMES)
+def test_arbitrary_bytes_give_a_typed_error_and_nothing_else(frames):
+    with pytest.raises(DecodeError):
+        decode(frames)
+
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
+    max_leaves=10,
+)
+
+
+@given(st.sampled_from(sorted(EXAMPLES)), st.data())
+def test_messages_with_any_header_field_replaced_decode_or_give_a_typed_error(name, data):
+    frames = golden_frames(name)
+    header = msgpack.unpackb(frames[0])
+    target = header if data.draw(st.booleans()) or not header["body"] else header["body"]
+    target[data.draw(st.sampled_from(sorted(target)))] = data.draw(PLAIN)
+    try:
+        decode([msgpack.packb(header), *frames[1:]])
+    except DecodeError as error:
+        assert error.detail
+
+
+@given(st.sampled_from(sorted(EXAMPLES)), st.data())
+def test_messages_with_damaged_bytes_decode_or_give_a_typed_error(name, data):
+    frames = [bytearray(frame) for frame in golden_frames(name)]
+    frame = frames[data.draw(st.integers(0, len(frames) - 1))]
+    for _ in range(data.draw(st.integers(1, 4))):
+        if frame:
+            frame[data.draw(st.integers(0, len(frame) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        decode([bytes(frame) for frame in frames])
+    except DecodeError as error:
+        assert error.detail
+
+
+def test_a_source_and_its_steering_belong_together():
+    act = EXAMPLES["act"]
+    with pytest.raises(ValueError, match="goes with source 'explicit'"):
+        Act(act.observation, act.limits, act.source, None, act.seed)

@@ -1,0 +1,89 @@
+import stat
+
+import pytest
+
+from tmrl_common.errors import DeadlineExceededError, TransportError
+from tmrl_common.messages import Pong
+from tmrl_common.testing.fake_policy_server import FakePolicyServer
+from tmrl_common.testing.message_examples import EXAMPLE_SPEC
+from tmrl_common.transport import (
+    ClientSecurity,
+    KeyPair,
+    PolicyClient,
+    RouterSocket,
+    ServerSecurity,
+)
+from tmrl_common.transport.curve import is_local, read_keys
+
+PATIENCE_S = 20.0
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "local"),
+    [
+        ("tcp://127.0.0.1:5760", True),
+        ("tcp://127.0.0.1:*", True),
+        ("tcp://localhost:5760", True),
+        ("tcp://[::1]:5760", True),
+        ("ipc:///run/server", True),
+        ("inproc://server", True),
+        ("tcp://0.0.0.0:5760", False),
+        ("tcp://*:5760", False),
+        ("tcp://eth0:5760", False),
+        ("tcp://192.168.1.5:5760", False),
+        ("tcp://localhost.example.com:5760", False),
+        ("tcp://[::]:5760", False),
+    ],
+)
+def test_what_can_be_reached_from_elsewhere(endpoint, local):
+    assert is_local(endpoint) is local
+
+
+@pytest.mark.parametrize("endpoint", ["tcp://0.0.0.0:*", "tcp://*:*"])
+def test_beyond_this_machine_nobody_listens_without_keys(endpoint):
+    with pytest.raises(TransportError, match="no keys are given"):
+        RouterSocket(endpoint)
+
+
+def test_an_allow_list_that_allows_nobody_is_refused():
+    with pytest.raises(ValueError, match="allow-list is empty"):
+        ServerSecurity(KeyPair.new(), frozenset())
+
+
+def test_only_clients_on_the_allow_list_get_through():
+    server_keys, known, unknown = KeyPair.new(), KeyPair.new(), KeyPair.new()
+    security = ServerSecurity(server_keys, frozenset({known.public}))
+
+    def client(keys):
+        chosen = ClientSecurity(keys, server_keys.public) if keys else None
+        return PolicyClient(server.endpoint, client="test", robot="widowx", security=chosen)
+
+    with FakePolicyServer(EXAMPLE_SPEC, security=security) as server:
+        with client(known) as welcome:
+            assert isinstance(welcome.ping(deadline_s=PATIENCE_S), Pong)
+        for stranger in (client(unknown), client(None)):
+            with stranger, pytest.raises(DeadlineExceededError, match="keys"):
+                stranger.ping(deadline_s=1.0)
+
+
+def test_keys_on_disk(tmp_path):
+    pair = KeyPair.new()
+    pair.save(tmp_path / "server.key")
+    assert KeyPair.load(tmp_path / "server.key") == pair
+    assert read_keys(tmp_path / "server.key.pub") == {pair.public}
+    assert stat.S_IMODE((tmp_path / "server.key").stat().st_mode) == 0o600
+    assert pair.secret.decode() not in repr(pair)
+    with pytest.raises(FileExistsError):
+        KeyPair.new().save(tmp_path / "server.key")
+
+
+def test_allow_lists_may_hold_comments_and_nothing_but_keys(tmp_path):
+    keys = [KeyPair.new().public for _ in range(2)]
+    path = tmp_path / "allowed"
+    path.write_bytes(b"# robots\n\n" + keys[0] + b" widowx\n" + keys[1] + b"\n")
+    assert read_keys(path) == set(keys)
+    path.write_bytes(b"short\n")
+    with pytest.raises(TransportError, match="5 characters"):
+        read_keys(path)
+    with pytest.raises(TransportError, match="cannot be read"):
+        read_keys(tmp_path / "absent")
