@@ -102,7 +102,7 @@ def _measure(config: PretrainConfig, policy: FlowPolicy, episodes: int) -> list[
                 steering,
                 episodes=episodes,
                 seed=_EVALUATION_SEED,
-                on_episode=lambda progress=progress: progress.update() and None,
+                on_episode=progress.update,
             )
         measurements.append(Measurement(target, in_distribution, steering, result))
     cell.close()

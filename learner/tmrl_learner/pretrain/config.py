@@ -71,10 +71,8 @@ class PretrainConfig:
 
 METHODS = ("csp", "bc")
 
-PRESETS: dict[str, PretrainConfig] = {
-    "csp": PretrainConfig("csp"),
-    "bc": PretrainConfig("bc", steps=8_000),
-}
+# Equal but for the smoothing, so that a comparison of the two is a comparison of the smoothing.
+PRESETS: dict[str, PretrainConfig] = {method: PretrainConfig(method) for method in METHODS}
 
 
 def preset(method: str, *, seed: int = 0, steps: int | None = None) -> PretrainConfig:

@@ -93,7 +93,7 @@ def evaluate(
     episodes: int,
     seed: int,
     execute_steps: int = 5,
-    on_episode: Callable[[], None] = lambda: None,
+    on_episode: Callable[[], object] = lambda: None,
 ) -> Evaluation:
     """Runs whole episodes: a chunk is drawn, its first steps are executed, then the next is drawn.
 

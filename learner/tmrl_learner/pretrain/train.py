@@ -51,6 +51,6 @@ def train(
                 progress.set_postfix_str(
                     f"held-out loss {losses.clean:.3f} (marginal {losses.marginal:.3f})"
                 )
-            if trainer.step % config.checkpoint_every == 0:
+            if trainer.step % config.checkpoint_every == 0 or trainer.step == config.steps:
                 trainer.save(stem)
     return trainer.average, trainer.validate()

@@ -98,7 +98,8 @@ class Trainer:
         # The average follows closely at first: the initial weights mean nothing.
         keep = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            torch._foreach_lerp_(self._average_weights, self._weights, 1.0 - keep)
+            for average, weight in zip(self._average_weights, self._weights, strict=True):
+                average.lerp_(weight, 1.0 - keep)
         return float(loss.detach())
 
     def _learning_rate(self) -> float:

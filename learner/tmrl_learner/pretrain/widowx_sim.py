@@ -1,7 +1,6 @@
 """The simulated WidowX cell as tasks for evaluation; the only module here that imports a cell."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +13,7 @@ from tmrl_sim.episode import MAX_STEPS
 from tmrl_sim.layouts import OBJECTS, Layout, downstream_layout, pretraining_layout
 from tmrl_sim.observation import context, proprio
 
-TaskName = Literal["carrot", "sausage"]
-
-_LAYOUTS: dict[TaskName, Callable[[np.random.Generator], Layout]] = {
+_LAYOUTS: dict[str, Callable[[np.random.Generator], Layout]] = {
     "carrot": pretraining_layout,
     "sausage": downstream_layout,
 }
@@ -31,8 +28,18 @@ class PickTask:
     which no demonstration solves.
     """
 
-    def __init__(self, cell: WidowXCell, target: TaskName) -> None:
-        """Wraps a cell, which is reset at every episode."""
+    def __init__(self, cell: WidowXCell, target: str) -> None:
+        """Wraps a cell, which is reset at every episode.
+
+        Args:
+            cell: The simulated cell.
+            target: "carrot" or "sausage".
+
+        Raises:
+            ValueError: There is no such task.
+        """
+        if target not in _LAYOUTS:
+            raise ValueError(f"unknown task '{target}'; the tasks are {', '.join(_LAYOUTS)}")
         self._cell = cell
         self._target = target
         self._other = next(name for name in OBJECTS if name != target)
