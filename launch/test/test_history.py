@@ -1,0 +1,46 @@
+"""The figures of a session: rates over windows, first crossings, means."""
+
+import pytest
+from tmrl_bringup.demo.history import Episode, episodes_to, sigma_mean, success_over_window
+from tmrl_bringup.demo.record import SessionRecord
+from tmrl_common.types import Outcome
+
+
+def session(pattern: str) -> list[Episode]:
+    """S success, T time-out, D discarded, one letter per episode."""
+    outcomes = {"S": Outcome.SUCCESS, "T": Outcome.TIMEOUT, "D": Outcome.DISCARDED}
+    return [Episode(i, outcomes[letter]) for i, letter in enumerate(pattern, start=1)]
+
+
+def test_rate_reaches_the_threshold_only_over_a_full_window() -> None:
+    assert episodes_to(session("S" * 19), 0.9) is None
+    assert episodes_to(session("S" * 20), 0.9) == 20
+    assert episodes_to(session("T" * 30 + "S" * 18), 0.9) == 48
+    assert episodes_to(session("T" * 30 + "S" * 17), 0.9) is None
+
+
+def test_discarded_episodes_count_for_nothing() -> None:
+    assert success_over_window(session("SDDS")) == [1.0, 1.0]
+
+
+def test_running_rate_is_over_the_last_window() -> None:
+    assert success_over_window(session("SSTT"), window=2) == [1.0, 1.0, 0.5, 0.0]
+
+
+def test_sigma_mean_is_over_chunks() -> None:
+    episodes = [Episode(1, sigmas=[0.0, 1.0]), Episode(2, sigmas=[0.2])]
+    assert sigma_mean(episodes) == pytest.approx(0.4)
+    assert sigma_mean([]) is None
+
+
+def test_record_counts_what_was_executed_once() -> None:
+    record = SessionRecord(control_period_s=0.2)
+    for chunk_sigma in (0.1, 0.2):
+        record.on_transition(1, revision=0, sigma=chunk_sigma, steps=5)
+    record.on_transition(1, revision=1, sigma=0.2, steps=5)
+    record.on_outcome(1, Outcome.SUCCESS, "sausage in pot")
+    record.on_outcome(1, Outcome.DISCARDED, "")
+    assert record.robot_minutes == pytest.approx(10 * 0.2 / 60)
+    assert record.finished == 1
+    assert record.in_order[0].outcome is Outcome.DISCARDED
+    assert not record.reached(0.9)

@@ -1,0 +1,123 @@
+"""The supervisor: what dies is named, what may be restarted is, and nothing is left behind."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from tmrl_bringup.supervisor import (
+    BAD_CONFIGURATION,
+    MAX_RESTARTS,
+    ProcessEvent,
+    ProcessSpec,
+    Supervisor,
+)
+
+_TIMEOUT_S = 30.0
+SLEEP = (sys.executable, "-c", "import time; print('up', flush=True); time.sleep(1000)")
+STUBBORN = (
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "print('up', flush=True); time.sleep(1000)",
+)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(_TIMEOUT_S):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def failing(code: int) -> tuple[str, ...]:
+    return (sys.executable, "-c", f"import sys; print('port 5760 is taken'); sys.exit({code})")
+
+
+def run(specs: list[ProcessSpec], folder: Path, story: "object") -> list[ProcessEvent]:
+    """Runs a story against a supervisor and stops it; the events."""
+    events: list[ProcessEvent] = []
+
+    async def main() -> None:
+        supervisor = Supervisor(specs, folder, events.append)
+        await supervisor.start()
+        try:
+            await story(supervisor)  # type: ignore[operator]
+        finally:
+            await supervisor.stop()
+        assert not any(supervisor.alive().values())
+
+    asyncio.run(main())
+    return events
+
+
+def test_death_of_an_essential_process_is_fatal_and_named(tmp_path: Path) -> None:
+    async def story(supervisor: Supervisor) -> None:
+        await until(supervisor.failed.is_set)
+
+    events = run([ProcessSpec("driver", SLEEP), ProcessSpec("agent", failing(1))], tmp_path, story)
+    assert events[-1].fatal
+    assert "agent ended with 1: port 5760 is taken" in events[-1].text
+
+
+def test_restartable_process_comes_back_after_kill_9(tmp_path: Path) -> None:
+    async def story(supervisor: Supervisor) -> None:
+        first = supervisor.pid("learner")
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: supervisor.pid("learner") not in (None, first))
+        assert not supervisor.failed.is_set()
+
+    events = run([ProcessSpec("learner", SLEEP, restartable=True)], tmp_path, story)
+    assert "learner was killed by SIGKILL" in next(e for e in events if e.kind == "restarting").text
+
+
+@pytest.mark.parametrize(("code", "starts"), [(1, 1 + MAX_RESTARTS), (BAD_CONFIGURATION, 1)])
+def test_restarts_are_bounded_and_pointless_ones_left_out(
+    tmp_path: Path, code: int, starts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tmrl_bringup.supervisor.RESTART_PAUSE_S", 0.01)
+
+    async def story(supervisor: Supervisor) -> None:
+        await until(supervisor.failed.is_set)
+
+    events = run([ProcessSpec("server", failing(code), restartable=True)], tmp_path, story)
+    assert sum(e.kind == "started" for e in events) == starts
+
+
+def test_stop_ends_processes_that_ignore_the_polite_signal(tmp_path: Path) -> None:
+    pids: list[int] = []
+
+    async def story(supervisor: Supervisor) -> None:
+        pids.append(supervisor.pid("stubborn") or 0)
+        await until(lambda: "up" in supervisor.log_of("stubborn").read_text())
+
+    run([ProcessSpec("stubborn", STUBBORN)], tmp_path, story)
+    assert not psutil.pid_exists(pids[0])
+
+
+def test_processes_do_not_outlive_a_supervisor_that_was_killed(tmp_path: Path) -> None:
+    script = f"""
+import asyncio, sys
+from pathlib import Path
+from tmrl_bringup.supervisor import ProcessSpec, Supervisor
+
+async def main():
+    supervisor = Supervisor([ProcessSpec("child", {SLEEP!r})], Path({str(tmp_path)!r}), print)
+    await supervisor.start()
+    print(supervisor.pid("child"), flush=True)
+    await asyncio.sleep(1000)
+
+asyncio.run(main())
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        lines = (line.strip() for line in parent.stdout)
+        child = psutil.Process(int(next(line for line in lines if line.isdigit())))
+        parent.kill()
+    gone, _ = psutil.wait_procs([child], timeout=_TIMEOUT_S)
+    assert gone or child.status() == psutil.STATUS_ZOMBIE
