@@ -242,7 +242,8 @@ class ChunkGate:
 
     def _refused_steps(self, chunk: ActionChunk) -> Refusal | None:
         config = self._config
-        steps = chunk.actions.reshape(config.horizon, ACTION_DIM)[: chunk.execute_steps]
+        rows = chunk.actions.reshape(config.horizon, ACTION_DIM).astype(np.float64)
+        steps = rows[: chunk.execute_steps]
         longest_m = float(np.linalg.norm(steps[:, :3], axis=1).max())
         if longest_m > config.refuse_translation_m:
             return Refusal(

@@ -1,0 +1,189 @@
+"""The modes: every way between them, and none that is not in the table."""
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from tmrl_controller.mode import TRANSITIONS, Event, Mode, ModeMachine, ModeRefusedError
+
+WAYS = {
+    Mode.HOLD: [],
+    Mode.POLICY: [Event.RESUME],
+    Mode.TELEOP: [Event.TAKEOVER],
+    Mode.ESTOP: [Event.ESTOP],
+    Mode.FAULT: [Event.FAULT],
+}
+ALLOWED = {
+    Mode.HOLD: {
+        Event.HOLD: Mode.HOLD,
+        Event.RESUME: Mode.POLICY,
+        Event.TAKEOVER: Mode.TELEOP,
+        Event.ESTOP: Mode.ESTOP,
+        Event.FAULT: Mode.FAULT,
+    },
+    Mode.POLICY: {
+        Event.HOLD: Mode.HOLD,
+        Event.RESUME: Mode.POLICY,
+        Event.TAKEOVER: Mode.TELEOP,
+        Event.ESTOP: Mode.ESTOP,
+        Event.FAULT: Mode.FAULT,
+    },
+    Mode.TELEOP: {
+        Event.HOLD: Mode.HOLD,
+        Event.HANDBACK: Mode.POLICY,
+        Event.ESTOP: Mode.ESTOP,
+        Event.FAULT: Mode.FAULT,
+    },
+    Mode.ESTOP: {Event.ESTOP: Mode.ESTOP, Event.CLEAR_ESTOP: Mode.HOLD, Event.FAULT: Mode.ESTOP},
+    Mode.FAULT: {Event.HOLD: Mode.HOLD, Event.ESTOP: Mode.ESTOP, Event.FAULT: Mode.FAULT},
+}
+"""A fault in e-stop or fault is heard and changes nothing."""
+
+
+def do(machine, event):
+    actions = {
+        Event.HOLD: lambda: machine.hold("asked", ""),
+        Event.RESUME: machine.resume,
+        Event.TAKEOVER: lambda: machine.take_over("gamepad"),
+        Event.HANDBACK: machine.hand_back,
+        Event.ESTOP: lambda: machine.estop("pressed"),
+        Event.CLEAR_ESTOP: lambda: machine.clear_estop("Ada"),
+        Event.FAULT: lambda: machine.fault("motor hot"),
+    }
+    actions[event]()
+
+
+def machine_in(mode):
+    machine = ModeMachine()
+    for event in WAYS[mode]:
+        do(machine, event)
+    assert machine.mode is mode
+    return machine
+
+
+@pytest.mark.parametrize("event", Event)
+@pytest.mark.parametrize("mode", Mode)
+def test_every_event_in_every_mode_does_what_the_page_says(mode, event):
+    machine = machine_in(mode)
+
+    if event in ALLOWED[mode]:
+        do(machine, event)
+        assert machine.mode is ALLOWED[mode][event]
+    else:
+        with pytest.raises(ModeRefusedError, match=machine.remedy):
+            do(machine, event)
+        assert machine.mode is mode
+
+
+def test_only_resume_and_handback_let_the_policy_drive():
+    ways = {event for (_, event), mode in TRANSITIONS.items() if mode is Mode.POLICY}
+
+    assert ways == {Event.RESUME, Event.HANDBACK}
+
+
+def test_a_latched_stop_never_leads_straight_to_motion():
+    following = {TRANSITIONS[key] for key in TRANSITIONS if key[0] in (Mode.ESTOP, Mode.FAULT)}
+
+    assert following <= {Mode.HOLD, Mode.ESTOP}
+
+
+@pytest.mark.parametrize("operator", ["", "  ", "\t\n"])
+def test_the_estop_is_cleared_only_by_somebody_with_a_name(operator):
+    machine = machine_in(Mode.ESTOP)
+
+    with pytest.raises(ModeRefusedError, match="operator is empty"):
+        machine.clear_estop(operator)
+    assert machine.mode is Mode.ESTOP
+
+
+def test_the_name_of_who_cleared_the_estop_is_shown():
+    machine = machine_in(Mode.ESTOP)
+
+    machine.clear_estop(" Ada ")
+
+    assert machine.reason == "e-stop cleared by Ada"
+
+
+def test_a_fault_stays_until_its_cause_is_gone():
+    machine = machine_in(Mode.FAULT)
+
+    with pytest.raises(ModeRefusedError, match="motor 3 is off"):
+        machine.hold("asked", "motor 3 is off")
+    assert machine.mode is Mode.FAULT
+    machine.hold("asked", "")
+    assert machine.mode is Mode.HOLD
+
+
+def test_the_reason_of_a_latch_is_the_first_one():
+    machine = machine_in(Mode.HOLD)
+
+    machine.estop("smoke")
+    machine.estop("pressed again")
+
+    assert machine.reason == "smoke"
+
+
+class Modes(RuleBasedStateMachine):
+    """Random people and faults; the latches have to hold."""
+
+    def __init__(self):
+        super().__init__()
+        self.machine = ModeMachine()
+        self.estop_latched = False
+        self.fault_latched = False
+
+    def attempt(self, action):
+        try:
+            action()
+        except ModeRefusedError:
+            return False
+        return True
+
+    @rule(problem=st.sampled_from(["", "motor 3 is off"]))
+    def hold(self, problem):
+        done = self.attempt(lambda: self.machine.hold("asked", problem))
+        assert done == (not self.estop_latched and not (self.fault_latched and problem))
+        self.fault_latched = self.fault_latched and not done
+
+    @rule()
+    def resume(self):
+        self.attempt(self.machine.resume)
+
+    @rule()
+    def take_over(self):
+        self.attempt(lambda: self.machine.take_over("gamepad"))
+
+    @rule()
+    def hand_back(self):
+        self.attempt(self.machine.hand_back)
+
+    @rule()
+    def estop(self):
+        self.machine.estop("pressed")
+        self.estop_latched, self.fault_latched = True, False
+
+    @rule(operator=st.sampled_from(["", " ", "Ada"]))
+    def clear_estop(self, operator):
+        done = self.attempt(lambda: self.machine.clear_estop(operator))
+        assert done == (self.estop_latched and bool(operator.strip()))
+        self.estop_latched = self.estop_latched and not done
+
+    @rule()
+    def fault(self):
+        self.machine.fault("motor hot")
+        self.fault_latched = not self.estop_latched
+
+    @invariant()
+    def latches_hold(self):
+        assert (self.machine.mode is Mode.ESTOP) == self.estop_latched
+        assert (self.machine.mode is Mode.FAULT) == self.fault_latched
+
+    @invariant()
+    def a_reason_and_a_remedy_are_known(self):
+        assert self.machine.reason
+        assert self.machine.remedy
+
+
+TestModes = Modes.TestCase
+TestModes.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)

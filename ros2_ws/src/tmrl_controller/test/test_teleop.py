@@ -1,0 +1,69 @@
+"""The dead-man switch: when a person's device may drive."""
+
+import numpy as np
+import pytest
+
+from tmrl_controller.teleop import DeadManSwitch
+from tmrl_controller.testing import teleop_command
+
+PRESSED, RELEASED = teleop_command(), teleop_command(active=False)
+
+
+@pytest.fixture
+def switch():
+    return DeadManSwitch(max_age_s=0.2)
+
+
+def test_without_a_reading_nobody_drives(switch):
+    assert not switch.wants_control(0.0)
+    assert switch.device == ""
+    with pytest.raises(RuntimeError, match="no teleop reading"):
+        switch.move(0.02)
+
+
+def test_a_fresh_pressed_device_drives_and_a_stale_one_does_not(switch):
+    switch.receive(PRESSED, 1.0)
+
+    assert switch.wants_control(1.2)
+    assert not switch.wants_control(1.21)
+    assert not switch.wants_control(0.9), "a reading from the future is no reading"
+
+
+def test_after_a_stop_a_device_that_is_still_pressed_has_to_be_released(switch):
+    switch.receive(PRESSED, 1.0)
+    switch.lock()
+    switch.receive(PRESSED, 1.1)
+    assert not switch.wants_control(1.1)
+
+    switch.receive(RELEASED, 1.2)
+    switch.receive(PRESSED, 1.3)
+    assert switch.wants_control(1.3)
+
+
+def test_after_a_stop_silence_counts_as_a_release(switch):
+    switch.receive(PRESSED, 1.0)
+    switch.lock()
+    switch.receive(PRESSED, 1.5)
+
+    assert switch.wants_control(1.5)
+
+
+def test_a_device_that_was_not_pressed_at_the_stop_drives_at_once(switch):
+    switch.receive(RELEASED, 1.0)
+    switch.lock()
+    switch.receive(PRESSED, 1.1)
+
+    assert switch.wants_control(1.1)
+
+
+def test_velocities_become_moves(switch):
+    command = teleop_command(
+        linear_m_s=np.array([0.1, 0, 0]), angular_rad_s=np.array([0, 0, 1.0]), gripper=0.3
+    )
+    switch.receive(command, 0.0)
+
+    move = switch.move(0.02)
+
+    assert move.translation_m == pytest.approx([0.002, 0, 0])
+    assert move.rotation_rad == pytest.approx([0, 0, 0.02])
+    assert move.gripper == 0.3
