@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import domain_coordinator
 from rich.console import Console
 from rich.live import Live
 
@@ -58,22 +59,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def free_domain() -> int:
-    """A ROS domain that no other session on this machine seems to use.
-
-    DDS derives its ports from the domain (RTPS 9.6.1.1): a domain whose first unicast port can be
-    bound has no participant here.
-    """
-    start = os.getpid() % 100
-    for offset in range(100):
-        domain = 1 + (start + offset) % 100
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", 7400 + 250 * domain + 10))
-                return domain
-    raise RigError("no ROS domain from 1 to 100 is free on this machine; end other sessions first")
 
 
 def open_run_dir(options: DemoOptions) -> Path:
@@ -249,11 +234,13 @@ def run_demo(options: DemoOptions) -> int:
         RigError: The options do not fit the run directory or the rig.
     """
     run_dir = open_run_dir(options)
-    os.environ["ROS_DOMAIN_ID"] = str(free_domain())
     report = run_dir / "report.json"
     past: dict[str, object] = json.loads(report.read_text()) if report.exists() else {}
     session = DemoSession(options, run_dir, resolve_rig(options, run_dir))
-    ending = asyncio.run(session.run())
+    # A domain of its own: another session on this machine must not hear this one.
+    with domain_coordinator.domain_id() as domain:
+        os.environ["ROS_DOMAIN_ID"] = str(domain)
+        ending = asyncio.run(session.run())
     console = session.console
     console.print(ending.reason, highlight=False)
     if not has_history(run_dir):

@@ -1,0 +1,121 @@
+"""A demo session as a user starts it, on the loopback arm: everything real but the physics."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+TIMEOUT_S = 180.0
+FAST = (
+    "driver.backend:=loopback",
+    "driver.loopback_success_commands:=23",
+    "learning.overrides:=[schedule.warmup_chunks=5, schedule.warmup_successes=1]",
+)
+"""The loopback arm solves the task after 23 steps: an episode has five chunks, the last one short."""
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = TIMEOUT_S) -> None:
+    """Waits for a condition; says what was waited for when it does not come."""
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline_s:
+            raise TimeoutError(f"waited {timeout_s:g} s for {what}")
+        time.sleep(0.05)
+
+
+@dataclass
+class Demo:
+    """One run of `./tmrl demo`.
+
+    Attributes:
+        run_dir: Directory of the run.
+        process: The command; None before the start.
+        output: What it wrote to the terminal, once it has ended.
+    """
+
+    run_dir: Path
+    process: "subprocess.Popen[str] | None" = None
+    output: str = ""
+    _family: list[psutil.Process] = field(default_factory=list)
+
+    def start(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "tmrl_bringup.cli", "demo", "--headless", "--no-video"]
+        command += ["--run-dir", str(self.run_dir), *arguments]
+        self.process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+
+    def part(self, name: str) -> psutil.Process:
+        """The process of one part, waited for."""
+        markers = {
+            "policy_server": "tmrl_policy_server",
+            "learning": "tmrl_learning/learning",
+            "controller": "tmrl_controller/controller",
+            "agent": "tmrl_agent/agent",
+            "operator": "tmrl_operator/operator",
+            "driver": "tmrl_sim/sim",
+        }
+        found: list[psutil.Process] = []
+
+        def search() -> bool:
+            assert self.process is not None
+            assert self.process.poll() is None, self.process.communicate()[0]
+            self._family = psutil.Process(self.process.pid).children(recursive=True)
+            for child in self._family:
+                try:
+                    if markers[name] in " ".join(child.cmdline()):
+                        found.append(child)
+                except psutil.NoSuchProcess:
+                    continue
+            return bool(found)
+
+        wait_until(search, f"the process of {name}")
+        return found[0]
+
+    def episodes(self) -> int:
+        """Labelled episodes so far."""
+        ledger = self.run_dir / "episodes.jsonl"
+        lines = ledger.read_text().splitlines() if ledger.exists() else []
+        return sum('"labelled"' in line for line in lines)
+
+    def wait_for_episodes(self, count: int) -> None:
+        def reached() -> bool:
+            assert self.process is not None
+            assert self.process.poll() is None, self.process.communicate()[0]
+            return self.episodes() >= count
+
+        wait_until(reached, f"{count} episodes")
+
+    def finish(self) -> int:
+        """Waits for the end; the exit code. Nothing of it may be left running."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self._family = psutil.Process(self.process.pid).children(recursive=True)
+        self.output, _ = self.process.communicate(timeout=TIMEOUT_S)
+        _, alive = psutil.wait_procs(self._family, timeout=10)
+        assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE], "processes are left"
+        return self.process.returncode
+
+    def report(self) -> dict[str, Any]:
+        return json.loads((self.run_dir / "report.json").read_text())
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    demo = Demo(tmp_path / "run")
+    yield demo
+    if demo.process is not None and demo.process.poll() is None:
+        demo.process.kill()
+        demo.process.wait()

@@ -1,0 +1,162 @@
+"""Whole sessions: every process, DDS and ZeroMQ are real; the arm is the loopback one."""
+
+import contextlib
+import json
+import signal
+import socket
+from pathlib import Path
+
+import psutil
+import pytest
+from tmrl_agent.journal import MAX_FETCH, Journal
+from tmrl_common.types import SteeringSource, Transition
+
+from .conftest import FAST, Demo
+
+pytestmark = [pytest.mark.e2e, pytest.mark.ros, pytest.mark.timeout(300)]
+
+REPORT_KEYS = {
+    "method",
+    "seed",
+    "episodes",
+    "outcomes",
+    "success_last_20",
+    "episodes_to_90",
+    "robot_minutes",
+    "wall_minutes",
+    "sigma_mean_first_last",
+    "chunks_refused",
+    "transitions_published",
+    "transitions_stored",
+}
+
+
+def transitions(run_dir: Path) -> list[Transition]:
+    """Everything in the journal of a run."""
+    with contextlib.closing(Journal(run_dir / "journal.sqlite", "widowx", run_dir.name)) as journal:
+        found: list[Transition] = []
+        while batch := journal.fetch(len(found) + 1, MAX_FETCH):
+            found += batch
+        return found
+
+
+def test_a_session_learns_from_every_transition_and_reports(demo: Demo, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.json"
+    demo.start("--episodes", "4", "--seed", "3", "--json", str(copy), *FAST)
+    assert demo.finish() == 0, demo.output
+    report = demo.report()
+    assert report.keys() >= REPORT_KEYS
+    assert report["outcomes"] == ["success"] * 4
+    assert report["transitions_published"] == report["transitions_stored"] == 4 * 5
+    assert report["robot_minutes"] == pytest.approx(4 * 23 * 0.2 / 60)
+    assert json.loads(copy.read_text()) == report
+    stored = transitions(demo.run_dir)
+    assert [t.terminated for t in stored] == [False, False, False, False, True] * 4
+    assert [t.reward for t in stored] == [-1.0, -1.0, -1.0, -1.0, 0.0] * 4
+    assert stored[0].steering is SteeringSource.UNIFORM
+    assert stored[-1].steering is SteeringSource.ACTOR
+    for name in ("learning_curve.png", "sigma_per_chunk.png"):
+        assert (demo.run_dir / "report" / name).stat().st_size > 1000
+
+
+def test_no_transition_is_lost_when_the_learner_is_killed(demo: Demo) -> None:
+    demo.start("--episodes", "8", *FAST)
+    demo.wait_for_episodes(2)
+    demo.part("learning").send_signal(signal.SIGKILL)
+    assert demo.finish() == 0, demo.output
+    assert "learning was killed by SIGKILL" in demo.output
+    report = demo.report()
+    assert report["transitions_published"] == report["transitions_stored"] == 8 * 5
+
+
+def test_acting_goes_on_when_the_policy_server_is_killed(demo: Demo) -> None:
+    demo.start("--episodes", "6", *FAST)
+    demo.wait_for_episodes(2)
+    demo.part("policy_server").send_signal(signal.SIGKILL)
+    assert demo.finish() == 0, demo.output
+    report = demo.report()
+    assert report["outcomes"] == ["success"] * 6
+    assert report["transitions_published"] == report["transitions_stored"]
+
+
+def test_chunks_above_the_sigma_cap_never_reach_the_arm(demo: Demo) -> None:
+    demo.start(
+        "--episodes", "2", *FAST, "controller.sigma_cap:=0.3", "agent.request_sigma_cap:=1.0"
+    )
+    demo.wait_for_episodes(1)
+    assert demo.process is not None
+    demo.process.send_signal(signal.SIGINT)
+    demo.finish()
+    assert demo.report()["chunks_refused"] > 0
+    executed = [t for t in transitions(demo.run_dir) if len(t.executed_actions)]
+    assert executed
+    assert all(t.sigma <= 0.3 for t in executed)
+
+
+def test_ctrl_c_loses_nothing_and_resume_goes_on(demo: Demo) -> None:
+    demo.start("--episodes", "100", *FAST)
+    demo.wait_for_episodes(3)
+    assert demo.process is not None
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.finish() == 130
+    assert "--resume" in demo.output
+    before = transitions(demo.run_dir)
+    total = demo.episodes() + 3
+    demo.start("--resume", "--episodes", str(total), *FAST)
+    assert demo.finish() == 0, demo.output
+    after = transitions(demo.run_dir)
+    assert [t.sequence for t in after] == list(range(1, len(after) + 1))
+    for old, new in zip(before, after, strict=False):
+        assert (old.sequence, old.episode, old.sigma) == (new.sequence, new.episode, new.sigma)
+    report = demo.report()
+    assert report["episodes"] == total
+    assert report["transitions_published"] == report["transitions_stored"] == len(after)
+
+
+@pytest.mark.parametrize("part", ["controller", "driver", "agent", "operator"])
+def test_death_of_an_essential_process_ends_the_session_by_name(demo: Demo, part: str) -> None:
+    demo.start("--episodes", "100", *FAST)
+    demo.wait_for_episodes(1)
+    demo.part(part).send_signal(signal.SIGKILL)
+    assert demo.finish() == 1
+    assert f"{part} was killed by SIGKILL" in demo.output
+    assert len(transitions(demo.run_dir)) >= 5
+
+
+def test_port_in_use_is_named(demo: Demo) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        demo.start("--episodes", "1", *FAST, f"policy_server.bind:=tcp://127.0.0.1:{port}")
+        assert demo.finish() == 1
+    assert str(port) in demo.output
+    assert "policy_server" in demo.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--method", "tmlr"), "invalid choice: 'tmlr'"),
+        (("controller.sigma_capp:=0.5",), "did you mean sigma_cap?"),
+        (("controler.sigma_cap:=0.5",), "did you mean controller?"),
+        (("--resume",), "no session to go on with"),
+        (("--episodes", "0"), "at least 1"),
+    ],
+)
+def test_wrong_names_are_answered_with_the_valid_ones(
+    demo: Demo, arguments: tuple[str, ...], sentence: str
+) -> None:
+    demo.start(*arguments)
+    assert demo.finish() != 0
+    assert sentence in demo.output
+
+
+def test_everything_ends_when_the_command_itself_is_killed(demo: Demo) -> None:
+    demo.start("--episodes", "100", *FAST)
+    demo.wait_for_episodes(1)
+    assert demo.process is not None
+    family = psutil.Process(demo.process.pid).children(recursive=True)
+    demo.process.kill()
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
