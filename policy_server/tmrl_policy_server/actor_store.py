@@ -115,7 +115,7 @@ class ActorStore:
         return swap.version
 
     def _build(self, spec: ActorSpec, weights: bytes) -> SteeringActor:
-        if self._config.method is Method.BASE:
+        if self._config.method == Method.BASE:
             raise ActorRefusedError("method 'base' serves without a steering actor")
         differences = [
             f"{name}: expected {wanted}, sent {getattr(spec, name)}"

@@ -57,7 +57,8 @@ def parse(arguments: Sequence[str]) -> tuple[ServerConfig, EngineConfig]:
         texts = _attribute_texts(config_class)
         for field in dataclasses.fields(config_class):
             option = "--" + field.name.replace("_", "-")
-            default = "" if field.default is dataclasses.MISSING else f" Default: {field.default}."
+            has_default = field.default not in (dataclasses.MISSING, "")
+            default = f" Default: {field.default}." if has_default else ""
             parser.add_argument(option, metavar="VALUE", help=texts[field.name] + default)
     parser.add_argument(
         "--set",
@@ -67,7 +68,11 @@ def parse(arguments: Sequence[str]) -> tuple[ServerConfig, EngineConfig]:
         dest="assignments",
         help="Any of the settings above by its name; may be given several times.",
     )
-    given = vars(parser.parse_args(arguments))
+    known, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        # Through the same door as everything unknown, to suggest the nearest name.
+        return _configs({unknown[0].lstrip("-").partition("=")[0].replace("-", "_"): ""})
+    given = vars(known)
     assignments: list[str] = given.pop("assignments")
     values = {name: value for name, value in given.items() if value is not None}
     values.update(_assigned(assignment) for assignment in assignments)

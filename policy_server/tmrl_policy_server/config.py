@@ -43,11 +43,13 @@ class EngineConfig:
     action_transform: str = "xyz_gripper_to_bridge_delta_ee_7"
 
     def __post_init__(self) -> None:
-        """Refuse bounds that make no range.
+        """Refuse unknown methods and bounds that make no range.
 
         Raises:
             ConfigError: The message names the field, its value and its range.
         """
+        if self.method not in tuple(Method):
+            raise ConfigError(f"method is '{self.method}'; it has to be one of {', '.join(Method)}")
         for name in ("z_bound", "epsilon_bound"):
             value = getattr(self, name)
             if not (isfinite(value) and value > 0.0):
@@ -63,7 +65,7 @@ class EngineConfig:
     @property
     def sigma_head(self) -> bool:
         """Whether sigma is steered."""
-        return self.method is Method.TMRL
+        return self.method == Method.TMRL
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class Engine:
             ConfigError: Policy and configuration do not fit each other.
         """
         shape = policy.config
-        if config.method is Method.TMRL and not shape.context_smoothing:
+        if config.method == Method.TMRL and not shape.context_smoothing:
             raise ConfigError(
                 "method 'tmrl' needs a policy trained with context smoothing, this one was trained "
                 "without; choose another checkpoint, or method 'dsrl' or 'base'"
@@ -178,7 +178,11 @@ class Engine:
         return self._actors.swap(swap)
 
     def warm_up(self) -> None:
-        """Make a few chunks for nobody, so that the first real one is as fast as the rest."""
+        """Make a few chunks for nobody, so that the first real one is like all others.
+
+        Call it from the thread that will serve: the first pass of a thread is slow, and may use
+        another number of threads for its arithmetic and so round differently.
+        """
         proprio = self._policy.proprio_normaliser.mean.numpy()
         context = self._policy.context_normaliser.mean.numpy()
         limits = SteeringLimits(sigma_cap=1.0, z_cap=1.0, epsilon_cap=1.0)
@@ -187,7 +191,7 @@ class Engine:
 
     def _prepare(self, place: int, request: Act) -> "_Prepared":
         started_s = self._clock.now_s()
-        if self._config.method is Method.BASE and request.source in _LEARNED:
+        if self._config.method == Method.BASE and request.source in _LEARNED:
             raise RequestError(
                 ErrorCode.BAD_REQUEST,
                 f"the server runs method 'base', '{request.source}' steering was asked for; "

@@ -1,0 +1,154 @@
+"""The server as a process: its command line, its end, and what a client sees when it is killed."""
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from tmrl_common.errors import ConfigError, DeadlineExceededError
+from tmrl_common.protocol import ClientSettings
+from tmrl_common.transport import PolicyClient
+from tmrl_common.types import SteeringLimits, SteeringSource
+from tmrl_policy_server.cli import parse
+from tmrl_policy_server.config import Method
+
+LIMITS = SteeringLimits(sigma_cap=0.7, z_cap=1.5, epsilon_cap=2.0)
+PATIENCE_S = 60.0
+
+
+class ServerProcess:
+    """`python -m tmrl_policy_server`, with its log lines."""
+
+    def __init__(self, *arguments):
+        command = [sys.executable, "-m", "tmrl_policy_server", *map(str, arguments)]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.lines = []
+        self._ready = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        self.process.stderr.close()
+
+    def _read(self):
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if "ready on tcp://" in line:
+                self._ready.set()
+
+    def wait_until_ready(self):
+        assert self._ready.wait(PATIENCE_S), self.lines
+        return self
+
+    def wait_for_end(self):
+        code = self.process.wait(PATIENCE_S)
+        self._reader.join()
+        return code
+
+
+@pytest.fixture
+def endpoint():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+
+
+def test_killed_in_the_middle_the_client_gets_a_typed_error_and_then_recovers(
+    checkpoint, endpoint, observation
+):
+    arguments = ("--checkpoint", checkpoint, "--bind", endpoint)
+    settings = ClientSettings(heartbeat_s=0.2, lost_after_s=0.6)
+    client = PolicyClient(endpoint, client="agent", robot="arm", settings=settings)
+
+    def chunk(deadline_s, seed=1):
+        return client.act(
+            observation, LIMITS, SteeringSource.UNIFORM, deadline_s=deadline_s, seed=seed
+        )
+
+    with client:
+        with ServerProcess(*arguments) as first:
+            first.wait_until_ready()
+            before = chunk(PATIENCE_S)
+            first.process.send_signal(signal.SIGKILL)
+            assert first.wait_for_end() == -signal.SIGKILL
+            with pytest.raises(DeadlineExceededError):
+                chunk(0.5)
+        with ServerProcess(*arguments) as second:
+            second.wait_until_ready()
+            np.testing.assert_array_equal(chunk(PATIENCE_S).actions, before.actions)
+            assert client.connected
+
+
+def test_frozen_the_client_gets_a_typed_error_and_then_recovers(checkpoint, endpoint, observation):
+    settings = ClientSettings(heartbeat_s=0.2, lost_after_s=0.6)
+    with (
+        ServerProcess("--checkpoint", checkpoint, "--bind", endpoint) as server,
+        PolicyClient(endpoint, client="agent", robot="arm", settings=settings) as client,
+    ):
+        server.wait_until_ready()
+        client.connect(deadline_s=PATIENCE_S)
+        server.process.send_signal(signal.SIGSTOP)
+        with pytest.raises(DeadlineExceededError):
+            client.act(observation, LIMITS, SteeringSource.BASE, deadline_s=1.0)
+        server.process.send_signal(signal.SIGCONT)
+        client.act(observation, LIMITS, SteeringSource.BASE, deadline_s=PATIENCE_S)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_it_cleanly(checkpoint, endpoint, number):
+    with ServerProcess("--checkpoint", checkpoint, "--bind", endpoint) as server:
+        server.wait_until_ready()
+        server.process.send_signal(number)
+        assert server.wait_for_end() == 0
+
+
+def test_a_port_in_use_is_said_in_one_sentence_with_the_remedy(checkpoint):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        endpoint = f"tcp://127.0.0.1:{other.getsockname()[1]}"
+        with ServerProcess("--checkpoint", checkpoint, "--bind", endpoint) as server:
+            assert server.wait_for_end() == 2
+            (line,) = server.lines
+    assert f"{endpoint} is in use" in line
+    assert "choose another port" in line
+
+
+def test_an_absent_checkpoint_is_said_in_one_sentence(tmp_path, endpoint):
+    with ServerProcess("--checkpoint", tmp_path / "absent", "--bind", endpoint) as server:
+        assert server.wait_for_end() == 2
+        (line,) = server.lines
+    assert "there is no checkpoint at" in line
+
+
+def test_settings_come_by_option_or_by_assignment():
+    by_option = parse(["--checkpoint", "a", "--method", "dsrl", "--z-bound", "1.5"])
+    by_assignment = parse(["--set", "checkpoint=a", "--set", "method=dsrl", "--set", "z_bound=1.5"])
+    assert by_option == by_assignment
+    assert by_option[1].method is Method.DSRL
+    assert by_option[1].z_bound == 1.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--checkpoint", "a", "--z-bonud", "1"], "did you mean 'z_bound'"),
+        (["--checkpoint", "a", "--set", "z_bonud=1"], "did you mean 'z_bound'"),
+        (["--checkpoint", "a", "--set", "z_bound"], "not of the form NAME=VALUE"),
+        (["--checkpoint", "a", "--method", "sac"], "one of tmrl, dsrl, base"),
+        (["--checkpoint", "a", "--z-bound", "wide"], "has to be float"),
+        (["--checkpoint", "a", "--secret-key", "k"], "go together"),
+        (["--method", "tmrl"], "'checkpoint' is missing"),
+    ],
+)
+def test_bad_command_lines_name_the_value_and_the_remedy(arguments, reason):
+    with pytest.raises(ConfigError, match=reason):
+        parse(arguments)
