@@ -44,7 +44,7 @@ class FlowBase:
 
     def act(self, scene: Scene, latent: Steering) -> FloatArray:
         """A chunk of actions, (H, A), raw units; a z of one row is repeated over the horizon."""
-        noise = torch.from_numpy(np.ascontiguousarray(np.broadcast_to(latent.z, self.noise_shape)))
+        noise = torch.from_numpy(np.broadcast_to(latent.z, self.noise_shape).copy())
         if latent.epsilon.size:
             epsilon = torch.from_numpy(latent.epsilon)[None]
         else:
