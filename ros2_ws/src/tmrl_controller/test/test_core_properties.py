@@ -1,4 +1,4 @@
-"""Whatever arrives, in whatever order: nothing unsafe is commanded, and every chunk is accounted for.
+"""Whatever arrives, in whatever order: nothing unsafe is commanded, every chunk is accounted for.
 
 The oracle is this file's own: a log of what the driver was sent and of what went in.
 """

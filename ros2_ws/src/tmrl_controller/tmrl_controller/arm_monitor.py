@@ -35,6 +35,11 @@ class ArmMonitor:
         return self._newest
 
     @property
+    def newest_sequence(self) -> int:
+        """Sequence number of the newest good arm state; 0 before the first."""
+        return self._newest.sequence if self._newest is not None else 0
+
+    @property
     def measured(self) -> Setpoint | None:
         """Where the tool and the gripper's command are by the newest good state."""
         state = self._newest

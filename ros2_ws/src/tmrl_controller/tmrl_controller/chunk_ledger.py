@@ -182,15 +182,14 @@ class ChunkLedger:
         self.accepted += 1
         self.running = ChunkExecution(chunk, self._clock.stamp_s())
 
-    def close_step(self, reached: Setpoint) -> None:
-        """Ends the control period under way, if there is one.
+    def close_step(self, step: OpenStep, reached: Setpoint) -> None:
+        """Ends the control period under way.
 
         Args:
+            step: The period.
             reached: The target now.
         """
-        step, self.step = self.step, None
-        if step is None:
-            return
+        self.step = None
         self.steps_clamped += step.clamped
         if self.running is not None:
             self.running.record(step, reached, self._clock.stamp_s())

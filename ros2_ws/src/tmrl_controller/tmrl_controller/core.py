@@ -7,7 +7,7 @@ in the node and in a loop without ROS. It is not safe to share between threads w
 from tmrl_common.types import Driver
 from tmrl_controller.arm_monitor import ArmMonitor
 from tmrl_controller.chunk_gate import ChunkGate, Refusal, RefusalCode
-from tmrl_controller.chunk_ledger import ChunkLedger, OpenStep
+from tmrl_controller.chunk_ledger import ChunkExecution, ChunkLedger, OpenStep
 from tmrl_controller.clock import StampingClock
 from tmrl_controller.config import ControllerConfig, Pacing
 from tmrl_controller.decisions import ControllerStatus, Decision, Preemption, Reply, Result
@@ -232,10 +232,11 @@ class ControllerCore:
     # Policy
 
     def _drive_policy(self, now_s: float) -> None:
-        if self._chunks.step is not None:
-            if not self._is_over(self._chunks.step, now_s):
+        step, running = self._chunks.step, self._chunks.running
+        if step is not None and running is not None:
+            if not self._is_over(step, now_s):
                 return
-            self._end_policy_step(self._chunks.step, now_s)
+            self._end_policy_step(step, running, now_s)
         if self._chunks.running is None:
             self._begin_waiting(now_s)
         running = self._chunks.running
@@ -243,15 +244,12 @@ class ControllerCore:
             period_s = self._config.control_period_s
             # Steps follow each other without drift: a tick that comes a little late shifts nothing.
             on_time = abs(now_s - self._last_end_s) <= self._config.tick_period_s
-            self._open_step(Driver.POLICY, (self._last_end_s if on_time else now_s) + period_s)
-            self._advance(running.next_move(), period_s)
+            start_s = self._last_end_s if on_time else now_s
+            self._advance(running.next_move(), period_s, Driver.POLICY, start_s)
 
-    def _end_policy_step(self, step: OpenStep, now_s: float) -> None:
+    def _end_policy_step(self, step: OpenStep, running: ChunkExecution, now_s: float) -> None:
         late_s, grace_s = now_s - step.ends_s, self._config.setpoint_grace_s
         self._close_step()
-        running = self._chunks.running
-        if running is None:
-            return
         if running.exhausted:
             self._chunks.finish(Result.COMPLETED, None, "")
         elif self._chunks.waiting is not None:
@@ -296,37 +294,33 @@ class ControllerCore:
             return
         dt_s = period_s if self._lock_step else tick_s
         self._next_teleop_s = now_s + dt_s
-        if self._chunks.step is None:
-            self._open_step(Driver.TELEOP, now_s + period_s)
-        self._advance(self._switch.move(dt_s), dt_s)
+        self._advance(self._switch.move(dt_s), dt_s, Driver.TELEOP, now_s)
 
     # Steps
 
     def _is_over(self, step: OpenStep, now_s: float) -> bool:
-        newest = self._arm.newest
         if self._lock_step:
-            return newest is not None and newest.sequence != step.arm_state_sequence
+            return self._arm.newest_sequence != step.arm_state_sequence
         return now_s >= step.ends_s - 0.5 * self._config.tick_period_s
 
-    def _open_step(self, driver: Driver, ends_s: float) -> None:
-        newest = self._arm.newest
-        sequence = newest.sequence if newest is not None else 0
-        self._chunks.step = OpenStep(self._setpoints.target, driver, ends_s, sequence)
-
     def _close_step(self) -> None:
-        if self._chunks.step is not None:
-            self._last_end_s = self._chunks.step.ends_s
-            self._chunks.close_step(self._setpoints.target)
+        step = self._chunks.step
+        if step is not None:
+            self._last_end_s = step.ends_s
+            self._chunks.close_step(step, self._setpoints.target)
 
-    def _advance(self, move: Move, dt_s: float) -> None:
-        """Commands a move; something that is no number latches a fault."""
+    def _advance(self, move: Move, dt_s: float, driver: Driver, start_s: float) -> None:
+        """Commands a move within the step under way, or begins one with it."""
+        start = self._setpoints.target
         try:
             clamped = self._setpoints.advance(move, dt_s)
         except NotFiniteError as error:
             self._fault(str(error))
             return
-        if self._chunks.step is not None:
-            self._chunks.step.clamped |= clamped
+        if self._chunks.step is None:
+            ends_s = start_s + self._config.control_period_s
+            self._chunks.step = OpenStep(start, driver, ends_s, self._arm.newest_sequence)
+        self._chunks.step.clamped |= clamped
 
     # Reports
 

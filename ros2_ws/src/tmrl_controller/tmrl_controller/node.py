@@ -7,6 +7,7 @@
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from std_srvs.srv import Trigger
@@ -40,8 +41,9 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         super().__init__("controller", ControllerConfig)
         self._lock = threading.Lock()
         self._state_clock = StateClock()
-        self._clock = HardwareClock(self._ros_time_s) if self._is_steady else self._state_clock
-        self._core = ControllerCore(self.config, self._clock)
+        hardware_clock = HardwareClock(self._ros_time_s)
+        self._pacing_clock = hardware_clock if self._is_steady else self._state_clock
+        self._core = ControllerCore(self.config, self._pacing_clock)
         self._frame_id = ""
         self._command = self.create_publisher(msg.ArmCommand, "arm/command", qos.STATE)
         self._outcome = self.create_publisher(msg.ChunkOutcome, "controller/outcome", qos.EVENT)
@@ -49,9 +51,9 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         self.create_subscription(msg.ArmState, "arm/state", self._on_arm_state, qos.STATE)
         self.create_subscription(msg.ActionChunk, "policy/chunk", self._on_chunk, qos.EVENT)
         self.create_subscription(msg.TeleopCommand, "teleop/command", self._on_teleop, qos.STATE)
-        self.create_service(Trigger, "controller/hold", self._on_hold)
-        self.create_service(Trigger, "controller/resume", self._on_resume)
-        self.create_service(Trigger, "controller/estop", self._on_estop)
+        self._serve("hold", self._core.hold)
+        self._serve("resume", self._core.resume)
+        self._serve("estop", self._core.estop)
         self.create_service(ClearEstop, "controller/clear_estop", self._on_clear_estop)
         self.create_timer(1.0, self._publish_status, clock=self.wall_clock)
         self._ticker = Ticker(self.config.tick_period_s, self._tick)
@@ -80,6 +82,9 @@ class ControllerNode(TmrlNode[ControllerConfig]):
     def _ros_time_s(self) -> float:
         return to_seconds(self.get_clock().now().to_msg())
 
+    def _serve(self, name: str, act: Callable[[], Reply]) -> None:
+        self.create_service(Trigger, f"controller/{name}", partial(self._answer, act))
+
     def _on_arm_state(self, message: msg.ArmState) -> None:
         with self._lock:
             self._frame_id = message.header.frame_id
@@ -97,23 +102,15 @@ class ControllerNode(TmrlNode[ControllerConfig]):
             self._core.on_teleop(messages.teleop_command(message))
         self._tick_on_input()
 
-    def _on_hold(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        return self._answer(response, self._core.hold)
-
-    def _on_resume(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        return self._answer(response, self._core.resume)
-
-    def _on_estop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        return self._answer(response, self._core.estop)
-
     def _on_clear_estop(
         self, request: ClearEstop.Request, response: ClearEstop.Response
     ) -> ClearEstop.Response:
-        return self._answer(response, lambda: self._core.clear_estop(request.operator_name))
+        clear = partial(self._core.clear_estop, request.operator_name)
+        return self._answer(clear, request, response)
 
-    def _answer(self, response: R, request: Callable[[], Reply]) -> R:
+    def _answer(self, act: Callable[[], Reply], _request: object, response: R) -> R:
         with self._lock:
-            reply = request()
+            reply = act()
         self._tick()
         response.success, response.message = reply.success, reply.message
         self.get_logger().info(reply.message)
@@ -131,14 +128,15 @@ class ControllerNode(TmrlNode[ControllerConfig]):
 
     def _publish(self, decision: Decision) -> None:
         if isinstance(decision, ArmCommand):
-            robot = self.config.robot
-            self._command.publish(messages.arm_command_msg(decision, robot, self._frame_id))
+            self._command.publish(
+                messages.arm_command_msg(decision, self.config.robot, self._frame_id)
+            )
         elif isinstance(decision, ChunkOutcome):
             self._outcome.publish(messages.outcome_msg(decision))
             if decision.reason:
                 self.get_logger().warning(f"chunk {decision.chunk.sequence}: {decision.reason}")
         else:
-            stamp_s = self._clock.stamp_s()
+            stamp_s = self._pacing_clock.stamp_s()
             self._status.publish(messages.status_msg(decision, self.config, stamp_s))
 
     def _publish_status(self) -> None:

@@ -59,10 +59,7 @@ class SetpointStream:
     @property
     def world_has_answered(self) -> bool:
         """Whether the next move may be commanded; in lock-step one per arm state."""
-        newest = self._arm.newest
-        return newest is not None and not (
-            self._lock_step and newest.sequence == self._moved_at_state
-        )
+        return not self._lock_step or self._arm.newest_sequence != self._moved_at_state
 
     def anchor(self, setpoint: Setpoint) -> None:
         """Moves start from here, at rest."""
@@ -91,7 +88,7 @@ class SetpointStream:
         valid_for_s = dt_s + self._grace_s
         self._expires_s = self._clock.now_s() + valid_for_s
         self._stop_due = False
-        self._moved_at_state = self._newest_sequence
+        self._moved_at_state = self._arm.newest_sequence
         self._command(CommandMode.CARTESIAN_POSE, limited.motion.setpoint, dt_s, valid_for_s)
         return bool(limited.acted)
 
@@ -117,10 +114,6 @@ class SetpointStream:
             self._command(CommandMode.HOLD, target, 0.0, self._grace_s)
         self._stop_due = False
 
-    @property
-    def _newest_sequence(self) -> int:
-        return self._arm.newest.sequence if self._arm.newest is not None else 0
-
     def _command(
         self, mode: CommandMode, target: Setpoint, duration_s: float, valid_for_s: float
     ) -> None:
@@ -129,7 +122,7 @@ class SetpointStream:
             ArmCommand(
                 mode=mode,
                 sequence=self._sequence,
-                arm_state_sequence=self._newest_sequence,
+                arm_state_sequence=self._arm.newest_sequence,
                 target=target,
                 duration_s=duration_s,
                 valid_for_s=valid_for_s,

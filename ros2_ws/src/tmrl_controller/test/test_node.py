@@ -1,0 +1,301 @@
+"""The node over real DDS: what a driver, an agent and a person get to see of it."""
+
+import math
+import time
+
+import numpy as np
+import pytest
+
+from tmrl_controller.config import ACTION_DIM, Pacing
+from tmrl_controller.testing import CONFIG, action_chunk
+
+pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from std_srvs.srv import Trigger
+
+from tmrl_controller.node import ControllerNode
+from tmrl_msgs import msg
+from tmrl_msgs.srv import ClearEstop
+from tmrl_ros import qos
+from tmrl_ros.conversion import to_float32_field, to_seconds, to_stamp
+from tmrl_ros.parameters import ParameterError
+
+pytestmark = pytest.mark.ros
+
+TIMEOUT_S = 30.0
+PERIOD_S = CONFIG.control_period_s
+PARAMETERS = {
+    "robot": CONFIG.robot,
+    "action_space": CONFIG.action_space,
+    "horizon": CONFIG.horizon,
+    "control_rate_hz": CONFIG.control_rate_hz,
+    "workspace_box": list(CONFIG.workspace_box),
+    "max_translation_m": CONFIG.max_translation_m,
+    "max_rotation_rad": CONFIG.max_rotation_rad,
+    "max_gripper_step": CONFIG.max_gripper_step,
+    "max_translation_change_m": CONFIG.max_translation_change_m,
+    "max_rotation_change_rad": CONFIG.max_rotation_change_rad,
+    "max_lead_m": CONFIG.max_lead_m,
+    "max_lead_rad": CONFIG.max_lead_rad,
+    "refuse_translation_m": CONFIG.refuse_translation_m,
+    "refuse_rotation_rad": CONFIG.refuse_rotation_rad,
+    "sigma_cap": CONFIG.sigma_cap,
+    "z_cap": CONFIG.z_cap,
+    "epsilon_cap": CONFIG.epsilon_cap,
+    # Generous ages: a busy test machine is not what is tested here.
+    "max_chunk_age_s": 60.0,
+    "max_arm_state_age_s": 30.0,
+    "max_teleop_age_s": 30.0,
+    "setpoint_grace_s": 30.0,
+}
+SAME_IN_BOTH = (
+    "robot",
+    "session",
+    "episode",
+    "chunk",
+    "sequence",
+    "agent_epoch",
+    "arm_state_sequence",
+    "action_space",
+    "horizon",
+    "action_dim",
+    "execute_steps",
+    "sigma",
+)
+
+
+def start_ros(domain_id, parameters):
+    args = ["--ros-args"]
+    for name, value in parameters.items():
+        args += ["-p", f"controller:{name}:={value}"]
+    rclpy.init(args=args, domain_id=domain_id)
+
+
+class World(Node):
+    """The other side of every topic: driver, agent and person."""
+
+    def __init__(self):
+        super().__init__("world")
+        self.sequence = 0
+        self.time_s = 100.0
+        self.position_m = [0.275, 0.0, 0.15]
+        self.answers_commands = False
+        self.commands, self.outcomes, self.statuses = [], [], []
+        self.state_publisher = self.create_publisher(msg.ArmState, "arm/state", qos.STATE)
+        self.chunk_publisher = self.create_publisher(msg.ActionChunk, "policy/chunk", qos.EVENT)
+        self.create_subscription(msg.ArmCommand, "arm/command", self.on_command, 1000)
+        self.create_subscription(
+            msg.ChunkOutcome, "controller/outcome", self.outcomes.append, qos.EVENT
+        )
+        self.create_subscription(
+            msg.ControllerStatus, "controller/status", self.statuses.append, qos.STATUS
+        )
+        kinds = {"hold": Trigger, "resume": Trigger, "estop": Trigger, "clear_estop": ClearEstop}
+        self.clients_by_name = {
+            name: self.create_client(kind, f"controller/{name}") for name, kind in kinds.items()
+        }
+
+    def on_command(self, command):
+        self.commands.append(command)
+        if self.answers_commands and command.mode == msg.ArmCommand.CARTESIAN_POSE:
+            p = command.x_base_tool.position
+            self.position_m = [p.x, p.y, p.z]
+            self.time_s += PERIOD_S
+            self.publish_state()
+
+    def publish_state(self):
+        self.sequence += 1
+        state = msg.ArmState(robot=CONFIG.robot, sequence=self.sequence, gripper_command=1.0)
+        state.header.stamp = to_stamp(self.time_s)
+        state.header.frame_id = "widowx/base"
+        p = state.x_base_tool.position
+        p.x, p.y, p.z = self.position_m
+        self.state_publisher.publish(state)
+
+    def offer(self, **changes):
+        chunk = action_chunk(arm_state_sequence=self.sequence, **changes)
+        message = msg.ActionChunk(**{name: getattr(chunk, name) for name in SAME_IN_BOTH})
+        message.actions = to_float32_field(chunk.actions)
+        message.z = to_float32_field(chunk.z)
+        self.chunk_publisher.publish(message)
+
+    @property
+    def moves(self):
+        return [c for c in self.commands if c.mode == msg.ArmCommand.CARTESIAN_POSE]
+
+
+class Bench:
+    """A controller and its world, spun until something has happened."""
+
+    def __init__(self):
+        self.controller, self.world = ControllerNode(), World()
+        self.executor = SingleThreadedExecutor()
+        self.executor.add_node(self.controller)
+        self.executor.add_node(self.world)
+
+    def until(self, condition, what):
+        end_s = time.monotonic() + TIMEOUT_S
+        while not condition():
+            assert time.monotonic() < end_s, f"{what} did not happen"
+            self.executor.spin_once(timeout_sec=0.05)
+
+    def connect(self):
+        world = self.world
+        self.until(
+            lambda: (
+                world.state_publisher.get_subscription_count() == 1
+                and world.chunk_publisher.get_subscription_count() == 1
+                and world.count_publishers("arm/command") == 1
+                and world.statuses
+                and all(client.service_is_ready() for client in world.clients_by_name.values())
+            ),
+            "discovery",
+        )
+
+    def ask(self, name, **fields):
+        client = self.world.clients_by_name[name]
+        request = client.srv_type.Request(**fields)
+        future = client.call_async(request)
+        self.until(future.done, f"an answer of {name}")
+        return future.result()
+
+    def resume(self):
+        """Resumes as soon as the first arm state has arrived there."""
+        end_s = time.monotonic() + TIMEOUT_S
+        while not (reply := self.ask("resume")).success:
+            assert time.monotonic() < end_s, reply.message
+
+    def close(self):
+        self.executor.shutdown()
+        self.controller.destroy_node()
+        self.world.destroy_node()
+
+
+def bench(domain_id, **parameters):
+    start_ros(domain_id, PARAMETERS | parameters)
+    try:
+        bench = Bench()
+        try:
+            bench.connect()
+            yield bench
+        finally:
+            bench.close()
+    finally:
+        rclpy.try_shutdown()
+
+
+@pytest.fixture
+def hardware(ros_domain_id):
+    yield from bench(ros_domain_id)
+
+
+@pytest.fixture
+def lock_step(ros_domain_id):
+    for ready in bench(ros_domain_id, pacing=Pacing.LOCK_STEP.value):
+        ready.world.answers_commands = True
+        yield ready
+
+
+def test_a_chunk_above_the_sigma_cap_is_refused_and_the_next_good_one_moves(hardware):
+    world = hardware.world
+    world.publish_state()
+    hardware.resume()
+
+    world.offer(sigma=0.95)
+    hardware.until(lambda: len(world.outcomes) == 1, "a refusal")
+    assert world.commands == []
+    refusal = world.outcomes[0]
+    assert refusal.result == msg.ChunkOutcome.REFUSED
+    assert refusal.code == "sigma_above_cap"
+    assert "sigma is 0.95, this rig's cap is 0.8" in refusal.reason
+    hardware.until(lambda: world.statuses[-1].chunks_refused == 1, "a status with the refusal")
+    assert world.statuses[-1].last_refusal_code == "sigma_above_cap"
+    assert world.statuses[-1].sigma_cap == CONFIG.sigma_cap
+
+    world.offer(sequence=2, execute_steps=2)
+    hardware.until(lambda: len(world.outcomes) == 2, "the end of the good chunk")
+    outcome = world.outcomes[1]
+    assert outcome.result == msg.ChunkOutcome.COMPLETED
+    assert [move.x_base_tool.position.x for move in world.moves] == pytest.approx([0.285, 0.295])
+    assert {move.header.frame_id for move in world.moves} == {"widowx/base"}
+    actions = np.array(outcome.executed_actions).reshape(2, ACTION_DIM)
+    assert actions[:, 0] == pytest.approx([0.01, 0.01])
+    assert list(outcome.driver) == [msg.ChunkOutcome.DRIVER_POLICY] * 2
+    assert len(outcome.step_ends) == 2
+
+
+def test_the_estop_stops_latches_and_needs_a_name(hardware):
+    world = hardware.world
+    world.publish_state()
+    hardware.resume()
+    world.offer(execute_steps=8)
+    hardware.until(lambda: len(world.moves) >= 2, "motion")
+
+    assert hardware.ask("estop").success
+    moved = len(world.moves)
+    hardware.until(
+        lambda: len(world.commands) > moved + 5 and world.outcomes, "holds and the outcome"
+    )
+
+    assert world.outcomes[0].code == "estop"
+    # A move that was under way on the wire when the e-stop was answered still counts as before it.
+    first_hold = next(c.sequence for c in world.commands if c.mode == msg.ArmCommand.HOLD)
+    assert all(move.sequence < first_hold for move in world.moves)
+    assert not hardware.ask("resume").success
+    assert not hardware.ask("clear_estop", operator_name=" ").success
+    hardware.until(
+        lambda: world.statuses[-1].mode == msg.ControllerStatus.ESTOP, "a status with the latch"
+    )
+    assert hardware.ask("clear_estop", operator_name="Ada").success
+    hardware.until(lambda: world.statuses[-1].mode == msg.ControllerStatus.HOLD, "hold")
+    assert "Ada" in world.statuses[-1].reason
+
+
+def test_in_lock_step_the_simulation_paces_the_chunk(lock_step):
+    world = lock_step.world
+    world.publish_state()
+    lock_step.resume()
+
+    world.offer(execute_steps=5)
+    lock_step.until(lambda: world.outcomes, "the end of the chunk")
+
+    outcome = world.outcomes[0]
+    assert outcome.result == msg.ChunkOutcome.COMPLETED
+    ends_s = [to_seconds(stamp) for stamp in outcome.step_ends]
+    assert ends_s == pytest.approx([100.0 + PERIOD_S * (n + 1) for n in range(5)])
+    assert outcome.arm_state_sequence == world.sequence
+    assert len(world.commands) == 5
+    assert math.isclose(world.position_m[0], 0.325, abs_tol=1e-6)
+
+
+def test_a_missing_limit_is_named_and_keeps_the_node_from_starting(ros_domain_id):
+    parameters = PARAMETERS.copy()
+    del parameters["sigma_cap"]
+    start_ros(ros_domain_id, parameters)
+    try:
+        with pytest.raises(ParameterError, match="sigma_cap is missing"):
+            ControllerNode()
+    finally:
+        rclpy.try_shutdown()
+
+
+def test_a_person_takes_over_and_hands_back_to_hold(hardware):
+    world = hardware.world
+    teleop = world.create_publisher(msg.TeleopCommand, "teleop/command", qos.STATE)
+    hardware.until(lambda: teleop.get_subscription_count() == 1, "discovery of the device")
+    world.publish_state()
+    hardware.resume()
+
+    command = msg.TeleopCommand(robot=CONFIG.robot, active=True, device="gamepad")
+    command.linear[1], command.gripper_opening = 0.05, 0.5
+    teleop.publish(command)
+    hardware.until(lambda: len(world.moves) >= 10, "motion by hand")
+    assert world.moves[-1].x_base_tool.position.y > 0.0
+    hardware.until(lambda: world.statuses[-1].mode == msg.ControllerStatus.TELEOP, "teleop")
+
+    teleop.publish(msg.TeleopCommand(robot=CONFIG.robot, active=False))
+    hardware.until(lambda: world.statuses[-1].mode == msg.ControllerStatus.HOLD, "hold")
+    hardware.until(lambda: world.commands[-1].mode == msg.ArmCommand.HOLD, "a hold for the driver")

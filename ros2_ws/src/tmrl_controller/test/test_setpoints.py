@@ -1,0 +1,55 @@
+"""The stream of setpoints: what it refuses to do without a start."""
+
+import numpy as np
+import pytest
+
+from tmrl_common.geometry import IDENTITY_QUATERNION
+from tmrl_controller.arm_monitor import ArmMonitor
+from tmrl_controller.limiter import Move, Setpoint
+from tmrl_controller.setpoints import SetpointStream
+from tmrl_controller.testing import CONFIG, ManualClock, arm_state
+
+STILL = Move(np.zeros(3), np.zeros(3), 1.0)
+SOMEWHERE = Setpoint(np.array([0.275, 0.0, 0.15]), IDENTITY_QUATERNION, 1.0)
+
+
+@pytest.fixture
+def arm():
+    return ArmMonitor(CONFIG.robot, CONFIG.max_arm_state_age_s)
+
+
+@pytest.fixture
+def commands():
+    return []
+
+
+@pytest.fixture
+def stream(arm, commands):
+    return SetpointStream(CONFIG, ManualClock(), arm, commands.append)
+
+
+def test_without_an_anchor_there_is_no_target(stream):
+    with pytest.raises(RuntimeError, match="anchor"):
+        _ = stream.target
+
+
+def test_without_an_anchor_or_an_arm_state_nothing_is_commanded(stream, arm, commands):
+    arm.receive(arm_state(), 0.0)
+    with pytest.raises(RuntimeError, match="needs an anchor"):
+        stream.advance(STILL, 0.1)
+    assert commands == []
+
+
+def test_without_an_arm_state_nothing_is_commanded(stream, commands):
+    stream.anchor(SOMEWHERE)
+    with pytest.raises(RuntimeError, match="an arm state"):
+        stream.advance(STILL, 0.1)
+    stream.settle(latched=True)
+    assert [command.mode for command in commands] == [0]
+
+
+def test_a_hold_asked_for_before_anything_is_known_of_the_arm_is_not_sent(stream, commands):
+    stream.stop()
+    stream.settle(latched=False)
+
+    assert commands == []
