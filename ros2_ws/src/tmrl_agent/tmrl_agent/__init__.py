@@ -1,0 +1,1 @@
+"""Observes, asks the policy server, publishes chunks and journals transitions."""

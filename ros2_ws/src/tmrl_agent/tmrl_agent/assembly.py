@@ -1,0 +1,186 @@
+"""Joins the newest readings of arm, objects and cameras into what the policy sees.
+
+Fails closed: a part that is missing, stale, of another moment or not a number gives no observation
+but the sentence that says why.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmrl_agent.params import AgentConfig
+from tmrl_common.config import nearest_name
+from tmrl_common.types import FloatArray, Observation
+
+_NS_PER_S = 1e9
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Named numbers of one message.
+
+    Attributes:
+        stamp_ns: ROS time of the measurement.
+        received_s: Steady time of its arrival.
+        values: Name to value, such as tool_x [m] or carrot.x [m].
+    """
+
+    stamp_ns: int
+    received_s: float
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class ArmReading(Reading):
+    """The arm's state; see `AgentConfig.proprio_fields` for the names and units of its values.
+
+    Attributes:
+        sequence: Of the arm state.
+        fault: Empty while the arm is healthy.
+    """
+
+    sequence: int = 0
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class ImageReading:
+    """One image.
+
+    Attributes:
+        stamp_ns: ROS time of the exposure.
+        received_s: Steady time of its arrival.
+        pixels: Shape (height, width, 3), uint8 RGB.
+    """
+
+    stamp_ns: int
+    received_s: float
+    pixels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """An observation and the ROS time of its arm state."""
+
+    observation: Observation
+    stamp_ns: int
+
+
+@dataclass(frozen=True)
+class NotReady:
+    """There is no observation now.
+
+    Attributes:
+        reason: One sentence: what is wrong with which part.
+    """
+
+    reason: str
+
+
+class ObservationAssembler:
+    """Keeps the newest readings and joins them on request.
+
+    Args:
+        config: The layout of the observation and how old its parts may be.
+    """
+
+    def __init__(self, config: AgentConfig) -> None:
+        self._config = config
+        self._arm: ArmReading | None = None
+        self._objects: Reading | None = None
+        self._images: dict[str, ImageReading] = {}
+
+    @property
+    def arm(self) -> ArmReading | None:
+        """The newest state of the arm."""
+        return self._arm
+
+    def on_arm(self, reading: ArmReading) -> None:
+        """Takes a state of the arm."""
+        self._arm = reading
+
+    def on_objects(self, reading: Reading) -> None:
+        """Takes the positions of the objects."""
+        self._objects = reading
+
+    def on_image(self, camera: str, reading: ImageReading) -> None:
+        """Takes an image."""
+        self._images[camera] = reading
+
+    def assemble(self, now_s: float) -> Assembled | NotReady:
+        """Joins the newest readings.
+
+        Args:
+            now_s: Steady time.
+        """
+        arm = self._arm
+        if arm is None:
+            return NotReady("no arm/state has arrived; is the driver alive?")
+        if arm.fault:
+            return NotReady(f"the arm reports a fault: {arm.fault}")
+        parts: dict[str, Reading | ImageReading | None] = {"arm/state": arm}
+        if self._config.context_objects:
+            parts["perception/objects"] = self._objects
+        for camera in self._config.cameras:
+            parts[f"camera/{camera}/image"] = self._images.get(camera)
+        for topic, part in parts.items():
+            problem = self._problem(topic, part, arm, now_s)
+            if problem:
+                return NotReady(problem)
+        return self._join(arm, now_s, min(p.received_s for p in parts.values() if p is not None))
+
+    def _problem(
+        self, topic: str, part: Reading | ImageReading | None, arm: ArmReading, now_s: float
+    ) -> str:
+        """What keeps a part out of an observation; empty where nothing does."""
+        if part is None:
+            return f"no {topic} has arrived; is its source alive?"
+        if self._config.lock_step:
+            apart_s = (part.stamp_ns - arm.stamp_ns) / _NS_PER_S
+            if part.stamp_ns != arm.stamp_ns:
+                return (
+                    f"{topic} is {apart_s:+.3f} s from arm/state; in lock-step both carry one stamp"
+                )
+            return ""
+        age_s, limit_s = now_s - part.received_s, self._config.max_observation_age_s
+        if age_s > limit_s:
+            return (
+                f"{topic} is {age_s:.3f} s old, the limit is {limit_s:.3f} s; its source is too "
+                "slow or has stopped"
+            )
+        return ""
+
+    def _join(self, arm: ArmReading, now_s: float, oldest_s: float) -> Assembled | NotReady:
+        objects = self._objects.values if self._objects else {}
+        proprio = _pick("arm/state", "proprio_fields", self._config.proprio_fields, arm.values)
+        context = _pick(
+            "perception/objects", "context_objects", self._config.context_objects, objects
+        )
+        if isinstance(proprio, NotReady):
+            return proprio
+        if isinstance(context, NotReady):
+            return context
+        observation = Observation(
+            proprio=proprio,
+            context=context,
+            images={name: self._images[name].pixels for name in self._config.cameras},
+            prompt=self._config.prompt,
+            arm_state_sequence=arm.sequence,
+            age_s=now_s - oldest_s,
+        )
+        return Assembled(observation, arm.stamp_ns)
+
+
+def _pick(
+    topic: str, setting: str, names: tuple[str, ...], values: Mapping[str, float]
+) -> FloatArray | NotReady:
+    """The named values in order, shape (len(names),), or what is wrong with one of them."""
+    for name in names:
+        if name not in values:
+            near = nearest_name(name, list(values))
+            return NotReady(f"{topic} has no '{name}' (from {setting}). {near}")
+        if not np.isfinite(values[name]):
+            return NotReady(f"'{name}' of {topic} is {values[name]}; the source is broken")
+    return np.array([values[name] for name in names], dtype=np.float32)

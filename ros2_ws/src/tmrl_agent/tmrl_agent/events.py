@@ -1,0 +1,149 @@
+"""What the agent hears about a chunk, an episode and the controller, as plain values.
+
+Stamps are integer nanoseconds of ROS time: a label binds to a chunk by comparing them, and seconds
+as floating point would lose hundreds of nanoseconds at today's epoch.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmrl_common.messages import ChunkReply
+from tmrl_common.types import FloatArray, Outcome
+
+
+class ControllerMode(IntEnum):
+    """Who may move the arm; the numbers are those of tmrl_msgs/ControllerStatus."""
+
+    HOLD = 0
+    POLICY = 1
+    TELEOP = 2
+    ESTOP = 3
+    FAULT = 4
+
+
+class ChunkResult(IntEnum):
+    """How a chunk ended; the numbers are those of tmrl_msgs/ChunkOutcome."""
+
+    COMPLETED = 0
+    REFUSED = 1
+    PREEMPTED = 2
+    SUPERSEDED = 3
+
+
+@dataclass(frozen=True)
+class ControllerView:
+    """What the agent needs to know about the controller.
+
+    Attributes:
+        mode: Only in POLICY a chunk is worth sending.
+        sigma_cap: Largest context timestep that the controller lets pass, in [0, 1].
+        z_cap: Largest magnitude of a component of z that it lets pass.
+    """
+
+    mode: ControllerMode
+    sigma_cap: float
+    z_cap: float
+
+
+@dataclass(frozen=True)
+class EpisodeView:
+    """Where the session stands.
+
+    Attributes:
+        episode: Counts from 1; 0 before the first.
+        running: Whether the policy may move the arm.
+        first_arm_state_sequence: Observations before this arm state belong to an earlier scene.
+        started_ns: ROS time at which the episode began.
+        time_limit_ns: Longest episode; 0 for none.
+    """
+
+    episode: int
+    running: bool
+    first_arm_state_sequence: int = 0
+    started_ns: int = 0
+    time_limit_ns: int = 0
+
+    def is_over_at(self, stamp_ns: int) -> bool:
+        """Whether a chunk that starts at this stamp would lie beyond the time limit."""
+        return self.time_limit_ns > 0 and stamp_ns >= self.started_ns + self.time_limit_ns
+
+
+@dataclass(frozen=True)
+class EpisodeLabel:
+    """How an episode ended (tmrl_msgs/EpisodeOutcome).
+
+    Attributes:
+        episode: Counts from 1.
+        outcome: Never PENDING.
+        stamp_ns: ROS time that the label refers to; it binds the label to a chunk.
+        revision: 0 for the first label; a higher one replaces it.
+        source: Who says so, e.g. "ground_truth" or "operator".
+        detail: Free text.
+    """
+
+    episode: int
+    outcome: Outcome
+    stamp_ns: int
+    revision: int = 0
+    source: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class SentChunk:
+    """A chunk that was published.
+
+    Attributes:
+        episode: Counts from 1.
+        chunk: Counts from 0 within the episode.
+        sequence: Counts up by one within the life of the agent process.
+        stamp_ns: ROS time of the observation.
+        arm_state_sequence: Arm state that the policy saw.
+        reply: The policy server's answer behind it.
+        round_trip_s: From request to that answer.
+    """
+
+    episode: int
+    chunk: int
+    sequence: int
+    stamp_ns: int
+    arm_state_sequence: int
+    reply: ChunkReply
+    round_trip_s: float
+
+
+@dataclass(frozen=True)
+class ChunkEnd:
+    """What became of a chunk (tmrl_msgs/ChunkOutcome).
+
+    Attributes:
+        sequence: Of the chunk.
+        result: How it ended.
+        started_ns: ROS time of its first step.
+        ended_ns: ROS time of its end.
+        executed_actions: Commanded after all limits, shape (steps, action_dim).
+        driver: Who commanded each step, shape (steps,), uint8 of Driver.
+        clamped: Whether a limit changed any step.
+        arm_state_sequence: First arm state measured after the last step.
+        code: Of a refusal or preemption; empty when completed.
+        reason: One sentence; empty when completed.
+    """
+
+    sequence: int
+    result: ChunkResult
+    started_ns: int
+    ended_ns: int
+    executed_actions: FloatArray
+    driver: NDArray[np.uint8]
+    clamped: bool
+    arm_state_sequence: int
+    code: str = ""
+    reason: str = ""
+
+    @property
+    def steps(self) -> int:
+        """Executed steps; 0 where nothing moved."""
+        return int(self.executed_actions.shape[0])

@@ -1,0 +1,112 @@
+"""Parameters of the agent."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tmrl_common.errors import ConfigError
+from tmrl_common.types import SteeringSource
+
+CONTROLLERS_CAP = -1.0
+"""Value of a request_*_cap that stands for the cap which the controller reports."""
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """What the agent observes, whom it asks, and how patient it is.
+
+    Attributes:
+        robot: Name of the arm.
+        session: Identifier of the fine-tuning run; the name of its directory.
+        run_dir: Directory of the run; the journal lies in it.
+        server: Endpoint of the policy server, such as "tcp://127.0.0.1:5760".
+        action_space: Of the rig, such as "bridge_delta_ee_7"; a server with another one is refused.
+        proprio_fields: Names of the values that make up the robot state, in the policy's order:
+            tool_x, tool_y, tool_z [m], tool_qx, tool_qy, tool_qz, tool_qw, gripper_opening,
+            gripper_command, or joint.<name> [rad].
+        context_objects: Names of the object positions that make up the context, such as carrot.x
+            [m], in the base frame; empty for a policy that looks at images.
+        cameras: Names of the cameras that the policy needs; topics camera/<name>/image.
+        prompt: Instruction for a policy that takes language.
+        execute_steps: How many steps of each chunk the controller is to execute.
+        lock_step: Whether the simulation waits for commands: then all parts of an observation have
+            to carry one stamp, and their age does not matter.
+        max_observation_age_s: Oldest part of an observation where the world does not wait.
+        seed: Of the chunks' seeds, together with episode and chunk.
+        unknown_learner_source: Who steers until the learner has reported: "uniform" or "base".
+        deadline_s: Longest wait for an answer of the policy server.
+        retry_first_s: Pause after the first failed request; it doubles with each further one.
+        retry_max_s: Longest such pause.
+        max_refusals: After so many refused chunks in a row the agent waits instead of asking again.
+        patience_s: Waiting longer than this (for an observation, an outcome, the controller) is
+            reported as a problem; it has to exceed the duration of a chunk.
+        epsilon_cap: Largest magnitude of a component of a steered context noise.
+        request_sigma_cap: For tests of the controller only: asks for sigma up to this cap instead
+            of the controller's own; -1 for the controller's own.
+        request_z_cap: For tests of the controller only, as request_sigma_cap.
+    """
+
+    robot: str
+    session: str
+    run_dir: str
+    server: str
+    proprio_fields: tuple[str, ...]
+    action_space: str = "bridge_delta_ee_7"
+    context_objects: tuple[str, ...] = ()
+    cameras: tuple[str, ...] = ()
+    prompt: str = ""
+    execute_steps: int = 5
+    lock_step: bool = False
+    max_observation_age_s: float = 0.3
+    seed: int = 0
+    unknown_learner_source: str = "uniform"
+    deadline_s: float = 5.0
+    retry_first_s: float = 0.25
+    retry_max_s: float = 4.0
+    max_refusals: int = 3
+    patience_s: float = 5.0
+    epsilon_cap: float = 3.0
+    request_sigma_cap: float = CONTROLLERS_CAP
+    request_z_cap: float = CONTROLLERS_CAP
+
+    def __post_init__(self) -> None:
+        """Refuses values that the agent cannot work with.
+
+        Raises:
+            ConfigError: Names the value and what it has to be.
+        """
+        for name in ("robot", "session", "run_dir", "server"):
+            if not getattr(self, name):
+                raise ConfigError(f"{name} is empty; set it in the rig's file or by the launcher")
+        if not self.proprio_fields:
+            raise ConfigError("proprio_fields is empty; list the values that the policy expects")
+        positive = ("max_observation_age_s", "deadline_s", "retry_first_s", "patience_s")
+        for name in (*positive, "epsilon_cap"):
+            if not getattr(self, name) > 0.0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it has to be above 0")
+        if self.retry_max_s < self.retry_first_s:
+            raise ConfigError(
+                f"retry_max_s is {self.retry_max_s}; it has to be at least retry_first_s "
+                f"({self.retry_first_s})"
+            )
+        if self.execute_steps < 1 or self.max_refusals < 1 or self.seed < 0:
+            raise ConfigError(
+                f"execute_steps is {self.execute_steps}, max_refusals {self.max_refusals}, seed "
+                f"{self.seed}; the first two count from 1, the seed from 0"
+            )
+        if self.unknown_learner_source not in (SteeringSource.UNIFORM, SteeringSource.BASE):
+            raise ConfigError(
+                f"unknown_learner_source is '{self.unknown_learner_source}'; valid: uniform, base"
+            )
+        self._check_requested_caps()
+
+    def _check_requested_caps(self) -> None:
+        sigma_cap, z_cap = self.request_sigma_cap, self.request_z_cap
+        if sigma_cap != CONTROLLERS_CAP and not 0.0 <= sigma_cap <= 1.0:
+            raise ConfigError(f"request_sigma_cap is {sigma_cap}; it has to be -1 or in [0, 1]")
+        if z_cap != CONTROLLERS_CAP and not z_cap > 0.0:
+            raise ConfigError(f"request_z_cap is {z_cap}; it has to be -1 or above 0")
+
+    @property
+    def journal_path(self) -> Path:
+        """Where the journal lies."""
+        return Path(self.run_dir, "journal.sqlite")

@@ -1,0 +1,79 @@
+"""What the agent asks of the policy server, and what comes back from the thread that asks."""
+
+from dataclasses import dataclass
+
+from tmrl_common.messages import ChunkReply
+from tmrl_common.types import FloatArray, Observation, SteeringLimits, SteeringSource
+
+
+@dataclass(frozen=True)
+class AskChunk:
+    """Ask the policy server for a chunk.
+
+    Attributes:
+        request: Names this request; the answer has to carry it.
+        observation: What the policy sees.
+        limits: Caps on the steering.
+        source: Who steers.
+        seed: Of every random draw behind the chunk.
+    """
+
+    request: int
+    observation: Observation
+    limits: SteeringLimits
+    source: SteeringSource
+    seed: int
+
+
+@dataclass(frozen=True)
+class AskFeatures:
+    """Ask the policy server what the steering actor would see.
+
+    Attributes:
+        request: Names this request; the answer has to carry it.
+        observation: The one after an episode's last chunk.
+    """
+
+    request: int
+    observation: Observation
+
+
+@dataclass(frozen=True)
+class ChunkAnswer:
+    """The answer to an AskChunk."""
+
+    request: int
+    reply: ChunkReply
+    round_trip_s: float
+
+
+@dataclass(frozen=True)
+class FeaturesAnswer:
+    """The answer to an AskFeatures, shape (features_dim,)."""
+
+    request: int
+    features: FloatArray
+
+
+@dataclass(frozen=True)
+class FailedAnswer:
+    """A request without an answer, and why."""
+
+    request: int
+    problem: str
+
+
+@dataclass(frozen=True)
+class Connection:
+    """The state of the connection changed.
+
+    Attributes:
+        problem: Why there is none; empty while it stands.
+        policy_version: Of the policy served; empty before the first welcome.
+    """
+
+    problem: str
+    policy_version: str = ""
+
+
+Answer = ChunkAnswer | FeaturesAnswer | FailedAnswer | Connection

@@ -1,0 +1,45 @@
+"""Opens what a session needs: its journal, the core that goes on where it ends, the server."""
+
+from tmrl_agent.core import AgentCore
+from tmrl_agent.journal import Journal
+from tmrl_agent.params import AgentConfig
+from tmrl_agent.transitions import TransitionBuilder
+from tmrl_common.clock import Clock
+from tmrl_common.messages import PolicyExpectation
+from tmrl_common.transport.client import PolicyClient
+
+
+def open_session(config: AgentConfig, clock: Clock) -> tuple[Journal, AgentCore]:
+    """The journal, and the core that continues it.
+
+    Args:
+        config: Names robot, session and run directory.
+        clock: Steady clock.
+
+    Raises:
+        JournalError: The journal cannot be opened.
+    """
+    journal = Journal(config.journal_path, config.robot, config.session)
+    builder = TransitionBuilder(
+        config.robot,
+        config.session,
+        next_sequence=journal.last_sequence + 1,
+        label_revisions=journal.label_revisions(),
+        last_stored=journal.last_of,
+    )
+    return journal, AgentCore(config, clock, builder, journal.last_episode)
+
+
+def connect(config: AgentConfig) -> PolicyClient:
+    """A client that greets the policy server in the background.
+
+    Raises:
+        TransportError: The endpoint is none.
+    """
+    expected = PolicyExpectation(
+        action_space=config.action_space,
+        proprio_dim=len(config.proprio_fields),
+        context_dim=len(config.context_objects),
+        cameras=tuple(sorted(config.cameras)),
+    )
+    return PolicyClient(config.server, client="agent", robot=config.robot, expected=expected)

@@ -1,0 +1,47 @@
+"""Who steers the next chunk, within which caps, and from which seed."""
+
+import numpy as np
+
+from tmrl_agent.events import ControllerView
+from tmrl_agent.params import CONTROLLERS_CAP, AgentConfig
+from tmrl_common.messages import MAX_SEED
+from tmrl_common.types import SteeringLimits, SteeringSource
+
+_SOURCES = {
+    "warmup": SteeringSource.UNIFORM,
+    "training": SteeringSource.ACTOR,
+    "base": SteeringSource.BASE,
+}
+"""Phase of the learner -> who steers."""
+
+
+def source(config: AgentConfig, learner_phase: str) -> SteeringSource:
+    """Who steers.
+
+    Args:
+        config: Says who steers before the learner has reported.
+        learner_phase: As in tmrl_msgs/LearnerStatus; empty before the first report.
+    """
+    return _SOURCES.get(learner_phase, SteeringSource(config.unknown_learner_source))
+
+
+def limits(config: AgentConfig, controller: ControllerView, attempt: int) -> SteeringLimits:
+    """The controller's caps; those of a test only at the first attempt.
+
+    Args:
+        config: May hold caps to test the controller with.
+        controller: Its caps.
+        attempt: How often the controller has refused in a row.
+    """
+    sigma_cap, z_cap = config.request_sigma_cap, config.request_z_cap
+    if sigma_cap == CONTROLLERS_CAP or attempt > 0:
+        sigma_cap = controller.sigma_cap
+    if z_cap == CONTROLLERS_CAP or attempt > 0:
+        z_cap = controller.z_cap
+    return SteeringLimits(sigma_cap, z_cap, config.epsilon_cap)
+
+
+def seed(session_seed: int, episode: int, chunk: int, attempt: int) -> int:
+    """Seed of a chunk in [0, MAX_SEED], the same whenever the same chunk is asked for again."""
+    state = np.random.SeedSequence((session_seed, episode, chunk, attempt))
+    return int(state.generate_state(1, np.uint64)[0]) & MAX_SEED
