@@ -1,3 +1,4 @@
+import dataclasses
 import struct
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from tmrl_common.codec import decode, encode
 from tmrl_common.errors import DecodeError, EncodeError, ErrorCode
 from tmrl_common.framing import PROTOCOL_VERSION, WireLimits
-from tmrl_common.messages import KINDS, Act, Features
+from tmrl_common.messages import KINDS, MAX_SEED, Act, Encode, Features
 from tmrl_common.testing.message_examples import EXAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -85,6 +86,18 @@ def test_arrays_of_another_type_are_not_sent(value):
         encode(1, Features(value, "v"))
 
 
+@pytest.mark.parametrize("shape", [(), (1, 1, 1, 1)])
+def test_arrays_of_too_many_or_no_dimensions_are_not_sent(shape):
+    with pytest.raises(EncodeError, match="dimensions"):
+        encode(1, Features(np.zeros(shape, np.float32), "v"))
+
+
+def test_camera_names_of_absurd_length_are_not_sent():
+    image = {"x" * 100: np.zeros((1, 1, 3), np.uint8)}
+    with pytest.raises(EncodeError, match="longer than 96"):
+        encode(1, Encode(dataclasses.replace(EXAMPLES["encode"].observation, images=image)))
+
+
 def test_scalars_of_another_type_are_not_sent():
     with pytest.raises(EncodeError, match="policy_version"):
         encode(1, Features(np.zeros(1, np.float32), 3))
@@ -118,6 +131,8 @@ def test_unknown_kinds_are_refused():
         ([["secrets", "<f4", [9]]], "'features' is missing"),
         ([["features", "|u1", [36]]], "has to be float32"),
         ([["features", "<f4"]], "not described"),
+        ([["", "<f4", [9]]], "no usable name"),
+        ([["f" * 97, "<f4", [9]]], "no usable name"),
         ([], "describes 0 arrays, 1 frames came"),
         ("features", "not of type list"),
     ],
@@ -126,6 +141,13 @@ def test_arrays_that_do_not_fit_their_description_are_refused(arrays, reason):
     error = refusal(changed_header(golden_frames("features"), arrays=arrays))
     assert error.code is ErrorCode.MALFORMED
     assert reason in error.detail
+
+
+def test_an_array_that_comes_twice_is_refused():
+    frames = golden_frames("features")
+    described = ["features", "<f4", [9]]
+    error = refusal(changed_header([*frames, frames[1]], arrays=[described, described]))
+    assert "'features' comes twice" in error.detail
 
 
 def test_arrays_that_do_not_belong_to_the_kind_are_refused():
@@ -148,6 +170,19 @@ def test_fields_have_to_be_there_known_and_of_their_type(body, reason):
     error = refusal(changed_header(golden_frames("swapped"), body=body))
     assert error.code is ErrorCode.MALFORMED
     assert reason in error.detail
+
+
+def test_names_out_of_a_fixed_set_are_refused_with_the_valid_ones():
+    frames = golden_frames("error")
+    error = refusal(changed_header(frames, body={"code": "tired", "message": ""}))
+    assert "'code' is 'tired'; known are unsupported_version" in error.detail
+
+
+def test_lists_of_names_hold_nothing_else():
+    frames = golden_frames("hello")
+    body = msgpack.unpackb(frames[0])["body"]
+    body["expected"]["cameras"] = ["front", 3]
+    assert "cameras' is not a list of names" in refusal(changed_header(frames, body=body)).detail
 
 
 def test_values_that_the_type_itself_refuses_are_refused():
@@ -216,3 +251,9 @@ def test_a_source_and_its_steering_belong_together():
     act = EXAMPLES["act"]
     with pytest.raises(ValueError, match="goes with source 'explicit'"):
         Act(act.observation, act.limits, act.source, None, act.seed)
+
+
+@pytest.mark.parametrize("seed", [-1, MAX_SEED + 1])
+def test_seeds_that_a_database_could_not_hold_are_refused(seed):
+    with pytest.raises(ValueError, match="seed is"):
+        dataclasses.replace(EXAMPLES["act"], seed=seed)

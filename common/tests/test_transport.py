@@ -17,6 +17,7 @@ from tmrl_common.errors import (
     EncodeError,
     ErrorCode,
     HandshakeRefusedError,
+    LocalError,
     RequestError,
     TransportError,
 )
@@ -150,6 +151,20 @@ def test_what_cannot_be_encoded_is_raised_where_it_was_asked(client):
     with pytest.raises(EncodeError, match="observation/proprio"):
         client.act(wrong, LIMITS, SteeringSource.BASE, deadline_s=PATIENCE_S)
     assert client.ping(deadline_s=PATIENCE_S)
+
+
+@pytest.mark.parametrize("deadline_s", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_call_needs_a_deadline_that_will_come(client, deadline_s):
+    with pytest.raises(LocalError, match="deadline_s is"):
+        client.ping(deadline_s=deadline_s)
+
+
+def test_a_libzmq_with_known_holes_is_refused(monkeypatch):
+    monkeypatch.setattr(zmq, "zmq_version_info", lambda: (4, 3, 4))
+    with pytest.raises(TransportError, match=r"4\.3\.5 or newer is needed"):
+        client_of("tcp://127.0.0.1:9")
+    with pytest.raises(TransportError, match=r"4\.3\.5 or newer is needed"):
+        RouterSocket("tcp://127.0.0.1:*")
 
 
 def test_a_closed_client_says_so():

@@ -26,6 +26,7 @@ from tmrl_common.errors import (
     DeadlineExceededError,
     DecodeError,
     EncodeError,
+    LocalError,
     TmrlError,
     TransportError,
 )
@@ -218,12 +219,14 @@ class PolicyClient:
     def _call(self, request: Request, reply_type: type[R], deadline_s: float) -> R:
         if self._closing.is_set():
             raise ClientClosedError("the policy client is closed")
+        if not 0.0 < deadline_s < math.inf:
+            raise LocalError(f"deadline_s is {deadline_s}; it has to be finite and above 0")
         future: Future[Reply] = Future()
         self._mailbox.put(_Call(request, self._clock.now_s() + deadline_s, future))
         self._wake()
         try:
             # The thread keeps the deadline; the grace only guards against its death.
-            reply = future.result(max(0.0, deadline_s) + _THREAD_GRACE_S)
+            reply = future.result(deadline_s + _THREAD_GRACE_S)
         except TimeoutError as error:
             raise DeadlineExceededError("the client's own thread did not answer") from error
         if not isinstance(reply, reply_type):
