@@ -120,7 +120,7 @@ class DemoSession:
         if event.fatal:
             self._fatal = f"{event.text} (log: {self._supervisor.log_of(event.name)})"
         if self.options.headless:
-            self.console.print(event.text, style="red", highlight=False)
+            self.console.print(event.text, style="red", highlight=False, soft_wrap=True)
 
     @property
     def wall_s(self) -> float:
@@ -169,6 +169,7 @@ class DemoSession:
                 f"{self.record.robot_minutes:.1f} robot min, {self.wall_s / 60:.1f} wall min, "
                 f"{self.record.learner.rounds} rounds",
                 highlight=False,
+                soft_wrap=True,
             )
 
     async def _until_end(self, monitor: Monitor, live: Live | None) -> Ending:
@@ -242,7 +243,7 @@ def run_demo(options: DemoOptions) -> int:
         os.environ["ROS_DOMAIN_ID"] = str(domain)
         ending = asyncio.run(session.run())
     console = session.console
-    console.print(ending.reason, highlight=False)
+    console.print(ending.reason, highlight=False, soft_wrap=True)
     if not has_history(run_dir):
         return ending.exit_code or EXIT_FAILED
     history = read_history(run_dir, session.rig.robot)
@@ -256,9 +257,10 @@ def run_demo(options: DemoOptions) -> int:
         with console.status("drawing the report"):
             paths += draw(history, facts, run_dir / "report")
             if options.video:
+                # Imported late: the simulator is needed for nothing else here.
                 from tmrl_bringup.demo.video import first_and_last
 
                 paths += first_and_last(history.episodes, run_dir)
     for path in paths:
-        console.print(f"  {path}", highlight=False)
+        console.print(f"  {path}", highlight=False, soft_wrap=True)
     return ending.exit_code

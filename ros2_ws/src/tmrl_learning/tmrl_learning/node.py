@@ -19,7 +19,8 @@ from tmrl_learning.params import LearningConfig
 from tmrl_learning.worker import LearnerWorker
 
 _STATUS_PERIOD_S = 0.1
-_GAP_PERIOD_S = 0.5
+_GAP_PERIOD_S = 1.0
+_SWITCH_INTERVAL_S = 0.0005
 _FETCH_COUNT = 256
 
 
@@ -136,4 +137,6 @@ def main() -> None:
     """Entry point of `ros2 run tmrl_learning learning`."""
     # The second core belongs to acting; small networks gain nothing from more threads.
     torch.set_num_threads(1)
+    # Learning hands the interpreter over often, so that transitions are taken in as they come.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     sys.exit(run_node(LearningNode))

@@ -196,9 +196,11 @@ def test_failed_reset_pauses_with_the_reason(bench: Bench) -> None:
 def test_ready_waits_for_the_learner(tmp_path: Path) -> None:
     bench = Bench(tmp_path, max_rounds_owed=10)
     bench.hear_everybody()
-    bench.machine.heard_learner(11)
     bench.machine.start()
     bench.run_to(State.READY)
+    bench.machine.tick()
+    assert "waits for the learner to start" in bench.machine.reason
+    bench.machine.heard_learner(11)
     bench.machine.tick()
     assert "11 rounds" in bench.machine.reason
     bench.machine.heard_learner(10)

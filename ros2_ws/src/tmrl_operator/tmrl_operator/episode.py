@@ -103,7 +103,7 @@ class EpisodeMachine:
         self._waiting_for: Request | None = None
         self._asked_at_s = 0.0
         self._stop_asked = False
-        self._rounds_owed = 0
+        self._rounds_owed: int | None = None
         self._server_seen_s = clock.now_s()
         self._heard_s: dict[str, float] = {}
 
@@ -274,11 +274,13 @@ class EpisodeMachine:
     # Decisions.
 
     def _start_when_learner_is_ready(self) -> None:
-        limit = self._config.max_rounds_owed
-        if limit and self._rounds_owed > limit:
-            self._enter(State.READY, f"waits for the learner: {self._rounds_owed} rounds owed")
-            return
-        self._ask(Request.RESUME)
+        limit, owed = self._config.max_rounds_owed, self._rounds_owed
+        if limit and owed is None:
+            self._enter(State.READY, "waits for the learner to start")
+        elif limit and owed is not None and owed > limit:
+            self._enter(State.READY, f"waits for the learner: {owed} rounds owed")
+        else:
+            self._ask(Request.RESUME)
 
     def _run(self) -> None:
         self.episode = self._ledger.last_episode + 1

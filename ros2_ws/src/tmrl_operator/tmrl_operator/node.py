@@ -90,12 +90,7 @@ class OperatorNode(TmrlNode[OperatorConfig]):
             lambda m: machine.heard_agent(m.server_connected),
             qos.STATUS,
         )
-        self.create_subscription(
-            LearnerStatus,
-            "learner/status",
-            lambda m: machine.heard_learner(m.rounds_owed),
-            qos.STATUS,
-        )
+        self.create_subscription(LearnerStatus, "learner/status", self._on_learner, qos.STATUS)
 
     def _serve(self) -> None:
         machine = self._machine
@@ -134,6 +129,10 @@ class OperatorNode(TmrlNode[OperatorConfig]):
     def _on_controller(self, message: ControllerStatus) -> None:
         trouble = _TROUBLE.get(message.mode, "")
         self._machine.heard_controller(f"{trouble}: {message.reason}" if trouble else "")
+
+    def _on_learner(self, message: LearnerStatus) -> None:
+        if message.session == self.config.session and message.phase != "starting":
+            self._machine.heard_learner(message.rounds_owed)
 
     def _request(self, request: Request, seed: int) -> None:
         clients = {
