@@ -95,6 +95,26 @@ def test_a_chunk_within_the_bounds_is_accepted(changes):
     assert ChunkGate(CONFIG).judge(action_chunk(**changes), CONFIG.max_chunk_age_s) is None
 
 
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        ((0.125, 0, 0, 0, 0, 0, 1.5), None),
+        ((0, 0, 0, 0.875, 0, 0, -0.5), None),
+        ((0, 0, 0, 0, 0, 0.875, 1), None),
+        ((0.1, 0.1, 0, 0, 0, 0, 1), RefusalCode.STEP_TOO_LONG),
+        ((0, 0, 0.126, 0, 0, 0, 1), RefusalCode.STEP_TOO_LONG),
+        ((0, 0, 0, 0.876, 0, 0, 1), RefusalCode.ROTATION_TOO_LARGE),
+        ((0, 0, 0, 0, 0.7, 0.7, 1), RefusalCode.ROTATION_TOO_LARGE),
+    ],
+)
+def test_each_bound_on_a_step_is_for_its_own_columns_and_includes_its_edge(row, code):
+    config = replace(CONFIG, refuse_translation_m=0.125, refuse_rotation_rad=0.875)
+
+    refusal = ChunkGate(config).judge(action_chunk(actions=np.tile(floats(*row), 8)), 0.0)
+
+    assert (None if refusal is None else refusal.code) is code
+
+
 def test_a_cap_that_float32_rounds_up_does_not_refuse_what_was_clamped_to_it():
     config = replace(CONFIG, sigma_cap=0.3, z_cap=0.7, epsilon_cap=0.7)
     chunk = action_chunk(sigma=float(np.float32(0.3)), z=floats(0.7), epsilon=floats(-0.7))
@@ -125,6 +145,19 @@ def test_a_replayed_or_reordered_chunk_is_refused_even_if_it_was_refused_before(
         RefusalCode.OUT_OF_SEQUENCE,
         None,
     ]
+
+
+def test_an_agent_may_count_from_zero():
+    assert judge_all(action_chunk(sequence=0), action_chunk(sequence=0)) == [
+        None,
+        RefusalCode.OUT_OF_SEQUENCE,
+    ]
+
+
+def test_a_refused_chunk_does_not_move_the_episode_on():
+    gate = ChunkGate(CONFIG)
+    assert gate.judge(action_chunk(sequence=1, episode=7), 9.0).code is RefusalCode.TOO_OLD
+    assert gate.judge(action_chunk(sequence=2, episode=1), 0.0) is None
 
 
 def test_a_restarted_agent_counts_anew_and_the_old_one_is_out():

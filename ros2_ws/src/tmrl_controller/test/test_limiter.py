@@ -73,6 +73,19 @@ def test_the_limits_shrink_with_the_time_given():
     assert {Limit.TRANSLATION, Limit.ROTATION, Limit.GRIPPER_RATE} <= result.acted
 
 
+def test_the_velocity_of_a_step_is_what_the_next_seam_starts_from():
+    limits = replace(LIMITS, max_translation_change_m=0.01, max_rotation_change_rad=0.1)
+    wanted = move((0.02, 0.0, 0.0), (0.0, 0.2, 0.0))
+
+    first = limit_move(limits, Motion.at_rest(CENTRE), wanted, CENTRE, PERIOD_S)
+    second = limit_move(limits, first.motion, wanted, CENTRE, PERIOD_S)
+
+    assert first.motion.linear_m_s == pytest.approx([0.01 / PERIOD_S, 0.0, 0.0])
+    assert first.motion.angular_rad_s == pytest.approx([0.0, 0.1 / PERIOD_S, 0.0])
+    assert second.move.translation_m == pytest.approx([0.02, 0.0, 0.0])
+    assert second.move.rotation_rad == pytest.approx([0.0, 0.2, 0.0])
+
+
 def test_at_a_wall_of_the_box_the_target_slides_along_it():
     near_wall = at([0.395, 0.0, 0.15])
 

@@ -11,7 +11,7 @@ PRESSED, RELEASED = teleop_command(), teleop_command(active=False)
 
 @pytest.fixture
 def switch():
-    return DeadManSwitch(max_age_s=0.2)
+    return DeadManSwitch(max_age_s=0.25)
 
 
 def test_without_a_reading_nobody_drives(switch):
@@ -24,8 +24,8 @@ def test_without_a_reading_nobody_drives(switch):
 def test_a_fresh_pressed_device_drives_and_a_stale_one_does_not(switch):
     switch.receive(PRESSED, 1.0)
 
-    assert switch.wants_control(1.2)
-    assert not switch.wants_control(1.21)
+    assert switch.wants_control(1.25)
+    assert not switch.wants_control(1.26)
     assert not switch.wants_control(0.9), "a reading from the future is no reading"
 
 

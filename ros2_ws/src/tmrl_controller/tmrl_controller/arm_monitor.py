@@ -61,6 +61,7 @@ class ArmMonitor:
         last = self._newest
         if last is not None and (state.sequence, now_s) == (last.sequence, self._newest_s):
             # In lock-step the simulation repeats its state while its time stands still.
+            self._newest = state
             return
         if last is not None and (state.sequence <= last.sequence or now_s < self._newest_s):
             # Chunks that answer the states of the driver's earlier life are unknown from now on.

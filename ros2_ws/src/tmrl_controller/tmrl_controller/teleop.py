@@ -51,8 +51,6 @@ class DeadManSwitch:
         if not self.pressed(now_s):
             self._locked = False
         self._newest, self._newest_s = command, now_s
-        if not command.active:
-            self._locked = False
 
     def fresh(self, now_s: float) -> bool:
         """Whether the newest reading is recent enough to be acted on."""
