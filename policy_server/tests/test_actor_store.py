@@ -100,10 +100,11 @@ def test_bounds_of_heads_that_are_left_out_do_not_matter(make_swap):
     assert dsrl.swap(make_swap(1, sigma_head=False, sigma_max=0.3)) == 1
 
 
-def test_weights_for_another_network_are_refused(make_swap):
+@pytest.mark.parametrize(("hidden", "reason"), [(8, "has shape"), (1000, " bytes, ")])
+def test_weights_for_another_network_are_refused(make_swap, hidden, reason):
     swap = make_swap(1)
-    other = dataclasses.replace(swap, actor=dataclasses.replace(swap.actor, hidden=32))
-    assert "shape" in refused(new_store(), other)
+    other = dataclasses.replace(swap, actor=dataclasses.replace(swap.actor, hidden=hidden))
+    assert reason in refused(new_store(), other)
 
 
 @pytest.mark.parametrize("sizes", [{"hidden": 10**9}, {"layers": 10**6}])

@@ -124,25 +124,10 @@ class ActorStore:
         ]
         if differences:
             raise ActorRefusedError("the actor does not fit: " + "; ".join(differences))
-        # The weights' size bounds the network; a stranger's numbers alone would not.
-        if spec.hidden > _LARGEST_HIDDEN or spec.layers > _LARGEST_LAYERS:
-            raise ActorRefusedError(
-                f"the actor has {spec.layers} layers of {spec.hidden}; at most "
-                f"{_LARGEST_LAYERS} of {_LARGEST_HIDDEN} are accepted"
-            )
         try:
-            actor = SteeringActor(
-                SteeringActorConfig(
-                    features_dim=spec.features_dim,
-                    z_dim=spec.z_dim,
-                    epsilon_dim=spec.epsilon_dim,
-                    sigma_head=spec.sigma_head,
-                    hidden=spec.hidden,
-                    layers=spec.layers,
-                    log_std_min=spec.log_std_min,
-                    log_std_max=spec.log_std_max,
-                )
-            )
+            shape = _actor_config(spec)
+            _check_size(shape, len(weights))
+            actor = SteeringActor(shape)
             load_tensors_into(actor, decode_tensors(weights))
         except (SafetensorError, CheckpointError, ValueError) as error:
             raise ActorRefusedError(f"the weights cannot be used: {error}") from error
@@ -155,3 +140,30 @@ class ActorStore:
         outputs: list[Tensor] = [sample.z, sample.tau, sample.epsilon]
         if not all(bool(output.isfinite().all()) for output in outputs):
             raise ActorRefusedError(f"actor {version} gives numbers that are not finite")
+
+
+def _actor_config(spec: ActorSpec) -> SteeringActorConfig:
+    return SteeringActorConfig(
+        features_dim=spec.features_dim,
+        z_dim=spec.z_dim,
+        epsilon_dim=spec.epsilon_dim,
+        sigma_head=spec.sigma_head,
+        hidden=spec.hidden,
+        layers=spec.layers,
+        log_std_min=spec.log_std_min,
+        log_std_max=spec.log_std_max,
+    )
+
+
+def _check_size(shape: SteeringActorConfig, weights_bytes: int) -> None:
+    """Refuse, before memory is taken, a network that the weights could not fill."""
+    if shape.hidden > _LARGEST_HIDDEN or shape.layers > _LARGEST_LAYERS:
+        raise ValueError(
+            f"the actor has {shape.layers} layers of {shape.hidden}; at most "
+            f"{_LARGEST_LAYERS} of {_LARGEST_HIDDEN} are accepted"
+        )
+    with torch.device("meta"):
+        parameters = list(SteeringActor(shape).parameters())
+    needed_bytes = sum(each.numel() * each.element_size() for each in parameters)
+    if needed_bytes > weights_bytes:
+        raise ValueError(f"the actor needs {needed_bytes} bytes, {weights_bytes} came")
