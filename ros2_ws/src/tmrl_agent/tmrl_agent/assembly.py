@@ -39,10 +39,12 @@ class ArmReading(Reading):
     Attributes:
         sequence: Of the arm state.
         fault: Empty while the arm is healthy.
+        frame_id: Name of the base frame.
     """
 
     sequence: int = 0
     fault: str = ""
+    frame_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,11 @@ class ImageReading:
 
 @dataclass(frozen=True)
 class Assembled:
-    """An observation and the ROS time of its arm state."""
+    """An observation, with ROS time and base frame of its arm state."""
 
     observation: Observation
     stamp_ns: int
+    frame_id: str
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,7 @@ class ObservationAssembler:
             arm_state_sequence=arm.sequence,
             age_s=now_s - oldest_s,
         )
-        return Assembled(observation, arm.stamp_ns)
+        return Assembled(observation, arm.stamp_ns, arm.frame_id)
 
 
 def _pick(

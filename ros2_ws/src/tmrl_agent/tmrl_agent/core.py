@@ -68,12 +68,13 @@ class AgentCore:
         self._awaits_outcome = False
         self._asked: tuple[int, Assembled] | None = None
         self._requests = 0
-        self._sequence = 0
+        self._last_sent: SentChunk | None = None
         self._earliest_state = 0
+        self._ended_s = 0.0
         self._after: Assembled | None = None
         self._refusals = 0
         self._refusal = ""
-        self._connection_problem = ""
+        self._connection = Connection("connecting to the policy server")
         self._request_problem = ""
         self._journal_problem = ""
         self._unwritten: deque[Record] = deque()
@@ -85,9 +86,14 @@ class AgentCore:
     # Status
 
     @property
-    def chunks_published(self) -> int:
-        """Since the start of the process."""
-        return self._sequence
+    def connection(self) -> Connection:
+        """Whether there is a policy server, and which policy it serves."""
+        return self._connection
+
+    @property
+    def last_sent(self) -> SentChunk | None:
+        """The newest chunk; None before the first of this process."""
+        return self._last_sent
 
     @property
     def source(self) -> SteeringSource:
@@ -98,7 +104,7 @@ class AgentCore:
     def reason(self) -> str:
         """What is wrong; empty while healthy."""
         refused = self._refusal if self._gave_up else ""
-        server = self._connection_problem or self._request_problem
+        server = self._connection.problem or self._request_problem
         return self._journal_problem or server or refused or self._waiting.reason
 
     @property
@@ -148,9 +154,11 @@ class AgentCore:
 
     def on_outcome(self, end: ChunkEnd) -> list[Decision]:
         """The controller said what became of a chunk of this agent."""
-        if self._awaits_outcome and end.sequence == self._sequence:
+        last = self._last_sent
+        if self._awaits_outcome and last is not None and end.sequence == last.sequence:
             self._awaits_outcome = False
             self._after = None
+            self._ended_s = self._clock.now_s()
             self._earliest_state = max(self._earliest_state, end.arm_state_sequence)
             self._waiting.stop()
             if end.result is ChunkResult.REFUSED:
@@ -166,7 +174,7 @@ class AgentCore:
     def on_answer(self, answer: Answer) -> list[Decision]:
         """Something came from the policy server; an answer that nobody waits for is dropped."""
         if isinstance(answer, Connection):
-            self._connection_problem = answer.problem
+            self._connection = answer
             return self.advance()
         if self._asked is None or self._asked[0] != answer.request:
             return []
@@ -220,7 +228,7 @@ class AgentCore:
         if self._asked is not None or self._ask_again.pausing:
             return []
         wants_chunk = not self._awaits_outcome and self._may_send()
-        if self._builder.wants_features and not wants_chunk:
+        if self._builder.wants_features and not (wants_chunk and self._sees_after):
             return self._ask_features()
         if wants_chunk:
             return self._ask_chunk()
@@ -250,14 +258,24 @@ class AgentCore:
         """Keeps the observation after the newest outcome: a reset may come before it is needed."""
         if self._after is not None or not self._builder.wants_features:
             return
-        arm = self._assembler.arm
+        arm, now_s = self._assembler.arm, self._clock.now_s()
         if arm is None or arm.sequence < self._earliest_state:
             return
-        if self._config.lock_step and arm.sequence != self._earliest_state:
-            return
-        seen = self._assembler.assemble(self._clock.now_s())
-        if isinstance(seen, Assembled):
+        # Later ones show the scene after something else moved: a person, the way home, a reset.
+        if self._config.lock_step:
+            too_late = arm.sequence > self._earliest_state
+        else:
+            too_late = now_s - self._ended_s > self._config.max_observation_age_s
+        seen = self._assembler.assemble(now_s)
+        if isinstance(seen, Assembled) and not too_late:
             self._after = seen
+
+    @property
+    def _sees_after(self) -> bool:
+        """Whether the newest arm state is the one right after the last chunk."""
+        arm, after = self._assembler.arm, self._after
+        newest = arm.sequence if arm is not None else None
+        return after is not None and after.observation.arm_state_sequence == newest
 
     def _may_send(self) -> bool:
         """Whether a chunk would be welcome now."""
@@ -277,7 +295,13 @@ class AgentCore:
 
     def _ask_features(self) -> list[Decision]:
         if self._after is None:
-            return []
+            self._waiting.waits_for("nothing was seen after the last chunk; is the driver alive?")
+            if not self._waiting.reason:
+                return []
+            self._waiting.stop()
+            self._keep(self._builder.without_features())
+            return self.advance()
+        self._waiting.stop()
         self._requests += 1
         self._asked = (self._requests, self._after)
         return [AskFeatures(self._requests, self._after.observation)]
@@ -304,16 +328,17 @@ class AgentCore:
         return [AskChunk(self._requests, seen.observation, limits, self.source, seed)]
 
     def _send(self, answer: ChunkAnswer, seen: Assembled) -> SentChunk:
-        self._sequence += 1
         sent = SentChunk(
             episode=self._builder.episode,
             chunk=self._builder.next_chunk,
-            sequence=self._sequence,
+            sequence=1 + (self._last_sent.sequence if self._last_sent else 0),
             stamp_ns=seen.stamp_ns,
             arm_state_sequence=seen.observation.arm_state_sequence,
             reply=answer.reply,
             round_trip_s=answer.round_trip_s,
+            frame_id=seen.frame_id,
         )
+        self._last_sent = sent
         self._builder.sent(sent)
         self._awaits_outcome = True
         self._waiting.stop()
@@ -322,8 +347,8 @@ class AgentCore:
     def _watch(self) -> None:
         """Names what keeps an episode from going on, should it last."""
         view = self._episode
-        if self._awaits_outcome:
-            what = f"chunk {self._sequence} has no outcome yet; is the controller alive?"
+        if self._awaits_outcome and self._last_sent is not None:
+            what = f"chunk {self._last_sent.sequence} has no outcome yet; is the controller alive?"
         elif not view.running:
             what = ""
         elif view.episode != self._builder.episode:

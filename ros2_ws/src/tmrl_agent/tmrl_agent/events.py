@@ -104,6 +104,7 @@ class SentChunk:
         arm_state_sequence: Arm state that the policy saw.
         reply: The policy server's answer behind it.
         round_trip_s: From request to that answer.
+        frame_id: Name of the base frame that the observation was made in.
     """
 
     episode: int
@@ -113,6 +114,7 @@ class SentChunk:
     arm_state_sequence: int
     reply: ChunkReply
     round_trip_s: float
+    frame_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
 from tmrl_agent.assembly import ArmReading, ImageReading, Reading
+from tmrl_agent.core import AgentCore
 from tmrl_agent.events import (
     ChunkEnd,
     ChunkResult,
@@ -44,6 +45,7 @@ def arm_reading(message: msg.ArmState, received_s: float) -> ArmReading:
         values=values,
         sequence=message.sequence,
         fault=message.fault,
+        frame_id=message.header.frame_id,
     )
 
 
@@ -126,7 +128,7 @@ def chunk_end(message: msg.ChunkOutcome) -> ChunkEnd:
     )
 
 
-def chunk_msg(sent: SentChunk, config: AgentConfig, epoch: str, frame_id: str) -> msg.ActionChunk:
+def chunk_msg(sent: SentChunk, config: AgentConfig, epoch: str) -> msg.ActionChunk:
     """A chunk for the controller."""
     reply = sent.reply
     horizon, action_dim = reply.actions.shape
@@ -152,5 +154,25 @@ def chunk_msg(sent: SentChunk, config: AgentConfig, epoch: str, frame_id: str) -
         seed=reply.seed,
     )
     message.header.stamp = stamp_of_nanoseconds(sent.stamp_ns)
-    message.header.frame_id = frame_id
+    message.header.frame_id = sent.frame_id
+    return message
+
+
+def status_msg(core: AgentCore, config: AgentConfig, epoch: str) -> msg.AgentStatus:
+    """The agent's health; stamp and the journal's last number are left to the node."""
+    message = msg.AgentStatus(
+        robot=config.robot,
+        session=config.session,
+        agent_epoch=epoch,
+        server_connected=not core.connection.problem,
+        server=config.server,
+        policy_version=core.connection.policy_version,
+        reason=core.reason,
+    )
+    last = core.last_sent
+    if last is not None:
+        message.chunks_published = last.sequence
+        message.actor_version = last.reply.actor_version
+        message.round_trip_s = last.round_trip_s
+        message.inference_s = last.reply.timings.total_s
     return message

@@ -83,8 +83,8 @@ class TransitionBuilder:
 
     @property
     def is_open(self) -> bool:
-        """Whether the episode still takes chunks: it has begun and has no label yet."""
-        return self._episode > 0 and self._episode not in self._applied
+        """Whether the episode still takes chunks: it has begun and has not been labelled."""
+        return self._episode > 0 and self._label is None and self._episode not in self._applied
 
     @property
     def next_chunk(self) -> int:
@@ -144,7 +144,7 @@ class TransitionBuilder:
         """A label of this or an earlier episode; one that is known already changes nothing."""
         if label.revision <= self._applied.get(label.episode, _NO_LABEL):
             return Record()
-        if label.episode == self._episode and self.is_open:
+        if label.episode == self._episode and label.episode not in self._applied:
             if self._label is None or label.revision > self._label.revision:
                 self._label = label
             return self._settle()

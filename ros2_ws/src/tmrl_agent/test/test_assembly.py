@@ -1,0 +1,122 @@
+"""The observation is made of whole, fresh parts of one moment, or not at all."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tmrl_agent.assembly import (
+    ArmReading,
+    Assembled,
+    ImageReading,
+    NotReady,
+    ObservationAssembler,
+    Reading,
+)
+from tmrl_agent.params import AgentConfig
+
+CONFIG = AgentConfig(
+    robot="widowx",
+    session="run",
+    run_dir="runs/run",
+    server="tcp://127.0.0.1:1",
+    proprio_fields=("tool_z", "tool_x", "gripper_command"),
+    context_objects=("sausage.y", "carrot.x"),
+    cameras=("wrist",),
+    prompt="put the sausage into the pot",
+    max_observation_age_s=0.3,
+)
+ARM = ArmReading(
+    stamp_ns=2_000,
+    received_s=9.9,
+    values={"tool_x": 0.25, "tool_y": 0.0, "tool_z": 0.125, "gripper_command": 1.0},
+    sequence=17,
+    frame_id="base",
+)
+OBJECTS = Reading(2_000, 9.8, {"carrot.x": 0.5, "carrot.y": 0.0, "sausage.y": -0.25})
+IMAGE = ImageReading(2_000, 9.85, np.zeros((4, 6, 3), dtype=np.uint8))
+NOW_S = 10.0
+
+
+def assemble(arm=ARM, objects=OBJECTS, image=IMAGE, now_s=NOW_S, **changes):
+    assembler = ObservationAssembler(replace(CONFIG, **changes))
+    if arm is not None:
+        assembler.on_arm(arm)
+    if objects is not None:
+        assembler.on_objects(objects)
+    if image is not None:
+        assembler.on_image("wrist", image)
+    return assembler.assemble(now_s)
+
+
+def reason(**parts):
+    made = assemble(**parts)
+    assert isinstance(made, NotReady)
+    return made.reason
+
+
+@pytest.mark.parametrize("lock_step", [False, True])
+def test_values_come_in_the_declared_order(lock_step):
+    made = assemble(lock_step=lock_step)
+    assert isinstance(made, Assembled)
+    observation = made.observation
+    np.testing.assert_array_equal(observation.proprio, np.float32([0.125, 0.25, 1.0]))
+    np.testing.assert_array_equal(observation.context, np.float32([-0.25, 0.5]))
+    assert observation.proprio.dtype == observation.context.dtype == np.float32
+    assert observation.images["wrist"].shape == (4, 6, 3)
+    assert observation.prompt == CONFIG.prompt
+    assert (observation.arm_state_sequence, made.stamp_ns, made.frame_id) == (17, 2_000, "base")
+
+
+def test_the_age_is_that_of_the_oldest_part():
+    assert assemble().observation.age_s == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("part", "topic"),
+    [("arm", "arm/state"), ("objects", "perception/objects"), ("image", "camera/wrist/image")],
+)
+def test_a_missing_part_is_named(part, topic):
+    assert topic in reason(**{part: None})
+
+
+@pytest.mark.parametrize(
+    ("part", "topic"),
+    [("arm", "arm/state"), ("objects", "perception/objects"), ("image", "camera/wrist/image")],
+)
+def test_a_stale_part_is_named_with_its_age_and_the_limit(part, topic):
+    stale = replace({"arm": ARM, "objects": OBJECTS, "image": IMAGE}[part], received_s=9.5)
+    text = reason(**{part: stale})
+    assert topic in text
+    assert "0.500 s" in text
+    assert "0.300 s" in text
+
+
+def test_in_lock_step_age_does_not_matter_but_the_stamp_does():
+    assert isinstance(assemble(now_s=1e6, lock_step=True), Assembled)
+    late = replace(OBJECTS, stamp_ns=200_002_000)
+    assert "+0.200 s" in reason(objects=late, lock_step=True)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("name", ["tool_x", "carrot.x"])
+def test_what_is_no_number_is_refused(name, value):
+    arm, objects = ARM, OBJECTS
+    if name == "tool_x":
+        arm = replace(ARM, values=dict(ARM.values) | {name: value})
+    else:
+        objects = replace(OBJECTS, values=dict(OBJECTS.values) | {name: value})
+    assert f"'{name}'" in reason(arm=arm, objects=objects)
+
+
+def test_a_name_that_does_not_exist_gets_the_nearest_that_does():
+    assert "did you mean 'carrot.x'" in reason(context_objects=("carot.x",))
+
+
+def test_an_arm_with_a_fault_is_not_observed():
+    assert "motor 3" in reason(arm=replace(ARM, fault="motor 3 is off"))
+
+
+def test_values_that_nobody_asked_for_may_be_anything():
+    values = dict(ARM.values) | {"tool_y": float("nan")}
+    assert isinstance(assemble(arm=replace(ARM, values=values)), Assembled)

@@ -1,0 +1,422 @@
+"""The agent's decisions in a small world that plays driver, controller, operator and server."""
+
+import numpy as np
+import pytest
+
+from tmrl_agent.assembly import ArmReading, Reading
+from tmrl_agent.core import AgentCore
+from tmrl_agent.events import ChunkResult, ControllerMode, ControllerView, EpisodeView, SentChunk
+from tmrl_agent.params import AgentConfig
+from tmrl_agent.requests import (
+    AskChunk,
+    AskFeatures,
+    ChunkAnswer,
+    Connection,
+    FailedAnswer,
+    FeaturesAnswer,
+)
+from tmrl_agent.testing import (
+    CHUNK_NS,
+    STEP_NS,
+    STEPS,
+    features_of,
+    made_end,
+    made_label,
+    made_reply,
+)
+from tmrl_agent.transitions import Record, TransitionBuilder
+from tmrl_common.testing import FakeClock
+from tmrl_common.types import Outcome, SteeringSource
+
+CONFIG = {
+    "robot": "widowx",
+    "session": "run",
+    "run_dir": "runs/run",
+    "server": "tcp://127.0.0.1:1",
+    "proprio_fields": ("tool_x",),
+    "context_objects": ("carrot.x",),
+    "lock_step": True,
+}
+CAPS = ControllerView(ControllerMode.POLICY, sigma_cap=0.5, z_cap=2.0)
+
+
+class World:
+    """Feeds a core, and keeps what it decided."""
+
+    def __init__(self, last_episode=0, next_sequence=1, **changes):
+        self.clock = FakeClock()
+        builder = TransitionBuilder("widowx", "run", next_sequence, {}, lambda _: None)
+        self.core = AgentCore(AgentConfig(**CONFIG | changes), self.clock, builder, last_episode)
+        self.asked, self.sent, self.written = [], [], []
+        self.disk_is_full = False
+        self.sequence = 0
+        self.do(self.core.on_answer(Connection("", "policy")))
+
+    def do(self, decisions):
+        for decision in decisions:
+            if isinstance(decision, SentChunk):
+                self.sent.append(decision)
+            elif isinstance(decision, Record):
+                self.write(decision)
+            else:
+                self.asked.append(decision)
+
+    def write(self, record):
+        if self.disk_is_full:
+            self.do(self.core.on_write_failed("no room left"))
+        else:
+            self.written.append(record)
+            self.do(self.core.on_written())
+
+    @property
+    def transitions(self):
+        return [t for record in self.written for t in record.transitions]
+
+    def see(self, sequence, *, objects=True):
+        """The world shows the state of that number; stamps count control steps."""
+        self.sequence = sequence
+        stamp_ns, now_s = sequence * STEP_NS, self.clock.now_s()
+        if objects:
+            self.do(self.core.on_objects(Reading(stamp_ns, now_s, {"carrot.x": 0.1 * sequence})))
+        values = {"tool_x": float(sequence)}
+        self.do(self.core.on_arm(ArmReading(stamp_ns, now_s, values, sequence)))
+
+    def run(self, episode=1, first=0, time_limit_ns=0):
+        self.do(self.core.on_controller(CAPS))
+        view = EpisodeView(
+            episode,
+            running=True,
+            first_arm_state_sequence=first,
+            started_ns=first * STEP_NS,
+            time_limit_ns=time_limit_ns,
+        )
+        self.do(self.core.on_episode(view))
+
+    def leave(self, episode=1):
+        self.do(self.core.on_episode(EpisodeView(episode, running=False)))
+
+    def answer(self, number=None):
+        asked = self.asked[-1]
+        if isinstance(asked, AskFeatures):
+            answer = FeaturesAnswer(asked.request, features_of(number))
+        else:
+            answer = ChunkAnswer(asked.request, made_reply(number), 0.02)
+        self.do(self.core.on_answer(answer))
+
+    def end(self, chunk, steps=STEPS, result=ChunkResult.COMPLETED, code=""):
+        last = self.sent[-1]
+        self.do(self.core.on_outcome(made_end(last.sequence, chunk, steps, result, code)))
+
+    def play(self, chunks, first=0):
+        """Runs whole chunks, from the observation `first * STEPS` on."""
+        for chunk in range(first, first + chunks):
+            self.see(chunk * STEPS)
+            self.answer(chunk)
+            self.see((chunk + 1) * STEPS)
+            self.end(chunk)
+
+
+@pytest.fixture
+def world():
+    made = World()
+    made.run()
+    return made
+
+
+def test_a_running_episode_alternates_between_asking_sending_and_waiting(world):
+    world.play(3)
+    assert [type(a) for a in world.asked] == [AskChunk] * 4
+    assert [(s.chunk, s.sequence) for s in world.sent] == [(0, 1), (1, 2), (2, 3)]
+    assert [s.arm_state_sequence for s in world.sent] == [0, 5, 10]
+    assert [t.chunk for t in world.transitions] == [0, 1], "the newest is held back"
+
+
+def test_nothing_is_asked_before_an_episode_runs():
+    world = World()
+    world.do(world.core.on_controller(CAPS))
+    world.see(0)
+    assert world.asked == []
+
+
+def test_nothing_is_asked_without_the_controllers_caps():
+    world = World()
+    world.do(world.core.on_episode(EpisodeView(1, running=True)))
+    world.see(0)
+    assert world.asked == []
+    world.clock.advance(10.0)
+    world.do(world.core.advance())
+    world.clock.advance(10.0)
+    assert "controller/status" in world.core.reason
+
+
+@pytest.mark.parametrize("mode", [m for m in ControllerMode if m is not ControllerMode.POLICY])
+def test_nothing_is_asked_while_the_controller_would_not_drive(mode):
+    world = World()
+    world.run()
+    world.do(world.core.on_controller(ControllerView(mode, 0.5, 2.0)))
+    world.see(0)
+    assert world.asked == []
+
+
+def test_a_chunk_that_comes_after_a_hold_is_not_sent(world):
+    world.see(0)
+    world.do(world.core.on_controller(ControllerView(ControllerMode.HOLD, 0.5, 2.0)))
+    world.answer(0)
+    assert world.sent == []
+
+
+def test_observations_of_the_scene_before_the_reset_are_not_used():
+    world = World()
+    world.see(3)
+    world.run(first=7)
+    assert world.asked == []
+    world.see(7)
+    assert world.asked[-1].observation.arm_state_sequence == 7
+
+
+def test_the_next_observation_is_the_one_after_the_last_step(world):
+    world.see(0)
+    world.answer(0)
+    world.see(3)
+    world.end(0)
+    assert len(world.asked) == 1, "state 3 lies before the end of the chunk at state 5"
+    world.see(5)
+    assert world.asked[-1].observation.arm_state_sequence == 5
+
+
+def test_lock_step_joins_only_parts_of_one_stamp(world):
+    world.see(0, objects=False)
+    assert world.asked == []
+    world.do(world.core.on_objects(Reading(0, 0.0, {"carrot.x": 0.5})))
+    np.testing.assert_array_equal(world.asked[0].observation.context, np.float32([0.5]))
+
+
+def test_the_controllers_caps_travel_with_the_request(world):
+    world.see(0)
+    limits = world.asked[0].limits
+    assert (limits.sigma_cap, limits.z_cap) == (CAPS.sigma_cap, CAPS.z_cap)
+
+
+PHASES = [
+    ("", SteeringSource.UNIFORM),
+    ("starting", SteeringSource.UNIFORM),
+    ("warmup", SteeringSource.UNIFORM),
+    ("training", SteeringSource.ACTOR),
+    ("base", SteeringSource.BASE),
+]
+
+
+@pytest.mark.parametrize(("phase", "source"), PHASES)
+def test_the_learner_says_who_steers(world, phase, source):
+    world.do(world.core.on_learner(phase))
+    world.see(0)
+    assert world.asked[0].source is source
+
+
+def test_the_same_chunk_of_the_same_session_has_the_same_seed():
+    seeds = []
+    for seed in (1, 1, 2):
+        world = World(seed=seed)
+        world.run()
+        world.play(2)
+        seeds.append([a.seed for a in world.asked])
+    assert seeds[0] == seeds[1]
+    assert seeds[0] != seeds[2]
+    assert len(set(seeds[0])) == len(seeds[0])
+
+
+def test_after_the_time_limit_no_chunk_is_asked_but_the_last_observation_is_encoded():
+    world = World()
+    world.run(time_limit_ns=2 * CHUNK_NS)
+    world.play(2)
+    assert isinstance(world.asked[-1], AskFeatures)
+    world.answer(2)
+    world.do(world.core.on_label(made_label(1, Outcome.TIMEOUT, 2.0)))
+    last = world.transitions[-1]
+    assert last.truncated
+    assert last.next_features[0] == 2
+
+
+def test_the_last_observation_is_kept_although_the_scene_is_reset_before_it_is_needed(world):
+    world.play(1)
+    world.leave()
+    world.answer(1)
+    world.see(100)
+    world.do(world.core.on_label(made_label(1, Outcome.SUCCESS, 1.0)))
+    assert world.transitions[-1].terminated
+    assert world.transitions[-1].next_features[0] == 1
+
+
+def test_the_next_episode_begins_after_the_last_observation_of_the_one_before_was_encoded(world):
+    world.play(1)
+    world.do(world.core.on_answer(FailedAnswer(world.asked[-1].request, "silent")))
+    world.do(world.core.on_label(made_label(1, Outcome.FAILURE, 1.0)))
+    world.see(50)
+    world.run(episode=2, first=50)
+    world.clock.advance(1.0)
+    world.do(world.core.advance())
+    asked = world.asked[-1]
+    assert isinstance(asked, AskFeatures)
+    assert asked.observation.arm_state_sequence == STEPS
+    world.answer(1)
+    assert world.transitions[-1].truncated
+    assert isinstance(world.asked[-1], AskChunk)
+    assert world.asked[-1].observation.arm_state_sequence == 50
+
+
+def test_an_end_that_was_never_seen_is_aborted_once_the_next_episode_begins(world):
+    world.see(0)
+    world.answer(0)
+    world.end(0)
+    world.do(world.core.on_label(made_label(1, Outcome.TIMEOUT, 1.0)))
+    world.see(50)
+    world.run(episode=2, first=50)
+    assert world.transitions[-1].aborted
+    assert world.transitions[-1].episode_outcome is Outcome.TIMEOUT
+
+
+def test_an_end_that_was_never_seen_is_aborted_after_a_while_when_no_episode_follows(world):
+    world.see(0)
+    world.answer(0)
+    world.end(0)
+    world.leave()
+    world.do(world.core.on_label(made_label(1, Outcome.TIMEOUT, 1.0)))
+    world.clock.advance(6.0)
+    world.do(world.core.advance())
+    assert world.transitions[-1].aborted
+
+
+def test_what_follows_a_takeover_is_not_taken_for_the_end_of_the_chunk(world):
+    world.see(0)
+    world.answer(0)
+    world.do(world.core.on_controller(ControllerView(ControllerMode.TELEOP, 0.5, 2.0)))
+    world.see(3)
+    world.do(world.core.on_outcome(made_end(1, 0, 3, ChunkResult.PREEMPTED, "teleop")))
+    assert isinstance(world.asked[-1], AskFeatures)
+    assert world.asked[-1].observation.arm_state_sequence == 3
+    world.see(40)
+    world.do(world.core.on_controller(CAPS))
+    world.answer(3)
+    assert world.asked[-1].observation.arm_state_sequence == 40
+    world.answer(8)
+    world.see(45)
+    world.end(1)
+    assert world.transitions[0].next_features[0] == 3
+
+
+def test_a_refused_chunk_is_asked_again_within_the_controllers_caps():
+    world = World(request_sigma_cap=1.0, request_z_cap=9.0)
+    world.run()
+    world.see(0)
+    assert (world.asked[0].limits.sigma_cap, world.asked[0].limits.z_cap) == (1.0, 9.0)
+    world.answer(0)
+    world.end(0, steps=0, result=ChunkResult.REFUSED, code="sigma_above_cap")
+    limits = world.asked[1].limits
+    assert (limits.sigma_cap, limits.z_cap) == (CAPS.sigma_cap, CAPS.z_cap)
+    assert world.asked[1].seed != world.asked[0].seed
+    world.answer(0)
+    assert [(s.chunk, s.sequence) for s in world.sent] == [(0, 1), (0, 2)]
+    assert world.core.reason == ""
+
+
+def refuse_for_good(world):
+    world.see(0)
+    for _ in range(4):
+        world.answer(0)
+        world.end(0, steps=0, result=ChunkResult.REFUSED, code="z_above_cap")
+
+
+def test_too_many_refusals_stop_the_asking_and_are_reported(world):
+    refuse_for_good(world)
+    assert len(world.asked) == 4
+    assert "z_above_cap" in world.core.reason
+    assert world.transitions == []
+
+
+@pytest.mark.parametrize("change", ["caps", "episode"])
+def test_after_refusals_something_has_to_change(world, change):
+    refuse_for_good(world)
+    if change == "caps":
+        world.do(world.core.on_controller(ControllerView(ControllerMode.POLICY, 1.0, 5.0)))
+    else:
+        world.run(episode=2, first=0)
+    assert len(world.asked) == 5
+    assert world.core.reason == ""
+
+
+def test_a_silent_server_is_asked_again_after_growing_pauses(world):
+    world.see(0)
+    pauses = []
+    for _ in range(4):
+        world.do(world.core.on_answer(FailedAnswer(world.asked[-1].request, "no answer")))
+        assert world.core.reason == "no answer"
+        count, waited = len(world.asked), 0.0
+        while len(world.asked) == count:
+            world.clock.advance(0.05)
+            waited += 0.05
+            world.do(world.core.advance())
+        pauses.append(waited)
+    assert pauses == pytest.approx([0.25, 0.5, 1.0, 2.0], abs=0.06)
+    assert world.sent == []
+    world.answer(0)
+    assert world.core.reason == ""
+    assert len(world.sent) == 1
+
+
+def test_an_answer_to_a_question_of_an_earlier_episode_is_dropped(world):
+    world.see(0)
+    world.do(world.core.on_label(made_label(1, Outcome.ABORTED, 0.0)))
+    world.see(20)
+    world.run(episode=2, first=20)
+    stale = world.asked[0].request
+    world.do(world.core.on_answer(ChunkAnswer(stale, made_reply(0), 0.02)))
+    assert world.sent == []
+    world.answer(4)
+    assert [(s.episode, s.arm_state_sequence) for s in world.sent] == [(2, 20)]
+
+
+def test_a_full_disk_stops_the_asking_and_everything_is_written_in_order_later(world):
+    world.disk_is_full = True
+    world.play(2)
+    world.see(2 * STEPS)
+    assert len(world.asked) == 2, "nothing is begun that could not be kept"
+    assert world.core.reason == "no room left"
+    world.do(world.core.on_label(made_label(1, Outcome.FAILURE, 2.0)))
+    assert world.written == []
+    world.disk_is_full = False
+    world.clock.advance(60.0)
+    world.do(world.core.advance())
+    world.answer(2)
+    assert [t.sequence for t in world.transitions] == [1, 2]
+    assert world.transitions[-1].episode_outcome is Outcome.FAILURE
+    assert world.core.reason == ""
+
+
+def test_an_episode_from_before_a_restart_is_not_joined_but_the_next_one_is():
+    world = World(last_episode=4, next_sequence=71)
+    world.run(episode=4)
+    world.see(0)
+    assert world.asked == []
+    world.clock.advance(1.0)
+    world.do(world.core.advance())
+    world.clock.advance(6.0)
+    assert "began before this agent" in world.core.reason
+    world.run(episode=5)
+    world.play(2)
+    assert world.transitions[0].sequence == 71
+
+
+def test_a_missing_outcome_is_reported(world):
+    world.see(0)
+    world.answer(0)
+    world.do(world.core.advance())
+    assert world.core.reason == ""
+    world.clock.advance(6.0)
+    assert "no outcome yet" in world.core.reason
+
+
+def test_what_was_held_back_is_handed_out_at_the_end(world):
+    world.play(2)
+    (record,) = world.core.close()
+    assert [t.chunk for t in record.transitions] == [1]
+    assert record.transitions[0].aborted

@@ -1,0 +1,85 @@
+"""What the agent listens to: each topic with its conversion and the method of the core it feeds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sensor_msgs.msg import Image
+
+from tmrl_agent import messages
+from tmrl_agent.core import AgentCore, Decision
+from tmrl_agent.params import AgentConfig
+from tmrl_msgs import msg
+from tmrl_ros import qos
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic to subscribe to.
+
+    Attributes:
+        kind: Class of its messages.
+        name: Relative name.
+        profile: Quality of service.
+        handle: Takes a message and returns what follows from it; raises ValueError for a message
+            that contradicts itself.
+    """
+
+    kind: type
+    name: str
+    profile: Any
+    handle: Callable[[Any], list[Decision]]
+
+
+def topics(
+    core: AgentCore, config: AgentConfig, epoch: str, now_s: Callable[[], float]
+) -> list[Topic]:
+    """Every topic that the agent subscribes to.
+
+    Args:
+        core: Is fed.
+        config: Names cameras and session; messages of other sessions are passed over.
+        epoch: Of this agent; outcomes of the chunks of other ones are passed over.
+        now_s: Steady time.
+    """
+
+    def on_objects(message: msg.ObjectPoses) -> list[Decision]:
+        return core.on_objects(messages.objects_reading(message, now_s()))
+
+    def on_arm(message: msg.ArmState) -> list[Decision]:
+        return core.on_arm(messages.arm_reading(message, now_s()))
+
+    def on_image(camera: str, message: Image) -> list[Decision]:
+        return core.on_image(camera, messages.image_reading(message, now_s()))
+
+    def on_controller(message: msg.ControllerStatus) -> list[Decision]:
+        return core.on_controller(messages.controller_view(message))
+
+    def on_outcome(message: msg.ChunkOutcome) -> list[Decision]:
+        ours = message.agent_epoch == epoch
+        return core.on_outcome(messages.chunk_end(message)) if ours else []
+
+    def on_label(message: msg.EpisodeOutcome) -> list[Decision]:
+        ours = message.session == config.session
+        return core.on_label(messages.episode_label(message)) if ours else []
+
+    def on_episode(message: msg.EpisodeState) -> list[Decision]:
+        ours = message.session == config.session
+        return core.on_episode(messages.episode_view(message)) if ours else []
+
+    def on_learner(message: msg.LearnerStatus) -> list[Decision]:
+        return core.on_learner(message.phase) if message.session == config.session else []
+
+    return [
+        Topic(msg.ObjectPoses, "perception/objects", qos.STATE, on_objects),
+        Topic(msg.ArmState, "arm/state", qos.STATE, on_arm),
+        Topic(msg.ControllerStatus, "controller/status", qos.STATUS, on_controller),
+        Topic(msg.ChunkOutcome, "controller/outcome", qos.EVENT, on_outcome),
+        Topic(msg.EpisodeOutcome, "episode/outcome", qos.LABELS, on_label),
+        Topic(msg.EpisodeState, "episode/state", qos.STATUS, on_episode),
+        Topic(msg.LearnerStatus, "learner/status", qos.STATUS, on_learner),
+        *(
+            Topic(Image, f"camera/{name}/image", qos.IMAGE, lambda m, name=name: on_image(name, m))
+            for name in config.cameras
+        ),
+    ]
