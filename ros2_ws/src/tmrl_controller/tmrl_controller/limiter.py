@@ -9,6 +9,7 @@ the box, and the lead is approached at the allowed speed.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,12 +85,12 @@ class MotionLimits:
                 "each minimum below its maximum"
             )
 
-    @property
+    @cached_property
     def low_m(self) -> Vector:
         """Lower corner of the box, shape (3,), m."""
         return np.array(self.workspace_box[0::2], dtype=np.float64)
 
-    @property
+    @cached_property
     def high_m(self) -> Vector:
         """Upper corner of the box, shape (3,), m."""
         return np.array(self.workspace_box[1::2], dtype=np.float64)
