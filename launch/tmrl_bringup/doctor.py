@@ -13,6 +13,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from tmrl_bringup.checks import repository_root
+
 _FREE_GIB = 2.0
 _POLICY_CALLS = 20
 
@@ -73,7 +75,7 @@ def check_policy() -> Finding:
     from tmrl_policies.flow_checkpoint import load_flow_policy
 
     torch.set_num_threads(1)
-    policy = load_flow_policy(Path("policies/checkpoints/widowx_sim/csp")).policy
+    policy = load_flow_policy(repository_root() / "policies/checkpoints/widowx_sim/csp").policy
     sizes = policy.config
     inputs = (
         torch.zeros(1, sizes.proprio_dim),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tmrl_bringup.checks import repository_root
 from tmrl_bringup.rig import Rig, RigError, nearest
 
 METHODS = ("tmrl", "dsrl", "base")
@@ -49,6 +50,10 @@ class SessionOptions:
     def apply(self, rig: Rig) -> Rig:
         """The rig with this session's values in every part that needs them."""
         endpoint = rig.parts["policy_server"]["bind"]
+        checkpoint = Path(rig.parts["policy_server"]["checkpoint"])
+        if self.method == "dsrl":
+            # DSRL steers plain behaviour cloning, which is trained beside the smoothed policy.
+            checkpoint = checkpoint.with_name("bc")
         common = {"session": self.session, "run_dir": str(self.run_dir)}
         overrides: dict[str, Any] = {
             **{f"agent.{key}": value for key, value in common.items()},
@@ -64,5 +69,6 @@ class SessionOptions:
             "learning.seed": self.seed,
             "learning.server": endpoint,
             "policy_server.method": self.method,
+            "policy_server.checkpoint": str(repository_root() / checkpoint),
         }
         return rig.with_overrides(overrides)

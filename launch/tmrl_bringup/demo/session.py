@@ -85,9 +85,6 @@ def resolve_rig(options: DemoOptions, run_dir: Path) -> Rig:
         max_episodes=options.episodes,
     )
     rig = load(RIG).with_overrides({"policy_server.bind": f"tcp://127.0.0.1:{free_port()}"})
-    if options.method != "tmrl":
-        checkpoint = {"dsrl": "bc", "base": "csp"}[options.method]
-        rig = rig.with_overrides({"policy_server.checkpoint": checkpoint})
     return session.apply(rig).with_overrides(parse_overrides(options.overrides))
 
 
