@@ -12,7 +12,7 @@ HOME_TOOL_POSITION_M = (0.25, 0.0, 0.15)
 
 OBJECT_LOW_M = (0.19, -0.10)
 OBJECT_HIGH_M = (0.36, 0.20)
-DOWNSTREAM_CENTRE_M = {"carrot": (0.23, -0.02), "sausage": (0.32, 0.13)}
+DOWNSTREAM_CENTRE_M = {"carrot": (0.22, 0.17), "sausage": (0.30, 0.05)}
 DOWNSTREAM_SPREAD_M = 0.02
 
 # Objects are 70 mm long (x), 28 mm wide (y) and lie within 0.1 rad of the x axis. An open gripper
