@@ -11,13 +11,16 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
     ],
-    install_requires=["mujoco==4.0.0", "numpy", "tqdm"],
+    install_requires=["mujoco==4.0.0", "numpy", "pillow", "tqdm"],
     zip_safe=False,
     maintainer="TMRL maintainers",
     maintainer_email="maintainers@tmrl-ros.org",
     description="A simulated WidowX 250 cell on MuJoCo.",
     license="Apache-2.0",
     entry_points={
-        "console_scripts": ["demonstrations = tmrl_sim.demonstrations:main"],
+        "console_scripts": [
+            "demonstrations = tmrl_sim.demonstrations:main",
+            "sim = tmrl_sim.node:main",
+        ],
     },
 )

@@ -23,7 +23,7 @@ def never(_cell: "LoopbackCell") -> frozenset[str]:
 
 
 def in_pot_after(steps: int, name: str) -> Outcome:
-    """Object `name` is in the pot from the given number of steps after the reset on."""
+    """Object `name` is in the pot from the given number of commands after the reset on."""
 
     def outcome(cell: "LoopbackCell") -> frozenset[str]:
         return frozenset({name}) if cell.steps >= steps else frozenset()
@@ -38,7 +38,7 @@ class LoopbackCell:
         """Choose what is in the pot, as a function of this cell."""
         self._outcome = outcome
         self.steps = 0
-        """Control steps since the reset."""
+        """Commands since the reset."""
         self.commands: list[tuple[Array, Array, float, float]] = []
         """Every command since the reset: position, quaternion, opening, duration."""
         self._time_s = 0.0
@@ -68,14 +68,14 @@ class LoopbackCell:
         }
         return self.readings()
 
-    def step(
+    def command(
         self,
         position_m: Array,
         quaternion_wxyz: Array,
         gripper_opening: float,
         duration_s: float = 0.2,
-    ) -> ArmReadings:
-        """Be at the target pose `duration_s` later; see `WidowXCell.step`.
+    ) -> None:
+        """Be at the target pose; see `WidowXCell.command`.
 
         Raises:
             ValueError: A value is not finite, or the opening lies outside of 0 to 1.
@@ -87,10 +87,27 @@ class LoopbackCell:
         self._position_m = np.array(position_m, dtype=np.float64)
         self._quaternion = np.array(quaternion_wxyz, dtype=np.float64)
         self._opening = float(gripper_opening)
-        self._time_s += duration_s
         self.steps += 1
         self.commands.append((self._position_m, self._quaternion, self._opening, float(duration_s)))
+
+    def hold(self) -> None:
+        """Nothing to do: the arm is where it was told to be."""
+
+    def advance(self, duration_s: float) -> ArmReadings:
+        """Let `duration_s` [s] pass."""
+        self._time_s += duration_s
         return self.readings()
+
+    def step(
+        self,
+        position_m: Array,
+        quaternion_wxyz: Array,
+        gripper_opening: float,
+        duration_s: float = 0.2,
+    ) -> ArmReadings:
+        """`command`, then `advance` by the same duration; see both."""
+        self.command(position_m, quaternion_wxyz, gripper_opening, duration_s)
+        return self.advance(duration_s)
 
     def readings(self) -> ArmReadings:
         """The arm's state now."""

@@ -58,6 +58,24 @@ class Cell(Protocol):
         """Move the tool to a pose in the base frame, arriving after `duration_s`."""
         ...
 
+    def command(
+        self,
+        position_m: Array,
+        quaternion_wxyz: Array,
+        gripper_opening: float,
+        duration_s: float = 0.2,
+    ) -> None:
+        """Set a new target, to be reached `duration_s` later; raises ValueError on a bad one."""
+        ...
+
+    def hold(self) -> None:
+        """Drop the target and stay where the arm is."""
+        ...
+
+    def advance(self, duration_s: float) -> ArmReadings:
+        """Let time pass."""
+        ...
+
     def readings(self) -> ArmReadings:
         """The arm's state now."""
         ...

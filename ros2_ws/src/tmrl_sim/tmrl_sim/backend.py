@@ -1,0 +1,13 @@
+"""Makes the cell that a configuration asks for."""
+
+from tmrl_sim.cell import WidowXCell
+from tmrl_sim.loopback import LoopbackCell, in_pot_after, never
+from tmrl_sim.params import Backend, SimConfig
+
+
+def make_cell(config: SimConfig) -> WidowXCell | LoopbackCell:
+    """A new cell; it wants a reset before anything else."""
+    if config.backend == Backend.MUJOCO:
+        return WidowXCell()
+    commands = config.loopback_success_commands
+    return LoopbackCell(in_pot_after(commands, config.target) if commands else never)

@@ -1,0 +1,177 @@
+"""The simulated world as its clients see it: simulated time, numbered states, commands, resets.
+
+There is no wall clock in here: whoever calls decides when a tick is due. Not safe to share between
+threads.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tmrl_sim.commands import Command, CommandMode
+from tmrl_sim.kinematics import TOOL_DOWN_WXYZ
+from tmrl_sim.layouts import HOME_TOOL_POSITION_M, downstream_layout, pretraining_layout
+from tmrl_sim.params import LayoutName, SimConfig
+from tmrl_sim.readings import ArmReadings, Cell, ObjectPose
+
+_LIFT_S = 1.0
+_HOMING_S = 2.0
+_DRAW_LAYOUT = {
+    LayoutName.DOWNSTREAM: downstream_layout,
+    LayoutName.PRETRAINING: pretraining_layout,
+}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Everything that is published about one instant.
+
+    Attributes:
+        sequence: Counts up by one with each measurement.
+        stamp_ns: Simulated time since the start of the process, ns; resets do not turn it back.
+        arm: State of the arm; its own time counts from the reset.
+        objects: Pose of every object by name.
+        in_pot: Names of the objects in the pot.
+        success: Whether the target lies in the pot and the gripper is open.
+        fault: Why the last command was refused; empty while healthy.
+    """
+
+    sequence: int
+    stamp_ns: int
+    arm: ArmReadings
+    objects: dict[str, ObjectPose]
+    in_pot: frozenset[str]
+    success: bool
+    fault: str
+
+
+class SimCore:
+    """Advances a cell on commands (lock-step) or on ticks (paced) and numbers what it measures."""
+
+    def __init__(self, config: SimConfig, cell: Cell) -> None:
+        """Put the cell into its first layout.
+
+        Args:
+            config: Pace, layout and target.
+            cell: Belongs to this core from now on.
+        """
+        self._config = config
+        self._cell = cell
+        self._period_ns = _nanoseconds(config.control_period_s)
+        self._tick_ns = _nanoseconds(1.0 / config.tick_rate_hz)
+        self._time_ns = 0
+        self._expires_ns: int | None = None
+        self._fault = ""
+        self._sequence = 0
+        self.newest = self.reset(config.seed)
+        """The last measurement."""
+
+    def reset(self, seed: int) -> Measurement:
+        """Lay the objects out anew and put the arm at its start.
+
+        It takes one control period of simulated time, so that no two scenes share a stamp.
+
+        Args:
+            seed: Of the layout.
+
+        Raises:
+            UnreachableTargetError: The arm cannot reach the start; nothing has changed.
+        """
+        draw = _DRAW_LAYOUT[LayoutName(self._config.layout)]
+        self._cell.reset(draw(np.random.default_rng(seed)))
+        self._time_ns += self._period_ns
+        self._clear()
+        return self._measure()
+
+    def home(self) -> Measurement:
+        """Lift the tool and bring it to its rest pose, gripper as it is; this takes 3 s.
+
+        Raises:
+            UnreachableTargetError: The tool cannot be lifted where it is; it has not moved.
+        """
+        arm = self._cell.readings()
+        x_m, y_m, z_m = arm.tool_position_m
+        lifted_m = np.array((x_m, y_m, max(z_m, HOME_TOOL_POSITION_M[2])))
+        for target_m, duration_s in (
+            (lifted_m, _LIFT_S),
+            (np.array(HOME_TOOL_POSITION_M), _HOMING_S),
+        ):
+            self._cell.command(target_m, TOOL_DOWN_WXYZ, arm.gripper_commanded, duration_s)
+            self._advance(_nanoseconds(duration_s))
+        self._clear()
+        return self._measure()
+
+    def command(self, command: Command) -> Measurement | None:
+        """Take a command in.
+
+        In lock-step the world then advances by one control period, except after a hold. A refused
+        command leaves the arm holding and a fault in every measurement until a valid movement,
+        `home` or `reset`.
+
+        Returns:
+            What was measured; None where nothing is to be told before the next tick or command.
+        """
+        try:
+            command.check(self._config.robot)
+            if command.mode == CommandMode.HOLD:
+                self._stop()
+                return None
+            self._cell.command(
+                command.position_m,
+                command.quaternion_wxyz,
+                command.gripper_opening,
+                command.duration_s,
+            )
+        except ValueError as error:
+            self._refuse(command, error)
+        else:
+            self._fault = ""
+            self._expires_ns = self._time_ns + _nanoseconds(command.valid_for_s)
+        if self._config.lock_step:
+            self._advance(self._period_ns)
+        elif not self._fault:
+            return None
+        return self._measure()
+
+    def tick(self) -> Measurement:
+        """Paced: let one tick of simulated time pass; an expired command ends in a hold."""
+        if self._expires_ns is not None and self._time_ns + self._tick_ns > self._expires_ns:
+            self._stop()
+        self._advance(self._tick_ns)
+        return self._measure()
+
+    def _refuse(self, command: Command, error: ValueError) -> None:
+        self._stop()
+        self._fault = (
+            f"command {command.sequence} was refused: {error}. The arm holds until a valid "
+            "command, arm/home or scene/reset"
+        )
+
+    def _stop(self) -> None:
+        self._cell.hold()
+        self._expires_ns = None
+
+    def _clear(self) -> None:
+        self._fault = ""
+        self._expires_ns = None
+
+    def _advance(self, duration_ns: int) -> None:
+        self._cell.advance(duration_ns * 1e-9)
+        self._time_ns += duration_ns
+
+    def _measure(self) -> Measurement:
+        self._sequence += 1
+        self.newest = Measurement(
+            sequence=self._sequence,
+            stamp_ns=self._time_ns,
+            arm=self._cell.readings(),
+            objects=self._cell.object_poses(),
+            in_pot=self._cell.objects_in_pot(),
+            success=self._cell.success(self._config.target),
+            fault=self._fault,
+        )
+        return self.newest
+
+
+def _nanoseconds(seconds: float) -> int:
+    return round(seconds * 1e9)

@@ -1,0 +1,111 @@
+"""The messages of the simulation, made once and filled anew for each measurement.
+
+Their arrays are filled through the buffer protocol, and all share one stamp: a step costs no more
+than the assignments.
+"""
+
+import array
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Pose
+from numpy.typing import NDArray
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Image
+
+from tmrl_msgs.msg import ArmCommand, ArmState, ObjectPoses, SuccessDetection
+from tmrl_ros.conversion import to_uint8_field
+from tmrl_sim.commands import Command
+from tmrl_sim.core import Measurement
+from tmrl_sim.kinematics import ARM_JOINTS
+from tmrl_sim.layouts import OBJECTS
+from tmrl_sim.params import SimConfig
+
+Array = NDArray[np.float64]
+
+_NANO = 1_000_000_000
+
+
+class MeasurementMessages:
+    """The messages about one measurement.
+
+    Attributes:
+        clock: For /clock.
+        objects: For perception/objects.
+        success: For task/success.
+        arm_state: For arm/state.
+    """
+
+    def __init__(self, config: SimConfig) -> None:
+        """Fill in what never changes."""
+        self._stamp = Time()
+        self.clock = Clock(clock=self._stamp)
+        self.objects = ObjectPoses(
+            robot=config.robot, names=list(OBJECTS), poses=[Pose() for _ in OBJECTS]
+        )
+        self.success = SuccessDetection(robot=config.robot, confidence=1.0, ground_truth=True)
+        self.arm_state = ArmState(robot=config.robot, joint_names=list(ARM_JOINTS))
+        for message in (self.objects, self.success, self.arm_state):
+            message.header.frame_id = config.base_frame
+            message.header.stamp = self._stamp
+
+    def fill(self, measurement: Measurement) -> None:
+        """Make every message say what was measured."""
+        self._stamp.sec, self._stamp.nanosec = divmod(measurement.stamp_ns, _NANO)
+        for name, pose in zip(OBJECTS, self.objects.poses, strict=True):
+            found = measurement.objects[name]
+            _fill_pose(pose, found.position_m, found.quaternion_wxyz)
+        self.success.success = measurement.success
+        self.success.detail = _pot_detail(measurement.in_pot)
+        arm, state = measurement.arm, self.arm_state
+        state.sequence = measurement.sequence
+        state.joint_position = array.array("d", arm.joint_position_rad.tobytes())
+        state.joint_velocity = array.array("d", arm.joint_velocity_rad_s.tobytes())
+        _fill_pose(state.x_base_tool, arm.tool_position_m, arm.tool_quaternion_wxyz)
+        state.gripper_opening = arm.gripper_opening
+        state.gripper_command = arm.gripper_commanded
+        state.fault = measurement.fault
+
+    def image(self, camera: str, pixels: NDArray[np.uint8]) -> Image:
+        """A picture with the stamp of the last measurement.
+
+        Args:
+            camera: Its name, for the frame.
+            pixels: Shape (height, width, 3), uint8, RGB.
+        """
+        height, width, _ = pixels.shape
+        message = Image(
+            height=height,
+            width=width,
+            encoding="rgb8",
+            step=3 * width,
+            data=to_uint8_field(pixels),
+        )
+        message.header.stamp = self._stamp
+        message.header.frame_id = f"{self.arm_state.robot}/{camera}"
+        return message
+
+
+def to_command(message: ArmCommand) -> Command:
+    """A setpoint as it arrived, unchecked."""
+    p, q = message.x_base_tool.position, message.x_base_tool.orientation
+    return Command(
+        robot=message.robot,
+        sequence=message.sequence,
+        mode=message.mode,
+        position_m=np.array((p.x, p.y, p.z)),
+        quaternion_wxyz=np.array((q.w, q.x, q.y, q.z)),
+        gripper_opening=message.gripper_opening,
+        duration_s=message.duration_s,
+        valid_for_s=message.valid_for_s,
+    )
+
+
+def _fill_pose(pose: Pose, position_m: Array, quaternion_wxyz: Array) -> None:
+    p, q = pose.position, pose.orientation
+    p.x, p.y, p.z = position_m.tolist()
+    q.w, q.x, q.y, q.z = quaternion_wxyz.tolist()
+
+
+def _pot_detail(in_pot: frozenset[str]) -> str:
+    return f"{' and '.join(sorted(in_pot)) or 'nothing'} in pot"

@@ -1,0 +1,155 @@
+"""The ROS shell of the simulation: converts, calls the core, publishes what it measured."""
+
+import sys
+from pathlib import Path
+
+from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
+
+from tmrl_msgs.msg import ArmCommand, ArmState, EpisodeState, ObjectPoses, SuccessDetection
+from tmrl_msgs.srv import ResetScene
+from tmrl_ros import qos
+from tmrl_ros.node import TmrlNode
+from tmrl_ros.run import run_node
+from tmrl_sim.backend import make_cell
+from tmrl_sim.cell import WidowXCell
+from tmrl_sim.core import Measurement, SimCore
+from tmrl_sim.kinematics import UnreachableTargetError
+from tmrl_sim.messages import MeasurementMessages, to_command
+from tmrl_sim.params import SimConfig
+from tmrl_sim.trajectory import TrajectoryRecorder
+
+_REPEAT_PERIOD_S = 0.5
+
+
+class SimNode(TmrlNode[SimConfig]):
+    """Stands in for the driver of the arm, the object tracker and the success detector."""
+
+    def __init__(self) -> None:
+        """Declare parameters, topics and services, lay out the first scene and publish it.
+
+        Raises:
+            ParameterError: A parameter is unknown, missing or out of range.
+        """
+        super().__init__("sim", SimConfig)
+        # This node is the clock: following /clock itself would only cost a callback per step.
+        self.set_parameters([Parameter("use_sim_time", value=False)])
+        config = self.config
+        cell = make_cell(config)
+        self._physics = cell if isinstance(cell, WidowXCell) else None
+        self._core = SimCore(config, cell)
+        self._recorder = (
+            TrajectoryRecorder(Path(config.run_dir), config.control_period_s)
+            if config.run_dir and self._physics
+            else None
+        )
+        self._messages = MeasurementMessages(config)
+        self._clock_topic = self.create_publisher(Clock, "/clock", qos.STATE)
+        self._objects = self.create_publisher(ObjectPoses, "perception/objects", qos.STATE)
+        self._success = self.create_publisher(SuccessDetection, "task/success", qos.EVENT)
+        self._arm_state = self.create_publisher(ArmState, "arm/state", qos.STATE)
+        self._images = {
+            camera: self.create_publisher(Image, f"camera/{camera}/image", qos.IMAGE)
+            for camera in (config.cameras if self._physics else ())
+        }
+        self._next_image_ns = 0
+        self.create_subscription(ArmCommand, "arm/command", self._on_command, qos.STATE)
+        self.create_subscription(EpisodeState, "episode/state", self._on_episode, qos.STATUS)
+        self.create_service(Trigger, "arm/home", self._on_home)
+        self.create_service(ResetScene, "scene/reset", self._on_reset)
+        self._repeated = 0
+        if config.lock_step:
+            self.create_timer(_REPEAT_PERIOD_S, self._repeat, clock=self.wall_clock)
+        else:
+            tick_period_s = 1.0 / (config.tick_rate_hz * config.real_time_factor)
+            self.create_timer(tick_period_s, self._tick, clock=self.wall_clock)
+        self._publish(self._core.newest)
+
+    def health(self) -> tuple[str, dict[str, str]]:
+        """The fault of the arm or of the recording, and how far the simulation has come."""
+        newest = self._core.newest
+        problem = newest.fault or (self._recorder.problem if self._recorder else "")
+        figures = {
+            "arm_state_sequence": str(newest.sequence),
+            "simulated_s": f"{newest.stamp_ns * 1e-9:.1f}",
+        }
+        return problem, figures
+
+    def _on_command(self, message: ArmCommand) -> None:
+        measurement = self._core.command(to_command(message))
+        if measurement is not None:
+            self._publish(measurement)
+
+    def _on_home(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        try:
+            self._publish(self._core.home())
+        except UnreachableTargetError as error:
+            response.success, response.message = False, f"cannot go home: {error}"
+            return response
+        response.success, response.message = True, "the arm is at its rest pose"
+        return response
+
+    def _on_reset(
+        self, request: ResetScene.Request, response: ResetScene.Response
+    ) -> ResetScene.Response:
+        try:
+            measurement = self._core.reset(request.seed)
+        except UnreachableTargetError as error:
+            response.success, response.message = False, f"cannot lay out this scene: {error}"
+            return response
+        if self._recorder:
+            self._recorder.on_reset()
+        self._publish(measurement)
+        response.success, response.message = True, f"scene {request.seed} is laid out"
+        response.arm_state_sequence = measurement.sequence
+        return response
+
+    def _on_episode(self, message: EpisodeState) -> None:
+        if self._recorder:
+            self._recorder.on_episode(
+                message.episode,
+                running=message.state == EpisodeState.RUNNING,
+                first_sequence=message.first_arm_state_sequence,
+            )
+
+    def _tick(self) -> None:
+        self._publish(self._core.tick())
+
+    def _repeat(self) -> None:
+        """While the world stands still, repeat the newest state for nodes that start late."""
+        sequence = self._core.newest.sequence
+        if sequence == self._repeated:
+            self._clock_topic.publish(self._messages.clock)
+            self._objects.publish(self._messages.objects)
+            self._arm_state.publish(self._messages.arm_state)
+        self._repeated = sequence
+
+    def _publish(self, measurement: Measurement) -> None:
+        """Publish what belongs to one instant, the arm's state last."""
+        messages = self._messages
+        messages.fill(measurement)
+        self._clock_topic.publish(messages.clock)
+        self._objects.publish(messages.objects)
+        self._success.publish(messages.success)
+        if self._physics:
+            self._publish_images(self._physics, measurement.stamp_ns)
+        if self._physics and self._recorder:
+            snapshot = self._physics.snapshot()
+            self._recorder.record(measurement.sequence, measurement.stamp_ns, snapshot)
+        self._arm_state.publish(messages.arm_state)
+
+    def _publish_images(self, cell: WidowXCell, stamp_ns: int) -> None:
+        if stamp_ns < self._next_image_ns:
+            return
+        self._next_image_ns = stamp_ns + round(1e9 / self.config.camera_rate_hz)
+        size = self.config.image_size_px
+        for camera, topic in self._images.items():
+            if topic.get_subscription_count():
+                topic.publish(self._messages.image(camera, cell.render(camera, size, size)))
+
+
+def main() -> None:
+    """Run the node until it is told to stop."""
+    sys.exit(run_node(SimNode))

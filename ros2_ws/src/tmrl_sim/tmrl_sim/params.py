@@ -1,0 +1,126 @@
+"""Configuration of the simulation's node."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isfinite
+
+from tmrl_common.config import nearest_name
+from tmrl_sim.cell import CAMERAS
+from tmrl_sim.layouts import OBJECTS
+
+PHYSICS_STEP_S = 0.005
+_MAX_REAL_TIME_FACTOR = 20.0
+
+
+class Backend(StrEnum):
+    """What moves the arm."""
+
+    MUJOCO = "mujoco"
+    """Physics with contacts, and cameras."""
+    LOOPBACK = "loopback"
+    """An arm that is at once where it was told to be; no physics, no cameras."""
+
+
+class LayoutName(StrEnum):
+    """From which distribution a reset draws the objects and the arm's start."""
+
+    DOWNSTREAM = "downstream"
+    """The task to be learned."""
+    PRETRAINING = "pretraining"
+    """That of the demonstrations."""
+
+
+@dataclass(frozen=True)
+class SimConfig:
+    """One simulated cell.
+
+    Attributes:
+        robot: Name of the arm; commands for another one are refused.
+        run_dir: Directory of the run; each episode's joint positions go to `trajectories/` in it.
+            Empty: nothing is stored.
+        backend: "mujoco", or "loopback" for tests of everything around the arm.
+        layout: "downstream" or "pretraining": where a reset puts objects and arm.
+        seed: Of the layout at the start, before the first reset.
+        target: Object that has to end in the pot.
+        real_time_factor: 0: lock-step, each command advances the world by one control period, as
+            fast as it can. From 1 on: the world advances by itself, so many times faster than wall
+            time; where the machine cannot keep up, simulated time passes more slowly.
+        control_period_s: Simulated time that a command of lock-step takes, s.
+        tick_rate_hz: States per second of simulated time when the world advances by itself, Hz.
+        cameras: Names of the cameras whose images are published, while somebody listens.
+        image_size_px: Width and height of the images, pixels.
+        camera_rate_hz: Images per second of simulated time, Hz.
+        loopback_success_commands: Loopback only: from this many commands after a reset on, the
+            target is in the pot. 0: never.
+    """
+
+    robot: str
+    run_dir: str = ""
+    backend: str = Backend.MUJOCO.value
+    layout: str = LayoutName.DOWNSTREAM.value
+    seed: int = 0
+    target: str = "sausage"
+    real_time_factor: float = 0.0
+    control_period_s: float = 0.2
+    tick_rate_hz: float = 50.0
+    cameras: tuple[str, ...] = CAMERAS
+    image_size_px: int = 224
+    camera_rate_hz: float = 5.0
+    loopback_success_commands: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be simulated.
+
+        Raises:
+            ValueError: A value is unknown or out of range; the text names it and what is valid.
+        """
+        if not self.robot:
+            raise ValueError("robot is empty; name the arm, for example widowx")
+        _check_name("backend", self.backend, [backend.value for backend in Backend])
+        _check_name("layout", self.layout, [layout.value for layout in LayoutName])
+        _check_name("target", self.target, list(OBJECTS))
+        for camera in self.cameras:
+            _check_name("cameras", camera, list(CAMERAS))
+        if self.seed < 0 or self.loopback_success_commands < 0:
+            raise ValueError(
+                f"seed is {self.seed} and loopback_success_commands "
+                f"{self.loopback_success_commands}; neither may be negative"
+            )
+        if not 16 <= self.image_size_px <= 960:
+            raise ValueError(f"image_size_px is {self.image_size_px}; it has to be 16 to 960")
+        factor = self.real_time_factor
+        if factor != 0.0 and not 1.0 <= factor <= _MAX_REAL_TIME_FACTOR:
+            raise ValueError(
+                f"real_time_factor is {factor}; choose 0 (lock-step, as fast as it can) or "
+                f"1 to {_MAX_REAL_TIME_FACTOR:g}"
+            )
+        if not (isfinite(self.camera_rate_hz) and self.camera_rate_hz > 0.0):
+            raise ValueError(f"camera_rate_hz is {self.camera_rate_hz}; it has to be above 0")
+        _check_period("control_period_s", self.control_period_s)
+        if not (isfinite(self.tick_rate_hz) and self.tick_rate_hz > 0.0):
+            raise ValueError(f"tick_rate_hz is {self.tick_rate_hz}; it has to be above 0")
+        _check_period("1 / tick_rate_hz", 1.0 / self.tick_rate_hz)
+
+    @property
+    def lock_step(self) -> bool:
+        """Whether only commands advance the world."""
+        return self.real_time_factor == 0.0
+
+    @property
+    def base_frame(self) -> str:
+        """Frame of every pose."""
+        return f"{self.robot}/base"
+
+
+def _check_name(parameter: str, value: str, valid: list[str]) -> None:
+    if value not in valid:
+        raise ValueError(f"{parameter} is {value!r}; {nearest_name(value, valid)}")
+
+
+def _check_period(parameter: str, value_s: float) -> None:
+    steps = value_s / PHYSICS_STEP_S
+    if not (isfinite(steps) and steps >= 1.0 and abs(steps - round(steps)) < 1e-6):
+        raise ValueError(
+            f"{parameter} is {value_s:g} s; it has to be a multiple of the physics step, "
+            f"{PHYSICS_STEP_S:g} s"
+        )
