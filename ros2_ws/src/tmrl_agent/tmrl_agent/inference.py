@@ -104,7 +104,8 @@ class InferenceThread:
         """Ends the thread and every call under way."""
         self._requests.put(None)
         self._server.close()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _run(self) -> None:
         try:

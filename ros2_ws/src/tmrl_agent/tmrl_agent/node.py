@@ -3,6 +3,7 @@
 import queue
 import sys
 import uuid
+from contextlib import ExitStack
 from typing import Any
 
 from tmrl_agent import messages
@@ -13,7 +14,7 @@ from tmrl_agent.journal import JournalError
 from tmrl_agent.listening import Topic, topics
 from tmrl_agent.params import AgentConfig
 from tmrl_agent.requests import Answer
-from tmrl_agent.session import connect, open_session
+from tmrl_agent.session import close_session, connect, open_session
 from tmrl_agent.transitions import Record
 from tmrl_common.clock import SteadyClock
 from tmrl_common.errors import TmrlError
@@ -39,10 +40,13 @@ class AgentNode(TmrlNode[AgentConfig]):
         Raises:
             ParameterError: A parameter, the journal or the server's endpoint cannot be used.
         """
+        self._opened = ExitStack()
         super().__init__("agent", AgentConfig)
         config, clock = self.config, SteadyClock()
         try:
             self._journal, self._core = open_session(config, clock)
+            complain = self.get_logger().error
+            self._opened.callback(close_session, self._journal, self._core, complain)
             client = connect(config)
         except TmrlError as error:
             raise ParameterError(str(error)) from error
@@ -51,6 +55,7 @@ class AgentNode(TmrlNode[AgentConfig]):
         self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._answered = self.create_guard_condition(self._take_answers)
         self._inference = InferenceThread(client, config.deadline_s, clock, self._hand_over)
+        self._opened.callback(self._inference.close)
         self._chunks = self.create_publisher(msg.ActionChunk, "policy/chunk", qos.EVENT)
         self._transitions = self.create_publisher(msg.Transition, "replay/transitions", qos.EVENT)
         self._status = self.create_publisher(msg.AgentStatus, "agent/status", qos.STATUS)
@@ -67,13 +72,7 @@ class AgentNode(TmrlNode[AgentConfig]):
 
     def destroy_node(self) -> None:
         """Ends the thread and writes what was held back; the learner fetches it later."""
-        self._inference.close()
-        try:
-            for record in self._core.close():
-                self._journal.append(record.transitions, record.label)
-        except JournalError as error:
-            self.get_logger().error(f"held back and not written: {error}")
-        self._journal.close()
+        self._opened.close()
         super().destroy_node()
 
     def _listen(self, topic: Topic) -> None:

@@ -1,7 +1,9 @@
 """Opens what a session needs: its journal, the core that goes on where it ends, the server."""
 
+from collections.abc import Callable
+
 from tmrl_agent.core import AgentCore
-from tmrl_agent.journal import Journal
+from tmrl_agent.journal import Journal, JournalError
 from tmrl_agent.params import AgentConfig
 from tmrl_agent.transitions import TransitionBuilder
 from tmrl_common.clock import Clock
@@ -28,6 +30,22 @@ def open_session(config: AgentConfig, clock: Clock) -> tuple[Journal, AgentCore]
         last_stored=journal.last_of,
     )
     return journal, AgentCore(config, clock, builder, journal.last_episode)
+
+
+def close_session(journal: Journal, core: AgentCore, complain: Callable[[str], object]) -> None:
+    """Writes what is still held back, and closes the journal.
+
+    Args:
+        journal: Of the session.
+        core: Of the session; takes no further event.
+        complain: Told what could not be written.
+    """
+    try:
+        for record in core.close():
+            journal.append(record.transitions, record.label)
+    except JournalError as error:
+        complain(f"held back and not written: {error}")
+    journal.close()
 
 
 def connect(config: AgentConfig) -> PolicyClient:

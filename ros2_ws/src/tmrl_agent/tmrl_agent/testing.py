@@ -1,10 +1,26 @@
-"""Made-up events for tests: small, distinct values from which a mix-up shows."""
+"""Made-up events for tests, and a small world around a core: distinct values show a mix-up."""
+
+from typing import Any
 
 import numpy as np
 
-from tmrl_agent.events import ChunkEnd, ChunkResult, EpisodeLabel, SentChunk
+from tmrl_agent.assembly import ArmReading, Reading
+from tmrl_agent.core import AgentCore, Decision
+from tmrl_agent.events import (
+    ChunkEnd,
+    ChunkResult,
+    ControllerMode,
+    ControllerView,
+    EpisodeLabel,
+    EpisodeView,
+    SentChunk,
+)
+from tmrl_agent.params import AgentConfig
+from tmrl_agent.requests import AskChunk, AskFeatures, ChunkAnswer, Connection, FeaturesAnswer
+from tmrl_agent.transitions import Record, TransitionBuilder
 from tmrl_common.messages import ChunkReply, Timings
-from tmrl_common.types import FloatArray, Outcome, Steering, SteeringSource
+from tmrl_common.testing import FakeClock
+from tmrl_common.types import FloatArray, Outcome, Steering, SteeringSource, Transition
 
 STEPS = 5
 STEP_NS = 200_000_000
@@ -72,3 +88,115 @@ def made_label(
 ) -> EpisodeLabel:
     """A label whose stamp lies that many chunks after the episode's start."""
     return EpisodeLabel(episode, outcome, round(after_chunks * CHUNK_NS), revision, "test")
+
+
+CAPS = ControllerView(ControllerMode.POLICY, sigma_cap=0.5, z_cap=2.0)
+"""What the controller of a `World` reports."""
+
+
+class World:
+    """Plays driver, controller, operator and server for a core, and keeps what it decided.
+
+    Args:
+        last_episode: Highest episode in the journal.
+        next_sequence: Number of the next transition.
+        changes: To the configuration.
+
+    Attributes:
+        core: The core.
+        clock: Its clock.
+        asked: Every question to the server.
+        sent: Every chunk.
+        written: Every record, unless the disk was full.
+        disk_is_full: Whether the journal refuses.
+    """
+
+    def __init__(self, last_episode: int = 0, next_sequence: int = 1, **changes: Any) -> None:
+        given: dict[str, Any] = {
+            "robot": "widowx",
+            "session": "run",
+            "run_dir": "runs/run",
+            "server": "tcp://127.0.0.1:1",
+            "proprio_fields": ("tool_x",),
+            "context_objects": ("carrot.x",),
+            "lock_step": True,
+        }
+        config = AgentConfig(**given | changes)
+        builder = TransitionBuilder("widowx", "run", next_sequence, {}, lambda _: None)
+        self.clock = FakeClock()
+        self.core = AgentCore(config, self.clock, builder, last_episode)
+        self.asked: list[AskChunk | AskFeatures] = []
+        self.sent: list[SentChunk] = []
+        self.written: list[Record] = []
+        self.disk_is_full = False
+        self.do(self.core.on_answer(Connection("", "policy")))
+
+    @property
+    def transitions(self) -> list[Transition]:
+        """Every transition that was written, in order."""
+        return [t for record in self.written for t in record.transitions]
+
+    def do(self, decisions: list[Decision]) -> None:
+        """Carries out what the core decided, as the node does."""
+        for decision in decisions:
+            if isinstance(decision, SentChunk):
+                self.sent.append(decision)
+            elif isinstance(decision, Record) and self.disk_is_full:
+                self.do(self.core.on_write_failed("no room left"))
+            elif isinstance(decision, Record):
+                self.written.append(decision)
+                self.do(self.core.on_written())
+            else:
+                self.asked.append(decision)
+
+    def see(self, sequence: int, *, objects: bool = True) -> None:
+        """Shows the state of that number; the stamp counts control steps."""
+        stamp_ns, now_s = sequence * STEP_NS, self.clock.now_s()
+        if objects:
+            self.do(self.core.on_objects(Reading(stamp_ns, now_s, {"carrot.x": 0.1 * sequence})))
+        values = {"tool_x": float(sequence)}
+        self.do(self.core.on_arm(ArmReading(stamp_ns, now_s, values, sequence)))
+
+    def run(self, episode: int = 1, first: int = 0, time_limit_ns: int = 0) -> None:
+        """Lets an episode run from the arm state of number `first` on."""
+        self.do(self.core.on_controller(CAPS))
+        view = EpisodeView(
+            episode,
+            running=True,
+            first_arm_state_sequence=first,
+            started_ns=first * STEP_NS,
+            time_limit_ns=time_limit_ns,
+        )
+        self.do(self.core.on_episode(view))
+
+    def leave(self, episode: int = 1) -> None:
+        """Ends an episode without a label."""
+        self.do(self.core.on_episode(EpisodeView(episode, running=False)))
+
+    def answer(self, number: float) -> None:
+        """Answers the newest question with features of that number."""
+        asked = self.asked[-1]
+        if isinstance(asked, AskFeatures):
+            answer = FeaturesAnswer(asked.request, features_of(number))
+        else:
+            answer = ChunkAnswer(asked.request, made_reply(number), 0.02)
+        self.do(self.core.on_answer(answer))
+
+    def end(
+        self,
+        chunk: int,
+        steps: int = STEPS,
+        result: ChunkResult = ChunkResult.COMPLETED,
+        code: str = "",
+    ) -> None:
+        """The controller reports the end of the newest chunk."""
+        end = made_end(self.sent[-1].sequence, chunk, steps, result, code)
+        self.do(self.core.on_outcome(end))
+
+    def play(self, chunks: int) -> None:
+        """Runs whole chunks from the start of an episode on."""
+        for chunk in range(chunks):
+            self.see(chunk * STEPS)
+            self.answer(chunk)
+            self.see((chunk + 1) * STEPS)
+            self.end(chunk)

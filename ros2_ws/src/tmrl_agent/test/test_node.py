@@ -1,0 +1,334 @@
+"""The node over real DDS and a real socket: what its peers get to see of it."""
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+
+from tmrl_agent.journal import Journal
+from tmrl_agent.node import AgentNode
+from tmrl_common.testing.fake_policy_server import FakePolicyServer
+from tmrl_common.types import Outcome, PolicySpec
+from tmrl_msgs import msg
+from tmrl_msgs.srv import FetchTransitions
+from tmrl_ros import qos
+from tmrl_ros.conversion import stamp_of_nanoseconds, to_float32_field, transition_from_msg
+from tmrl_ros.parameters import ParameterError
+
+pytestmark = pytest.mark.ros
+
+TIMEOUT_S = 60.0
+STEP_NS = 200_000_000
+SPEC = PolicySpec(
+    action_space="bridge_delta_ee_7",
+    action_dim=7,
+    horizon=8,
+    proprio_dim=2,
+    context_dim=1,
+    cameras=(),
+    z_dim=7,
+    epsilon_dim=1,
+    features_dim=3,
+    policy_version="policy",
+    statistics_hash="statistics",
+)
+
+
+class World(Node):
+    """Driver in lock-step, controller that executes every chunk at once, and operator."""
+
+    def __init__(self):
+        super().__init__("world")
+        self.sequence = 0
+        self.refuse_above = 2.0
+        self.chunks, self.transitions, self.statuses = [], [], []
+        self.arm = self.create_publisher(msg.ArmState, "arm/state", qos.STATE)
+        self.objects = self.create_publisher(msg.ObjectPoses, "perception/objects", qos.STATE)
+        self.outcome = self.create_publisher(msg.ChunkOutcome, "controller/outcome", qos.EVENT)
+        self.controller = self.create_publisher(
+            msg.ControllerStatus, "controller/status", qos.STATUS
+        )
+        self.episode = self.create_publisher(msg.EpisodeState, "episode/state", qos.STATUS)
+        self.labels = self.create_publisher(msg.EpisodeOutcome, "episode/outcome", qos.LABELS)
+        self.create_subscription(msg.ActionChunk, "policy/chunk", self.on_chunk, qos.EVENT)
+        self.create_subscription(
+            msg.Transition, "replay/transitions", self.transitions.append, qos.EVENT
+        )
+        self.create_subscription(msg.AgentStatus, "agent/status", self.statuses.append, qos.STATUS)
+        self.fetch = self.create_client(FetchTransitions, "replay/fetch")
+
+    @property
+    def now(self):
+        return stamp_of_nanoseconds(self.sequence * STEP_NS)
+
+    def show(self):
+        objects = msg.ObjectPoses(robot="widowx", names=["carrot"], poses=[msg_pose(0.5)])
+        objects.header.stamp = self.now
+        arm = msg.ArmState(robot="widowx", sequence=self.sequence, x_base_tool=msg_pose(0.25))
+        arm.header.stamp = self.now
+        arm.header.frame_id = "widowx/base"
+        self.objects.publish(objects)
+        self.arm.publish(arm)
+
+    def on_chunk(self, chunk):
+        self.chunks.append(chunk)
+        outcome = msg.ChunkOutcome(
+            robot=chunk.robot,
+            session=chunk.session,
+            episode=chunk.episode,
+            chunk=chunk.chunk,
+            sequence=chunk.sequence,
+            agent_epoch=chunk.agent_epoch,
+            action_dim=7,
+            started=self.now,
+        )
+        if chunk.sigma > self.refuse_above:
+            outcome.result, outcome.code = msg.ChunkOutcome.REFUSED, "sigma_above_cap"
+        else:
+            outcome.steps = chunk.execute_steps
+            actions = np.array(chunk.actions).reshape(-1, 7)[: chunk.execute_steps]
+            outcome.executed_actions = to_float32_field(actions)
+            outcome.driver = [msg.ChunkOutcome.DRIVER_POLICY] * chunk.execute_steps
+            outcome.clamped = [False] * chunk.execute_steps
+            self.sequence += chunk.execute_steps
+            self.show()
+        outcome.header.stamp = self.now
+        outcome.arm_state_sequence = self.sequence
+        self.outcome.publish(outcome)
+
+    def run(self, episode):
+        self.controller.publish(
+            msg.ControllerStatus(mode=msg.ControllerStatus.POLICY, sigma_cap=0.5, z_cap=2.0)
+        )
+        state = msg.EpisodeState(
+            session="run",
+            episode=episode,
+            state=msg.EpisodeState.RUNNING,
+            started=self.now,
+            time_limit_s=3.0,
+            first_arm_state_sequence=self.sequence,
+        )
+        self.show()
+        self.episode.publish(state)
+
+    def label(self, episode, outcome, stamp, revision=0):
+        message = msg.EpisodeOutcome(
+            session="run", episode=episode, outcome=int(outcome), revision=revision
+        )
+        message.header.stamp = stamp
+        self.labels.publish(message)
+
+
+def msg_pose(x):
+    from geometry_msgs.msg import Pose
+
+    pose = Pose()
+    pose.position.x = x
+    return pose
+
+
+class Stack:
+    """One agent, its world and one executor for both."""
+
+    def __init__(self, run_dir, endpoint, domain_id, **parameters):
+        given = {
+            "robot": "widowx",
+            "session": "run",
+            "run_dir": str(run_dir),
+            "server": endpoint,
+            "proprio_fields": "[tool_x, tool_y]",
+            "context_objects": "[carrot.x]",
+            "lock_step": "true",
+        }
+        args = ["--ros-args"]
+        for name, value in (given | parameters).items():
+            args += ["-p", f"agent:{name}:={value}"]
+        rclpy.init(args=args, domain_id=domain_id)
+        self.executor = SingleThreadedExecutor()
+        self.world, self.agent = None, None
+        try:
+            self.agent = AgentNode()
+            self.world = World()
+        except BaseException:
+            self.close()
+            raise
+        self.executor.add_node(self.agent)
+        self.executor.add_node(self.world)
+
+    def close(self):
+        for node in (self.agent, self.world):
+            if node is not None:
+                node.destroy_node()
+        self.executor.shutdown()
+        rclpy.try_shutdown()
+
+    def until(self, condition, what):
+        deadline_s = time.monotonic() + TIMEOUT_S
+        while not condition():
+            assert time.monotonic() < deadline_s, f"waited in vain for {what}"
+            self.executor.spin_once(timeout_sec=0.1)
+
+    def connect(self):
+        world = self.world
+        publishers = (world.arm, world.outcome, world.labels, world.episode, world.controller)
+        self.until(
+            lambda: (
+                all(p.get_subscription_count() for p in publishers)
+                and world.count_publishers("policy/chunk")
+                and world.fetch.service_is_ready()
+            ),
+            "discovery",
+        )
+        self.until(
+            lambda: world.statuses and world.statuses[-1].server_connected, "the policy server"
+        )
+
+    def fetched(self, first=1):
+        request = FetchTransitions.Request(session="run", first_sequence=first, max_count=100)
+        future = self.world.fetch.call_async(request)
+        self.until(future.done, "replay/fetch")
+        return future.result()
+
+
+@pytest.fixture
+def server():
+    with FakePolicyServer(SPEC) as made:
+        yield made
+
+
+@pytest.fixture
+def start(tmp_path, server, ros_domain_id):
+    stacks = []
+
+    def make(**parameters):
+        stack = Stack(tmp_path, server.endpoint, ros_domain_id, **parameters)
+        stacks.append(stack)
+        return stack
+
+    yield make
+    for stack in stacks:
+        stack.close()
+
+
+def ended(stack, episode):
+    """Plays an episode to its time limit and labels it."""
+    world = stack.world
+    start = world.sequence
+    world.run(episode)
+    stack.until(lambda: world.sequence == start + 15, "three chunks of five steps")
+    world.label(episode, Outcome.TIMEOUT, world.now)
+    stack.until(
+        lambda: world.transitions and world.transitions[-1].episode_outcome == Outcome.TIMEOUT,
+        f"the end of episode {episode}",
+    )
+
+
+def test_an_episode_becomes_transitions_that_the_journal_holds_too(start, tmp_path):
+    stack = start()
+    stack.connect()
+    ended(stack, 1)
+    world = stack.world
+    assert [(c.episode, c.chunk, c.sequence) for c in world.chunks] == [
+        (1, 0, 1),
+        (1, 1, 2),
+        (1, 2, 3),
+    ]
+    assert world.chunks[0].header.frame_id == "widowx/base"
+    assert [t.sequence for t in world.transitions] == [1, 2, 3]
+    assert [t.truncated for t in world.transitions] == [False, False, True]
+    response = stack.fetched()
+    assert response.last_sequence == 3
+    assert list(response.transitions) == world.transitions
+    assert list(stack.fetched(first=3).transitions) == world.transitions[2:]
+    stored = Journal(tmp_path / "journal.sqlite", "widowx", "run").fetch(1, 10)
+    for transition, message in zip(stored, world.transitions, strict=True):
+        np.testing.assert_array_equal(transition.z, transition_from_msg(message).z)
+    stack.until(lambda: world.statuses[-1].transitions_published == 3, "the status")
+    assert world.statuses[-1].reason == ""
+
+
+def test_a_relabelling_reaches_the_learner_through_the_same_topic(start):
+    stack = start()
+    stack.connect()
+    ended(stack, 1)
+    world = stack.world
+    world.label(1, Outcome.SUCCESS, world.now, revision=1)
+    stack.until(lambda: len(world.transitions) == 4, "the revision")
+    revised = world.transitions[-1]
+    assert (revised.sequence, revised.chunk, revised.revision) == (4, 2, 1)
+    assert (revised.terminated, revised.reward) == (True, 0.0)
+
+
+def test_a_second_life_goes_on_where_the_journal_ends(start, ros_domain_id):
+    first = start()
+    first.connect()
+    ended(first, 1)
+    epoch = first.world.statuses[-1].agent_epoch
+    first.close()
+    first.agent = first.world = None
+    second = start()
+    second.connect()
+    assert second.world.statuses[-1].transitions_published == 3
+    assert second.world.statuses[-1].agent_epoch != epoch
+    second.world.sequence = 100
+    ended(second, 2)
+    assert [t.sequence for t in second.world.transitions] == [4, 5, 6]
+
+
+def test_a_server_that_dies_is_named_and_the_episode_goes_on_with_its_successor(start, server):
+    stack = start(deadline_s=1.0)
+    stack.connect()
+    endpoint = server.endpoint
+    server.close()
+    world = stack.world
+    world.run(1)
+    stack.until(lambda: not world.statuses[-1].server_connected, "the loss to be noticed")
+    stack.until(lambda: world.statuses[-1].reason, "the reason")
+    assert world.chunks == []
+    with FakePolicyServer(SPEC, endpoint):
+        stack.until(lambda: world.sequence == 15, "the episode to go on")
+
+
+def test_a_policy_for_another_robot_is_never_asked(start):
+    stack = start(proprio_fields="[tool_x]")
+    world = stack.world
+    world.run(1)
+    stack.until(
+        lambda: world.statuses and "proprio_dim" in world.statuses[-1].reason, "the mismatch"
+    )
+    assert world.chunks == []
+
+
+def test_messages_that_contradict_themselves_are_dropped(start):
+    stack = start()
+    stack.connect()
+    broken = msg.ChunkOutcome(
+        agent_epoch=stack.world.statuses[-1].agent_epoch, steps=3, action_dim=7
+    )
+    stack.world.outcome.publish(broken)
+    stack.world.labels.publish(msg.EpisodeOutcome(session="run", episode=1, outcome=77))
+    ended(stack, 1)
+    assert len(stack.world.transitions) == 3
+
+
+def test_a_journal_that_cannot_be_used_is_a_sentence_at_the_start(start, tmp_path):
+    Path(tmp_path, "journal.sqlite").write_bytes(b"no journal" * 1000)
+    with pytest.raises(ParameterError, match="damaged"):
+        start()
+
+
+def test_no_thread_is_left_behind(start):
+    before = set(threading.enumerate())
+    stack = start()
+    stack.close()
+    stack.agent = stack.world = None
+    left = [t.name for t in set(threading.enumerate()) - before if "inference" in t.name]
+    assert left == []
