@@ -6,6 +6,7 @@ import rclpy
 from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 from tmrl_common.types import Outcome
 from tmrl_msgs.msg import (
@@ -37,7 +38,8 @@ class Monitor:
     """
 
     def __init__(self, namespace: str, session: str, record: SessionRecord) -> None:
-        rclpy.init(args=[])
+        # Signals belong to the session, which stops everything in order.
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         self.record = record
         self._session = session
         self._node = Node("monitor", namespace=namespace)
@@ -121,5 +123,7 @@ class Monitor:
 
     def _on_controller(self, message: ControllerStatus) -> None:
         self.record.controller = _MODES[message.mode]
+        broken = message.mode in (ControllerStatus.ESTOP, ControllerStatus.FAULT)
+        self.record.controller_reason = message.reason if broken else ""
         self.record.chunks_refused = message.chunks_refused
         self.record.last_refusal = message.last_refusal

@@ -48,7 +48,8 @@ class SessionRecord:
         transitions_published: Highest sequence number that the agent published.
         round_trip_s: Of the last chunk, agent to policy server and back.
         agent_reason: What is wrong with the agent; empty while healthy.
-        controller: Mode of the controller and why, in words.
+        controller: Mode of the controller, in words.
+        controller_reason: Why it is in e-stop or fault; empty in every other mode.
         chunks_refused: Chunks that the controller refused whole.
         last_refusal: Sentence of the last refusal.
         events: The newest things worth a line, oldest first.
@@ -63,6 +64,7 @@ class SessionRecord:
     round_trip_s: float = 0.0
     agent_reason: str = ""
     controller: str = ""
+    controller_reason: str = ""
     chunks_refused: int = 0
     last_refusal: str = ""
     events: deque[str] = field(default_factory=lambda: deque[str](maxlen=6))
@@ -83,6 +85,17 @@ class SessionRecord:
         entry.outcome, entry.detail = outcome, detail
         suffix = f" ({detail})" if detail else ""
         self.events.append(f"episode {episode}: {outcome.name.lower()}{suffix}")
+
+    @property
+    def trouble(self) -> list[str]:
+        """Sentences about everything that is wrong now."""
+        reasons = {
+            "learner": self.learner.reason,
+            "agent": self.agent_reason,
+            "controller": self.controller_reason,
+            "operator": self.state_reason if self.state == "paused" else "",
+        }
+        return [f"{name}: {reason}" for name, reason in reasons.items() if reason]
 
     @property
     def in_order(self) -> list[Episode]:

@@ -108,6 +108,7 @@ class DemoSession:
         self._interrupted = asyncio.Event()
         self._started_s = time.monotonic()
         self._printed = 0
+        self._trouble_shown: list[str] = []
         self._fatal = ""
 
     def _on_event(self, event: ProcessEvent) -> None:
@@ -157,6 +158,10 @@ class DemoSession:
         if live is not None:
             live.update(render(self.record, self.header, self._supervisor.alive(), self.wall_s))
             return
+        for sentence in self.record.trouble:
+            if sentence not in self._trouble_shown:
+                self.console.print(sentence, style="yellow", highlight=False, soft_wrap=True)
+        self._trouble_shown = self.record.trouble
         for episode in self.record.in_order[self._printed : self.record.finished]:
             self._printed += 1
             self.console.print(

@@ -91,7 +91,7 @@ def render(
 ) -> RenderableType:
     """The whole view as one rich renderable."""
     curve = success_over_window(record.in_order)
-    trouble = [r for r in (record.learner.reason, record.agent_reason, record.last_refusal) if r]
+    refusal = [f"last refusal: {record.last_refusal}"] if record.last_refusal else []
     lines: list[RenderableType] = [
         _numbers(record, header, wall_s),
         Columns([ProgressBar(total=header.episodes, completed=record.finished, width=60)]),
@@ -99,7 +99,7 @@ def render(
         Text(sparkline(curve, 60), "cyan"),
         _alive(alive),
         Text(f"{record.state}: {record.state_reason}" if record.state_reason else record.state),
-        *(Text(line, "bold red") for line in trouble),
+        *(Text(line, "bold red") for line in record.trouble + refusal),
         *(Text(line, "dim") for line in record.events),
     ]
     title = f"tmrl demo · {header.method} · seed {header.seed}"

@@ -18,7 +18,7 @@ from tmrl_common.messages import ActorSpec
 from tmrl_common.transport.client import PolicyClient
 from tmrl_common.types import PolicySpec, Transition
 from tmrl_learner.config import LearnerConfig, Sizes, resolve
-from tmrl_learner.session import CHECKPOINT_STEM, LearnerSession
+from tmrl_learner.session import CHECKPOINT_STEM, LearnerSession, Phase
 
 from tmrl_learning.params import LearningConfig
 
@@ -173,7 +173,7 @@ class LearnerWorker:
     def _publish_if_due(self, session: LearnerSession) -> None:
         """Hands the server a new actor after enough rounds, or any actor after it restarted."""
         welcome = self._client.welcome
-        if session.counters.rounds == 0 or welcome is None or not self._client.connected:
+        if session.phase is Phase.WARMUP or welcome is None or not self._client.connected:
             return
         newer = session.counters.rounds - self._published_rounds
         caught_up = session.updates_owed == 0 and newer > 0
@@ -225,8 +225,11 @@ class LearnerWorker:
     def _report(self, session: LearnerSession) -> None:
         stream = (self._config.robot, self._config.session)
         durable = session.durable_index().get(stream)
+        # The agent asks for the actor as soon as this says so: then the server has to have one.
+        trained = session.phase is Phase.TRAINING and self.status.actor_version > 0
+        phase = Phase.TRAINING if trained else Phase.WARMUP
         self.status = WorkerStatus(
-            phase=session.phase.value if self._learns else "base",
+            phase=phase.value if self._learns else "base",
             transitions_stored=session.counters.stored,
             contiguous_sequence=session.contiguous_sequence(*stream),
             durable_sequence=durable.contiguous if durable is not None else 0,
