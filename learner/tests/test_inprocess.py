@@ -12,6 +12,7 @@ from tmrl_learner.config import LearnerConfig, ReplayConfig, ScheduleConfig, Siz
 from tmrl_learner.inprocess.flow_base import FlowBase
 from tmrl_learner.inprocess.loop import EpisodeSummary, InProcessLoop
 from tmrl_learner.inprocess.report import episodes_to_90, report
+from tmrl_learner.inprocess.steering import uniform_steering
 from tmrl_learner.pretrain.evaluate import Scene
 from tmrl_learner.session import LearnerSession
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
@@ -159,3 +160,12 @@ def test_dsrl_never_leaves_sigma_zero() -> None:
     agent = replace(CONFIG.agent, sigma_head=False)
     loop, _ = make_loop(replace(CONFIG, method="dsrl", agent=agent))
     assert all(loop.run_episode().sigma_mean == 0.0 for _ in range(3))
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
+def test_that_share_of_warmup_draws_ignores_the_context(fraction: float) -> None:
+    agent = make_loop()[1].agent
+    rng = np.random.default_rng(0)
+    sigmas = np.array([uniform_steering(agent, rng, fraction).sigma for _ in range(400)])
+    assert np.mean(sigmas == agent.bounds.sigma_max) == pytest.approx(fraction, abs=0.1)
+    assert ((sigmas >= 0.0) & (sigmas <= agent.bounds.sigma_max)).all()

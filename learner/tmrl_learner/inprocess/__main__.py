@@ -45,6 +45,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="RATE",
         help="stop early once this share of the last 20 episodes succeeded",
     )
+    parser.add_argument(
+        "--warmup-marginal-fraction",
+        type=float,
+        default=0.75,
+        metavar="SHARE",
+        help="share of warm-up chunks whose sigma is the largest (default: as in the demo)",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="where to write the report")
     parser.add_argument(
@@ -72,7 +79,13 @@ def run(arguments: argparse.Namespace, overrides: dict[str, str]) -> None:
         sizes = Sizes(policy.features_dim, policy.noise_shape[1], policy.epsilon_dim)
         session = LearnerSession(config, sizes, time.monotonic)
     task = PickTask(WidowXCell(), "sausage")
-    loop = InProcessLoop(policy, task, session, arguments.seed)
+    loop = InProcessLoop(
+        policy,
+        task,
+        session,
+        arguments.seed,
+        warmup_marginal_fraction=arguments.warmup_marginal_fraction,
+    )
     start_s = time.monotonic()
     episodes: list[EpisodeSummary] = []
     for _ in range(arguments.episodes):

@@ -63,6 +63,8 @@ class InProcessLoop:
         session: The learner; None runs the frozen policy as it is.
         seed: Of layouts and of what is drawn while acting.
         execute_steps: Steps of each chunk that are executed.
+        warmup_marginal_fraction: Share of warm-up chunks whose sigma is the largest allowed, as in
+            the policy server's settings.
     """
 
     def __init__(
@@ -72,12 +74,14 @@ class InProcessLoop:
         session: LearnerSession | None,
         seed: int,
         execute_steps: int = 5,
+        warmup_marginal_fraction: float = 0.0,
     ) -> None:
         self._policy = policy
         self._task = task
         self._session = session
         self._seed = seed
         self._execute_steps = execute_steps
+        self._warmup_marginal_fraction = warmup_marginal_fraction
         self._rng = np.random.default_rng(seed)
         self._generator = torch.Generator().manual_seed(seed)
         self._episode = 0
@@ -111,7 +115,7 @@ class InProcessLoop:
         if self._session is None:
             return base_steering(self._policy.noise_shape, self._rng)
         if self._session.phase is Phase.WARMUP:
-            return uniform_steering(self._session.agent, self._rng)
+            return uniform_steering(self._session.agent, self._rng, self._warmup_marginal_fraction)
         return actor_steering(self._session.agent, features, self._generator)
 
     def _learn(

@@ -16,13 +16,23 @@ def base_steering(noise_shape: tuple[int, int], rng: np.random.Generator) -> Ste
     return Steering(SteeringSource.BASE, noise, 0.0, _DRAWN_BY_THE_POLICY)
 
 
-def uniform_steering(agent: TmrlAgent, rng: np.random.Generator) -> Steering:
-    """Every head uniform over its range: exploration before there is anything to learn from."""
-    heads = (
+def uniform_steering(
+    agent: TmrlAgent, rng: np.random.Generator, marginal_fraction: float
+) -> Steering:
+    """Every head uniform over its range: exploration before there is anything to learn from.
+
+    Args:
+        agent: Its heads and bounds.
+        rng: Source of the randomness.
+        marginal_fraction: Share of draws, in [0, 1], whose sigma is the largest instead.
+    """
+    z, tau, epsilon = (
         torch.from_numpy(rng.uniform(-1.0, 1.0, (1, dim)).astype(np.float32))
         for dim in agent.actor.config.head_dims
     )
-    return _scaled(agent, SteeringSource.UNIFORM, *heads)
+    if rng.random() < marginal_fraction:
+        tau = torch.ones_like(tau)
+    return _scaled(agent, SteeringSource.UNIFORM, z, tau, epsilon)
 
 
 @torch.no_grad()
