@@ -26,7 +26,7 @@ def test_no_sequence_of_actions_leaves_the_box_or_steps_too_far(actions):
 
 def test_a_small_action_moves_by_exactly_itself():
     target = ToolTarget.at(START_M).moved(np.array((0.01, -0.02, 0.005, 0, 0, 0, 0.25)))
-    np.testing.assert_allclose(target.position_m, START_M + (0.01, -0.02, 0.005))
+    np.testing.assert_allclose(target.position_m, START_M + np.array((0.01, -0.02, 0.005)))
     np.testing.assert_allclose(target.quaternion_wxyz, TOOL_DOWN_WXYZ)
     assert target.gripper_opening == 0.25
 

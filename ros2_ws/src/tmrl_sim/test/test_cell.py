@@ -95,7 +95,7 @@ def test_a_step_in_slices_ends_where_a_whole_step_ends(cell):
 
 def test_hold_stops_the_arm_short_of_its_target(cell):
     start_m = cell.reset(LAYOUT).tool_position_m
-    cell.command(start_m + (0.0, 0.1, 0.0), TOOL_DOWN_WXYZ, 1.0, duration_s=2.0)
+    cell.command(start_m + np.array((0.0, 0.1, 0.0)), TOOL_DOWN_WXYZ, 1.0, duration_s=2.0)
     cell.advance(0.5)
     cell.hold()
     cell.advance(0.5)

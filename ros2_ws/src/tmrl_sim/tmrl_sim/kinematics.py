@@ -63,6 +63,7 @@ class InverseKinematics:
         joints = np.clip(seed_rad, self.low_rad, self.high_rad)
         tolerance = self._tolerance
         error = np.zeros(6)
+        position_error_m = rotation_error_rad = np.inf
         for _ in range(tolerance.max_iterations):
             self._pose_error(joints, position_m, quaternion_wxyz, error)
             position_error_m = float(np.linalg.norm(error[:3]))

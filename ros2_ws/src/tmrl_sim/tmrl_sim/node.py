@@ -71,11 +71,8 @@ class SimNode(TmrlNode[SimConfig]):
         """The fault of the arm or of the recording, and how far the simulation has come."""
         newest = self._core.newest
         problem = newest.fault or (self._recorder.problem if self._recorder else "")
-        figures = {
-            "arm_state_sequence": str(newest.sequence),
-            "simulated_s": f"{newest.stamp_ns * 1e-9:.1f}",
-        }
-        return problem, figures
+        simulated_s = f"{newest.stamp_ns * 1e-9:.1f}"
+        return problem, {"states": str(newest.sequence), "simulated_s": simulated_s}
 
     def _on_command(self, message: ArmCommand) -> None:
         measurement = self._core.command(to_command(message))
@@ -87,8 +84,8 @@ class SimNode(TmrlNode[SimConfig]):
             self._publish(self._core.home())
         except UnreachableTargetError as error:
             response.success, response.message = False, f"cannot go home: {error}"
-            return response
-        response.success, response.message = True, "the arm is at its rest pose"
+        else:
+            response.success, response.message = True, "the arm is at its rest pose"
         return response
 
     def _on_reset(
