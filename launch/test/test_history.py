@@ -1,6 +1,7 @@
 """The figures of a session: rates over windows, first crossings, means."""
 
 import pytest
+
 from tmrl_bringup.demo.history import Episode, episodes_to, sigma_mean, success_over_window
 from tmrl_bringup.demo.record import SessionRecord
 from tmrl_common.types import Outcome

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tmrl_bringup.options import SessionOptions
 from tmrl_bringup.processes import write_parameters
 from tmrl_bringup.rig import RigError, available, load, parse_overrides

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from tmrl_bringup.supervisor import (
     BAD_CONFIGURATION,
     MAX_RESTARTS,

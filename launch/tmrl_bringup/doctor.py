@@ -52,8 +52,10 @@ def check_gpu() -> Finding:
     import torch
 
     if torch.cuda.is_available():
-        return Finding(True, torch.cuda.get_device_name(0))
-    return Finding(True, f"none; CPU with {os.cpu_count()} cores (enough for the simulated arm)")
+        return Finding(ok=True, detail=torch.cuda.get_device_name(0))
+    return Finding(
+        ok=True, detail=f"none; CPU with {os.cpu_count()} cores (enough for the simulated arm)"
+    )
 
 
 def check_rendering() -> Finding:
@@ -72,6 +74,7 @@ def check_rendering() -> Finding:
 def check_policy() -> Finding:
     """The shipped checkpoint loads, is whole, and answers."""
     import torch
+
     from tmrl_policies.flow_checkpoint import load_flow_policy
 
     torch.set_num_threads(1)
@@ -87,9 +90,9 @@ def check_policy() -> Finding:
     times_s: list[float] = []
     for _ in range(_POLICY_CALLS):
         start_s = time.perf_counter()
-        actions = policy.sample(*inputs)
+        policy.sample(*inputs)
         times_s.append(time.perf_counter() - start_s)
-    finite = bool(torch.isfinite(actions).all())
+    finite = bool(torch.isfinite(policy.sample(*inputs)).all())
     detail = f"a chunk takes {1e3 * float(np.median(times_s)):.1f} ms (median)"
     return Finding(finite, detail, "restore policies/checkpoints/ from the repository")
 
@@ -119,7 +122,9 @@ def check_discovery() -> Finding:
     finally:
         rclpy.try_shutdown()
     domain = os.environ.get("ROS_DOMAIN_ID", "0")
-    detail = f"domain {domain}, {time.monotonic() - start_s:.2f} s" if arrived else "no message in 10 s"
+    detail = (
+        f"domain {domain}, {time.monotonic() - start_s:.2f} s" if arrived else "no message in 10 s"
+    )
     remedy = "check the firewall for UDP on the loopback interface and ROS_DOMAIN_ID"
     return Finding(bool(arrived), detail, remedy)
 
@@ -150,7 +155,9 @@ def main(argv: list[str]) -> int:
         try:
             finding = check()
         except Exception as error:  # noqa: BLE001 - a doctor reports whatever is wrong
-            finding = Finding(False, f"{type(error).__name__}: {error}", "see the text on the left")
+            finding = Finding(
+                ok=False, detail=f"{type(error).__name__}: {error}", remedy="see the text before"
+            )
         failed += not finding.ok
         mark = "[green]ok[/]" if finding.ok else "[red]failed[/]"
         table.add_row(name, mark, finding.detail, "" if finding.ok else finding.remedy)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     ExecuteProcess,
@@ -12,6 +11,7 @@ from launch.actions import (
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from launch import LaunchContext, LaunchDescription
 from tmrl_bringup.options import SessionOptions
 from tmrl_bringup.processes import NodeSpec, describe_nodes, server_argv
 from tmrl_bringup.rig import load, parse_overrides
@@ -30,7 +30,9 @@ _ARGUMENTS = {
 
 
 def _node_action(node: NodeSpec) -> Node:
-    ending = {"respawn": True, "respawn_delay": 1.0} if node.restartable else {"on_exit": Shutdown()}
+    ending = (
+        {"respawn": True, "respawn_delay": 1.0} if node.restartable else {"on_exit": Shutdown()}
+    )
     return Node(
         package=node.package,
         executable=node.executable,

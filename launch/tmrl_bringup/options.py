@@ -38,7 +38,9 @@ class SessionOptions:
         if self.method not in METHODS:
             raise RigError(f"unknown method {self.method}; {nearest(self.method, [*METHODS])}")
         if self.label not in LABEL_MODES:
-            raise RigError(f"unknown label mode {self.label}; {nearest(self.label, [*LABEL_MODES])}")
+            raise RigError(
+                f"unknown label mode {self.label}; {nearest(self.label, [*LABEL_MODES])}"
+            )
         if self.max_episodes < 0:
             raise RigError(f"episodes is {self.max_episodes}; it has to be 0 (no end) or more")
 

@@ -89,7 +89,7 @@ def describe_nodes(rig: Rig, run_dir: Path) -> list[NodeSpec]:
     ]
 
 
-def describe(rig: Rig, run_dir: Path, with_server: bool = True) -> list[ProcessSpec]:
+def describe(rig: Rig, run_dir: Path, *, with_server: bool = True) -> list[ProcessSpec]:
     """Every process of a session for the supervisor.
 
     Args:
@@ -101,5 +101,5 @@ def describe(rig: Rig, run_dir: Path, with_server: bool = True) -> list[ProcessS
         ProcessSpec(node.part, node.argv(), node.restartable)
         for node in describe_nodes(rig, run_dir)
     ]
-    server = [ProcessSpec("policy_server", server_argv(rig), True)] if with_server else []
-    return server + nodes
+    server = [ProcessSpec("policy_server", server_argv(rig), restartable=True)]
+    return server + nodes if with_server else nodes

@@ -56,8 +56,8 @@ class Rig:
         """A copy with some parameters replaced.
 
         Args:
-            overrides: Values by `part.key`. The part has to exist; whether the key does is judged by
-                the part itself, which knows its own configuration.
+            overrides: Values by `part.key`. The part has to exist; whether the key does is judged
+                by the part itself, which knows its own configuration.
 
         Raises:
             RigError: A key has no part or an unknown one.
@@ -66,7 +66,9 @@ class Rig:
         for path, value in overrides.items():
             part, dot, key = path.partition(".")
             if not dot or part not in parts:
-                raise RigError(f"unknown parameter {path}: write part.key; {nearest(part, [*parts])}")
+                raise RigError(
+                    f"unknown parameter {path}: write part.key; {nearest(part, [*parts])}"
+                )
             parts[part][key] = value
         return Rig(self.name, self.robot, self.simulated, parts)
 

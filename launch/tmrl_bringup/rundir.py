@@ -25,7 +25,9 @@ def prepare_run_dir(path: Path | None) -> Path:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise RigError(f"cannot write to {chosen}: {error.strerror}; choose another run directory")
+        raise RigError(
+            f"cannot write to {chosen}: {error.strerror}; choose another run directory"
+        ) from error
     return chosen.resolve()
 
 

@@ -72,6 +72,10 @@ def last_words(log: Path, lines: int = 3) -> str:
     return " | ".join([line.strip() for line in text.splitlines() if line.strip()][-lines:])
 
 
+def _how_it_ended(code: int) -> str:
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+
+
 class Supervisor:
     """Keeps the processes of one session; every method runs in one asyncio event loop."""
 
@@ -136,9 +140,9 @@ class Supervisor:
             code = await self._running[spec.name].wait()
             if self._stopping:
                 return
-            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
-            words = last_words(self.log_of(spec.name))
-            text = f"{spec.name} {how}" + (f": {words}" if words else "")
+            text = f"{spec.name} {_how_it_ended(code)}"
+            if words := last_words(self.log_of(spec.name)):
+                text += f": {words}"
             again = spec.restartable and attempt < MAX_RESTARTS and code != BAD_CONFIGURATION
             if not again:
                 self._on_event(ProcessEvent(spec.name, "died", text, fatal=True))

@@ -1,7 +1,9 @@
 """Errors of the learner. Each message names the value, the limit and the remedy."""
 
+from tmrl_common.errors import TmrlError
 
-class LearnerError(Exception):
+
+class LearnerError(TmrlError):
     """Root of every error that this package raises on purpose."""
 
 

@@ -25,10 +25,12 @@ from safetensors.torch import load as decode_tensors
 from safetensors.torch import save as encode_tensors
 from torch import Tensor, nn
 
+from tmrl_common.errors import TmrlError
+
 FORMAT_VERSION = 1
 
 
-class CheckpointError(Exception):
+class CheckpointError(TmrlError):
     """A checkpoint cannot be used; the message says why and what to do."""
 
 

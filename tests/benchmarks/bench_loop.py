@@ -1,8 +1,8 @@
 """What ROS 2 costs: the acting loop over real nodes against the same loop in one process.
 
-Both run the frozen policy on the simulated WidowX, on the same layouts, without learning, in turns, so
-that a busy machine slows both alike. The ROS side has what the in-process side lacks: six processes,
-DDS, ZeroMQ, the safety layer, the journal.
+Both run the frozen policy on the simulated WidowX, on the same layouts, without learning, in turns,
+so that a busy machine slows both alike. The ROS side has what the in-process side lacks: six
+processes, DDS, ZeroMQ, the safety layer, the journal.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
 from tmrl_bringup.checks import repository_root
 from tmrl_bringup.demo.report import read_history
 from tmrl_learner.inprocess.flow_base import FlowBase

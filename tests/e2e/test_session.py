@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from tmrl_agent.journal import MAX_FETCH, Journal
 from tmrl_common.types import SteeringSource, Transition
 

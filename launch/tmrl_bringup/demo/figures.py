@@ -6,9 +6,9 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from tmrl_common.types import Outcome
 
 from tmrl_bringup.demo.history import WINDOW, Episode, success_over_window
+from tmrl_common.types import Outcome
 
 matplotlib.use("Agg")
 _SUCCESS = "#1b7f4d"

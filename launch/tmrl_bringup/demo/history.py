@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from tmrl_common.types import Outcome
 
 WINDOW = 20
@@ -30,7 +31,7 @@ class Episode:
 
 
 def successes(episodes: Sequence[Episode]) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    """1 for each finished episode that succeeded, 0 for each that did not; discarded ones left out."""
+    """1 for each finished episode that succeeded, else 0; discarded ones are left out."""
     finished = [e for e in episodes if e.outcome not in (Outcome.PENDING, Outcome.DISCARDED)]
     return np.array([float(e.outcome is Outcome.SUCCESS) for e in finished])
 

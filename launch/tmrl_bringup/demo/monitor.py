@@ -8,6 +8,10 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
+
+from tmrl_bringup.demo.record import LearnerFacts, SessionRecord
+
+TriggerClient = Client[Trigger.Request, Trigger.Response]
 from tmrl_common.types import Outcome
 from tmrl_msgs.msg import (
     AgentStatus,
@@ -18,8 +22,6 @@ from tmrl_msgs.msg import (
     Transition,
 )
 from tmrl_ros import qos
-
-from tmrl_bringup.demo.record import LearnerFacts, SessionRecord
 
 _STATES = ("idle", "resetting", "ready", "running", "labelling", "paused")
 _MODES = ("hold", "policy", "teleop", "e-stop", "fault")
@@ -78,7 +80,7 @@ class Monitor:
             executor.spin_once(timeout_sec=_SPIN_S)
         executor.shutdown()
 
-    def _call(self, client: Client, timeout_s: float) -> str:
+    def _call(self, client: TriggerClient, timeout_s: float) -> str:
         if not client.service_is_ready():
             return f"{client.srv_name} is not there yet"
         answered = threading.Event()
@@ -87,6 +89,8 @@ class Monitor:
         if not answered.wait(timeout_s):
             return f"{client.srv_name} did not answer within {timeout_s:g} s"
         response = future.result()
+        if response is None:
+            return f"{client.srv_name} gave no answer"
         return "" if response.success else response.message
 
     def _on_state(self, message: EpisodeState) -> None:

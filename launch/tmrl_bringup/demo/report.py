@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tmrl_agent.journal import MAX_FETCH, Journal
-from tmrl_common.types import Outcome
-
 from tmrl_bringup.demo.figures import draw_learning_curve, draw_sigma
 from tmrl_bringup.demo.history import (
     Episode,
@@ -18,6 +16,7 @@ from tmrl_bringup.demo.history import (
     success_over_window,
     successes,
 )
+from tmrl_common.types import Outcome
 
 _WRONG_OBJECT = "carrot"
 _EDGE = 10
@@ -119,9 +118,7 @@ def draw(history: History, facts: SessionFacts, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     curve, sigma = folder / "learning_curve.png", folder / "sigma_per_chunk.png"
     title = f"{facts.method}, seed {facts.seed}"
-    finished: Sequence[Episode] = [
-        e for e in history.episodes if e.outcome is not Outcome.PENDING
-    ]
+    finished: Sequence[Episode] = [e for e in history.episodes if e.outcome is not Outcome.PENDING]
     draw_learning_curve(finished, title, curve)
     draw_sigma(finished, title, sigma)
     return [curve, sigma]

@@ -178,7 +178,7 @@ class DemoSession:
         started = False
         while True:
             self._show(live)
-            ending = self._ending(started)
+            ending = self._ending(started=started)
             if ending is not None:
                 self._show(live)
                 return ending
@@ -189,7 +189,7 @@ class DemoSession:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._interrupted.wait(), _REFRESH_S)
 
-    def _ending(self, started: bool) -> Ending | None:
+    def _ending(self, *, started: bool) -> Ending | None:
         """Why the session is over; None while it goes on."""
         if self._interrupted.is_set():
             again = f"./tmrl demo --run-dir {self.run_dir} --resume goes on"

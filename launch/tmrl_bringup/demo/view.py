@@ -8,10 +8,10 @@ from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
-from tmrl_common.types import Outcome
 
 from tmrl_bringup.demo.history import WINDOW, Episode, sigma_mean, success_over_window
 from tmrl_bringup.demo.record import SessionRecord
+from tmrl_common.types import Outcome
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _MARKS = {
@@ -68,7 +68,10 @@ def _numbers(record: SessionRecord, header: Header, wall_s: float) -> Table:
         ("wall time", f"{wall_s / 60:.1f} min"),
         ("learner", learner.phase or "starting"),
         ("update rounds", f"{learner.rounds} ({learner.rounds_per_s:.0f}/s)"),
-        ("transitions", f"{record.transitions_published} sent, {learner.transitions_stored} stored"),
+        (
+            "transitions",
+            f"{record.transitions_published} sent, {learner.transitions_stored} stored",
+        ),
         ("chunk round trip", f"{1e3 * record.round_trip_s:.0f} ms"),
         ("chunks refused", str(record.chunks_refused)),
     ]

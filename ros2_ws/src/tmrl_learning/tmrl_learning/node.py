@@ -3,10 +3,14 @@
 import sys
 import threading
 
+import numpy as np
 import torch
 from rclpy.task import Future
+
 from tmrl_common.clock import SteadyClock
 from tmrl_common.transport.client import PolicyClient
+from tmrl_learning.params import LearningConfig
+from tmrl_learning.worker import LearnerWorker
 from tmrl_msgs.msg import AgentStatus, LearnerStatus
 from tmrl_msgs.msg import Transition as TransitionMsg
 from tmrl_msgs.srv import FetchTransitions
@@ -14,9 +18,6 @@ from tmrl_ros import qos
 from tmrl_ros.conversion import to_float32_field, transition_from_msg
 from tmrl_ros.node import TmrlNode
 from tmrl_ros.run import run_node
-
-from tmrl_learning.params import LearningConfig
-from tmrl_learning.worker import LearnerWorker
 
 _STATUS_PERIOD_S = 0.1
 _GAP_PERIOD_S = 1.0
@@ -38,7 +39,7 @@ class LearningNode(TmrlNode[LearningConfig]):
         self._worker = LearnerWorker(self.config, self._client, SteadyClock())
         self._highest_known = 0
         self._contiguous_before = 0
-        self._fetching: Future | None = None
+        self._fetching: Future[FetchTransitions.Response] | None = None
         self._last_status = LearnerStatus()
         self._status = self.create_publisher(LearnerStatus, "learner/status", qos.STATUS)
         self.create_subscription(
@@ -50,7 +51,7 @@ class LearningNode(TmrlNode[LearningConfig]):
         self.create_timer(_GAP_PERIOD_S, self._fetch_gap, clock=self.wall_clock)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="learner", daemon=True)
-        self._failure: BaseException | None = None
+        self._failure: Exception | None = None
         self._thread.start()
 
     def health(self) -> tuple[str, dict[str, str]]:
@@ -68,7 +69,7 @@ class LearningNode(TmrlNode[LearningConfig]):
     def _work(self) -> None:
         try:
             self._worker.run(self._stop)
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001
             # Raised again in the executor's thread, where it ends the process with its text.
             self._failure = error
 
@@ -83,7 +84,7 @@ class LearningNode(TmrlNode[LearningConfig]):
             self._highest_known = max(self._highest_known, message.transitions_published)
 
     def _fetch_gap(self) -> None:
-        """Asks the journal for what did not arrive; after a restart that is everything since then."""
+        """Asks the journal for what did not arrive; after a restart that is all since then."""
         contiguous = self._worker.status.contiguous_sequence
         # A gap that is still closing by itself is left alone for one period.
         stuck = contiguous == self._contiguous_before and contiguous < self._highest_known
@@ -97,9 +98,11 @@ class LearningNode(TmrlNode[LearningConfig]):
         self._fetching = self._fetch.call_async(request)
         self._fetching.add_done_callback(self._on_fetched)
 
-    def _on_fetched(self, future: Future) -> None:
+    def _on_fetched(self, future: Future[FetchTransitions.Response]) -> None:
         self._fetching = None
         response = future.result()
+        if response is None:
+            return
         for message in response.transitions:
             self._worker.put(transition_from_msg(message))
         self.get_logger().info(f"fetched {len(response.transitions)} transitions from the journal")
@@ -123,7 +126,7 @@ class LearningNode(TmrlNode[LearningConfig]):
             rounds_per_s=status.rounds_per_s,
             actor_version=status.actor_version,
             metric_names=list(status.metrics),
-            metric_values=to_float32_field(list(status.metrics.values())),
+            metric_values=to_float32_field(np.array(list(status.metrics.values()))),
             reason=status.reason,
         )
         message.header = self._last_status.header

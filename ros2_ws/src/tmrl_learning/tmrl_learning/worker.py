@@ -19,7 +19,6 @@ from tmrl_common.transport.client import PolicyClient
 from tmrl_common.types import PolicySpec, Transition
 from tmrl_learner.config import LearnerConfig, Sizes, resolve
 from tmrl_learner.session import CHECKPOINT_STEM, LearnerSession, Phase
-
 from tmrl_learning.params import LearningConfig
 
 _log = logging.getLogger(__name__)
@@ -69,7 +68,7 @@ def learner_config(config: LearningConfig) -> LearnerConfig:
     """
     overrides: dict[str, object] = {"seed": config.seed}
     overrides |= dict(entry.split("=", 1) for entry in config.overrides)
-    # Without learning the buffer is kept all the same: what was collected may be learned from later.
+    # Without learning the buffer is kept all the same: later it may be learned from.
     method = "tmrl" if config.method == "base" else config.method
     return resolve(config.preset, method, overrides)
 
@@ -127,7 +126,7 @@ class LearnerWorker:
         self._save(session)
 
     def _start(self, stop: threading.Event) -> LearnerSession | None:
-        """Waits for the policy server, which dictates the sizes, and resumes where there is something."""
+        """Waits for the policy server, which dictates the sizes; resumes where it can."""
         while not stop.is_set():
             try:
                 welcome = self._client.connect(deadline_s=self._config.server_deadline_s)
@@ -162,7 +161,7 @@ class LearnerWorker:
             self._save(session)
         self._report(session)
 
-    def _ingest(self, session: LearnerSession, wait: bool) -> None:
+    def _ingest(self, session: LearnerSession, *, wait: bool) -> None:
         try:
             session.ingest(self._inbox.get(timeout=_IDLE_WAIT_S if wait else 0.0))
             while True:

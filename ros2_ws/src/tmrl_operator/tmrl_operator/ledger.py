@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tmrl_common.errors import LocalError
 from tmrl_common.types import Outcome
 
 
-class LedgerError(Exception):
+class LedgerError(LocalError):
     """The ledger cannot be read or written; the text names the file and the remedy."""
 
 
@@ -75,8 +76,9 @@ class Ledger:
         if entry["event"] == "started":
             self._started[entry["episode"]] = entry["stamp_ns"]
             return
-        values = {key: value for key, value in entry.items() if key != "event"}
-        label = Label(**{**values, "outcome": Outcome[values["outcome"]]})
+        values: dict[str, Any] = {key: entry[key] for key in entry if key != "event"}
+        values["outcome"] = Outcome[values["outcome"]]
+        label = Label(**values)
         self.labels[label.episode] = label
 
     def _append(self, entry: dict[str, Any]) -> None:

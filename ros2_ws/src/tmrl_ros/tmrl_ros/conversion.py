@@ -1,7 +1,7 @@
 """Conversions between ROS messages and the plain types of tmrl_common, both ways.
 
-Array fields are filled through the buffer protocol: assigning a list makes rclpy check every element,
-which costs milliseconds for an image.
+Array fields are filled through the buffer protocol: assigning a list makes rclpy check every
+element, which costs milliseconds for an image.
 """
 
 import array
@@ -11,6 +11,7 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Pose
 from numpy.typing import NDArray
+
 from tmrl_common.types import FloatArray, Outcome, SteeringSource, Transition
 from tmrl_msgs.msg import Transition as TransitionMsg
 

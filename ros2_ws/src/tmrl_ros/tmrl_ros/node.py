@@ -3,10 +3,11 @@
 from typing import Generic, TypeVar
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.clock import Clock, ClockType
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
-from tmrl_ros.parameters import declare
+from tmrl_ros.parameters import ParameterError, declare
 
 C = TypeVar("C")
 
@@ -29,7 +30,12 @@ class TmrlNode(Node, Generic[C]):
             ParameterError: A parameter is unknown, missing or out of range.
         """
         super().__init__(name, automatically_declare_parameters_from_overrides=True)
-        self.config: C = declare(self, config_class)
+        try:
+            self.config: C = declare(self, config_class)
+        except ParameterError:
+            # A subclass's destroy_node counts on what its own __init__ would have made.
+            Node.destroy_node(self)
+            raise
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # Liveness is a matter of wall time: in lock-step the simulated clock may stand still.
         self.wall_clock = Clock(clock_type=ClockType.STEADY_TIME)

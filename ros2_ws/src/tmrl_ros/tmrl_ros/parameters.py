@@ -1,19 +1,22 @@
 """ROS parameters from frozen dataclasses: one definition of names, types, defaults and meaning.
 
 A component's configuration is a frozen dataclass whose `__post_init__` validates it and whose
-docstring describes each field under `Attributes:`. This module declares the same fields as read-only
-ROS parameters, so that YAML files, launch files and `ros2 param` speak of the same thing.
+docstring describes each field under `Attributes:`. This module declares the same fields as
+read-only ROS parameters, so that YAML files, launch files and `ros2 param` speak of the same thing.
 """
 
 import dataclasses
 import difflib
 import inspect
 import re
+from collections.abc import Iterable
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+
+from tmrl_common.errors import ConfigError
 
 C = TypeVar("C")
 
@@ -32,7 +35,7 @@ _ARRAYS = {
 _OF_EVERY_NODE = ("use_sim_time", "start_type_description_service")
 
 
-class ParameterError(ValueError):
+class ParameterError(ConfigError):
     """A node was given parameters that it cannot run with; the text names value and remedy."""
 
 
@@ -50,20 +53,22 @@ def _attribute_texts(config_class: type) -> dict[str, str]:
     return texts
 
 
-def _element_type(hint: Any) -> Any:  # noqa: ANN401 - a type hint has no better type
+def _element_type(hint: Any) -> Any:
     """The element type of tuple[T, ...] and fixed tuples of one T."""
     return get_args(hint)[0]
 
 
-def _parameter_type(hint: Any) -> Parameter.Type:  # noqa: ANN401
+def _parameter_type(hint: Any) -> Parameter.Type:
     if hint in _SCALARS:
         return _SCALARS[hint]
     if get_origin(hint) is tuple:
         return _ARRAYS[_element_type(hint)]
-    raise TypeError(f"{hint} cannot be a ROS parameter; use bool, int, float, str or a tuple of one")
+    raise TypeError(
+        f"{hint} cannot be a ROS parameter; use bool, int, float, str or a tuple of one"
+    )
 
 
-def _coerced(name: str, value: Any, hint: Any) -> Any:  # noqa: ANN401
+def _coerced(name: str, value: Any, hint: Any) -> Any:
     """A parameter's value in the field's type; an integer is accepted where a float is meant."""
     wanted = _element_type(hint) if get_origin(hint) is tuple else hint
     many = get_origin(hint) is tuple
@@ -78,7 +83,7 @@ def _coerced(name: str, value: Any, hint: Any) -> Any:  # noqa: ANN401
     return tuple(wanted(e) for e in elements) if many else wanted(elements[0])
 
 
-def _refuse_unknown(given: dict[str, Parameter], known: list[str]) -> None:
+def _refuse_unknown(given: Iterable[str], known: list[str]) -> None:
     for name in given:
         if name in known or name in _OF_EVERY_NODE or name.startswith("qos_overrides."):
             continue

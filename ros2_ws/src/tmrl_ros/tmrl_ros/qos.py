@@ -15,7 +15,7 @@ def _profile(
 
 
 STATE = _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
-"""arm/state, arm/command, perception/objects: only the newest counts, but lock-step may lose none."""
+"""arm/state, arm/command, perception/objects: the newest counts, but lock-step may lose none."""
 
 IMAGE = _profile(1, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
 """Camera images: a late frame is worth less than the next one."""

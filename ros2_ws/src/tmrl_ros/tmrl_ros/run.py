@@ -1,4 +1,4 @@
-"""Runs one node as one process: clean end on Ctrl-C, one sentence and exit code 1 on an error."""
+"""Runs one node as one process: a clean end on Ctrl-C, one sentence where it cannot start."""
 
 import signal
 import sys
@@ -8,11 +8,10 @@ import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
-from tmrl_ros.parameters import ParameterError
+from tmrl_common.errors import TmrlError
 
 EXIT_OK = 0
-EXIT_FAILED = 1
-EXIT_BAD_PARAMETERS = 2
+EXIT_CANNOT_START = 2
 
 
 def run_node(factory: Callable[[], Node], args: list[str] | None = None) -> int:
@@ -22,20 +21,20 @@ def run_node(factory: Callable[[], Node], args: list[str] | None = None) -> int:
     look alive without being so. The supervisor names the dead node and the arm holds.
 
     Args:
-        factory: Creates the node; it may raise ParameterError.
+        factory: Creates the node; a TmrlError tells why it cannot work with what it was given.
         args: Command line; None takes the process's own.
 
     Returns:
-        Exit code: 0 after a normal stop, 2 after bad parameters. Other errors propagate.
+        Exit code: 0 after a normal stop, 2 where the node cannot start. Other errors propagate.
     """
     rclpy.init(args=args)
     signal.signal(signal.SIGTERM, lambda *_: rclpy.try_shutdown())
     try:
         node = factory()
-    except ParameterError as error:
+    except TmrlError as error:
         print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201 - no logger without a node
         rclpy.try_shutdown()
-        return EXIT_BAD_PARAMETERS
+        return EXIT_CANNOT_START
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
