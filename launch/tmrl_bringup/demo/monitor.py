@@ -10,8 +10,6 @@ from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
 from tmrl_bringup.demo.record import LearnerFacts, SessionRecord
-
-TriggerClient = Client[Trigger.Request, Trigger.Response]
 from tmrl_common.types import Outcome
 from tmrl_msgs.msg import (
     AgentStatus,
@@ -22,6 +20,8 @@ from tmrl_msgs.msg import (
     Transition,
 )
 from tmrl_ros import qos
+
+TriggerClient = Client[Trigger.Request, Trigger.Response]
 
 _STATES = ("idle", "resetting", "ready", "running", "labelling", "paused")
 _MODES = ("hold", "policy", "teleop", "e-stop", "fault")
