@@ -309,6 +309,28 @@ def test_a_missing_outcome_is_reported(world):
     assert "no outcome yet" in world.core.reason
 
 
+@pytest.mark.parametrize("trouble", ["refused", "no outcome", "no answer"])
+def test_what_kept_one_episode_from_going_on_is_forgotten_with_it(world, trouble):
+    if trouble == "refused":
+        refuse_for_good(world)
+    else:
+        world.see(0)
+    if trouble == "no outcome":
+        world.answer(0)
+        world.do(world.core.advance())
+        world.clock.advance(6.0)
+    if trouble == "no answer":
+        world.do(world.core.on_answer(FailedAnswer(world.asked[-1].request, "no answer")))
+    assert world.core.reason
+    world.do(world.core.on_label(made_label(1, Outcome.ABORTED, 0.5)))
+    world.leave()
+    assert world.core.reason == ""
+    world.clock.advance(6.0)
+    world.see(20)
+    world.run(episode=2, first=20)
+    assert world.asked[-1].observation.arm_state_sequence == 20
+
+
 def test_what_was_held_back_is_handed_out_at_the_end(world):
     world.play(2)
     (record,) = world.core.close()

@@ -102,10 +102,15 @@ class AgentCore:
 
     @property
     def reason(self) -> str:
-        """What is wrong; empty while healthy."""
+        """What is wrong; empty while healthy.
+
+        What kept an episode from going on is forgotten with it: the next one may fare better.
+        """
+        lasting = self._journal_problem or self._connection.problem
+        if lasting or not (self._episode.running or self._builder.wants_features):
+            return lasting
         refused = self._refusal if self._gave_up else ""
-        server = self._connection.problem or self._request_problem
-        return self._journal_problem or server or refused or self._waiting.reason
+        return self._request_problem or refused or self._waiting.reason
 
     @property
     def _gave_up(self) -> bool:

@@ -1,75 +1,13 @@
 """The episode state machine: what a person running a session relies on."""
 
-import json
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from tmrl_common.testing.fake_clock import FakeClock
+
 from tmrl_common.types import Outcome
-from tmrl_operator.episode import EpisodeMachine, RefusedError, Request, Shell, State
+from tmrl_operator.episode import RefusedError, Request, State
 from tmrl_operator.ledger import Label, Ledger, LedgerError
-from tmrl_operator.params import OperatorConfig
-
-STEP_NS = 200_000_000
-
-
-class Bench:
-    """A machine with recorded requests and labels, and a world that answers on demand."""
-
-    def __init__(self, folder: Path, **changes: object) -> None:
-        values: dict[str, object] = {
-            "robot": "widowx",
-            "session": "test",
-            "run_dir": str(folder),
-            "time_limit_s": 2.0,
-            "reset": "scene",
-        }
-        self.config = OperatorConfig(**{**values, **changes})  # type: ignore[arg-type]
-        self.clock = FakeClock()
-        self.requests: list[tuple[Request, int]] = []
-        self.labels: list[Label] = []
-        self.states: list[State] = []
-        self.path = folder / "episodes.jsonl"
-        self.now_ns = STEP_NS
-        self.sequence = 1
-        self.restart()
-
-    def restart(self) -> None:
-        """A new life of the node on the same ledger."""
-        shell = Shell(
-            request=lambda request, seed: self.requests.append((request, seed)),
-            publish_label=self.labels.append,
-            publish_state=lambda: self.states.append(self.machine.state),
-        )
-        self.machine = EpisodeMachine(self.config, Ledger(self.path), self.clock, shell)
-
-    def hear_everybody(self) -> None:
-        self.machine.heard_arm(self.now_ns, self.sequence)
-        self.machine.heard_controller("")
-        self.machine.heard_agent(server_connected=True)
-
-    def step(self, success: bool = False, detail: str = "") -> None:
-        """One control period of the simulation."""
-        self.now_ns += STEP_NS
-        self.sequence += 1
-        self.machine.heard_success(self.now_ns, success, True, detail)
-        self.machine.heard_arm(self.now_ns, self.sequence)
-
-    def answer(self, success: bool = True, message: str = "") -> Request:
-        """Answers the newest request."""
-        request, _ = self.requests[-1]
-        self.machine.answered(request, success, message, self.sequence + 1)
-        return request
-
-    def run_to(self, state: State) -> None:
-        for _ in range(5):
-            if self.machine.state is state:
-                return
-            self.answer()
-        assert self.machine.state is state
+from tmrl_operator.testing import STEP_NS, Bench
 
 
 @pytest.fixture
@@ -121,7 +59,7 @@ def test_success_in_the_last_instant_is_no_timeout(bench: Bench) -> None:
 
 def test_stale_success_of_the_former_scene_does_not_end_the_new_episode(bench: Bench) -> None:
     bench.run_to(State.RUNNING)
-    bench.machine.heard_success(bench.machine.started_ns, True, True, "left over")
+    bench.machine.heard_truth(bench.machine.started_ns, "left over", success=True)
     assert bench.machine.state is State.RUNNING
 
 
@@ -177,7 +115,7 @@ def test_a_silent_node_pauses_the_session_by_name(bench: Bench, silent: str) -> 
     if silent != "controller":
         bench.machine.heard_controller("")
     if silent != "agent":
-        bench.machine.heard_agent(server_connected=True)
+        bench.machine.heard_agent("epoch", "")
     bench.machine.tick()
     assert bench.machine.state is State.PAUSED
     assert silent in bench.machine.reason
@@ -206,6 +144,85 @@ def test_ready_waits_for_the_learner(tmp_path: Path) -> None:
     bench.machine.heard_learner(10)
     bench.machine.tick()
     assert bench.requests[-1][0] is Request.RESUME
+
+
+def test_ready_waits_for_an_agent_that_cannot_act(bench: Bench) -> None:
+    bench.machine.heard_agent("epoch", "no policy server")
+    bench.answer()
+    bench.answer()
+    assert bench.machine.state is State.READY
+    assert "no policy server" in bench.machine.reason
+    bench.machine.heard_agent("epoch", "")
+    bench.machine.tick()
+    assert bench.requests[-1][0] is Request.RESUME
+
+
+def test_an_agent_that_cannot_go_on_for_long_aborts_the_episode(bench: Bench) -> None:
+    bench.run_to(State.RUNNING)
+    bench.clock.advance(bench.config.agent_timeout_s)
+    bench.hear_arm_and_controller()
+    bench.machine.heard_agent("epoch", "chunk 3 was refused")
+    bench.machine.tick()
+    assert bench.machine.state is State.RUNNING, "it may still recover"
+    bench.clock.advance(1.0)
+    bench.machine.tick()
+    assert bench.machine.state is State.PAUSED
+    assert "chunk 3 was refused" in bench.machine.reason
+    assert [label.outcome for label in bench.labels] == [Outcome.ABORTED]
+
+
+def test_an_agent_that_restarted_has_lost_the_running_episode(bench: Bench) -> None:
+    bench.run_to(State.RUNNING)
+    bench.machine.heard_agent("another epoch", "")
+    assert bench.labels[-1].outcome is Outcome.ABORTED
+    assert bench.machine.state is State.PAUSED
+    assert "agent restarted" in bench.machine.reason
+
+
+def test_a_detector_that_falls_silent_does_not_keep_an_episode_for_ever(bench: Bench) -> None:
+    bench.run_to(State.RUNNING)
+    bench.now_ns += 3_000_000_000
+    bench.hear_everybody()
+    bench.machine.tick()
+    assert bench.labels == [], "the verdict of that instant may still be on its way"
+    bench.clock.advance(bench.config.peer_timeout_s + 1)
+    bench.hear_everybody()
+    bench.machine.tick()
+    (label,) = bench.labels
+    assert label.outcome is Outcome.TIMEOUT
+    assert label.stamp_ns == bench.machine.started_ns + 2_000_000_000
+
+
+def test_stop_holds_the_arm_even_while_a_resume_is_under_way(bench: Bench) -> None:
+    bench.answer()
+    bench.answer()
+    assert bench.requests[-1][0] is Request.RESUME
+    bench.machine.stop()
+    assert bench.requests[-1][0] is Request.HOLD
+    bench.machine.answered(Request.RESUME, "", success=True)
+    assert bench.machine.state is State.IDLE
+
+
+def test_a_held_arm_is_named_while_the_episode_waits_for_it(bench: Bench) -> None:
+    bench.run_to(State.RUNNING)
+    bench.machine.heard_controller("", "a person let go")
+    assert bench.machine.state is State.RUNNING
+    assert "a person let go" in bench.machine.reason
+    bench.machine.heard_controller("")
+    assert bench.machine.reason == ""
+
+
+@pytest.mark.parametrize("offset_ns", [-STEP_NS, 0, 10 * STEP_NS])
+def test_a_persons_stamp_has_to_lie_in_the_episode(bench: Bench, offset_ns: int) -> None:
+    bench.now_ns = 10 * STEP_NS
+    bench.hear_everybody()
+    bench.run_to(State.RUNNING)
+    bench.step()
+    with pytest.raises(RefusedError, match="outside of the episode"):
+        bench.machine.label(Outcome.SUCCESS, bench.machine.started_ns + offset_ns, "ada")
+    assert bench.machine.state is State.RUNNING
+    bench.machine.label(Outcome.SUCCESS, bench.now_ns, "ada")
+    assert bench.labels[-1].stamp_ns == bench.now_ns
 
 
 def test_relabelling_and_discarding_are_revisions(bench: Bench) -> None:
@@ -278,89 +295,3 @@ def test_torn_last_line_is_dropped_and_damage_before_it_is_refused(tmp_path: Pat
     path.write_bytes(b"garbage\n" + whole)
     with pytest.raises(LedgerError, match="line 1"):
         Ledger(path)
-
-
-class Interleavings(RuleBasedStateMachine):
-    """Whatever order things come in, the promises below hold."""
-
-    folder: Path
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.bench = Bench(self.folder / str(id(self)))
-        self.bench.path.unlink(missing_ok=True)
-        self.bench.restart()
-        self.bench.hear_everybody()
-        self.reset_since_last_run = False
-        self.stopped_for_trouble = False
-
-    @rule()
-    def start(self) -> None:
-        self.bench.hear_everybody()
-        try:
-            self.bench.machine.start()
-        except RefusedError:
-            return
-        self.stopped_for_trouble = False
-
-    @precondition(lambda self: self.bench.requests)
-    @rule(success=st.booleans())
-    def answer(self, success: bool) -> None:
-        before = self.bench.machine.state
-        request = self.bench.answer(success)
-        if request is Request.RESET_SCENE and success:
-            self.reset_since_last_run = True
-        if self.bench.machine.state is State.RUNNING is not before:
-            assert self.reset_since_last_run
-            assert not self.stopped_for_trouble
-            self.reset_since_last_run = False
-
-    @rule(success=st.booleans())
-    def step(self, success: bool) -> None:
-        self.bench.step(success)
-
-    @rule()
-    def trouble(self) -> None:
-        self.bench.machine.heard_controller("e-stop: pressed")
-        if self.bench.machine.state is not State.IDLE:
-            self.stopped_for_trouble = self.bench.machine.state is State.PAUSED
-
-    @rule(seconds=st.floats(0.1, 20))
-    def wait(self, seconds: float) -> None:
-        self.bench.clock.advance(seconds)
-        self.bench.machine.tick()
-
-    @rule(outcome=st.sampled_from(list(Outcome)), episode=st.integers(0, 4))
-    def person(self, outcome: Outcome, episode: int) -> None:
-        for call in (
-            lambda: self.bench.machine.label(outcome, 0, "ada"),
-            lambda: self.bench.machine.relabel(episode, outcome, "ada"),
-            lambda: self.bench.machine.discard(episode),
-        ):
-            try:
-                call()
-            except RefusedError as error:
-                assert str(error)
-
-    @rule()
-    def stop(self) -> None:
-        self.bench.machine.stop()
-        assert self.bench.machine.state is State.IDLE
-
-    @invariant()
-    def every_episode_has_one_label_per_revision(self) -> None:
-        keys = [(label.episode, label.revision) for label in self.bench.labels]
-        assert len(keys) == len(set(keys))
-
-    @invariant()
-    def the_ledger_tells_the_same(self) -> None:
-        lines = self.bench.path.read_text().splitlines() if self.bench.path.exists() else []
-        labels = [entry for entry in map(json.loads, lines) if entry["event"] == "labelled"]
-        assert len(labels) == len(self.bench.labels)
-
-
-def test_promises_hold_for_any_interleaving(tmp_path: Path) -> None:
-    machine = type("Machine", (Interleavings,), {"folder": tmp_path})
-    case = machine.TestCase
-    case.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
-    case().runTest()

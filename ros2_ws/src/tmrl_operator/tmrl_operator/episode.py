@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
+
 from tmrl_common.clock import Clock
 from tmrl_common.types import Outcome
-
 from tmrl_operator.ledger import Label, Ledger
 from tmrl_operator.params import OperatorConfig
+from tmrl_operator.peers import Peers
 
 _NANO = 1_000_000_000
 
@@ -85,9 +86,7 @@ class EpisodeMachine:
         first_arm_state_sequence: First arm state of the running episode.
     """
 
-    def __init__(
-        self, config: OperatorConfig, ledger: Ledger, clock: Clock, shell: Shell
-    ) -> None:
+    def __init__(self, config: OperatorConfig, ledger: Ledger, clock: Clock, shell: Shell) -> None:
         self._config = config
         self._ledger = ledger
         self._clock = clock
@@ -103,23 +102,22 @@ class EpisodeMachine:
         self._waiting_for: Request | None = None
         self._asked_at_s = 0.0
         self._stop_asked = False
-        self._rounds_owed: int | None = None
-        self._server_seen_s = clock.now_s()
-        self._heard_s: dict[str, float] = {}
+        self._limit_passed_s: float | None = None
+        self._peers = Peers(config, clock)
 
     # What the session hears.
 
     def heard_arm(self, stamp_ns: int, sequence: int) -> None:
         """An arm state arrived."""
-        self._heard_s["arm"] = self._clock.now_s()
+        self._peers.heard("arm")
         self._now_ns, self._arm_sequence = stamp_ns, sequence
-        # With ground truth the verdict of the same instant decides, see heard_success.
+        # With ground truth the verdict of the same instant decides, see heard_truth and tick.
         if self._config.label_mode == "manual":
             self._check_time_limit(stamp_ns)
 
-    def heard_success(self, stamp_ns: int, success: bool, ground_truth: bool, detail: str) -> None:
-        """A detector judged the state at `stamp_ns`."""
-        automatic = self._config.label_mode == "auto" and ground_truth
+    def heard_truth(self, stamp_ns: int, detail: str, *, success: bool) -> None:
+        """The simulation judged the state at `stamp_ns`."""
+        automatic = self._config.label_mode == "auto"
         if self.state is not State.RUNNING or not automatic or stamp_ns <= self.started_ns:
             return
         if success:
@@ -127,22 +125,33 @@ class EpisodeMachine:
         else:
             self._check_time_limit(stamp_ns, detail)
 
-    def heard_controller(self, trouble: str) -> None:
-        """The controller reported its mode; `trouble` names an e-stop or a fault."""
-        self._heard_s["controller"] = self._clock.now_s()
+    def heard_controller(self, trouble: str, holds: str = "") -> None:
+        """The controller reported its mode.
+
+        Args:
+            trouble: Names an e-stop or a fault; empty while there is none.
+            holds: Why it holds the arm; empty while somebody drives.
+        """
+        self._peers.heard("controller")
         if trouble and self.state in (State.RUNNING, State.READY, State.RESETTING):
             self._abort(trouble)
+        elif self.state is State.RUNNING:
+            self._enter(State.RUNNING, f"the controller holds: {holds}" if holds else "")
 
-    def heard_agent(self, server_connected: bool) -> None:
-        """The agent reported its health."""
-        now_s = self._clock.now_s()
-        self._heard_s["agent"] = now_s
-        if server_connected:
-            self._server_seen_s = now_s
+    def heard_agent(self, epoch: str, trouble: str) -> None:
+        """The agent reported its health.
+
+        Args:
+            epoch: Identifies the life of its process.
+            trouble: Why it cannot go on, such as an absent policy server; empty while it can.
+        """
+        restarted = self._peers.heard_agent(epoch, trouble)
+        if restarted and self.state is State.RUNNING:
+            self._abort("the agent restarted: what it had seen of the episode is lost")
 
     def heard_learner(self, rounds_owed: int) -> None:
         """The learner reported its debt."""
-        self._rounds_owed = rounds_owed
+        self._peers.heard_learner(rounds_owed)
 
     # What a person asks for.
 
@@ -153,26 +162,27 @@ class EpisodeMachine:
             RefusedError: It runs already, or a node that it needs is not there.
         """
         if self.state not in (State.IDLE, State.PAUSED):
-            raise RefusedError(f"the session is {self.state.name.lower()} already; stop is possible")
-        silent = self._silent()
+            raise RefusedError(f"the session is {self.state.name.lower()}; stop is possible")
+        silent = self._peers.silent()
         if silent:
             raise RefusedError(f"cannot start: {silent}")
         if self._all_done():
             raise RefusedError(f"{self._ledger.labelled} episodes are done, as max_episodes asks")
         self._label_the_lost()
         self._stop_asked = False
-        self._server_seen_s = self._clock.now_s()
         self._go_reset()
 
     def stop(self) -> None:
         """Ends the session; a running episode is aborted."""
         self._stop_asked = True
-        if self.state in (State.RUNNING, State.LABELLING):
-            self._ask(Request.HOLD)
-            self._label(Outcome.ABORTED, self._now_ns, "operator", "session stopped")
+        if self.state is State.IDLE:
+            return
+        # In every state: a resume may be under way.
+        self._ask(Request.HOLD)
         self._waiting_for = None
-        if self.state is not State.IDLE:
-            self._enter(State.IDLE, "stopped")
+        if self.state in (State.RUNNING, State.LABELLING):
+            self._label(Outcome.ABORTED, self._now_ns, "operator", "session stopped")
+        self._enter(State.IDLE, "stopped")
 
     def label(self, outcome: Outcome, stamp_ns: int, person: str) -> None:
         """Labels the running episode, which ends it, or the one that waits for its label.
@@ -183,9 +193,9 @@ class EpisodeMachine:
         if outcome not in (Outcome.SUCCESS, Outcome.FAILURE):
             raise RefusedError(f"{outcome.name} cannot be given here; SUCCESS or FAILURE can")
         if self.state is State.RUNNING:
-            self._end(outcome, stamp_ns or self._now_ns, "operator", person)
+            self._end(outcome, self._checked(stamp_ns) or self._now_ns, "operator", person)
         elif self.state is State.LABELLING:
-            self._label(outcome, stamp_ns or self._ended_ns, "operator", person)
+            self._label(outcome, self._checked(stamp_ns) or self._ended_ns, "operator", person)
             self._next()
         else:
             raise RefusedError(
@@ -237,7 +247,7 @@ class EpisodeMachine:
 
     # What the shell reports.
 
-    def answered(self, request: Request, success: bool, message: str, sequence: int = 0) -> None:
+    def answered(self, request: Request, message: str, sequence: int = 0, *, success: bool) -> None:
         """Another node answered a request; `sequence` is the first arm state after a reset."""
         if request is not self._waiting_for:
             return
@@ -260,38 +270,63 @@ class EpisodeMachine:
         """Looks after everything that depends on the wall clock; called several times a second."""
         if self.state in (State.IDLE, State.PAUSED):
             return
-        silent = self._silent()
+        silent, stuck = self._peers.silent(), self._peers.stuck()
         late = self._clock.now_s() - self._asked_at_s > self._config.service_timeout_s
         if silent:
             self._abort(silent)
         elif self._waiting_for is not None and late:
             self._abort(f"{self._waiting_for.name.lower()} was not answered in time")
-        elif self.state is State.RUNNING and self._server_away():
-            self._abort("the policy server is away")
+        elif self.state is State.RUNNING and stuck:
+            self._abort(stuck)
+        elif self.state is State.RUNNING:
+            self._end_without_verdict()
         elif self.state is State.READY and self._waiting_for is None:
-            self._start_when_learner_is_ready()
+            not_ready = self._peers.not_ready()
+            if not_ready:
+                self._enter(State.READY, not_ready)
+            else:
+                self._ask(Request.RESUME)
 
     # Decisions.
-
-    def _start_when_learner_is_ready(self) -> None:
-        limit, owed = self._config.max_rounds_owed, self._rounds_owed
-        if limit and owed is None:
-            self._enter(State.READY, "waits for the learner to start")
-        elif limit and owed is not None and owed > limit:
-            self._enter(State.READY, f"waits for the learner: {owed} rounds owed")
-        else:
-            self._ask(Request.RESUME)
 
     def _run(self) -> None:
         self.episode = self._ledger.last_episode + 1
         self.started_ns = self._now_ns
+        self._limit_passed_s = None
+        self._peers.trust_agent()
         self._ledger.start(self.episode, self.started_ns)
         self._enter(State.RUNNING)
 
     def _check_time_limit(self, stamp_ns: int, detail: str = "") -> None:
-        limit_ns = self.started_ns + round(self._config.time_limit_s * _NANO)
-        if self.state is State.RUNNING and stamp_ns >= limit_ns:
-            self._end(Outcome.TIMEOUT, limit_ns, "time_limit", detail)
+        if self.state is State.RUNNING and stamp_ns >= self._limit_ns:
+            self._end(Outcome.TIMEOUT, self._limit_ns, "time_limit", detail)
+
+    @property
+    def _limit_ns(self) -> int:
+        return self.started_ns + round(self._config.time_limit_s * _NANO)
+
+    def _end_without_verdict(self) -> None:
+        """Time is up and the detector that should have judged that instant stays silent."""
+        now_s = self._clock.now_s()
+        if self._now_ns < self._limit_ns:
+            return
+        if self._limit_passed_s is None:
+            self._limit_passed_s = now_s
+        elif now_s - self._limit_passed_s > self._config.peer_timeout_s:
+            self._check_time_limit(self._now_ns, "no detector judged the last instant")
+
+    def _checked(self, stamp_ns: int) -> int:
+        """A person's stamp; 0 stays 0.
+
+        Raises:
+            RefusedError: It lies outside of the episode.
+        """
+        if stamp_ns and not self.started_ns < stamp_ns <= self._now_ns:
+            raise RefusedError(
+                f"the stamp {stamp_ns / _NANO:.3f} s lies outside of the episode, which began at "
+                f"{self.started_ns / _NANO:.3f} s; it is {self._now_ns / _NANO:.3f} s now"
+            )
+        return stamp_ns
 
     def _end(self, outcome: Outcome, stamp_ns: int, source: str, detail: str) -> None:
         """Stops the arm and labels the episode, or asks a person for the label."""
@@ -328,7 +363,7 @@ class EpisodeMachine:
     def _label_the_lost(self) -> None:
         """Episodes that a crash of this node cut off were aborted by it."""
         for episode, stamp_ns in self._ledger.unlabelled():
-            self._publish(episode, Outcome.ABORTED, stamp_ns, "fault", "the operator node restarted")
+            self._publish(episode, Outcome.ABORTED, stamp_ns, "fault", "the operator restarted")
 
     def _label(self, outcome: Outcome, stamp_ns: int, source: str, detail: str) -> None:
         self._publish(self.episode, outcome, stamp_ns, source, detail)
@@ -351,19 +386,6 @@ class EpisodeMachine:
 
     def _all_done(self) -> bool:
         return 0 < self._config.max_episodes <= self._ledger.labelled
-
-    def _silent(self) -> str:
-        """Which node has not been heard of, one sentence; empty when all are there."""
-        now_s = self._clock.now_s()
-        for name in ("arm", "controller", "agent"):
-            if name not in self._heard_s:
-                return f"the {name} has not been heard of yet"
-            if now_s - self._heard_s[name] > self._config.peer_timeout_s:
-                return f"the {name} has been silent for {now_s - self._heard_s[name]:.1f} s"
-        return ""
-
-    def _server_away(self) -> bool:
-        return self._clock.now_s() - self._server_seen_s > self._config.server_timeout_s
 
     def _enter(self, state: State, reason: str = "") -> None:
         if state is not self.state and state not in ALLOWED[self.state]:

@@ -24,7 +24,8 @@ class OperatorConfig:
         max_rounds_owed: READY waits until the learner owes at most that many update rounds, so that
             a simulation faster than real time keeps the update-to-data ratio; 0 switches this off.
         peer_timeout_s: A controller, agent or arm that is silent for longer is lost, wall time.
-        server_timeout_s: An episode is aborted when the policy server is away for longer, wall time.
+        agent_timeout_s: An episode is aborted when the agent cannot go on for longer (no policy
+            server, chunks refused, journal full), wall time.
         service_timeout_s: Longest wait for an answer of the controller or the scene, wall time.
     """
 
@@ -38,7 +39,7 @@ class OperatorConfig:
     seed: int = 0
     max_rounds_owed: int = 0
     peer_timeout_s: float = 5.0
-    server_timeout_s: float = 30.0
+    agent_timeout_s: float = 30.0
     service_timeout_s: float = 10.0
 
     def __post_init__(self) -> None:
@@ -51,7 +52,7 @@ class OperatorConfig:
             raise ValueError(f"label_mode is {self.label_mode}; valid: {', '.join(LABEL_MODES)}")
         if self.reset not in RESETS:
             raise ValueError(f"reset is {self.reset}; valid: {', '.join(RESETS)}")
-        for name in ("time_limit_s", "peer_timeout_s", "server_timeout_s", "service_timeout_s"):
+        for name in ("time_limit_s", "peer_timeout_s", "agent_timeout_s", "service_timeout_s"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)} s; it has to be above 0")
         for name in ("max_episodes", "max_rounds_owed", "seed"):

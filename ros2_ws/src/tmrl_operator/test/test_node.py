@@ -1,0 +1,232 @@
+"""The node over real DDS: a whole episode, and what a person's requests are answered with."""
+
+import time
+
+import pytest
+
+pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from std_srvs.srv import Trigger
+
+from tmrl_msgs import msg, srv
+from tmrl_operator.node import OperatorNode
+from tmrl_ros import qos
+from tmrl_ros.conversion import nanoseconds, stamp_of_nanoseconds
+from tmrl_ros.parameters import ParameterError
+
+pytestmark = pytest.mark.ros
+
+TIMEOUT_S = 60.0
+STEP_NS = 200_000_000
+
+
+class World(Node):
+    """Simulation, controller and agent, as far as the operator sees them."""
+
+    def __init__(self):
+        super().__init__("world")
+        self.now_ns, self.sequence = 5 * STEP_NS, 5
+        self.mode = msg.ControllerStatus.HOLD
+        self.calls, self.states, self.labels = [], [], []
+        self.arm = self.create_publisher(msg.ArmState, "arm/state", qos.STATE)
+        self.success = self.create_publisher(msg.SuccessDetection, "task/success", qos.EVENT)
+        self.controller = self.create_publisher(
+            msg.ControllerStatus, "controller/status", qos.STATUS
+        )
+        self.agent = self.create_publisher(msg.AgentStatus, "agent/status", qos.STATUS)
+        self.create_subscription(msg.EpisodeState, "episode/state", self.states.append, qos.STATUS)
+        self.create_subscription(
+            msg.EpisodeOutcome, "episode/outcome", self.labels.append, qos.LABELS
+        )
+        self.create_service(Trigger, "controller/hold", self.on_call("hold"))
+        self.create_service(Trigger, "controller/resume", self.on_call("resume"))
+        self.create_service(srv.ResetScene, "scene/reset", self.on_reset)
+        kinds = {
+            "start": Trigger,
+            "stop": Trigger,
+            "label": srv.LabelEpisode,
+            "relabel": srv.RelabelEpisode,
+            "discard": srv.DiscardEpisode,
+        }
+        self.services_of_operator = {
+            name: self.create_client(kind, f"operator/{name}") for name, kind in kinds.items()
+        }
+        self.create_timer(0.2, self.report)
+
+    def on_call(self, name):
+        def answer(_, response):
+            self.calls.append(name)
+            response.success = True
+            return response
+
+        return answer
+
+    def on_reset(self, request, response):
+        self.calls.append("reset")
+        self.sequence += 1
+        self.show()
+        response.success, response.arm_state_sequence = True, self.sequence
+        return response
+
+    def show(self):
+        state = msg.ArmState(robot="widowx", sequence=self.sequence)
+        state.header.stamp = stamp_of_nanoseconds(self.now_ns)
+        self.arm.publish(state)
+
+    def report(self):
+        self.show()
+        self.controller.publish(msg.ControllerStatus(mode=self.mode, reason="a test says so"))
+        self.agent.publish(
+            msg.AgentStatus(session="run", agent_epoch="epoch", server_connected=True)
+        )
+
+    def judge(self, success):
+        message = msg.SuccessDetection(success=success, ground_truth=True, detail="in pot")
+        message.header.stamp = stamp_of_nanoseconds(self.now_ns)
+        self.success.publish(message)
+
+    @property
+    def state(self):
+        return self.states[-1].state if self.states else None
+
+
+class Stack:
+    """One operator, its world and one executor for both."""
+
+    def __init__(self, run_dir, domain_id, **parameters):
+        given = {
+            "robot": "widowx",
+            "session": "run",
+            "run_dir": str(run_dir),
+            "time_limit_s": "20.0",
+            "reset": "scene",
+        }
+        args = ["--ros-args"]
+        for name, value in (given | parameters).items():
+            args += ["-p", f"operator:{name}:={value}"]
+        rclpy.init(args=args, domain_id=domain_id)
+        self.executor = SingleThreadedExecutor()
+        self.nodes = []
+        try:
+            self.nodes.append(OperatorNode())
+            self.world = World()
+            self.nodes.append(self.world)
+        except BaseException:
+            self.close()
+            raise
+        for node in self.nodes:
+            self.executor.add_node(node)
+
+    def close(self):
+        for node in self.nodes:
+            node.destroy_node()
+        self.executor.shutdown()
+        rclpy.try_shutdown()
+
+    def until(self, condition, what):
+        deadline_s = time.monotonic() + TIMEOUT_S
+        while not condition():
+            assert time.monotonic() < deadline_s, f"waited in vain for {what}"
+            self.executor.spin_once(timeout_sec=0.1)
+
+    def ask(self, name, **values):
+        client = self.world.services_of_operator[name]
+        self.until(client.service_is_ready, f"operator/{name}")
+        future = client.call_async(client.srv_type.Request(**values))
+        self.until(future.done, f"an answer of operator/{name}")
+        return future.result()
+
+    def start(self):
+        self.until(lambda: self.ask("start").success, "everybody to be heard")
+        self.until(lambda: self.world.state == msg.EpisodeState.RUNNING, "the episode to run")
+
+
+@pytest.fixture
+def start(tmp_path, ros_domain_id):
+    stacks = []
+
+    def make(**parameters):
+        stack = Stack(tmp_path, ros_domain_id, **parameters)
+        stacks.append(stack)
+        return stack
+
+    yield make
+    for stack in stacks:
+        stack.close()
+
+
+def test_an_episode_from_start_to_label_over_dds(start):
+    stack = start(max_episodes=1)
+    world = stack.world
+    stack.start()
+    assert world.calls == ["hold", "reset", "resume"]
+    running = world.states[-1]
+    assert (running.episode, running.first_arm_state_sequence) == (1, 6)
+    assert (running.session, running.time_limit_s) == ("run", 20.0)
+    world.now_ns += STEP_NS
+    world.judge(success=True)
+    stack.until(lambda: world.labels, "the label")
+    label = world.labels[0]
+    assert (label.episode, label.outcome) == (1, msg.EpisodeOutcome.SUCCESS)
+    assert (label.source, label.detail) == ("ground_truth", "in pot")
+    assert nanoseconds(label.header.stamp) == world.now_ns
+    stack.until(lambda: world.state == msg.EpisodeState.IDLE, "the end of the session")
+    stack.until(lambda: world.calls[-1] == "hold", "the arm to hold")
+
+
+def test_a_person_labels_relabels_and_discards(start):
+    stack = start(label_mode="manual", max_episodes=1)
+    world = stack.world
+    stack.start()
+    answer = stack.ask("label", outcome=msg.EpisodeOutcome.TIMEOUT, operator_name="ada")
+    assert not answer.success
+    assert "SUCCESS or FAILURE" in answer.message
+    world.now_ns += STEP_NS
+    world.show()
+    assert stack.ask("label", outcome=msg.EpisodeOutcome.FAILURE, operator_name="ada").success
+    assert stack.ask(
+        "relabel", episode=1, outcome=msg.EpisodeOutcome.SUCCESS, operator_name="ada"
+    ).success
+    assert stack.ask("discard", episode=1).success
+    stack.until(lambda: len(world.labels) == 3, "the labels")
+    assert [label.revision for label in world.labels] == [0, 1, 2]
+    answer = stack.ask("relabel", episode=1, outcome=77, operator_name="ada")
+    assert not answer.success
+
+
+def test_an_estop_ends_the_episode_and_only_a_start_goes_on(start):
+    stack = start()
+    world = stack.world
+    stack.start()
+    world.mode = msg.ControllerStatus.ESTOP
+    stack.until(lambda: world.state == msg.EpisodeState.PAUSED, "the pause")
+    stack.until(lambda: world.labels, "the label")
+    assert world.labels[-1].outcome == msg.EpisodeOutcome.ABORTED
+    assert "e-stop: a test says so" in world.states[-1].reason
+    world.mode = msg.ControllerStatus.HOLD
+    stack.start()
+    assert world.states[-1].episode == 2
+
+
+def test_a_second_life_tells_the_labels_of_the_first_and_goes_on_counting(start):
+    first = start()
+    first.start()
+    first.world.now_ns += STEP_NS
+    first.world.judge(success=True)
+    first.until(lambda: first.world.labels, "the label")
+    first.close()
+    first.nodes = []
+    second = start()
+    second.until(lambda: second.world.labels, "the labels of the first life")
+    assert second.world.labels[0].outcome == msg.EpisodeOutcome.SUCCESS
+    second.start()
+    assert second.world.states[-1].episode >= 2
+
+
+def test_a_damaged_ledger_is_a_sentence_at_the_start(start, tmp_path):
+    (tmp_path / "episodes.jsonl").write_text("garbage\n{}\n")
+    with pytest.raises(ParameterError, match="line 1 is damaged"):
+        start()

@@ -1,0 +1,81 @@
+"""The nodes that a session depends on: who was heard of when, and what an episode waits for."""
+
+from tmrl_common.clock import Clock
+from tmrl_operator.params import OperatorConfig
+
+NEEDED = ("arm", "controller", "agent")
+
+
+class Peers:
+    """What arm, controller, agent and learner have said of themselves.
+
+    Args:
+        config: How patient the session is.
+        clock: Wall time, steady.
+    """
+
+    def __init__(self, config: OperatorConfig, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._heard_s: dict[str, float] = {}
+        self._agent_epoch = ""
+        self._agent_trouble = ""
+        self._agent_well_s = clock.now_s()
+        self._rounds_owed: int | None = None
+
+    def heard(self, name: str) -> None:
+        """One of NEEDED has given a sign of life."""
+        self._heard_s[name] = self._clock.now_s()
+
+    def heard_agent(self, epoch: str, trouble: str) -> bool:
+        """The agent reported.
+
+        Args:
+            epoch: Identifies the life of its process.
+            trouble: Why it cannot go on; empty while it can.
+
+        Returns:
+            Whether it has restarted since its last report.
+        """
+        self.heard("agent")
+        restarted = self._agent_epoch not in ("", epoch)
+        self._agent_epoch, self._agent_trouble = epoch, trouble
+        if not trouble:
+            self.trust_agent()
+        return restarted
+
+    def heard_learner(self, rounds_owed: int) -> None:
+        """The learner reported its debt."""
+        self._rounds_owed = rounds_owed
+
+    def trust_agent(self) -> None:
+        """From now on the agent has its whole time again to get going."""
+        self._agent_well_s = self._clock.now_s()
+
+    def silent(self) -> str:
+        """Which needed node is missing, one sentence; empty when all are there."""
+        now_s = self._clock.now_s()
+        for name in NEEDED:
+            if name not in self._heard_s:
+                return f"the {name} has not been heard of yet"
+            if now_s - self._heard_s[name] > self._config.peer_timeout_s:
+                return f"the {name} has been silent for {now_s - self._heard_s[name]:.1f} s"
+        return ""
+
+    def stuck(self) -> str:
+        """Why the agent has not been able to go on for too long; empty while it can."""
+        since_s = self._clock.now_s() - self._agent_well_s
+        if not self._agent_trouble or since_s <= self._config.agent_timeout_s:
+            return ""
+        return f"the agent cannot go on: {self._agent_trouble}"
+
+    def not_ready(self) -> str:
+        """What an episode has to wait for before it begins; empty when nothing."""
+        limit, owed = self._config.max_rounds_owed, self._rounds_owed
+        if self._agent_trouble:
+            return f"waits for the agent: {self._agent_trouble}"
+        if limit and owed is None:
+            return "waits for the learner to start"
+        if limit and owed is not None and owed > limit:
+            return f"waits for the learner: {owed} rounds owed"
+        return ""
