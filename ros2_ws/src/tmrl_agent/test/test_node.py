@@ -13,7 +13,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
-from tmrl_agent.journal import Journal
+from tmrl_agent.journal import Journal, JournalCorruptError
 from tmrl_agent.node import AgentNode
 from tmrl_common.testing.fake_policy_server import FakePolicyServer
 from tmrl_common.types import Outcome, PolicySpec
@@ -21,7 +21,6 @@ from tmrl_msgs import msg
 from tmrl_msgs.srv import FetchTransitions
 from tmrl_ros import qos
 from tmrl_ros.conversion import stamp_of_nanoseconds, to_float32_field, transition_from_msg
-from tmrl_ros.parameters import ParameterError
 
 pytestmark = pytest.mark.ros
 
@@ -321,7 +320,7 @@ def test_messages_that_contradict_themselves_are_dropped(start):
 
 def test_a_journal_that_cannot_be_used_is_a_sentence_at_the_start(start, tmp_path):
     Path(tmp_path, "journal.sqlite").write_bytes(b"no journal" * 1000)
-    with pytest.raises(ParameterError, match="damaged"):
+    with pytest.raises(JournalCorruptError, match="damaged"):
         start()
 
 

@@ -17,13 +17,11 @@ from tmrl_agent.requests import Answer
 from tmrl_agent.session import close_session, connect, open_session
 from tmrl_agent.transitions import Record
 from tmrl_common.clock import SteadyClock
-from tmrl_common.errors import TmrlError
 from tmrl_msgs import msg
 from tmrl_msgs.srv import FetchTransitions
 from tmrl_ros import qos
 from tmrl_ros.conversion import transition_to_msg
 from tmrl_ros.node import TmrlNode
-from tmrl_ros.parameters import ParameterError
 from tmrl_ros.run import run_node
 
 _TICK_S = 0.05
@@ -38,18 +36,17 @@ class AgentNode(TmrlNode[AgentConfig]):
         """Opens the journal, starts the thread that asks the server, and listens.
 
         Raises:
-            ParameterError: A parameter, the journal or the server's endpoint cannot be used.
+            ParameterError: A parameter is unknown, missing or out of range.
+            JournalError: The journal cannot be used.
+            TransportError: The server's endpoint is none.
         """
         self._opened = ExitStack()
         super().__init__("agent", AgentConfig)
         config, clock = self.config, SteadyClock()
-        try:
-            self._journal, self._core = open_session(config, clock)
-            complain = self.get_logger().error
-            self._opened.callback(close_session, self._journal, self._core, complain)
-            client = connect(config)
-        except TmrlError as error:
-            raise ParameterError(str(error)) from error
+        self._journal, self._core = open_session(config, clock)
+        complain = self.get_logger().error
+        self._opened.callback(close_session, self._journal, self._core, complain)
+        client = connect(config)
         self._epoch = uuid.uuid4().hex
         self._told = ""
         self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()

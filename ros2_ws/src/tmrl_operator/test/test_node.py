@@ -12,10 +12,10 @@ from rclpy.node import Node
 from std_srvs.srv import Trigger
 
 from tmrl_msgs import msg, srv
+from tmrl_operator.ledger import LedgerError
 from tmrl_operator.node import OperatorNode
 from tmrl_ros import qos
 from tmrl_ros.conversion import nanoseconds, stamp_of_nanoseconds
-from tmrl_ros.parameters import ParameterError
 
 pytestmark = pytest.mark.ros
 
@@ -228,5 +228,5 @@ def test_a_second_life_tells_the_labels_of_the_first_and_goes_on_counting(start)
 
 def test_a_damaged_ledger_is_a_sentence_at_the_start(start, tmp_path):
     (tmp_path / "episodes.jsonl").write_text("garbage\n{}\n")
-    with pytest.raises(ParameterError, match="line 1 is damaged"):
+    with pytest.raises(LedgerError, match="line 1 is damaged"):
         start()

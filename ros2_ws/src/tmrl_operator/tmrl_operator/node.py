@@ -12,12 +12,11 @@ from tmrl_common.types import Outcome
 from tmrl_msgs import msg, srv
 from tmrl_operator import messages
 from tmrl_operator.episode import EpisodeMachine, RefusedError, Request, Shell, State
-from tmrl_operator.ledger import Label, Ledger, LedgerError
+from tmrl_operator.ledger import Label, Ledger
 from tmrl_operator.params import OperatorConfig
 from tmrl_ros import qos
 from tmrl_ros.conversion import nanoseconds
 from tmrl_ros.node import TmrlNode
-from tmrl_ros.parameters import ParameterError
 from tmrl_ros.run import run_node
 
 _TICK_S = 0.05
@@ -31,15 +30,13 @@ class OperatorNode(TmrlNode[OperatorConfig]):
         """Opens the ledger and connects the machine.
 
         Raises:
-            ParameterError: A parameter or the session's ledger cannot be used.
+            ParameterError: A parameter is unknown, missing or out of range.
+            LedgerError: The session's ledger is damaged.
         """
         super().__init__("operator", OperatorConfig)
         self._state = self.create_publisher(msg.EpisodeState, "episode/state", qos.STATUS)
         self._outcome = self.create_publisher(msg.EpisodeOutcome, "episode/outcome", qos.LABELS)
-        try:
-            ledger = Ledger(Path(self.config.run_dir) / "episodes.jsonl")
-        except LedgerError as error:
-            raise ParameterError(str(error)) from error
+        ledger = Ledger(Path(self.config.run_dir) / "episodes.jsonl")
         shell = Shell(self._request, self._publish_label, self._publish_state)
         self._machine = EpisodeMachine(self.config, ledger, SteadyClock(), shell)
         self._unsent: tuple[Request, int] | None = None
