@@ -127,6 +127,7 @@ def test_the_outcome_says_what_was_commanded_when_and_by_whom(scene):
     assert outcome.started_s == begin_s
     assert outcome.step_ends_s == pytest.approx([begin_s + PERIOD_S, begin_s + 2 * PERIOD_S])
     assert outcome.ended_s == outcome.step_ends_s[-1]
+    assert scene.core.status().chunks_accepted == 1
 
 
 def test_the_outcome_names_the_first_arm_state_after_the_last_step(scene):
@@ -146,7 +147,7 @@ def test_ticks_that_come_a_little_late_do_not_add_up(scene):
     begin_s = scene.clock.time_s
     stamps = []
     while len(stamps) < 8:
-        scene.clock.time_s += 0.005 if len(stamps) % 2 else 0.0
+        scene.clock.time_s += 0.001
         stamps += [c.stamp_s - 1000.0 - begin_s for c in moves(scene.tick())]
 
     due_s = np.arange(8) * PERIOD_S
@@ -232,6 +233,21 @@ def test_resuming_starts_from_the_measured_pose(scene):
     scene.offer(execute_steps=1, sequence=2, chunk=1)
 
     assert moves(scene.run(1.0))[0].target.position_m == pytest.approx([0.31, -0.1, 0.1])
+
+
+def test_a_step_after_a_stop_waits_until_the_period_that_was_cut_is_over(scene):
+    scene.offer(execute_steps=8)
+    first = moves(scene.tick())[0]
+    scene.core.hold()
+    scene.core.resume()
+    scene.offer(execute_steps=1, sequence=2, chunk=1)
+
+    decisions = scene.run(1.0)
+
+    (second,) = moves(decisions)
+    assert second.stamp_s - first.stamp_s == pytest.approx(PERIOD_S)
+    outcome = of(decisions, ChunkOutcome)[-1]
+    assert outcome.started_s == second.stamp_s
 
 
 def test_a_newer_chunk_takes_over_at_the_end_of_the_step_under_way(scene):
@@ -406,11 +422,25 @@ def test_an_episode_that_would_start_outside_the_box_is_refused(scene):
 
 
 def test_resuming_twice_changes_nothing(scene):
+    scene.follows = False
     scene.offer(execute_steps=2)
     scene.run(0.1)
 
     assert scene.core.resume().success
     assert of(scene.run(1.0), ChunkOutcome)[0].result is Result.COMPLETED
+    scene.core.resume()
+    scene.offer(execute_steps=1, sequence=2, chunk=1)
+    assert moves(scene.run(1.0))[0].target.position_m[0] == pytest.approx(0.305)
+
+
+def test_a_move_in_the_same_tick_makes_a_hold_needless(scene):
+    scene.core.hold()
+    scene.core.resume()
+    scene.offer(execute_steps=1)
+
+    decisions = scene.tick()
+
+    assert [c.mode for c in of(decisions, ArmCommand)] == [CommandMode.CARTESIAN_POSE]
 
 
 def drive(scene, ticks, **changes):
@@ -470,8 +500,26 @@ def test_after_letting_go_the_policy_goes_on_only_where_so_configured():
     drive(scene, 1, active=False)
 
     assert scene.mode is Mode.POLICY
+    scene.position_m = np.array([0.20, 0.1, 0.2])
+    scene.see()
     scene.offer(execute_steps=1)
-    assert len(moves(scene.run(1.0))) == 1
+    (move,) = moves(scene.run(1.0))
+    assert move.target.position_m == pytest.approx([0.21, 0.1, 0.2])
+
+
+def test_after_letting_go_the_rest_of_an_episode_starts_where_the_person_left_the_arm():
+    scene = Scene(resume_after_teleop=True)
+    scene.core.resume()
+    scene.offer(execute_steps=8)
+    scene.run(0.3)
+    drive(scene, 5)
+    drive(scene, 1, active=False)
+    scene.position_m = np.array([0.20, 0.1, 0.2])
+    scene.see()
+    scene.offer(execute_steps=1, sequence=2, chunk=1)
+
+    (move,) = moves(scene.run(1.0))
+    assert move.target.position_m == pytest.approx([0.21, 0.1, 0.2])
 
 
 def test_a_takeover_from_hold_ends_in_hold_even_so():
@@ -510,6 +558,33 @@ def test_after_an_estop_a_device_that_stays_pressed_does_nothing(scene):
     scene.core.clear_estop("Ada")
 
     assert moves(drive(scene, 5)) == []
+
+
+def test_a_device_pressed_anew_during_an_estop_does_nothing_when_it_is_cleared(scene):
+    scene.core.estop()
+    drive(scene, 1, active=False)
+    drive(scene, 5)
+    scene.core.clear_estop("Ada")
+
+    assert moves(drive(scene, 5)) == []
+
+
+@pytest.mark.parametrize("ticks_in_one", [1, 3, 10])
+def test_however_often_it_ticks_a_person_moves_the_arm_no_faster(scene, ticks_in_one):
+    decisions = []
+    begin_s = scene.clock.time_s
+    while scene.clock.time_s < begin_s + 1.0:
+        scene.core.on_teleop(teleop_command(linear_m_s=np.array([0.0, 5.0, 0.0])))
+        decisions += scene.core.tick()
+        decisions += scene.core.tick()
+        scene.clock.time_s += TICK_S / ticks_in_one
+        scene.see()
+
+    durations_s = [move.duration_s for move in moves(decisions)]
+    assert sum(durations_s) <= 1.0 + 2 * TICK_S
+    assert max(durations_s) <= TICK_S
+    speed_m_s = CONFIG.max_translation_m / PERIOD_S
+    assert moves(decisions)[-1].target.position_m[1] <= speed_m_s * (1.0 + 2 * TICK_S)
 
 
 def test_a_reading_that_is_no_number_latches_a_fault(scene):
@@ -579,6 +654,7 @@ class LockStepScene:
         config = replace(CONFIG, pacing=Pacing.LOCK_STEP.value)
         self.core = ControllerCore(config, self.clock)
         self.sequence = 0
+        self.period_s = PERIOD_S
         self.position_m = np.array([0.275, 0.0, 0.15])
         self.advance(0.0)
 
@@ -600,7 +676,7 @@ class LockStepScene:
             assert command.mode is CommandMode.CARTESIAN_POSE
             assert self.core.tick() == [], "one command per state"
             self.position_m = command.target.position_m
-            self.advance(PERIOD_S)
+            self.advance(self.period_s)
 
     def offer(self, **changes):
         self.core.on_chunk(action_chunk(arm_state_sequence=self.sequence, **changes))
@@ -640,6 +716,16 @@ def test_in_lock_step_a_chunk_cut_in_flight_names_the_state_that_answers_it():
     (outcome,) = of(scene.core.tick(), ChunkOutcome)
 
     assert outcome.arm_state_sequence == scene.sequence + 1
+
+
+def test_in_lock_step_a_simulation_with_another_period_does_not_stall_the_chunk():
+    scene = LockStepScene()
+    scene.period_s = 0.5 * PERIOD_S
+    scene.core.resume()
+    scene.offer(execute_steps=5)
+
+    (outcome,) = of(scene.settle(), ChunkOutcome)
+    assert outcome.result is Result.COMPLETED
 
 
 def test_in_lock_step_a_reset_of_the_scene_between_chunks_goes_unnoticed():

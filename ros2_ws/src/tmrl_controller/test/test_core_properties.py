@@ -77,6 +77,7 @@ class Controlled(RuleBasedStateMachine):
         self.outcomes = Counter()
         self.executed_sequences = []
         self.commands = 0
+        self.last_move = None
         self.moved_at_states = []
         self.estop_latched = False
         self.pose = np.array([0.275, 0.0, 0.15])
@@ -141,6 +142,7 @@ class Controlled(RuleBasedStateMachine):
             self.see()
         elif self.in_simulation:
             self.pass_time(-1.0)
+            self.last_move = None
 
     def offer(self, **changes):
         values = {
@@ -278,6 +280,7 @@ class Controlled(RuleBasedStateMachine):
         if command.mode is CommandMode.HOLD:
             assert self.pacing is not Pacing.LOCK_STEP
             return
+        self.check_moves_do_not_overlap(command)
         assert (target.position_m >= LOW_M).all()
         assert (target.position_m <= HIGH_M).all()
         assert abs(np.linalg.norm(target.quaternion) - 1.0) < 1e-9
@@ -286,6 +289,18 @@ class Controlled(RuleBasedStateMachine):
             self.moved_at_states.append(command.arm_state_sequence)
         self.target = target
         self.anchors = [self.measured]
+
+    def check_moves_do_not_overlap(self, command):
+        """The speed limit holds over time, too; lock-step has a clock of its own."""
+        last, self.last_move = self.last_move, command
+        if last is None or self.pacing is Pacing.LOCK_STEP:
+            return
+        elapsed_s = command.stamp_s - last.stamp_s
+        by_hand, was_by_hand = command.duration_s <= TICK_S, last.duration_s <= TICK_S
+        if by_hand and was_by_hand:
+            assert elapsed_s >= command.duration_s - 1e-9
+        elif not by_hand and not was_by_hand:
+            assert elapsed_s >= PERIOD_S - 1.5 * TICK_S - 1e-9
 
     def is_one_step_from_a_start(self, target, share):
         """From the last target, or from a measured pose where motion began anew."""

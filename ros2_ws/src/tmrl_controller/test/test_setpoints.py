@@ -1,5 +1,7 @@
 """The stream of setpoints: what it refuses to do without a start."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,20 @@ def test_without_an_arm_state_nothing_is_commanded(stream, commands):
         stream.advance(STILL, 0.1)
     stream.settle(latched=True)
     assert [command.mode for command in commands] == [0]
+
+
+def test_after_a_stop_the_next_move_starts_from_rest(arm, commands):
+    config = replace(CONFIG, max_translation_change_m=0.01)
+    stream = SetpointStream(config, ManualClock(), arm, commands.append)
+    arm.receive(arm_state(), 0.0)
+    stream.anchor(SOMEWHERE)
+    along_x = Move(np.array([0.01, 0.0, 0.0]), np.zeros(3), 1.0)
+    stream.advance(along_x, config.control_period_s)
+    stream.stop()
+
+    against_x = Move(np.array([-0.01, 0.0, 0.0]), np.zeros(3), 1.0)
+    assert not stream.advance(against_x, config.control_period_s)
+    assert stream.target.position_m == pytest.approx(SOMEWHERE.position_m)
 
 
 def test_a_hold_asked_for_before_anything_is_known_of_the_arm_is_not_sent(stream, commands):

@@ -4,6 +4,8 @@ Inputs only change what is known; `tick` draws the conclusions and returns them.
 in the node and in a loop without ROS. It is not safe to share between threads without a lock.
 """
 
+import math
+
 from tmrl_common.types import Driver
 from tmrl_controller.arm_monitor import ArmMonitor
 from tmrl_controller.chunk_gate import ChunkGate, Refusal, RefusalCode
@@ -40,7 +42,7 @@ class ControllerCore:
         self._chunks = ChunkLedger(clock, self._arm, self._emit)
         self._anchored_episode: tuple[str, int] | None = None
         self._last_end_s = clock.now_s()
-        self._next_teleop_s = 0.0
+        self._last_teleop_s = -math.inf
         self._policy_before_teleop = False
         self._last_refusal = ("", "", 0.0)
         self._announced: tuple[object, ...] = ()
@@ -108,7 +110,7 @@ class ControllerCore:
             self._modes.resume()
         except ModeRefusedError as error:
             return Reply.refused(str(error))
-        self._setpoints.anchor(anchor)
+        # The next chunk anchors again: until it comes, the arm may still be moved.
         self._anchored_episode = None
         return Reply.done("the policy drives")
 
@@ -197,7 +199,6 @@ class ControllerCore:
         self._chunks.drop_waiting(Result.PREEMPTED, Preemption.TELEOP, "a person took over")
         self._modes.take_over(self._switch.device)
         self._setpoints.anchor(anchor)
-        self._next_teleop_s = now_s
 
     def _end_teleop(self, now_s: float) -> None:
         released = self._switch.fresh(now_s)
@@ -237,15 +238,26 @@ class ControllerCore:
             if not self._is_over(step, now_s):
                 return
             self._end_policy_step(step, running, now_s)
+        if not self._may_step(now_s):
+            return
         if self._chunks.running is None:
             self._begin_waiting(now_s)
         running = self._chunks.running
-        if running is not None and self._setpoints.world_has_answered:
-            period_s = self._config.control_period_s
+        if running is not None:
             # Steps follow each other without drift: a tick that comes a little late shifts nothing.
             on_time = abs(now_s - self._last_end_s) <= self._config.tick_period_s
             start_s = self._last_end_s if on_time else now_s
-            self._advance(running.next_move(), period_s, Driver.POLICY, start_s)
+            self._advance(
+                running.next_move(), self._config.control_period_s, Driver.POLICY, start_s
+            )
+
+    def _may_step(self, now_s: float) -> bool:
+        """Whether a period may begin: after a stop in the middle of one, only when it is over."""
+        if self._lock_step:
+            return self._setpoints.world_has_answered
+        ahead_s = self._last_end_s - now_s
+        # A period that ends further ahead than that is of a clock that has gone back since.
+        return not 0.5 * self._config.tick_period_s < ahead_s <= self._config.control_period_s
 
     def _end_policy_step(self, step: OpenStep, running: ChunkExecution, now_s: float) -> None:
         late_s, grace_s = now_s - step.ends_s, self._config.setpoint_grace_s
@@ -290,10 +302,14 @@ class ControllerCore:
         step = self._chunks.step
         if step is not None and self._is_over(step, now_s):
             self._close_step()
-        if not self._lock_step and now_s < self._next_teleop_s - 0.5 * tick_s:
+        # Only time that has really passed is driven, so that many ticks do not make the arm fast.
+        elapsed_s = now_s - self._last_teleop_s
+        if not 0.0 <= elapsed_s <= tick_s:
+            elapsed_s = tick_s
+        if not self._lock_step and elapsed_s < 0.5 * tick_s:
             return
-        dt_s = period_s if self._lock_step else tick_s
-        self._next_teleop_s = now_s + dt_s
+        dt_s = period_s if self._lock_step else elapsed_s
+        self._last_teleop_s = now_s
         self._advance(self._switch.move(dt_s), dt_s, Driver.TELEOP, now_s)
 
     # Steps
