@@ -126,3 +126,12 @@ def test_what_is_no_trajectory_is_refused(tmp_path):
     np.savez(tmp_path / "other.npz", actions=np.zeros(3))
     with pytest.raises(ValueError, match="holds actions; not qpos and stamp_s"):
         load_trajectory(tmp_path / "other.npz")
+
+
+def test_without_a_run_directory_nothing_is_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recorder = TrajectoryRecorder(None, period_s=0.2)
+    record(recorder, [1, 2])
+    start(recorder, 1, first_sequence=1)
+    stop(recorder, 1)
+    assert list(tmp_path.iterdir()) == []

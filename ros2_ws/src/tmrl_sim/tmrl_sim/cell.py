@@ -37,10 +37,10 @@ class WidowXCell:
         model_path = files("tmrl_sim").joinpath("model", "cell.xml")
         self.model = mujoco.MjModel.from_xml_path(str(model_path))
         if picture_quality:
-            self.model.vis.quality.shadowsize = 4096
-            self.model.vis.quality.offsamples = 8
-            self.model.vis.quality.numslices = 48
-            self.model.vis.quality.numstacks = 24
+            self.model.vis.quality.shadowsize = 2048
+            self.model.vis.quality.offsamples = 4
+            self.model.vis.quality.numslices = 32
+            self.model.vis.quality.numstacks = 16
         self._data = mujoco.MjData(self.model)
         self._ik = InverseKinematics(self.model)
         self._timestep_s = float(self.model.opt.timestep)

@@ -121,6 +121,10 @@ class LoopbackCell:
             gripper_commanded=self._opening,
         )
 
+    def snapshot(self) -> Array:
+        """Tool position [m] and gripper opening, shape (4,): there are no joints to draw."""
+        return np.array((*self._position_m, self._opening))
+
     def object_poses(self) -> dict[str, ObjectPose]:
         """Pose of every object by name, where the layout put it."""
         return dict(self._objects)

@@ -4,6 +4,9 @@ Their arrays are filled through the buffer protocol, and all share one stamp: a 
 than the assignments.
 """
 
+# Generated messages are typed in part only.
+# pyright: standard
+
 import array
 
 import numpy as np

@@ -1,5 +1,8 @@
 """The ROS shell of the simulation: converts, calls the core, publishes what it measured."""
 
+# Generated messages are typed in part only.
+# pyright: standard
+
 import sys
 from pathlib import Path
 
@@ -37,14 +40,10 @@ class SimNode(TmrlNode[SimConfig]):
         # This node is the clock: following /clock itself would only cost a callback per step.
         self.set_parameters([Parameter("use_sim_time", value=False)])
         config = self.config
-        cell = make_cell(config)
-        self._physics = cell if isinstance(cell, WidowXCell) else None
-        self._core = SimCore(config, cell)
-        self._recorder = (
-            TrajectoryRecorder(Path(config.run_dir), config.control_period_s)
-            if config.run_dir and self._physics
-            else None
-        )
+        self._cell = make_cell(config)
+        self._core = SimCore(config, self._cell)
+        run_dir = Path(config.run_dir) if config.run_dir else None
+        self._recorder = TrajectoryRecorder(run_dir, config.control_period_s)
         self._messages = MeasurementMessages(config)
         self._clock_topic = self.create_publisher(Clock, "/clock", qos.STATE)
         self._objects = self.create_publisher(ObjectPoses, "perception/objects", qos.STATE)
@@ -52,7 +51,7 @@ class SimNode(TmrlNode[SimConfig]):
         self._arm_state = self.create_publisher(ArmState, "arm/state", qos.STATE)
         self._images = {
             camera: self.create_publisher(Image, f"camera/{camera}/image", qos.IMAGE)
-            for camera in (config.cameras if self._physics else ())
+            for camera in (config.cameras if isinstance(self._cell, WidowXCell) else ())
         }
         self._next_image_ns = 0
         self.create_subscription(ArmCommand, "arm/command", self._on_command, qos.STATE)
@@ -70,9 +69,9 @@ class SimNode(TmrlNode[SimConfig]):
     def health(self) -> tuple[str, dict[str, str]]:
         """The fault of the arm or of the recording, and how far the simulation has come."""
         newest = self._core.newest
-        problem = newest.fault or (self._recorder.problem if self._recorder else "")
         simulated_s = f"{newest.stamp_ns * 1e-9:.1f}"
-        return problem, {"states": str(newest.sequence), "simulated_s": simulated_s}
+        figures = {"states": str(newest.sequence), "simulated_s": simulated_s}
+        return newest.fault or self._recorder.problem, figures
 
     def _on_command(self, message: ArmCommand) -> None:
         measurement = self._core.command(to_command(message))
@@ -96,20 +95,18 @@ class SimNode(TmrlNode[SimConfig]):
         except UnreachableTargetError as error:
             response.success, response.message = False, f"cannot lay out this scene: {error}"
             return response
-        if self._recorder:
-            self._recorder.on_reset()
+        self._recorder.on_reset()
         self._publish(measurement)
         response.success, response.message = True, f"scene {request.seed} is laid out"
         response.arm_state_sequence = measurement.sequence
         return response
 
     def _on_episode(self, message: EpisodeState) -> None:
-        if self._recorder:
-            self._recorder.on_episode(
-                message.episode,
-                running=message.state == EpisodeState.RUNNING,
-                first_sequence=message.first_arm_state_sequence,
-            )
+        self._recorder.on_episode(
+            message.episode,
+            running=message.state == EpisodeState.RUNNING,
+            first_sequence=message.first_arm_state_sequence,
+        )
 
     def _tick(self) -> None:
         self._publish(self._core.tick())
@@ -130,11 +127,10 @@ class SimNode(TmrlNode[SimConfig]):
         self._clock_topic.publish(messages.clock)
         self._objects.publish(messages.objects)
         self._success.publish(messages.success)
-        if self._physics:
-            self._publish_images(self._physics, measurement.stamp_ns)
-        if self._physics and self._recorder:
-            snapshot = self._physics.snapshot()
-            self._recorder.record(measurement.sequence, measurement.stamp_ns, snapshot)
+        if isinstance(self._cell, WidowXCell):
+            self._publish_images(self._cell, measurement.stamp_ns)
+        snapshot = self._cell.snapshot()
+        self._recorder.record(measurement.sequence, measurement.stamp_ns, snapshot)
         self._arm_state.publish(messages.arm_state)
 
     def _publish_images(self, cell: WidowXCell, stamp_ns: int) -> None:

@@ -80,6 +80,10 @@ class Cell(Protocol):
         """The arm's state now."""
         ...
 
+    def snapshot(self) -> Array:
+        """A copy of the positions of everything that moves."""
+        ...
+
     def object_poses(self) -> dict[str, ObjectPose]:
         """Pose of every object by name."""
         ...

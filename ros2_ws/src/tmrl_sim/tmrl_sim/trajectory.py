@@ -48,11 +48,12 @@ class TrajectoryRecorder:
         problem: Why the last episode could not be written; empty while all is well.
     """
 
-    def __init__(self, run_dir: Path, period_s: float) -> None:
+    def __init__(self, run_dir: Path | None, period_s: float) -> None:
         """Keep one snapshot per period.
 
         Args:
-            run_dir: Directory of the run; nothing is touched before the first episode ends.
+            run_dir: Directory of the run; nothing is touched before the first episode ends. None:
+                nothing is kept.
             period_s: Simulated time between two snapshots, s.
         """
         self.problem = ""
@@ -76,6 +77,8 @@ class TrajectoryRecorder:
             stamp_ns: Simulated time, ns.
             qpos: All joint and object positions, shape (nq,).
         """
+        if self._run_dir is None:
+            return
         if self._stamps_ns and stamp_ns < self._stamps_ns[-1] + self._period_ns:
             return
         if len(self._snapshots) == _MAX_SNAPSHOTS:
@@ -111,7 +114,7 @@ class TrajectoryRecorder:
         self._snapshots.clear()
 
     def _finish(self) -> None:
-        if self._episode and self._snapshots:
+        if self._run_dir and self._episode and self._snapshots:
             path = trajectory_path(self._run_dir, self._episode)
             try:
                 self._write(path)
