@@ -225,6 +225,14 @@ def test_a_refused_command_reaches_the_controller_as_a_fault(client, sim):
     assert client.step().fault == ""
 
 
+def test_a_fault_ends_by_itself_so_that_the_session_can_go_on(client, sim):
+    sim(backend="loopback")
+    client.first_state()
+    client.send(ArmCommand.JOINT_VELOCITY)
+    client.wait(lambda: client.states[-1].fault, "a fault")
+    client.wait(lambda: not client.states[-1].fault, "its end")
+
+
 def test_a_reset_lays_out_the_scene_of_its_seed(client, sim):
     sim(backend="loopback")
     client.first_state()

@@ -9,6 +9,15 @@ def test_only_the_arm_has_to_be_named():
     assert config.base_frame == "widowx/base"
 
 
+def test_only_what_can_be_drawn_is_recorded(tmp_path):
+    def recorded_in(**values):
+        return SimConfig(robot="widowx", **values).recorded_in
+
+    assert recorded_in(run_dir=str(tmp_path)) == tmp_path
+    assert recorded_in() is None
+    assert recorded_in(run_dir=str(tmp_path), backend="loopback") is None
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

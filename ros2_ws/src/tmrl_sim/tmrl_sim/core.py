@@ -16,6 +16,7 @@ from tmrl_sim.readings import ArmReadings, Cell, ObjectPose
 
 _LIFT_S = 1.0
 _HOMING_S = 2.0
+_FAULT_SHOWN_NS = 1_000_000_000
 _DRAW_LAYOUT = {
     LayoutName.DOWNSTREAM: downstream_layout,
     LayoutName.PRETRAINING: pretraining_layout,
@@ -62,6 +63,7 @@ class SimCore:
         self._time_ns = 0
         self._expires_ns: int | None = None
         self._fault = ""
+        self._fault_ends_ns = 0
         self._sequence = 0
         self.newest = self.reset(config.seed)
         """The last measurement."""
@@ -104,13 +106,16 @@ class SimCore:
     def command(self, command: Command) -> Measurement | None:
         """Take a command in.
 
-        In lock-step the world then advances by one control period, except after a hold. A refused
-        command leaves the arm holding and a fault in every measurement until a valid movement,
-        `home` or `reset`.
+        In lock-step the world then advances by one control period, except after a hold and, where
+        so configured, once the task is solved. A refused command leaves the arm holding and a fault
+        in every measurement until a valid movement, `home` or `reset`.
 
         Returns:
             What was measured; None where nothing is to be told before the next tick or command.
         """
+        if self._config.lock_step and self._config.rest_after_success and self.newest.success:
+            # What happened after the solution would be neither of this episode nor of the next.
+            return None
         try:
             command.check(self._config.robot)
             if command.mode == CommandMode.HOLD:
@@ -137,15 +142,21 @@ class SimCore:
         """Paced: let one tick of simulated time pass; an expired command ends in a hold."""
         if self._expires_ns is not None and self._time_ns + self._tick_ns > self._expires_ns:
             self._stop()
+        if self._time_ns >= self._fault_ends_ns:
+            self._fault = ""
         self._advance(self._tick_ns)
+        return self._measure()
+
+    def recover(self) -> Measurement:
+        """End the fault of a refused command, one control period later."""
+        self._clear()
+        self._advance(self._period_ns)
         return self._measure()
 
     def _refuse(self, command: Command, error: ValueError) -> None:
         self._stop()
-        self._fault = (
-            f"command {command.sequence} was refused: {error}. The arm holds until a valid "
-            "command, arm/home or scene/reset"
-        )
+        self._fault = f"command {command.sequence} was refused: {error}. The arm holds"
+        self._fault_ends_ns = self._time_ns + _FAULT_SHOWN_NS
 
     def _stop(self) -> None:
         self._cell.hold()

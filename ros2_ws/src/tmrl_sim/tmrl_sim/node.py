@@ -4,7 +4,6 @@
 # pyright: standard
 
 import sys
-from pathlib import Path
 
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
@@ -42,8 +41,7 @@ class SimNode(TmrlNode[SimConfig]):
         config = self.config
         self._cell = make_cell(config)
         self._core = SimCore(config, self._cell)
-        run_dir = Path(config.run_dir) if config.run_dir else None
-        self._recorder = TrajectoryRecorder(run_dir, config.control_period_s)
+        self._recorder = TrajectoryRecorder(config.recorded_in, config.control_period_s)
         self._messages = MeasurementMessages(config)
         self._clock_topic = self.create_publisher(Clock, "/clock", qos.STATE)
         self._objects = self.create_publisher(ObjectPoses, "perception/objects", qos.STATE)
@@ -112,13 +110,15 @@ class SimNode(TmrlNode[SimConfig]):
         self._publish(self._core.tick())
 
     def _repeat(self) -> None:
-        """While the world stands still, repeat the newest state for nodes that start late."""
-        sequence = self._core.newest.sequence
-        if sequence == self._repeated:
+        """While the world stands still: repeat its state for late starters, end a fault told."""
+        newest = self._core.newest
+        if newest.sequence == self._repeated and newest.fault:
+            self._publish(self._core.recover())
+        elif newest.sequence == self._repeated:
             self._clock_topic.publish(self._messages.clock)
             self._objects.publish(self._messages.objects)
             self._arm_state.publish(self._messages.arm_state)
-        self._repeated = sequence
+        self._repeated = newest.sequence
 
     def _publish(self, measurement: Measurement) -> None:
         """Publish what belongs to one instant, the arm's state last."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
+from pathlib import Path
 
 from tmrl_common.config import nearest_name
 from tmrl_sim.cell import CAMERAS
@@ -36,8 +37,8 @@ class SimConfig:
 
     Attributes:
         robot: Name of the arm; commands for another one are refused.
-        run_dir: Directory of the run; each episode's joint positions go to `trajectories/` in it.
-            Empty: nothing is stored.
+        run_dir: Directory of the run; each episode's joint positions go to `trajectories/` in it,
+            for the video. Empty: nothing is stored.
         backend: "mujoco", or "loopback" for tests of everything around the arm.
         layout: "downstream" or "pretraining": where a reset puts objects and arm.
         seed: Of the layout at the start, before the first reset.
@@ -45,6 +46,8 @@ class SimConfig:
         real_time_factor: 0: lock-step, each command advances the world by one control period, as
             fast as it can. From 1 on: the world advances by itself, so many times faster than wall
             time; where the machine cannot keep up, simulated time passes more slowly.
+        rest_after_success: Lock-step only: once the task is solved the world stands still until the
+            next reset, so that nothing runs on while the label is on its way.
         control_period_s: Simulated time that a command of lock-step takes, s.
         tick_rate_hz: States per second of simulated time when the world advances by itself, Hz.
         cameras: Names of the cameras whose images are published, while somebody listens.
@@ -61,6 +64,7 @@ class SimConfig:
     seed: int = 0
     target: str = "sausage"
     real_time_factor: float = 0.0
+    rest_after_success: bool = True
     control_period_s: float = 0.2
     tick_rate_hz: float = 50.0
     cameras: tuple[str, ...] = CAMERAS
@@ -105,6 +109,12 @@ class SimConfig:
     def lock_step(self) -> bool:
         """Whether only commands advance the world."""
         return self.real_time_factor == 0.0
+
+    @property
+    def recorded_in(self) -> Path | None:
+        """Run directory of the trajectories; None: nothing is recorded, as without physics."""
+        recorded = self.run_dir and self.backend == Backend.MUJOCO
+        return Path(self.run_dir) if recorded else None
 
     @property
     def base_frame(self) -> str:
