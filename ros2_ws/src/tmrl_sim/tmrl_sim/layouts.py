@@ -13,7 +13,7 @@ HOME_TOOL_POSITION_M = (0.25, 0.0, 0.15)
 OBJECT_LOW_M = (0.19, -0.10)
 OBJECT_HIGH_M = (0.36, 0.20)
 DOWNSTREAM_CENTRE_M = {"carrot": (0.22, 0.17), "sausage": (0.30, 0.05)}
-DOWNSTREAM_SPREAD_M = 0.02
+DOWNSTREAM_SPREAD_M = 0.015
 
 # Objects are 70 mm long (x), 28 mm wide (y) and lie within 0.1 rad of the x axis. An open gripper
 # around one reaches 50 mm to either side, and must not sweep the other one away.
@@ -55,7 +55,7 @@ def pretraining_layout(rng: np.random.Generator) -> Layout:
 
 
 def downstream_layout(rng: np.random.Generator) -> Layout:
-    """Draw a layout of the task to be learned: both objects within 2 cm of a fixed place."""
+    """Draw a layout of the task to be learned: both objects within 1.5 cm of a fixed place."""
     carrot, sausage = (
         np.asarray(DOWNSTREAM_CENTRE_M[name])
         + rng.uniform(-DOWNSTREAM_SPREAD_M, DOWNSTREAM_SPREAD_M, size=2)
