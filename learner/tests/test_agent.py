@@ -138,6 +138,15 @@ def test_a_round_moves_the_target_by_the_share_of_all_its_critic_updates() -> No
     torch.testing.assert_close(agent.target_critic.first_bias, expected)
 
 
+def test_the_sigma_head_has_a_target_entropy_of_its_own() -> None:
+    config = replace(SMALL, entropy_per_dim=-50.0, sigma_entropy=50.0)
+    agent = TmrlAgent(config, SIZES, seed=0, device="cpu")
+    agent.update(make_batch(config, 24))
+    of_z, of_sigma, of_epsilon = agent.log_temperature.exp().tolist()
+    assert of_z < 0.1 < of_sigma
+    assert of_epsilon == pytest.approx(0.1)
+
+
 def test_heads_that_are_off_have_no_temperature_and_dsrl_never_leaves_sigma_zero() -> None:
     agent = TmrlAgent(as_dsrl(SMALL), SIZES, seed=0, device="cpu")
     metrics = agent.update(make_batch(as_dsrl(SMALL), 24))

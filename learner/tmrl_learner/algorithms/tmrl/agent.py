@@ -70,7 +70,8 @@ class TmrlAgent:
         self.target_critic.requires_grad_(requires_grad=False)
         dims = torch.tensor(self.actor.config.head_dims, dtype=torch.float32, device=self.device)
         self._head_present = (dims > 0).float()
-        self._target_entropy = config.entropy_per_dim * dims
+        per_dim = (config.entropy_per_dim, config.sigma_entropy, config.entropy_per_dim)
+        self._target_entropy = torch.tensor(per_dim, device=self.device) * dims
         start = math.log(config.initial_temperature)
         self.log_temperature = nn.Parameter(torch.full((len(HEADS),), start, device=self.device))
         self._optimisers = {
