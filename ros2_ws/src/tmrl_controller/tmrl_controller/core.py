@@ -255,9 +255,10 @@ class ControllerCore:
         """Whether a period may begin: after a stop in the middle of one, only when it is over."""
         if self._lock_step:
             return self._setpoints.world_has_answered
+        tick_s = self._config.tick_period_s
         ahead_s = self._last_end_s - now_s
-        # A period that ends further ahead than that is of a clock that has gone back since.
-        return not 0.5 * self._config.tick_period_s < ahead_s <= self._config.control_period_s
+        # A period that ends further ahead than one can is of a clock that has gone back since.
+        return not 0.5 * tick_s < ahead_s <= self._config.control_period_s + tick_s
 
     def _end_policy_step(self, step: OpenStep, running: ChunkExecution, now_s: float) -> None:
         late_s, grace_s = now_s - step.ends_s, self._config.setpoint_grace_s

@@ -1,0 +1,155 @@
+"""A controller together with an arm that answers it, for tests that look at whole scenes."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from tmrl_controller.clock import StateClock
+from tmrl_controller.config import Pacing
+from tmrl_controller.core import ControllerCore
+from tmrl_controller.decisions import ArmCommand, CommandMode, Decision
+from tmrl_controller.mode import Mode
+from tmrl_controller.testing.builders import (
+    CONFIG,
+    ManualClock,
+    action_chunk,
+    arm_state,
+    teleop_command,
+)
+
+D = TypeVar("D")
+
+CENTRE_M = (0.275, 0.0, 0.15)
+
+
+def of(decisions: Sequence[Decision], kind: type[D]) -> list[D]:
+    """The decisions of one kind, in their order."""
+    return [decision for decision in decisions if isinstance(decision, kind)]
+
+
+def moves(decisions: Sequence[Decision]) -> list[ArmCommand]:
+    """The commands that move the arm."""
+    return [c for c in of(decisions, ArmCommand) if c.mode is CommandMode.CARTESIAN_POSE]
+
+
+def holds(decisions: Sequence[Decision]) -> list[ArmCommand]:
+    """The commands that stop the arm."""
+    return [c for c in of(decisions, ArmCommand) if c.mode is CommandMode.HOLD]
+
+
+class HardwareScene:
+    """A controller on hardware, with an arm that reports after every tick.
+
+    Attributes:
+        core: The controller.
+        clock: Its clock.
+        follows: Whether the arm is at once where it was told to be; otherwise it stands still.
+        position_m: Where the arm is.
+        sequence: Of its newest state.
+        log: Every decision so far.
+    """
+
+    def __init__(self, **changes: Any) -> None:
+        """Starts in hold with one arm state.
+
+        Args:
+            **changes: Fields of the configuration to replace.
+        """
+        self.clock = ManualClock()
+        self.core = ControllerCore(replace(CONFIG, **changes), self.clock)
+        self.follows = True
+        self.position_m = np.array(CENTRE_M)
+        self.sequence = 0
+        self.log: list[Decision] = []
+        self.see()
+
+    @property
+    def mode(self) -> Mode:
+        """The controller's mode."""
+        return self.core.status().mode
+
+    def see(self, **changes: Any) -> None:
+        """The arm reports its state; fields may be replaced."""
+        self.sequence += 1
+        values = {"sequence": self.sequence, "position_m": self.position_m} | changes
+        self.core.on_arm_state(arm_state(**values))
+
+    def tick(self, *, arm_answers: bool = True) -> list[Decision]:
+        """One tick, and the time until the next."""
+        decisions = self.core.tick()
+        self.log += decisions
+        for command in moves(decisions):
+            if self.follows:
+                self.position_m = command.target.position_m
+        self.clock.time_s += CONFIG.tick_period_s
+        if arm_answers:
+            self.see()
+        return decisions
+
+    def run(self, duration_s: float, *, arm_answers: bool = True) -> list[Decision]:
+        """As many ticks as fit into a time."""
+        decisions: list[Decision] = []
+        for _ in range(round(duration_s / CONFIG.tick_period_s)):
+            decisions += self.tick(arm_answers=arm_answers)
+        return decisions
+
+    def offer(self, **changes: Any) -> None:
+        """The agent proposes a chunk that answers the newest arm state; fields may be replaced."""
+        self.core.on_chunk(action_chunk(arm_state_sequence=self.sequence, **changes))
+
+    def drive(self, ticks: int, **changes: Any) -> list[Decision]:
+        """A person's device sends a reading before every tick; fields may be replaced."""
+        decisions: list[Decision] = []
+        for _ in range(ticks):
+            self.core.on_teleop(teleop_command(**changes))
+            decisions += self.tick()
+        return decisions
+
+
+class LockStepScene:
+    """A controller and a simulation that advances one period per command, and only then.
+
+    Attributes:
+        core: The controller.
+        clock: Its clock: the stamp of the newest state.
+        period_s: By how much the simulation advances.
+        position_m: Where the arm is.
+        sequence: Of its newest state.
+    """
+
+    def __init__(self) -> None:
+        """Starts in hold with one arm state."""
+        self.clock = StateClock()
+        config = replace(CONFIG, pacing=Pacing.LOCK_STEP.value)
+        self.core = ControllerCore(config, self.clock)
+        self.period_s = CONFIG.control_period_s
+        self.position_m = np.array(CENTRE_M)
+        self.sequence = 0
+        self.advance(0.0)
+
+    def advance(self, by_s: float) -> None:
+        """The simulation reports a new state, later by a time."""
+        self.sequence += 1
+        self.clock.set(self.clock.now_s() + by_s)
+        self.core.on_arm_state(arm_state(sequence=self.sequence, position_m=self.position_m))
+
+    def settle(self) -> list[Decision]:
+        """Lets controller and simulation answer each other until both have nothing to do."""
+        log: list[Decision] = []
+        while True:
+            decisions = self.core.tick()
+            log += decisions
+            commands = of(decisions, ArmCommand)
+            if not commands:
+                return log
+            (command,) = commands
+            assert command.mode is CommandMode.CARTESIAN_POSE
+            assert self.core.tick() == [], "one command per state"
+            self.position_m = command.target.position_m
+            self.advance(self.period_s)
+
+    def offer(self, **changes: Any) -> None:
+        """The agent proposes a chunk that answers the newest arm state; fields may be replaced."""
+        self.core.on_chunk(action_chunk(arm_state_sequence=self.sequence, **changes))
