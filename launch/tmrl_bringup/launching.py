@@ -60,7 +60,8 @@ def session_launch_description(rig_name: str) -> LaunchDescription:
             label=given["label"],
             max_episodes=int(given["episodes"]),
         )
-        rig = options.apply(load(name)).with_overrides(parse_overrides(given["set"].split()))
+        changes = parse_overrides(given["set"].split())
+        rig = options.apply(load(name).with_overrides(changes))
         actions: list[Node | ExecuteProcess] = [
             _node_action(node) for node in describe_nodes(rig, options.run_dir)
         ]

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tmrl_learner.config import resolve
+from tmrl_learner.errors import ConfigError
+
 from tmrl_bringup.checks import repository_root
 from tmrl_bringup.rig import Rig, RigError, nearest
 
@@ -50,7 +53,14 @@ class SessionOptions:
         return self.run_dir.name
 
     def apply(self, rig: Rig) -> Rig:
-        """The rig with this session's values in every part that needs them."""
+        """The rig with this session's values in every part that needs them.
+
+        The policy server scales the steering by the same bounds as the learner; they are the
+        learner's to say, and are copied from its configuration unless the rig says otherwise.
+
+        Raises:
+            RigError: The learner's preset or its overrides are unknown or out of range.
+        """
         endpoint = rig.parts["policy_server"]["bind"]
         checkpoint = Path(rig.parts["policy_server"]["checkpoint"])
         if self.method == "dsrl":
@@ -73,4 +83,22 @@ class SessionOptions:
             "policy_server.method": self.method,
             "policy_server.checkpoint": str(repository_root() / checkpoint),
         }
-        return rig.with_overrides(overrides)
+        bounds = {f"policy_server.{key}": value for key, value in self._bounds(rig).items()}
+        return rig.with_overrides({**bounds, **overrides})
+
+    def _bounds(self, rig: Rig) -> dict[str, Any]:
+        """Bounds of the steering, as the learner is configured, where the rig is silent."""
+        learning = rig.parts["learning"]
+        changes = dict(entry.split("=", 1) for entry in learning.get("overrides", ()))
+        method = "tmrl" if self.method == "base" else self.method
+        try:
+            agent = resolve(learning["preset"], method, changes).agent
+        except ConfigError as error:
+            raise RigError(f"learning: {error}") from error
+        bounds = {
+            "z_bound": agent.z_bound,
+            "sigma_max": agent.sigma_max,
+            "epsilon_head": agent.epsilon_head,
+            "epsilon_bound": agent.epsilon_bound,
+        }
+        return {k: v for k, v in bounds.items() if k not in rig.parts["policy_server"]}

@@ -79,7 +79,7 @@ def main(argv: list[str]) -> int:
         name = f"{parsed.rig}_sim" if session.get("sim") is True else parsed.rig
         rig = load(name)
         options = _options(session)
-        rig = options.apply(rig).with_overrides(parameters)
+        rig = options.apply(rig.with_overrides(parameters))
     except RigError as error:
         sys.stderr.write(f"tmrl up: {error}\n")
         return 2

@@ -48,12 +48,16 @@ def test_a_session_learns_from_every_transition_and_reports(demo: Demo, tmp_path
     report = demo.report()
     assert report.keys() >= REPORT_KEYS
     assert report["outcomes"] == ["success"] * 4
-    assert report["transitions_published"] == report["transitions_stored"] == 4 * 5
-    assert report["robot_minutes"] == pytest.approx(4 * 23 * 0.2 / 60)
     assert json.loads(copy.read_text()) == report
     stored = transitions(demo.run_dir)
-    assert [t.terminated for t in stored] == [False, False, False, False, True] * 4
-    assert [t.reward for t in stored] == [-1.0, -1.0, -1.0, -1.0, 0.0] * 4
+    assert report["transitions_published"] == report["transitions_stored"] == len(stored)
+    steps = sum(len(t.executed_actions) for t in stored)
+    assert report["robot_minutes"] == pytest.approx(steps * 0.2 / 60)
+    ends = [t.sequence for t in stored if t.terminated]
+    assert len(ends) == 4
+    assert ends[-1] == len(stored)
+    assert all(t.reward == (0.0 if t.terminated else -1.0) for t in stored)
+    assert not any(t.aborted or t.truncated for t in stored)
     assert stored[0].steering is SteeringSource.UNIFORM
     assert stored[-1].steering is SteeringSource.ACTOR
     for name in ("learning_curve.png", "sigma_per_chunk.png"):
@@ -67,7 +71,8 @@ def test_no_transition_is_lost_when_the_learner_is_killed(demo: Demo) -> None:
     assert demo.finish() == 0, demo.output
     assert "learning was killed by SIGKILL" in demo.output
     report = demo.report()
-    assert report["transitions_published"] == report["transitions_stored"] == 8 * 5
+    assert report["outcomes"] == ["success"] * 8
+    assert report["transitions_published"] == report["transitions_stored"] >= 8 * 5
 
 
 def test_acting_goes_on_when_the_policy_server_is_killed(demo: Demo) -> None:
@@ -117,7 +122,7 @@ def test_ctrl_c_loses_nothing_and_resume_goes_on(demo: Demo) -> None:
 @pytest.mark.parametrize("part", ["controller", "driver", "agent", "operator"])
 def test_death_of_an_essential_process_ends_the_session_by_name(demo: Demo, part: str) -> None:
     demo.start("--episodes", "100", *FAST)
-    demo.wait_for_episodes(1)
+    demo.wait_for_episodes(2)
     demo.part(part).send_signal(signal.SIGKILL)
     assert demo.finish() == 1
     assert f"{part} was killed by SIGKILL" in demo.output

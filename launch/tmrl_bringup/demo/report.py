@@ -1,5 +1,6 @@
 """The report of a session, made from its journal: JSON, figures and a video."""
 
+import contextlib
 import json
 import os
 import tempfile
@@ -61,26 +62,31 @@ class History:
     transitions: int
 
 
+def journalled(run_dir: Path, robot: str) -> tuple[int, int]:
+    """Highest sequence number and number of labelled episodes in a session's journal."""
+    with contextlib.closing(Journal(run_dir / "journal.sqlite", robot, run_dir.name)) as journal:
+        return journal.last_sequence, len({label.episode for label in journal.labels()})
+
+
 def read_history(run_dir: Path, robot: str) -> History:
     """Reads a session's episodes from its journal.
 
     Raises:
         JournalError: The journal is damaged.
     """
-    journal = Journal(run_dir / "journal.sqlite", robot, run_dir.name)
     episodes: dict[int, Episode] = {}
     count = 0
-    while batch := journal.fetch(count + 1, MAX_FETCH):
-        for transition in batch:
-            if transition.revision == 0:
-                episode = episodes.setdefault(transition.episode, Episode(transition.episode))
-                episode.sigmas.append(transition.sigma)
-                episode.steps += len(transition.executed_actions)
-        count += len(batch)
-    for label in journal.labels():
-        episode = episodes.setdefault(label.episode, Episode(label.episode))
-        episode.outcome, episode.detail = label.outcome, label.detail
-    journal.close()
+    with contextlib.closing(Journal(run_dir / "journal.sqlite", robot, run_dir.name)) as journal:
+        while batch := journal.fetch(count + 1, MAX_FETCH):
+            for transition in batch:
+                if transition.revision == 0:
+                    episode = episodes.setdefault(transition.episode, Episode(transition.episode))
+                    episode.sigmas.append(transition.sigma)
+                    episode.steps += len(transition.executed_actions)
+            count += len(batch)
+        for label in journal.labels():
+            episode = episodes.setdefault(label.episode, Episode(label.episode))
+            episode.outcome, episode.detail = label.outcome, label.detail
     return History([episodes[number] for number in sorted(episodes)], count)
 
 

@@ -22,6 +22,7 @@ from tmrl_bringup.demo.record import SessionRecord
 from tmrl_bringup.demo.report import (
     SessionFacts,
     draw,
+    journalled,
     read_history,
     summarise,
     write_json,
@@ -85,7 +86,7 @@ def resolve_rig(options: DemoOptions, run_dir: Path) -> Rig:
         max_episodes=options.episodes,
     )
     rig = load(RIG).with_overrides({"policy_server.bind": f"tcp://127.0.0.1:{free_port()}"})
-    return session.apply(rig).with_overrides(parse_overrides(options.overrides))
+    return session.apply(rig.with_overrides(parse_overrides(options.overrides)))
 
 
 class DemoSession:
@@ -109,6 +110,7 @@ class DemoSession:
         self._started_s = time.monotonic()
         self._printed = 0
         self._trouble_shown: list[str] = []
+        self._started = False
         self._fatal = ""
 
     def _on_event(self, event: ProcessEvent) -> None:
@@ -158,7 +160,7 @@ class DemoSession:
         if live is not None:
             live.update(render(self.record, self.header, self._supervisor.alive(), self.wall_s))
             return
-        for sentence in self.record.trouble:
+        for sentence in self.record.trouble if self._started else []:
             if sentence not in self._trouble_shown:
                 self.console.print(sentence, style="yellow", highlight=False, soft_wrap=True)
         self._trouble_shown = self.record.trouble
@@ -175,43 +177,48 @@ class DemoSession:
             )
 
     async def _until_end(self, monitor: Monitor, live: Live | None) -> Ending:
-        started = False
         while True:
             self._show(live)
-            ending = self._ending(started=started)
+            ending = self._ending()
             if ending is not None:
                 self._show(live)
                 return ending
-            if not started:
+            if not self._started:
                 refusal = await asyncio.to_thread(monitor.start_session, _SERVICE_S)
-                started = refusal == ""
+                self._started = refusal == ""
                 self.record.state_reason = refusal
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._interrupted.wait(), _REFRESH_S)
 
-    def _ending(self, *, started: bool) -> Ending | None:
+    def _ending(self) -> Ending | None:
         """Why the session is over; None while it goes on."""
         if self._interrupted.is_set():
             again = f"./tmrl demo --run-dir {self.run_dir} --resume goes on"
             return Ending(f"interrupted; nothing is lost: {again}", EXIT_INTERRUPTED)
         if self._supervisor.failed.is_set():
             return Ending(self._fatal, EXIT_FAILED)
-        if not started and self.wall_s > _START_TIMEOUT_S:
+        if not self._started and self.wall_s > _START_TIMEOUT_S:
             reason = self.record.state_reason or "no node answered"
             return Ending(f"not started after {_START_TIMEOUT_S:g} s: {reason}", EXIT_FAILED)
         target = self.options.until_success
         if target is not None and self.record.reached(target):
             return Ending(f"success rate {target:.0%} over the last 20 episodes", EXIT_OK)
-        if started and self.record.finished >= self.options.episodes and self.record.state == IDLE:
+        if (
+            self._started
+            and self.record.finished >= self.options.episodes
+            and self.record.state == IDLE
+        ):
             return Ending(f"{self.options.episodes} episodes", EXIT_OK)
         return None
 
     async def _drain(self, monitor: Monitor) -> None:
-        """Waits until the learner has stored what the agent has published."""
+        """Waits until the agent has journalled every labelled episode and the learner stored it."""
         await asyncio.to_thread(monitor.stop_session, _SERVICE_S)
         deadline_s = time.monotonic() + _DRAIN_S
         while time.monotonic() < deadline_s and not self._interrupted.is_set():
-            if self.record.learner.contiguous_sequence >= self.record.transitions_published:
+            sequence, labelled = journalled(self.run_dir, self.rig.robot)
+            stored = self.record.learner.contiguous_sequence >= sequence
+            if stored and labelled >= self.record.finished:
                 return
             await asyncio.sleep(_REFRESH_S)
 
