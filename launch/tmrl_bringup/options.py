@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tmrl_learner.config import resolve
-from tmrl_learner.errors import ConfigError
-
 from tmrl_bringup.checks import repository_root
 from tmrl_bringup.rig import Rig, RigError, nearest
+from tmrl_learner.config import resolve
+from tmrl_learner.errors import ConfigError
 
 METHODS = ("tmrl", "dsrl", "base")
 LABEL_MODES = ("auto", "manual")

@@ -106,16 +106,13 @@ class SimCore:
     def command(self, command: Command) -> Measurement | None:
         """Take a command in.
 
-        In lock-step the world then advances by one control period, except after a hold and, where
-        so configured, once the task is solved. A refused command leaves the arm holding and a fault
-        in every measurement until a valid movement, `home` or `reset`.
+        In lock-step the world then advances by one control period, except after a hold. A refused
+        command leaves the arm holding and a fault in every measurement until a valid movement,
+        `home` or `reset`.
 
         Returns:
             What was measured; None where nothing is to be told before the next tick or command.
         """
-        if self._config.lock_step and self._config.rest_after_success and self.newest.success:
-            # What happened after the solution would be neither of this episode nor of the next.
-            return None
         try:
             command.check(self._config.robot)
             if command.mode == CommandMode.HOLD:

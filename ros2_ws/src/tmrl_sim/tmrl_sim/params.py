@@ -46,8 +46,6 @@ class SimConfig:
         real_time_factor: 0: lock-step, each command advances the world by one control period, as
             fast as it can. From 1 on: the world advances by itself, so many times faster than wall
             time; where the machine cannot keep up, simulated time passes more slowly.
-        rest_after_success: Lock-step only: once the task is solved the world stands still until the
-            next reset, so that nothing runs on while the label is on its way.
         control_period_s: Simulated time that a command of lock-step takes, s.
         tick_rate_hz: States per second of simulated time when the world advances by itself, Hz.
         cameras: Names of the cameras whose images are published, while somebody listens.
@@ -64,7 +62,6 @@ class SimConfig:
     seed: int = 0
     target: str = "sausage"
     real_time_factor: float = 0.0
-    rest_after_success: bool = True
     control_period_s: float = 0.2
     tick_rate_hz: float = 50.0
     cameras: tuple[str, ...] = CAMERAS
