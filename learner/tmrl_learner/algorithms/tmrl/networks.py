@@ -12,20 +12,26 @@ from torch.nn import functional
 from tmrl_learner.algorithms.tmrl.mish import mish
 
 SIGMA_EMBEDDING = 64
+MAX_FREQUENCY_RAD = 4.0
+FREQUENCY_RANGE = 100.0
 
 
 def embed_sigma(sigma: Tensor) -> Tensor:
-    """Sinusoidal embedding of the context timestep.
+    """Sinusoidal embedding of the context timestep, smooth over its range.
+
+    The fastest sine turns less than once over [0, 1]. With the usual frequencies of diffusion
+    timesteps (up to 100 radians over the range) Q had bumps in sigma on which the actor's gradient
+    got stuck, far from the sigma at which episodes succeeded (docs/results/tuning.md).
 
     Args:
         sigma: (B, 1), in [0, 1].
 
     Returns:
-        (B, 64): sines, then cosines, of 100 sigma at 32 frequencies from 1 to 1e-4.
+        (B, 64): sines, then cosines, of sigma at 32 frequencies from 4 to 0.04 radians.
     """
     half = SIGMA_EMBEDDING // 2
     exponents = torch.arange(half, device=sigma.device, dtype=sigma.dtype) / (half - 1)
-    phase = 100.0 * sigma * torch.exp(-math.log(1e4) * exponents)
+    phase = sigma * MAX_FREQUENCY_RAD * FREQUENCY_RANGE**-exponents
     return torch.cat([phase.sin(), phase.cos()], dim=-1)
 
 
