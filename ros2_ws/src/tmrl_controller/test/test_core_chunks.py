@@ -181,6 +181,21 @@ def test_a_step_after_a_stop_waits_until_the_period_that_was_cut_is_over(scene):
     assert outcome.started_s == second.stamp_s
 
 
+def test_a_step_after_a_stop_waits_even_if_the_one_that_was_cut_had_begun_a_little_early(scene):
+    scene.offer(execute_steps=8)
+    scene.tick()
+    scene.clock.time_s += PERIOD_S - 1.4 * TICK_S
+    scene.see()
+    (cut,) = moves(scene.core.tick())
+    scene.core.hold()
+    scene.core.resume()
+    scene.offer(execute_steps=1, sequence=2, chunk=1)
+
+    (following,) = moves(scene.run(1.0))
+
+    assert following.stamp_s - cut.stamp_s >= PERIOD_S - 0.5 * TICK_S
+
+
 def test_a_newer_chunk_takes_over_at_the_end_of_the_step_under_way(scene):
     scene.offer(execute_steps=8)
     scene.run(0.3)
