@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tmrl_bringup.checks import repository_root
 from tmrl_bringup.rig import Rig, RigError, nearest
 from tmrl_learner.config import resolve
 from tmrl_learner.errors import ConfigError
@@ -80,7 +79,7 @@ class SessionOptions:
             "learning.seed": self.seed,
             "learning.server": endpoint,
             "policy_server.method": self.method,
-            "policy_server.checkpoint": str(repository_root() / checkpoint),
+            "policy_server.checkpoint": str(checkpoint),
         }
         bounds = {f"policy_server.{key}": value for key, value in self._bounds(rig).items()}
         return rig.with_overrides({**bounds, **overrides})

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 from ament_index_python.packages import get_package_prefix
 
+from tmrl_bringup.checks import repository_root
 from tmrl_bringup.rig import Rig
 from tmrl_bringup.supervisor import ProcessSpec
 
@@ -51,9 +52,11 @@ class NodeSpec:
 
 
 def server_argv(rig: Rig) -> tuple[str, ...]:
-    """Command line of the policy server."""
+    """Command line of the policy server; a relative checkpoint lies in the repository."""
     arguments = [sys.executable, "-m", "tmrl_policy_server"]
-    for key, value in rig.parts["policy_server"].items():
+    settings = dict(rig.parts["policy_server"])
+    settings["checkpoint"] = repository_root() / settings["checkpoint"]
+    for key, value in settings.items():
         arguments += [f"--{key.replace('_', '-')}", str(value)]
     return tuple(arguments)
 

@@ -1,7 +1,9 @@
 """A demo session as a user starts it, on the loopback arm: everything real but the physics."""
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -12,6 +14,8 @@ from typing import Any
 
 import psutil
 import pytest
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
 
 TIMEOUT_S = 180.0
 FAST = (
@@ -83,6 +87,47 @@ class Demo:
 
         wait_until(search, f"the process of {name}")
         return found[0]
+
+    def domain(self) -> int:
+        """ROS domain of the session: what its processes were given."""
+        return int(self.part("operator").environ()["ROS_DOMAIN_ID"])
+
+    @contextlib.contextmanager
+    def service(self, kind: Any, name: str) -> Iterator[Callable[[Any], Any]]:
+        """A function that calls a service of the session and waits for the answer."""
+        context = rclpy.Context()
+        rclpy.init(context=context, domain_id=self.domain())
+        node = rclpy.create_node("caller", context=context)
+        executor = SingleThreadedExecutor(context=context)
+        executor.add_node(node)
+        client = node.create_client(kind, name)
+
+        def call(request: Any) -> Any:
+            assert client.wait_for_service(timeout_sec=TIMEOUT_S)
+            future = client.call_async(request)
+            executor.spin_until_future_complete(future, timeout_sec=TIMEOUT_S)
+            return future.result()
+
+        try:
+            yield call
+        finally:
+            node.destroy_node()
+            context.try_shutdown()
+
+    def wait_for_running(self, episode: int) -> None:
+        """Waits until an episode has begun and something was done in it."""
+
+        def begun() -> bool:
+            path = self.run_dir / "journal.sqlite"
+            if not path.exists():
+                return False
+            with contextlib.closing(sqlite3.connect(path)) as journal:
+                query = "SELECT count(*) FROM transitions WHERE episode = ?"
+                with contextlib.suppress(sqlite3.OperationalError):
+                    return journal.execute(query, (episode,)).fetchone()[0] > 0
+            return False
+
+        wait_until(begun, f"the first chunk of episode {episode}")
 
     def episodes(self) -> int:
         """Labelled episodes so far."""

@@ -11,6 +11,8 @@ import pytest
 
 from tmrl_agent.journal import MAX_FETCH, Journal
 from tmrl_common.types import SteeringSource, Transition
+from tmrl_msgs.msg import EpisodeOutcome
+from tmrl_msgs.srv import LabelEpisode
 
 from .conftest import FAST, Demo
 
@@ -128,6 +130,21 @@ def test_death_of_an_essential_process_ends_the_session_by_name(demo: Demo, part
     assert demo.finish() == 1
     assert f"{part} was killed by SIGKILL" in demo.output
     assert len(transitions(demo.run_dir)) >= 5
+
+
+def test_a_person_labels_through_the_service(demo: Demo) -> None:
+    never = "driver.loopback_success_commands:=0"
+    demo.start("--label", "manual", "--episodes", "2", *FAST, never)
+    with demo.service(LabelEpisode, "/widowx/operator/label") as label:
+        for episode in (1, 2):
+            demo.wait_for_running(episode)
+            outcome = EpisodeOutcome.SUCCESS if episode == 1 else EpisodeOutcome.FAILURE
+            response = label(LabelEpisode.Request(outcome=outcome, operator_name="ada"))
+            assert response.success, response.message
+    assert demo.finish() == 0, demo.output
+    assert demo.report()["outcomes"] == ["success", "failure"]
+    ends = [t for t in transitions(demo.run_dir) if t.terminated or t.truncated]
+    assert [(t.episode, t.reward) for t in ends] == [(1, 0.0), (2, -1.0)]
 
 
 def test_port_in_use_is_named(demo: Demo) -> None:

@@ -250,6 +250,7 @@ def run_demo(options: DemoOptions) -> int:
     # A domain of its own: another session on this machine must not hear this one.
     with domain_coordinator.domain_id() as domain:
         os.environ["ROS_DOMAIN_ID"] = str(domain)
+        session.console.print(f"run directory {run_dir}, ROS domain {domain}", soft_wrap=True)
         ending = asyncio.run(session.run())
     console = session.console
     console.print(ending.reason, highlight=False, soft_wrap=True)
