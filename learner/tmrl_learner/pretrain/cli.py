@@ -17,7 +17,8 @@ from tmrl_learner.pretrain.report import (
     training_record,
 )
 from tmrl_learner.pretrain.train import train
-from tmrl_policies.flow_checkpoint import save_flow_policy
+from tmrl_learner.pretrain.trainer import ValidationLoss
+from tmrl_policies.flow_checkpoint import load_flow_policy, save_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy
 
 _EVALUATION_SEED = 10_000
@@ -32,10 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     work = arguments.work or Path("runs/pretrain") / f"{arguments.rig}-seed{arguments.seed}"
     demonstrations = _demonstrations(work, arguments.demonstrations, arguments.seed)
     for method in methods:
-        config = preset(method, seed=arguments.seed, steps=arguments.steps)
-        policy, loss = train(config, demonstrations, work / method)
-        measurements = _measure(config, policy, arguments.episodes)
         folder: Path = arguments.out / method
+        if arguments.measure:
+            config, policy, loss = _trained(folder)
+        else:
+            config = preset(method, seed=arguments.seed, steps=arguments.steps)
+            policy, loss = train(config, demonstrations, work / method)
+        measurements = _measure(config, policy, arguments.episodes)
         save_flow_policy(
             folder, policy, training_record(config, demonstrations, loss, measurements)
         )
@@ -58,6 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, help="gradient steps instead of the method's own")
     parser.add_argument(
         "--demonstrations", type=int, default=800, help="scripted episodes to record"
+    )
+    parser.add_argument(
+        "--measure",
+        action="store_true",
+        help="do not train: measure the policies in --out again and write their cards anew",
     )
     parser.add_argument("--episodes", type=int, default=100, help="episodes per evaluation")
     parser.add_argument(
@@ -83,6 +92,13 @@ def _demonstrations(work: Path, episodes: int, seed: int) -> DemonstrationSet:
     if not path.exists():
         generate(episodes, seed).save(path)
     return load_demonstrations(path)
+
+
+def _trained(folder: Path) -> tuple[PretrainConfig, FlowPolicy, ValidationLoss]:
+    """A policy that was trained before, with its configuration and held-out loss."""
+    loaded = load_flow_policy(folder)
+    config = PretrainConfig(**loaded.training["config"])
+    return config, loaded.policy, ValidationLoss(**loaded.training["held_out_loss"])
 
 
 def _measure(config: PretrainConfig, policy: FlowPolicy, episodes: int) -> list[Measurement]:
