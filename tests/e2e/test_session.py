@@ -67,6 +67,25 @@ def test_a_session_learns_from_every_transition_and_reports(demo: Demo, tmp_path
         assert (demo.run_dir / "report" / name).stat().st_size > 1000
 
 
+@pytest.mark.parametrize("method", ["dsrl", "base"])
+def test_the_baselines_run_too(demo: Demo, method: str) -> None:
+    demo.start("--method", method, "--episodes", "3", *FAST)
+    assert demo.finish() == 0, demo.output
+    report = demo.report()
+    assert report["outcomes"] == ["success"] * 3
+    assert report["transitions_published"] == report["transitions_stored"] > 0
+    assert all(t.sigma == 0.0 for t in transitions(demo.run_dir))
+
+
+def test_a_paced_simulation_learns_from_every_transition(demo: Demo) -> None:
+    paced = ("driver.real_time_factor:=10.0", "controller.pacing:=state", "agent.lock_step:=false")
+    demo.start("--episodes", "2", *FAST, *paced)
+    assert demo.finish() == 0, demo.output
+    report = demo.report()
+    assert report["outcomes"] == ["success"] * 2
+    assert report["transitions_published"] == report["transitions_stored"] > 0
+
+
 def test_no_transition_is_lost_when_the_learner_is_killed(demo: Demo) -> None:
     demo.start("--episodes", "8", *FAST)
     demo.wait_for_episodes(2)

@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from tmrl_bringup.demo.history import WINDOW, Episode, success_over_window
 from tmrl_common.types import Outcome
@@ -52,6 +53,7 @@ def draw_sigma(episodes: Sequence[Episode], title: str, path: Path) -> None:
         image[: len(episode.sigmas), column] = episode.sigmas
     figure = Figure(figsize=(7.0, 3.4), dpi=150, layout="constrained")
     axes = figure.subplots()
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     shown = axes.imshow(
         image,
         origin="lower",

@@ -23,6 +23,14 @@ def test_ages_count_from_arrival(monitor):
     assert monitor.age_s(9, 1.3) is None
 
 
+def test_a_skipped_state_counts_as_old_as_the_one_before_it(monitor):
+    monitor.receive(arm_state(sequence=7), 1.0)
+    monitor.receive(arm_state(sequence=9), 1.2)
+
+    assert monitor.age_s(8, 1.3) == pytest.approx(0.3)
+    assert monitor.age_s(6, 1.3) is None
+
+
 def test_memory_of_arrivals_is_bounded(monitor):
     for sequence in range(5000):
         monitor.receive(arm_state(sequence=sequence), float(sequence))

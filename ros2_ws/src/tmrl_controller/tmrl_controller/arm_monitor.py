@@ -77,9 +77,20 @@ class ArmMonitor:
             del self._arrivals_s[next(iter(self._arrivals_s))]
 
     def age_s(self, sequence: int, now_s: float) -> float | None:
-        """Time since an arm state arrived, s; None for one that did not, or long ago."""
-        arrival_s = self._arrivals_s.get(sequence)
+        """Time since an arm state arrived, s; None for a future or a forgotten one.
+
+        Where that state was skipped here, as a slow reader may, the one before it counts: the age is
+        then overestimated, never underestimated.
+        """
+        known = sequence if sequence in self._arrivals_s else self._before(sequence)
+        arrival_s = None if known is None else self._arrivals_s[known]
         return None if arrival_s is None else now_s - arrival_s
+
+    def _before(self, sequence: int) -> int | None:
+        """The newest state known from before a skipped one; None where it was not skipped."""
+        if sequence > self.newest_sequence:
+            return None
+        return max((known for known in self._arrivals_s if known < sequence), default=None)
 
     def problem(self) -> str:
         """What is wrong with the arm by its own states; empty while healthy."""

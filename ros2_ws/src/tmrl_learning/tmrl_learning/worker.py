@@ -73,9 +73,14 @@ def learner_config(config: LearningConfig) -> LearnerConfig:
     return resolve(config.preset, method, overrides)
 
 
-def sizes_of(spec: PolicySpec) -> Sizes:
-    """Lengths of the learner's vectors for a policy."""
-    return Sizes(features=spec.features_dim, z=spec.z_dim, epsilon=spec.epsilon_dim)
+def sizes_of(spec: PolicySpec, method: str) -> Sizes:
+    """Lengths of the learner's vectors for a policy.
+
+    The frozen policy by itself ("base") starts from noise that differs per step of the horizon; a
+    steered one repeats one row.
+    """
+    rows = spec.horizon if method == "base" else 1
+    return Sizes(features=spec.features_dim, z=rows * spec.z_dim, epsilon=spec.epsilon_dim)
 
 
 class LearnerWorker:
@@ -135,7 +140,7 @@ class LearnerWorker:
                 _log.info("waiting for the policy server: %s", error)
                 stop.wait(_RETRY_S)
                 continue
-            sizes = sizes_of(welcome.spec)
+            sizes = sizes_of(welcome.spec, self._config.method)
             session = LearnerSession(self._learner_config, sizes, self._clock.now_s)
             if (self._folder / f"{CHECKPOINT_STEM}.json").exists():
                 session.load(self._folder)

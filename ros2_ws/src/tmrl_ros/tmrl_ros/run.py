@@ -1,6 +1,5 @@
 """Runs one node as one process: a clean end on Ctrl-C, one sentence where it cannot start."""
 
-import signal
 import sys
 from collections.abc import Callable
 
@@ -28,7 +27,6 @@ def run_node(factory: Callable[[], Node], args: list[str] | None = None) -> int:
         Exit code: 0 after a normal stop, 2 where the node cannot start. Other errors propagate.
     """
     rclpy.init(args=args)
-    signal.signal(signal.SIGTERM, lambda *_: rclpy.try_shutdown())
     try:
         node = factory()
     except TmrlError as error:
