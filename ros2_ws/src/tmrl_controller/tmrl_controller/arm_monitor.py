@@ -79,8 +79,8 @@ class ArmMonitor:
     def age_s(self, sequence: int, now_s: float) -> float | None:
         """Time since an arm state arrived, s; None for a future or a forgotten one.
 
-        Where that state was skipped here, as a slow reader may, the one before it counts: the age is
-        then overestimated, never underestimated.
+        Where that state was skipped here, as a slow reader may, the one before it counts: the age
+        is then overestimated, never underestimated.
         """
         known = sequence if sequence in self._arrivals_s else self._before(sequence)
         arrival_s = None if known is None else self._arrivals_s[known]
