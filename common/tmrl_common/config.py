@@ -2,6 +2,8 @@
 
 import dataclasses
 import difflib
+import inspect
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypeVar, get_type_hints
@@ -18,6 +20,13 @@ def nearest_name(name: str, valid: list[str]) -> str:
     near = difflib.get_close_matches(name, valid, n=1)
     suggestion = f"did you mean '{near[0]}'? " if near else ""
     return f"{suggestion}Valid: {', '.join(sorted(valid))}"
+
+
+def attribute_texts(config_class: type) -> dict[str, str]:
+    """Description of each field, from the `Attributes:` section of the class's docstring."""
+    section = inspect.cleandoc(config_class.__doc__ or "").partition("Attributes:")[2]
+    entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", section, flags=re.MULTILINE)
+    return {name: re.sub(r"\s+", " ", text) for name, text in entries}
 
 
 def build_config(config_class: type[C], values: Mapping[str, Any]) -> C:

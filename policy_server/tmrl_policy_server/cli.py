@@ -2,9 +2,7 @@
 
 import argparse
 import dataclasses
-import inspect
 import logging
-import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,7 +12,7 @@ from typing import Any
 
 import torch
 
-from tmrl_common.config import build_config, nearest_name
+from tmrl_common.config import attribute_texts, build_config, nearest_name
 from tmrl_common.errors import ConfigError, TransportError
 from tmrl_common.transport import KeyPair, RouterSocket, ServerSecurity
 from tmrl_common.transport.curve import read_keys
@@ -54,12 +52,14 @@ def parse(arguments: Sequence[str]) -> tuple[ServerConfig, EngineConfig]:
         allow_abbrev=False,
     )
     for config_class in (ServerConfig, EngineConfig):
-        texts = _attribute_texts(config_class)
+        texts = attribute_texts(config_class)
         for field in dataclasses.fields(config_class):
             option = "--" + field.name.replace("_", "-")
             has_default = field.default not in (dataclasses.MISSING, "")
             default = f" Default: {field.default}." if has_default else ""
-            parser.add_argument(option, metavar="VALUE", help=texts[field.name] + default)
+            parser.add_argument(
+                option, metavar="VALUE", help=texts[field.name].replace("%", "%%") + default
+            )
     parser.add_argument(
         "--set",
         action="append",
@@ -147,10 +147,3 @@ def _configs(values: Mapping[str, Any]) -> tuple[ServerConfig, EngineConfig]:
     server = {name: value for name, value in values.items() if name in server_names}
     engine = {name: value for name, value in values.items() if name in engine_names}
     return build_config(ServerConfig, server), build_config(EngineConfig, engine)
-
-
-def _attribute_texts(config_class: type) -> dict[str, str]:
-    """Help of each field, from the `Attributes:` section of the class's docstring."""
-    section = inspect.cleandoc(config_class.__doc__ or "").partition("Attributes:")[2]
-    entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", section, flags=re.MULTILINE)
-    return {name: re.sub(r"\s+", " ", text).replace("%", "%%") for name, text in entries}

@@ -7,8 +7,6 @@ read-only ROS parameters, so that YAML files, launch files and `ros2 param` spea
 
 import dataclasses
 import difflib
-import inspect
-import re
 from collections.abc import Iterable
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -16,6 +14,7 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from tmrl_common.config import attribute_texts
 from tmrl_common.errors import ConfigError
 
 C = TypeVar("C")
@@ -37,20 +36,6 @@ _OF_EVERY_NODE = ("use_sim_time", "start_type_description_service")
 
 class ParameterError(ConfigError):
     """A node was given parameters that it cannot run with; the text names value and remedy."""
-
-
-def _attribute_texts(config_class: type) -> dict[str, str]:
-    """Descriptions of the fields from the `Attributes:` section of the class's docstring."""
-    section = inspect.cleandoc(config_class.__doc__ or "").partition("Attributes:")[2]
-    texts: dict[str, str] = {}
-    name = ""
-    for line in section.splitlines():
-        if match := re.match(r"    (\w+): (.*)", line):
-            name = match[1]
-            texts[name] = match[2].strip()
-        elif name and line.startswith("        "):
-            texts[name] += " " + line.strip()
-    return texts
 
 
 def _element_type(hint: Any) -> Any:
@@ -109,7 +94,7 @@ def declare(node: Node, config_class: type[C]) -> C:
     """
     hints = get_type_hints(config_class)
     fields = {f.name: f for f in dataclasses.fields(config_class)}  # type: ignore[arg-type]
-    texts = _attribute_texts(config_class)
+    texts = attribute_texts(config_class)
     given = node.get_parameters_by_prefix("")
     _refuse_unknown(given, list(fields))
     values: dict[str, Any] = {}
