@@ -1,5 +1,6 @@
 """Pre-training learns, and goes on after an interruption as if nothing had happened."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import torch
 
 from tmrl_learner.errors import ConfigError, ResumeError
 from tmrl_learner.pretrain.config import PretrainConfig, preset
-from tmrl_learner.pretrain.dataset import DemonstrationSet
+from tmrl_learner.pretrain.dataset import DemonstrationSet, cut_chunks, split_episodes
+from tmrl_learner.pretrain.source import DemonstrationSource
 from tmrl_learner.pretrain.train import policy_shape, train
 from tmrl_learner.pretrain.trainer import Trainer
-from tmrl_policies.flow_policy import FlowPolicy
+from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig, PolicyBatch
 
 _CONFIG = PretrainConfig(
     "csp", steps=30, batch_size=32, warmup_steps=5, validate_every=10, checkpoint_every=10
@@ -32,9 +34,17 @@ def _demonstrations() -> DemonstrationSet:
     )
 
 
+def _source(config: PretrainConfig) -> DemonstrationSource:
+    horizon = FlowPolicyConfig().horizon
+    return DemonstrationSource(_demonstrations(), horizon, config.validation_fraction, config.seed)
+
+
+def _shape(config: PretrainConfig) -> FlowPolicyConfig:
+    return policy_shape(config, _demonstrations())
+
+
 def _trainer(config: PretrainConfig) -> Trainer:
-    demonstrations = _demonstrations()
-    return Trainer(config, policy_shape(config, demonstrations), demonstrations)
+    return Trainer(config, _shape(config), _source(config))
 
 
 def _same_weights(one: FlowPolicy, other: FlowPolicy) -> bool:
@@ -71,10 +81,65 @@ def test_another_training_is_not_resumed(tmp_path: Path, change: dict[str, int])
 
 def test_train_picks_up_what_it_left(tmp_path: Path) -> None:
     stem = tmp_path / "csp"
-    policy, loss = train(_CONFIG, _demonstrations(), stem)
-    again, same_loss = train(_CONFIG, _demonstrations(), stem)
+    policy, loss = train(_CONFIG, _shape(_CONFIG), _source(_CONFIG), stem)
+    again, same_loss = train(_CONFIG, _shape(_CONFIG), _source(_CONFIG), stem)
     assert _same_weights(policy, again)
     assert loss == same_loss
+
+
+def test_the_recipe_of_the_shipped_policies_is_unchanged() -> None:
+    """Rows drawn from all training chunks, then the loss, from one generator: written out."""
+    trainer = _trainer(_CONFIG)
+    chunks = cut_chunks(_demonstrations(), trainer.policy.config.horizon)
+    rows, _ = split_episodes(_demonstrations(), _CONFIG.validation_fraction, _CONFIG.seed)
+    training = PolicyBatch(*(values[torch.from_numpy(rows)] for values in chunks))
+    generator = torch.Generator().manual_seed(_CONFIG.seed)
+    torch.manual_seed(_CONFIG.seed)
+    policy = FlowPolicy(_shape(_CONFIG))
+    policy.fit_normalisers(training)
+    optimiser = torch.optim.AdamW(
+        policy.parameters(), betas=(0.95, 0.999), weight_decay=1e-6, foreach=True
+    )
+    for step in range(8):
+        for group in optimiser.param_groups:
+            cosine = 0.5 * (1.0 + math.cos(math.pi * step / 30))
+            group["lr"] = min(1.0, (step + 1) / 5) * (2e-5 + (1e-3 - 2e-5) * cosine)
+        drawn = torch.randint(len(rows), (32,), generator=generator)
+        loss = policy.loss(PolicyBatch(*(values[drawn] for values in training)), generator)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        trainer.train_step()
+    assert _same_weights(trainer.policy, policy)
+
+
+class _Relabelled:
+    """Draws every batch anew: actions are the context, and no sample exists twice."""
+
+    def draw(self, size: int, generator: torch.Generator) -> PolicyBatch:
+        context = torch.randn(size, 1, generator=generator)
+        return PolicyBatch(torch.zeros(size, 0), context, context[:, :, None].expand(size, 4, 2))
+
+    def validation(self) -> PolicyBatch:
+        return self.draw(64, torch.Generator().manual_seed(1))
+
+    def statistics(self) -> PolicyBatch:
+        return self.draw(512, torch.Generator().manual_seed(2))
+
+    def episodes(self) -> torch.Tensor:
+        return torch.arange(512) // 8
+
+    def sha256(self) -> str:
+        return "relabelled"
+
+
+def test_a_source_may_draw_every_batch_anew(tmp_path: Path) -> None:
+    config = replace(_CONFIG, steps=200, learning_rate=3e-3, schedule="constant")
+    shape = FlowPolicyConfig(0, 1, 2, horizon=4, hidden=32, blocks=1)
+    before = Trainer(config, shape, _Relabelled()).validate().clean
+    policy, loss = train(config, shape, _Relabelled(), tmp_path / "csp")
+    assert loss.clean < 0.5 * before
+    assert policy.config.proprio_dim == 0
 
 
 def test_training_learns_to_use_the_context() -> None:
@@ -98,5 +163,7 @@ def test_bad_settings_are_named() -> None:
         preset("cps")
     with pytest.raises(ConfigError, match="steps is 0"):
         preset("bc", steps=0)
+    with pytest.raises(ConfigError, match="schedule is 'linear'"):
+        PretrainConfig("csp", schedule="linear")
     with pytest.raises(ConfigError, match="ema_decay is 1"):
         PretrainConfig("csp", ema_decay=1.0)

@@ -195,6 +195,15 @@ def test_a_policy_acts_the_same_after_a_round_trip(tmp_path: Path) -> None:
     assert torch.equal(loaded.policy.sample(*inputs), policy.sample(*inputs))
 
 
+def test_a_policy_without_proprioception_survives_a_round_trip(tmp_path: Path) -> None:
+    """Its normaliser has width 0, and is saved and checked like any other."""
+    policy = FlowPolicy(FlowPolicyConfig(proprio_dim=0, hidden=16, blocks=1))
+    save_flow_policy(tmp_path, policy, {})
+    loaded = load_flow_policy(tmp_path).policy
+    assert loaded.statistics_hash() == policy.statistics_hash()
+    assert loaded.proprio_normaliser.mean.shape == (0,)
+
+
 def test_a_policy_with_other_statistics_is_refused(tmp_path: Path) -> None:
     """Weights and the normalisation they were trained with are one thing."""
     save_flow_policy(tmp_path, _policy(), {})

@@ -140,9 +140,22 @@ def test_without_smoothing_sigma_has_to_be_zero() -> None:
         policy.sample(proprio, context, torch.tensor([0.0, 0.1]), epsilon, noise)
 
 
+def test_everything_may_be_context() -> None:
+    """A policy without proprioception trains and samples; its statistics have a hash."""
+    policy = _scrambled(FlowPolicyConfig(0, 1, 2, 4, 32, 2))
+    _, context, epsilon, noise = _inputs(4)
+    nothing = torch.zeros(4, 0)
+    actions = policy.sample(nothing, context, torch.full((4,), 0.5), epsilon, noise)
+    loss = policy.loss(PolicyBatch(nothing, context, noise), torch.Generator())
+    assert bool(actions.isfinite().all())
+    assert bool(loss.isfinite())
+    assert len(policy.statistics_hash()) == 64
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
+        ({"proprio_dim": -1}, "proprio_dim is -1"),
         ({"horizon": 0}, "horizon is 0"),
         ({"clean_fraction": 1.5}, "clean_fraction is 1.5"),
         ({"schedule": "marginal"}, "did you mean 'marginal_100'"),

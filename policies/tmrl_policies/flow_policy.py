@@ -26,7 +26,7 @@ class FlowPolicyConfig:
     """Shape and training distribution of a :class:`FlowPolicy`.
 
     Attributes:
-        proprio_dim: Length P of the robot state, never corrupted.
+        proprio_dim: Length P of the robot state, never corrupted; 0 where everything is context.
         context_dim: Length C of the context.
         action_dim: Length A of one action.
         horizon: Number H of actions in a chunk.
@@ -52,13 +52,14 @@ class FlowPolicyConfig:
     clean_fraction: float = 0.25
 
     def __post_init__(self) -> None:
-        """Refuses sizes below 1, unknown schedules and shares outside [0, 1].
+        """Refuses sizes that are too small, unknown schedules and shares outside [0, 1].
 
         Raises:
             ValueError: The message names the field, its value and its limit.
         """
+        if self.proprio_dim < 0:
+            raise ValueError(f"proprio_dim is {self.proprio_dim}; it has to be at least 0")
         for name in (
-            "proprio_dim",
             "context_dim",
             "action_dim",
             "horizon",
@@ -107,6 +108,8 @@ class Normaliser(nn.Module):
         A column that never varies gets scale 1, so that it maps to zero instead of exploding when
         it does vary downstream.
         """
+        if self.mean.numel() == 0:
+            return
         std = values.std(dim=0)
         self.mean.copy_(values.mean(dim=0))
         self.std.copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))

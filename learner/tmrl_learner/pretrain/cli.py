@@ -16,7 +16,8 @@ from tmrl_learner.pretrain.report import (
     planned_measurements,
     training_record,
 )
-from tmrl_learner.pretrain.train import train
+from tmrl_learner.pretrain.source import DemonstrationSource
+from tmrl_learner.pretrain.train import policy_shape, train
 from tmrl_learner.pretrain.trainer import ValidationLoss
 from tmrl_policies.flow_checkpoint import load_flow_policy, save_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy
@@ -38,7 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             config, policy, loss = _trained(folder)
         else:
             config = preset(method, seed=arguments.seed, steps=arguments.steps)
-            policy, loss = train(config, demonstrations, work / method)
+            shape = policy_shape(config, demonstrations)
+            source = DemonstrationSource(
+                demonstrations, shape.horizon, config.validation_fraction, config.seed
+            )
+            policy, loss = train(config, shape, source, work / method)
         measurements = _measure(config, policy, arguments.episodes)
         save_flow_policy(
             folder, policy, training_record(config, demonstrations, loss, measurements)

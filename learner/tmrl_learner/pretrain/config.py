@@ -16,7 +16,7 @@ class PretrainConfig:
         steps: Gradient steps.
         batch_size: Chunks per step.
         learning_rate: Peak of AdamW's learning rate.
-        final_learning_rate: Where its cosine decay ends.
+        final_learning_rate: Where the cosine decay ends.
         warmup_steps: Steps of linear warm-up.
         weight_decay: AdamW's decoupled weight decay.
         beta1: AdamW's decay of the gradient's mean.
@@ -25,6 +25,8 @@ class PretrainConfig:
         validation_fraction: Share of episodes held out.
         validate_every: Steps between validations.
         checkpoint_every: Steps between checkpoints from which an interrupted training goes on.
+        schedule: Of the learning rate after its warm-up: "cosine" decays it, "constant" keeps it
+            (as the paper does).
     """
 
     method: str
@@ -41,6 +43,7 @@ class PretrainConfig:
     validation_fraction: float = 0.05
     validate_every: int = 1_000
     checkpoint_every: int = 1_000
+    schedule: str = "cosine"
 
     def __post_init__(self) -> None:
         """Refuses values outside their ranges.
@@ -50,6 +53,8 @@ class PretrainConfig:
         """
         if self.method not in METHODS:
             raise ConfigError(f"method is '{self.method}'; it has to be one of {METHODS}")
+        if self.schedule not in SCHEDULES:
+            raise ConfigError(f"schedule is '{self.schedule}'; it has to be one of {SCHEDULES}")
         for name in ("steps", "batch_size", "validate_every", "checkpoint_every"):
             value = getattr(self, name)
             if value < 1:
@@ -70,6 +75,7 @@ class PretrainConfig:
 
 
 METHODS = ("csp", "bc")
+SCHEDULES = ("cosine", "constant")
 
 # Equal but for the smoothing, so that a comparison of the two is a comparison of the smoothing.
 PRESETS: dict[str, PretrainConfig] = {method: PretrainConfig(method) for method in METHODS}

@@ -6,6 +6,7 @@ from tqdm import tqdm
 
 from tmrl_learner.pretrain.config import PretrainConfig
 from tmrl_learner.pretrain.dataset import DemonstrationSet
+from tmrl_learner.pretrain.source import BatchSource
 from tmrl_learner.pretrain.trainer import Trainer, ValidationLoss
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
 
@@ -21,22 +22,23 @@ def policy_shape(config: PretrainConfig, demonstrations: DemonstrationSet) -> Fl
 
 
 def train(
-    config: PretrainConfig, demonstrations: DemonstrationSet, stem: Path
+    config: PretrainConfig, shape: FlowPolicyConfig, source: BatchSource, stem: Path
 ) -> tuple[FlowPolicy, ValidationLoss]:
     """Trains a policy.
 
     Args:
         config: How to train.
-        demonstrations: At least two episodes.
+        shape: Sizes of the policy, smoothed or not as the method says.
+        source: What to learn from.
         stem: Path without suffix of the checkpoint from which an interrupted training goes on.
 
     Returns:
-        The policy with averaged weights, and its loss on held-out episodes.
+        The policy with averaged weights, and its loss on held-out samples.
 
     Raises:
-        ResumeError: There is a checkpoint, made with other settings or demonstrations.
+        ResumeError: There is a checkpoint, made with other settings, sizes or data.
     """
-    trainer = Trainer(config, policy_shape(config, demonstrations), demonstrations)
+    trainer = Trainer(config, shape, source)
     if stem.with_name(stem.name + ".json").exists():
         trainer.resume(stem)
     label = f"{config.method}, seed {config.seed}"

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tmrl_learner.errors import ResumeError
 from tmrl_learner.pretrain.config import PretrainConfig
-from tmrl_learner.pretrain.dataset import DemonstrationSet, cut_chunks, split_episodes
+from tmrl_learner.pretrain.source import BatchSource
 from tmrl_policies.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -18,7 +18,7 @@ from tmrl_policies.checkpoint import (
     load_tensors_into,
     save_checkpoint,
 )
-from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig, PolicyBatch
+from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
 
 _KIND = "pretraining"
 _VALIDATION_SEED = 1
@@ -27,7 +27,7 @@ _POLICY, _AVERAGE, _MEAN, _SQUARE = "policy.", "average.", "adam_mean.", "adam_s
 
 @dataclass(frozen=True)
 class ValidationLoss:
-    """Flow-matching loss of the averaged weights on held-out episodes.
+    """Flow-matching loss of the averaged weights on held-out samples.
 
     Attributes:
         clean: With exact contexts.
@@ -40,36 +40,31 @@ class ValidationLoss:
 
 
 class Trainer:
-    """AdamW with warm-up and cosine decay; the averaged weights are the result.
+    """AdamW with warm-up; the averaged weights are the result.
 
-    The same configuration and demonstrations give the same weights on the same machine, also when
-    the training was interrupted and resumed.
+    The same configuration and source give the same weights on the same machine, also when the
+    training was interrupted and resumed.
     """
 
     def __init__(
-        self, config: PretrainConfig, shape: FlowPolicyConfig, demonstrations: DemonstrationSet
+        self, config: PretrainConfig, shape: FlowPolicyConfig, source: BatchSource
     ) -> None:
         """Prepares step 0.
 
         Args:
             config: How to train.
             shape: Sizes of the policy; its ``context_smoothing`` has to fit the method.
-            demonstrations: At least two episodes.
+            source: What to learn from.
         """
         self.config = config
         self.step = 0
-        self._demonstrations = demonstrations
-        chunks = cut_chunks(demonstrations, shape.horizon)
-        training, validation = split_episodes(
-            demonstrations, config.validation_fraction, config.seed
-        )
-        self._training = _rows(chunks, torch.from_numpy(training))
-        self._validation = _rows(chunks, torch.from_numpy(validation))
+        self._source = source
+        self._validation = source.validation()
         self._generator = torch.Generator().manual_seed(config.seed)
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             self.policy = FlowPolicy(shape)
-        self.policy.fit_normalisers(self._training)
+        self.policy.fit_normalisers(source.statistics())
         self.average = FlowPolicy(shape)
         self.average.load_state_dict(self.policy.state_dict())
         self.average.eval().requires_grad_(requires_grad=False)
@@ -87,10 +82,8 @@ class Trainer:
         """Takes one gradient step and returns its loss."""
         for group in self._optimiser.param_groups:
             group["lr"] = self._learning_rate()
-        rows = torch.randint(
-            len(self._training.actions), (self.config.batch_size,), generator=self._generator
-        )
-        loss = self.policy.loss(_rows(self._training, rows), self._generator)
+        batch = self._source.draw(self.config.batch_size, self._generator)
+        loss = self.policy.loss(batch, self._generator)
         self._optimiser.zero_grad()
         loss.backward()
         self._optimiser.step()
@@ -105,13 +98,15 @@ class Trainer:
     def _learning_rate(self) -> float:
         config = self.config
         warm = min(1.0, (self.step + 1) / max(1, config.warmup_steps))
+        if config.schedule == "constant":
+            return warm * config.learning_rate
         decay = 0.5 * (1.0 + math.cos(math.pi * self.step / config.steps))
         low, high = config.final_learning_rate, config.learning_rate
         return warm * (low + (high - low) * decay)
 
     @torch.no_grad()
     def validate(self) -> ValidationLoss:
-        """Returns losses on the held-out episodes, with the same noise at every call."""
+        """Returns losses on the held-out samples, with the same noise at every call."""
         smoothing = self.policy.config.context_smoothing
         clean = self._loss_at(0.0)
         return ValidationLoss(clean, self._loss_at(1.0) if smoothing else clean)
@@ -138,7 +133,7 @@ class Trainer:
         """Goes on from what :meth:`save` wrote.
 
         Raises:
-            ResumeError: It was written with other settings, sizes or demonstrations.
+            ResumeError: It was written with other settings, sizes or data.
             CheckpointError: It is absent or damaged.
         """
         checkpoint = load_checkpoint(stem, _KIND)
@@ -166,12 +161,8 @@ class Trainer:
         return {
             "config": dataclasses.asdict(self.config),
             "shape": dataclasses.asdict(self.policy.config),
-            "demonstrations_sha256": self._demonstrations.sha256(),
+            "source_sha256": self._source.sha256(),
         }
-
-
-def _rows(data: PolicyBatch, rows: Tensor) -> PolicyBatch:
-    return PolicyBatch(data.proprio[rows], data.context[rows], data.actions[rows])
 
 
 def _with_prefix(checkpoint: Checkpoint, prefix: str) -> dict[str, Tensor]:
