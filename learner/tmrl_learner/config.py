@@ -15,6 +15,8 @@ from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 from tmrl_learner.errors import ConfigError
 
 METHODS = ("tmrl", "dsrl")
+DEVICES = ("cpu", "cuda")
+REPLAY_SHARES = ("success_share", "failure_share", "offline_share")
 
 
 @dataclass(frozen=True)
@@ -36,27 +38,41 @@ class Sizes:
 class ReplayConfig:
     """The replay buffer.
 
+    What the shares leave over is drawn from all transitions that may be learned from; a stratum
+    that is empty leaves its share to them. With `offline_share=0.5` and the other shares 0, every
+    minibatch is half online, half offline, as in RLPD.
+
     Attributes:
         capacity: Number of transitions; above it the oldest episodes are dropped whole.
-        success_share: Share of every minibatch drawn from successful episodes once there are any;
-            the rest is drawn from all. 0 switches the success stratum off.
+        success_share: Share of every minibatch drawn from successful episodes.
+        failure_share: Share drawn from episodes that failed or timed out.
+        offline_share: Share drawn from the offline data that the session was given.
+        device: "cpu", or "cuda" to keep a copy of all rows on the GPU and draw there.
     """
 
     capacity: int = 20_000
     success_share: float = 0.5
+    failure_share: float = 0.0
+    offline_share: float = 0.0
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
-        """Refuses a buffer that holds nothing and a share outside [0, 1].
+        """Refuses a buffer that holds nothing, and shares that are no shares.
 
         Raises:
             ConfigError: Names the value and the range.
         """
         if self.capacity < 1:
             raise ConfigError(f"replay.capacity is {self.capacity}; it has to be at least 1")
-        if not 0 <= self.success_share <= 1:
-            raise ConfigError(
-                f"replay.success_share is {self.success_share}; it has to lie in [0, 1]"
-            )
+        shares = {name: getattr(self, name) for name in REPLAY_SHARES}
+        for name, share in shares.items():
+            if not 0 <= share <= 1:
+                raise ConfigError(f"replay.{name} is {share}; it has to lie in [0, 1]")
+        if sum(shares.values()) > 1 + 1e-9:
+            listed = " + ".join(f"{name} {share:g}" for name, share in shares.items())
+            raise ConfigError(f"replay: {listed} is above 1; lower one of them")
+        if self.device not in DEVICES:
+            raise ConfigError(_unknown("replay.device", self.device, DEVICES))
 
 
 @dataclass(frozen=True)
@@ -119,13 +135,20 @@ class LearnerConfig:
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
 
     def __post_init__(self) -> None:
-        """Refuses an unknown method.
+        """Refuses an unknown method or device, and replay on a GPU that learning does not use.
 
         Raises:
             ConfigError: Names the valid ones.
         """
         if self.method not in METHODS:
             raise ConfigError(_unknown("method", self.method, METHODS))
+        if self.device not in DEVICES:
+            raise ConfigError(_unknown("device", self.device, DEVICES))
+        if self.replay.device == "cuda" and self.device != "cuda":
+            raise ConfigError(
+                f"replay.device is cuda and device is {self.device}; every draw would travel from "
+                "the GPU and back: set device=cuda, or replay.device=cpu"
+            )
 
     def to_mapping(self) -> dict[str, Any]:
         """The resolved configuration as nested plain values, for `config.yaml` and checkpoints."""

@@ -163,8 +163,8 @@ class LearnerSession:
             raise LearnerError("no update round is owed; ask updates_owed before update")
         start_s = self._steady_s()
         agent = self.config.agent
-        arrays = self.replay.sample(self._rng, agent.utd + 1, agent.batch_size)
-        metrics = self.agent.update({name: torch.from_numpy(a) for name, a in arrays.items()})
+        batch = self.replay.sample(self._rng, agent.utd + 1, agent.batch_size)
+        metrics = self.agent.update(batch)
         self.counters.rounds += 1
         self.counters.rounds_owed -= 1
         return metrics | {"round_s": self._steady_s() - start_s}
@@ -241,9 +241,10 @@ class LearnerSession:
         self._durable = {stream: index.copy() for stream, index in self._seen.items()}
 
     def _check_same_run(self, metadata: Mapping[str, Any]) -> None:
-        """The schedule and the device may change on resume, what was learned with may not."""
+        """The schedule and the devices may change on resume, what was learned with may not."""
         mine = {**self.config.to_mapping(), "sizes": dataclasses.asdict(self.sizes)}
         theirs = {**metadata["config"], "sizes": metadata["sizes"]}
+        mine["replay"] = {**mine["replay"], "device": theirs["replay"].get("device")}
         for name in ("method", "seed", "agent", "replay", "sizes"):
             if mine[name] != theirs[name]:
                 raise ResumeError(

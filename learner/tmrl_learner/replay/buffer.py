@@ -1,7 +1,7 @@
 """The replay buffer: every transition exactly once, whole episodes, one contiguous store.
 
-An episode is the unit of everything but the draw: of labels, of the success stratum, of dropping
-when the store is full.
+An episode is the unit of everything but the draw: of labels, of the success and failure strata, of
+dropping when the store is full. Offline data are rows without episodes, which are never dropped.
 """
 
 from collections.abc import Mapping
@@ -10,13 +10,17 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from tmrl_common.types import FloatArray, Outcome, Transition
 from tmrl_learner.config import ReplayConfig
-from tmrl_learner.errors import InvalidTransitionError, ReplayFullError
-from tmrl_learner.replay.row_set import RowSet
+from tmrl_learner.errors import InvalidTransitionError, ReplayFullError, ResumeError
+from tmrl_learner.replay.columns import ColumnStore
+from tmrl_learner.replay.row_set import IntArray, RowSet
 from tmrl_learner.replay.transition import FLOAT_FIELDS, EpisodeKey, episode_key, is_learnable
+
+FAILED = (Outcome.FAILURE, Outcome.TIMEOUT)
 
 
 class InsertResult(StrEnum):
@@ -45,10 +49,10 @@ class Episode:
 
 
 class ReplayBuffer:
-    """Fixed-capacity store of transitions, drawn in a success and an overall stratum.
+    """Fixed-capacity store of transitions, and offline data beside it, drawn in strata.
 
     Args:
-        config: Capacity and share of the success stratum.
+        config: Capacity and shares of the strata.
         features_dim: S, length of the features.
         z_dim: Z, length of the latent.
         epsilon_dim: E, length of the context noise, 0 where the actor does not choose it.
@@ -67,21 +71,19 @@ class ReplayBuffer:
             "next_features": features_dim,
             "terminated": 1,
         }
-        self._columns: dict[str, FloatArray] = {
-            name: np.zeros((config.capacity, width), np.float32) for name, width in widths.items()
-        }
+        self._columns = ColumnStore(widths, config.capacity, config.device)
         self._revision = np.zeros(config.capacity, np.int64)
         self._is_learnable = np.zeros(config.capacity, np.bool_)
         self._learnable = RowSet(config.capacity)
         self._successful = RowSet(config.capacity)
+        self._failed = RowSet(config.capacity)
         self._freed: list[int] = []
         self._rows_ever = 0
         self._episodes: dict[EpisodeKey, Episode] = {}
         self._evicted: set[EpisodeKey] = set()
-        self._scratch: dict[str, FloatArray] = {}
 
     def __len__(self) -> int:
-        """Number of stored transitions."""
+        """Number of stored transitions, offline data not counted."""
         return self._rows_ever - len(self._freed)
 
     @property
@@ -98,6 +100,27 @@ class ReplayBuffer:
     def successes(self) -> int:
         """Number of stored episodes that carry the label SUCCESS."""
         return sum(e.outcome is Outcome.SUCCESS for e in self._episodes.values())
+
+    @property
+    def offline(self) -> int:
+        """Number of rows of offline data."""
+        return self._columns.fixed
+
+    def load_offline(self, columns: Mapping[str, FloatArray]) -> None:
+        """Adds a fixed data set, from which `offline_share` of every minibatch is drawn.
+
+        It does not count towards the capacity and is never dropped. Checkpoints hold its hash only:
+        a run that resumes loads it again before its checkpoint.
+
+        Args:
+            columns: features and next_features (n, S), z (n, Z), epsilon (n, E), and sigma, reward
+                and terminated (0 or 1), each (n, 1).
+
+        Raises:
+            InvalidTransitionError: A column is missing, unknown, of another shape or not finite.
+            LearnerError: There are offline data already.
+        """
+        self._columns.append_fixed(columns)
 
     def insert(self, transition: Transition) -> InsertResult:
         """Stores a transition once; a higher revision of a stored one replaces it.
@@ -126,31 +149,25 @@ class ReplayBuffer:
         self._sort_into_strata(episode)
         return result
 
-    def sample(
-        self, rng: np.random.Generator, batches: int, batch_size: int
-    ) -> dict[str, FloatArray]:
-        """Draws minibatches with replacement, part of each from successful episodes.
+    def sample(self, rng: np.random.Generator, batches: int, batch_size: int) -> dict[str, Tensor]:
+        """Draws minibatches with replacement, each stratum with its share of each of them.
 
         Needs at least one learnable transition.
 
         Returns:
-            For each column a (batches * batch_size, width) array, one minibatch after the other.
-            The arrays are reused: the next call overwrites them.
+            For each column a (batches * batch_size, width) tensor on the configured device, one
+            minibatch after the other. The tensors are reused: the next call overwrites them.
         """
-        rows = self._draw_rows(rng, batches, batch_size)
-        out = self._scratch_for(rows.size)
-        for name, column in self._columns.items():
-            np.take(column, rows, axis=0, out=out[name], mode="clip")
-        return out
+        return self._columns.gather(self._draw_rows(rng, batches, batch_size))
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Everything that `load_state` needs: arrays and JSON-able metadata."""
         used = slice(self._rows_ever)
-        arrays: dict[str, NDArray[Any]] = {n: c[used].copy() for n, c in self._columns.items()}
+        arrays: dict[str, NDArray[Any]] = {**self._columns.head(self._rows_ever)}
         arrays["row_revision"] = self._revision[used].copy()
         arrays["row_is_learnable"] = self._is_learnable[used].astype(np.uint8)
-        arrays["learnable_rows"] = self._learnable.members.copy()
-        arrays["successful_rows"] = self._successful.members.copy()
+        for name, rows in self._strata().items():
+            arrays[name] = rows.members.copy()
         arrays["freed_rows"] = np.array(self._freed, np.int64)
         metadata = {
             "episodes": [
@@ -158,19 +175,29 @@ class ReplayBuffer:
                 for key, e in self._episodes.items()
             ],
             "evicted": sorted(self._evicted),
+            "offline_sha256": self._columns.fixed_sha256,
         }
         return arrays, metadata
 
     def load_state(self, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
-        """Restores what `state` returned; later draws equal those of the original."""
+        """Restores what `state` returned; later draws equal those of the original.
+
+        Raises:
+            ResumeError: Other offline data are loaded than when `state` was called.
+        """
+        theirs, mine = metadata["offline_sha256"], self._columns.fixed_sha256
+        if theirs != mine:
+            raise ResumeError(
+                f"the checkpoint was written with offline data {theirs or 'none'}, this run has "
+                f"{mine or 'none'} (SHA-256); load the same data before the checkpoint"
+            )
         self._rows_ever = len(arrays["row_revision"])
         used = slice(self._rows_ever)
-        for name, column in self._columns.items():
-            column[used] = arrays[name]
+        self._columns.load_head(self._rows_ever, arrays)
         self._revision[used] = arrays["row_revision"]
         self._is_learnable[used] = arrays["row_is_learnable"].astype(np.bool_)
-        self._learnable.load(arrays["learnable_rows"])
-        self._successful.load(arrays["successful_rows"])
+        for name, rows in self._strata().items():
+            rows.load(arrays[name])
         self._freed = arrays["freed_rows"].tolist()
         self._episodes = {
             (robot, session, number): Episode(dict(rows), Outcome(outcome), label_sequence)
@@ -178,28 +205,35 @@ class ReplayBuffer:
         }
         self._evicted = {(robot, session, n) for robot, session, n in metadata["evicted"]}
 
-    def _draw_rows(
-        self, rng: np.random.Generator, batches: int, batch_size: int
-    ) -> NDArray[np.int64]:
-        from_successes = int(batch_size * self.config.success_share) if self._successful else 0
-        rows = self._learnable.draw(rng, (batches, batch_size - from_successes))
-        if from_successes:
-            successes = self._successful.draw(rng, (batches, from_successes))
-            rows = np.concatenate([rows, successes], axis=1)
-        # Ascending rows within a minibatch make the gather walk memory forwards.
-        return np.sort(rows, axis=1).ravel()
+    def _strata(self) -> dict[str, RowSet]:
+        return {
+            "learnable_rows": self._learnable,
+            "successful_rows": self._successful,
+            "failed_rows": self._failed,
+        }
 
-    def _scratch_for(self, rows: int) -> dict[str, FloatArray]:
-        if not self._scratch or len(self._scratch["reward"]) != rows:
-            self._scratch = {
-                name: np.empty((rows, column.shape[1]), np.float32)
-                for name, column in self._columns.items()
-            }
-        return self._scratch
+    def _draw_rows(self, rng: np.random.Generator, batches: int, batch_size: int) -> IntArray:
+        config = self.config
+        sizes = {
+            "successes": int(batch_size * config.success_share) if self._successful else 0,
+            "failures": int(batch_size * config.failure_share) if self._failed else 0,
+            "offline": int(batch_size * config.offline_share) if self.offline else 0,
+        }
+        from_all = batch_size - sum(sizes.values())
+        parts = [self._learnable.draw(rng, (batches, from_all))]
+        if sizes["successes"]:
+            parts.append(self._successful.draw(rng, (batches, sizes["successes"])))
+        if sizes["failures"]:
+            parts.append(self._failed.draw(rng, (batches, sizes["failures"])))
+        if sizes["offline"]:
+            offline = rng.integers(self.offline, size=(batches, sizes["offline"]))
+            parts.append(config.capacity + offline)
+        # Ascending rows within a minibatch make the gather walk memory forwards.
+        return np.sort(np.concatenate(parts, axis=1), axis=1).ravel()
 
     def _check_lengths(self, transition: Transition) -> None:
         for name in ("features", "z", "epsilon", "next_features"):
-            got, want = getattr(transition, name).shape, (self._columns[name].shape[1],)
+            got, want = getattr(transition, name).shape, (self._columns.width(name),)
             if got != want:
                 raise InvalidTransitionError(
                     f"transition {transition.sequence} of session {transition.session!r}: {name} "
@@ -227,14 +261,16 @@ class ReplayBuffer:
                 "transitions, as many as the replay buffer holds; raise replay.capacity"
             )
         for row in self._episodes.pop(oldest).rows.values():
-            self._learnable.set(row, present=False)
-            self._successful.set(row, present=False)
+            for rows in self._strata().values():
+                rows.set(row, present=False)
             self._freed.append(row)
         self._evicted.add(oldest)
 
     def _write(self, row: int, transition: Transition) -> None:
-        for name in (*FLOAT_FIELDS, "terminated"):
-            self._columns[name][row] = getattr(transition, name)
+        values: dict[str, ArrayLike] = {
+            name: getattr(transition, name) for name in (*FLOAT_FIELDS, "terminated")
+        }
+        self._columns.write(row, values)
         self._revision[row] = transition.revision
         self._is_learnable[row] = is_learnable(transition)
 
@@ -242,7 +278,9 @@ class ReplayBuffer:
         """Decides again, after every change, which rows of an episode may be drawn."""
         kept = episode.outcome is not Outcome.DISCARDED
         succeeded = episode.outcome is Outcome.SUCCESS
+        failed = episode.outcome in FAILED
         for row in episode.rows.values():
             learnable = kept and bool(self._is_learnable[row])
             self._learnable.set(row, present=learnable)
             self._successful.set(row, present=learnable and succeeded)
+            self._failed.set(row, present=learnable and failed)
