@@ -107,7 +107,7 @@ def test_equal_seeds_give_equal_runs() -> None:
 def test_the_flow_policy_behind_the_loop_repeats_one_row_of_z(epsilon: list[float]) -> None:
     shape = FlowPolicyConfig(proprio_dim=1, context_dim=1, action_dim=2, horizon=6, hidden=16)
     base = FlowBase(FlowPolicy(shape).eval(), seed=0)
-    torch.nn.init.ones_(base._policy.chunk_out.bias)
+    torch.nn.init.ones_(base._policy.network.chunk_out.bias)
     scene = Scene(
         np.zeros(1, np.float32), np.zeros(1, np.float32), success=False, wrong_object=False
     )

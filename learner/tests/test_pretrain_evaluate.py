@@ -72,7 +72,7 @@ def test_a_chunk_is_replanned_after_the_executed_steps() -> None:
     torch.manual_seed(0)
     policy = FlowPolicy(_CONFIG)
     with torch.no_grad():
-        policy.chunk_out.bias.normal_()
+        policy.network.chunk_out.bias.normal_()
     environment = _Countdown(wrong_from=-1)
     evaluate(policy, environment, BaseSteering(), episodes=1, seed=10, execute_steps=5)
     generator = torch.Generator().manual_seed(10)

@@ -20,6 +20,8 @@ from tmrl_policies.checkpoint import (
 from tmrl_policies.flow_checkpoint import load_flow_policy, save_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
 
+_SHIPPED = Path(__file__).resolve().parents[1] / "checkpoints"
+
 
 def _tensors(value: float) -> dict[str, Tensor]:
     return {"weight": torch.full((3, 2), value), "counts": torch.tensor([1, 2])}
@@ -202,6 +204,25 @@ def test_a_policy_without_proprioception_survives_a_round_trip(tmp_path: Path) -
     loaded = load_flow_policy(tmp_path).policy
     assert loaded.statistics_hash() == policy.statistics_hash()
     assert loaded.proprio_normaliser.mean.shape == (0,)
+
+
+@pytest.mark.parametrize(
+    "folder",
+    sorted(path.parent for path in _SHIPPED.glob("*/*/policy.json")),
+    ids=lambda path: "-".join(path.parts[-2:]),
+)
+def test_every_shipped_policy_loads_and_acts(folder: Path) -> None:
+    """The first ones know neither the newer settings nor the names of today's layers."""
+    policy = load_flow_policy(folder).policy
+    shape = policy.config
+    actions = policy.sample(
+        policy.proprio_normaliser.mean[None],
+        policy.context_normaliser.mean[None],
+        torch.zeros(1),
+        torch.zeros(1, shape.context_dim),
+        torch.zeros(1, shape.horizon, shape.action_dim),
+    )
+    assert bool(actions.isfinite().all())
 
 
 def test_a_policy_with_other_statistics_is_refused(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from torch import Tensor
+
 from tmrl_policies.checkpoint import (
     CheckpointError,
     load_checkpoint,
@@ -16,6 +18,7 @@ from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
 
 _KIND = "flow_policy"
 _STEM = "policy"
+_NETWORK_LAYERS = ("chunk_in.", "blocks.", "chunk_out.")
 
 
 class LoadedPolicy(NamedTuple):
@@ -60,7 +63,7 @@ def load_flow_policy(folder: Path) -> LoadedPolicy:
     """
     checkpoint = load_checkpoint(folder / _STEM, _KIND)
     policy = FlowPolicy(_config_from(checkpoint.metadata["config"], folder))
-    load_tensors_into(policy, checkpoint.tensors)
+    load_tensors_into(policy, _with_current_names(checkpoint.tensors))
     if policy.statistics_hash() != checkpoint.metadata["statistics_hash"]:
         raise CheckpointError(
             f"the normalisation statistics of the policy in {folder} are not those its record "
@@ -68,6 +71,14 @@ def load_flow_policy(folder: Path) -> LoadedPolicy:
         )
     policy.eval().requires_grad_(requires_grad=False)
     return LoadedPolicy(policy, checkpoint.sha256, checkpoint.metadata["training"])
+
+
+def _with_current_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The first policies had one kind of network, and its layers no prefix."""
+    return {
+        f"network.{name}" if name.startswith(_NETWORK_LAYERS) else name: tensor
+        for name, tensor in tensors.items()
+    }
 
 
 def _config_from(values: Mapping[str, Any], folder: Path) -> FlowPolicyConfig:

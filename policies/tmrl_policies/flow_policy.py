@@ -3,76 +3,28 @@
 The network predicts the velocity ``noise - action`` of the straight path
 ``x_t = (1 - t) * action + t * noise`` (flow time t: 1 is noise, 0 is an action), given
 proprioception, a corrupted context and how far that context was corrupted (paper, workshop
-version, Algorithm 1). With ``context_smoothing=False`` it is plain behaviour cloning.
+version, Algorithm 1). With ``context_smoothing=False`` it is plain behaviour cloning; with
+``context_dropout`` on top, a policy for classifier-free guidance.
 """
 
 import hashlib
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tmrl_policies.corruption import DEFAULT_SCHEDULE, NoiseSchedule, noise_schedule
+from tmrl_policies.corruption import NoiseSchedule, noise_schedule
+from tmrl_policies.flow_config import FlowPolicyConfig
+from tmrl_policies.normalisation import Normaliser
+from tmrl_policies.velocity_mlp import MlpVelocity
+
+__all__ = ["FlowPolicy", "FlowPolicyConfig", "Normaliser", "PolicyBatch", "embed_time"]
 
 _TIME_EMBEDDING_DIM = 64
 _TRUST_SHARPNESS = (1.0, 10.0, 100.0)
-
-
-@dataclass(frozen=True)
-class FlowPolicyConfig:
-    """Shape and training distribution of a :class:`FlowPolicy`.
-
-    Attributes:
-        proprio_dim: Length P of the robot state, never corrupted; 0 where everything is context.
-        context_dim: Length C of the context.
-        action_dim: Length A of one action.
-        horizon: Number H of actions in a chunk.
-        hidden: Width of the residual blocks.
-        blocks: Number of residual blocks.
-        flow_steps: Euler steps from noise to actions.
-        context_smoothing: False trains and serves sigma = 0 only (behaviour cloning).
-        schedule: Name of the noise schedule of the context.
-        clean_fraction: Share of training samples with an uncorrupted context, on top of sigma
-            uniform in [0, 1]. Without it the network reads the object's place from the arm's own
-            pose, which is right at every noise level, and stops looking at the context.
-    """
-
-    proprio_dim: int = 5
-    context_dim: int = 4
-    action_dim: int = 4
-    horizon: int = 16
-    hidden: int = 128
-    blocks: int = 3
-    flow_steps: int = 5
-    context_smoothing: bool = True
-    schedule: str = DEFAULT_SCHEDULE
-    clean_fraction: float = 0.25
-
-    def __post_init__(self) -> None:
-        """Refuses sizes that are too small, unknown schedules and shares outside [0, 1].
-
-        Raises:
-            ValueError: The message names the field, its value and its limit.
-        """
-        if self.proprio_dim < 0:
-            raise ValueError(f"proprio_dim is {self.proprio_dim}; it has to be at least 0")
-        for name in (
-            "context_dim",
-            "action_dim",
-            "horizon",
-            "hidden",
-            "blocks",
-            "flow_steps",
-        ):
-            value = getattr(self, name)
-            if value < 1:
-                raise ValueError(f"{name} is {value}; it has to be at least 1")
-        if not 0.0 <= self.clean_fraction <= 1.0:
-            raise ValueError(f"clean_fraction is {self.clean_fraction}; it has to lie in [0, 1]")
-        noise_schedule(self.schedule)
 
 
 class PolicyBatch(NamedTuple):
@@ -87,56 +39,6 @@ class PolicyBatch(NamedTuple):
     proprio: Tensor
     context: Tensor
     actions: Tensor
-
-
-class Normaliser(nn.Module):
-    """Shifts and scales the last dimension to zero mean and unit variance."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, dim: int) -> None:
-        """Starts as the identity on ``dim`` numbers."""
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(dim))
-        self.register_buffer("std", torch.ones(dim))
-
-    @torch.no_grad()
-    def fit(self, values: Tensor) -> None:
-        """Takes the statistics of ``values``, shape (N, dim).
-
-        A column that never varies gets scale 1, so that it maps to zero instead of exploding when
-        it does vary downstream.
-        """
-        if self.mean.numel() == 0:
-            return
-        std = values.std(dim=0)
-        self.mean.copy_(values.mean(dim=0))
-        self.std.copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
-
-    def normalise(self, values: Tensor) -> Tensor:
-        """Returns normalised values of the same shape (..., dim)."""
-        return (values - self.mean) / self.std
-
-    def restore(self, values: Tensor) -> Tensor:
-        """Returns raw values for normalised ones of shape (..., dim)."""
-        return values * self.std + self.mean
-
-
-class _ModulatedBlock(nn.Module):
-    """Residual MLP block whose norm and gate follow a modulation vector (AdaLN-zero)."""
-
-    def __init__(self, hidden: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(hidden, elementwise_affine=False)
-        self.expand = nn.Linear(hidden, hidden)
-        self.contract = nn.Linear(hidden, hidden)
-
-    def forward(self, x: Tensor, modulation: Tensor) -> Tensor:
-        """Maps x (B, hidden) with modulation (B, 3 * hidden) to (B, hidden)."""
-        shift, scale, gate = modulation.chunk(3, dim=-1)
-        y = torch.addcmul(shift, self.norm(x), 1.0 + scale)
-        return torch.addcmul(x, gate, self.contract(functional.silu(self.expand(y))))
 
 
 class FlowPolicy(nn.Module):
@@ -154,20 +56,15 @@ class FlowPolicy(nn.Module):
         self.context_normaliser = Normaliser(config.context_dim)
         self.action_normaliser = Normaliser(config.action_dim)
         hidden = config.hidden
-        chunk_dim = config.horizon * config.action_dim
         observed = config.proprio_dim + (1 + len(_TRUST_SHARPNESS)) * config.context_dim
         self.observe = nn.Sequential(
             nn.Linear(observed + _TIME_EMBEDDING_DIM, hidden), nn.SiLU(), nn.Linear(hidden, hidden)
         )
         self.flow_time = nn.Linear(_TIME_EMBEDDING_DIM, hidden)
-        self.modulate = nn.Linear(hidden, (config.blocks * 3 + 2) * hidden)
-        self.chunk_in = nn.Linear(chunk_dim + hidden, hidden)
-        self.blocks = nn.ModuleList(_ModulatedBlock(hidden) for _ in range(config.blocks))
-        self.final_norm = nn.LayerNorm(hidden, elementwise_affine=False)
-        self.chunk_out = nn.Linear(hidden, chunk_dim)
-        for layer in (self.modulate, self.chunk_out):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        self.modulate = nn.Linear(hidden, MlpVelocity.modulation_dim(config))
+        nn.init.zeros_(self.modulate.weight)
+        nn.init.zeros_(self.modulate.bias)
+        self.network = MlpVelocity(config)
         self._register_tables(noise_schedule(config.schedule))
 
     def _register_tables(self, schedule: NoiseSchedule) -> None:
@@ -205,15 +102,21 @@ class FlowPolicy(nn.Module):
         return digest.hexdigest()
 
     def loss(
-        self, batch: PolicyBatch, generator: torch.Generator, sigma: Tensor | None = None
+        self,
+        batch: PolicyBatch,
+        generator: torch.Generator,
+        sigma: Tensor | None = None,
+        dropped: Tensor | None = None,
     ) -> Tensor:
         """Flow-matching loss with a freshly corrupted context (paper, Eq. 7).
 
         Args:
             batch: Samples in raw units.
-            generator: Source of flow times, context times and noises.
+            generator: Source of flow times, context times, noises and dropped contexts.
             sigma: Context times in [0, 1], shape (B,); drawn from the training distribution if
                 absent.
+            dropped: Which samples see the null context, shape (B,), bool; drawn from the training
+                distribution if absent.
 
         Returns:
             Mean squared error of the velocity in normalised units, a scalar.
@@ -225,12 +128,18 @@ class FlowPolicy(nn.Module):
         if sigma is None:
             sigma = self._draw_sigma(size, generator, device)
         epsilon = torch.randn(batch.context.shape, generator=generator, device=device)
-        observed = self._observe(batch.proprio, batch.context, sigma, epsilon)
+        inputs = self._inputs(batch.proprio, batch.context, sigma, epsilon)
+        if dropped is None and self.config.context_dropout > 0.0:
+            chance = torch.rand(size, generator=generator, device=device)
+            dropped = chance < self.config.context_dropout
+        if dropped is not None:
+            inputs = torch.where(dropped[:, None], self._null_inputs(batch.proprio), inputs)
+        observed = self.observe(inputs)
         modulation = self._modulation(observed, embed_time(flow_time))
         time = flow_time[:, None, None]
         noisy = (1.0 - time) * actions + time * noise
-        velocity = self._velocity(noisy.flatten(1), observed, modulation)
-        return functional.mse_loss(velocity, (noise - actions).flatten(1))
+        velocity = self.network(noisy, observed, modulation)
+        return functional.mse_loss(velocity, noise - actions)
 
     @torch.no_grad()
     def sample(
@@ -257,12 +166,57 @@ class FlowPolicy(nn.Module):
                 "this policy was trained without context smoothing and takes sigma = 0 only, "
                 f"got {sigma.tolist()}"
             )
-        observed = self._observe(proprio, context, sigma, epsilon)
-        modulations = self._modulation(observed[None], self._flow_embedding[:, None])
-        x = noise.flatten(1)
-        for modulation in modulations.unbind(0):
-            x = x - self._velocity(x, observed, modulation) / self.config.flow_steps
-        return self.action_normaliser.restore(x.view(noise.shape))
+        observed = self.observe(self._inputs(proprio, context, sigma, epsilon))
+        modulations = self._modulations(observed)
+        return self._integrate(noise, lambda x, i: self.network(x, observed, modulations[i]))
+
+    @torch.no_grad()
+    def sample_guided(
+        self, proprio: Tensor, context: Tensor, weight: Tensor, noise: Tensor
+    ) -> Tensor:
+        """Draws action chunks with classifier-free guidance (paper, appendix A-E).
+
+        Every Euler step follows ``v_null + weight * (v_context - v_null)``: weight 1 is plain
+        conditioning, exactly as :meth:`sample` at sigma = 0; weight 0 ignores the context; larger
+        weights exaggerate it.
+
+        Args:
+            proprio: Robot states in raw units, shape (B, P).
+            context: Contexts in raw units, shape (B, C).
+            weight: Guidance weights, shape (B,).
+            noise: Initial flow noise, shape (B, H, A).
+
+        Returns:
+            Actions in raw units, shape (B, H, A). A deterministic function of the arguments.
+
+        Raises:
+            ValueError: The policy was trained without context dropout and has no null context.
+        """
+        if self.config.context_dropout == 0.0:
+            raise ValueError(
+                "this policy was trained without context dropout and cannot be guided; "
+                "pre-train one with method 'cfg'"
+            )
+        exact = torch.zeros(len(context), device=context.device)
+        observed = self.observe(self._inputs(proprio, context, exact, torch.zeros_like(context)))
+        null = self.observe(self._null_inputs(proprio))
+        modulations, null_modulations = self._modulations(observed), self._modulations(null)
+        weights = weight[:, None, None]
+
+        def velocity(x: Tensor, step: int) -> Tensor:
+            with_context = self.network(x, observed, modulations[step])
+            without = self.network(x, null, null_modulations[step])
+            # lerp is exact at both ends; the formula written out is not at weight 1.
+            return torch.lerp(without, with_context, weights)
+
+        return self._integrate(noise, velocity)
+
+    def _integrate(self, noise: Tensor, velocity: Callable[[Tensor, int], Tensor]) -> Tensor:
+        """Takes the Euler steps; ``velocity`` gets the noisy chunks and the number of the step."""
+        x = noise
+        for step in range(self.config.flow_steps):
+            x = x - velocity(x, step) / self.config.flow_steps
+        return self.action_normaliser.restore(x)
 
     def _draw_sigma(self, size: int, generator: torch.Generator, device: torch.device) -> Tensor:
         if not self.config.context_smoothing:
@@ -274,8 +228,8 @@ class FlowPolicy(nn.Module):
         sigma = torch.floor(sigma * steps) / (steps - 1)
         return sigma.clamp_(max=1.0).masked_fill_(clean, 0.0)
 
-    def _observe(self, proprio: Tensor, context: Tensor, sigma: Tensor, epsilon: Tensor) -> Tensor:
-        """Embeds proprioception and the corrupted context, (B, hidden).
+    def _inputs(self, proprio: Tensor, context: Tensor, sigma: Tensor, epsilon: Tensor) -> Tensor:
+        """What the network is shown of proprioception and the corrupted context, (B, I).
 
         Copies of the corrupted context fade out at different noise levels: a precise context then
         speaks through all of them, a noisy one only through the first.
@@ -290,21 +244,26 @@ class FlowPolicy(nn.Module):
             faded,
             self._context_embedding[index],
         )
-        return self.observe(torch.cat(parts, dim=-1))
+        return torch.cat(parts, dim=-1)
+
+    def _null_inputs(self, proprio: Tensor) -> Tensor:
+        """The same without any context: zeros, and the embedding of the last context time."""
+        size = proprio.shape[0]
+        copies = (1 + len(_TRUST_SHARPNESS)) * self.config.context_dim
+        parts = (
+            self.proprio_normaliser.normalise(proprio),
+            proprio.new_zeros(size, copies),
+            self._context_embedding[-1].expand(size, -1),
+        )
+        return torch.cat(parts, dim=-1)
 
     def _modulation(self, observed: Tensor, flow_embedding: Tensor) -> Tensor:
-        """Shift, scale and gate of all blocks, (..., (3 * blocks + 2) * hidden)."""
+        """What steers all blocks of the network, (..., M)."""
         return self.modulate(functional.silu(observed + self.flow_time(flow_embedding)))
 
-    def _velocity(self, x: Tensor, observed: Tensor, modulation: Tensor) -> Tensor:
-        """Predicts ``noise - action`` for flattened noisy chunks x (B, H * A)."""
-        hidden = self.config.hidden
-        h = self.chunk_in(torch.cat((x, observed), dim=-1))
-        pieces = modulation.split(3 * hidden, dim=-1)
-        for block, piece in zip(self.blocks, pieces, strict=False):
-            h = block(h, piece)
-        shift, scale = pieces[-1].chunk(2, dim=-1)
-        return self.chunk_out(torch.addcmul(shift, self.final_norm(h), 1.0 + scale))
+    def _modulations(self, observed: Tensor) -> Tensor:
+        """The modulation of every Euler step, (flow_steps, B, M)."""
+        return self._modulation(observed[None], self._flow_embedding[:, None])
 
 
 def embed_time(time: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ def make_policy():
             torch.randn(64, HORIZON, 4),
         )
         policy.fit_normalisers(data)
-        for layer in (policy.modulate, policy.chunk_out):
+        for layer in (policy.modulate, policy.network.chunk_out):
             torch.nn.init.normal_(layer.weight, std=0.3)
         return policy.eval().requires_grad_(requires_grad=False)
 

@@ -231,7 +231,7 @@ def test_steering_that_does_not_fit_is_refused(make_engine, observation, steerin
 
 def test_a_chunk_that_is_not_finite_is_never_answered(make_policy, make_engine, observation):
     policy = make_policy()
-    policy.chunk_out.bias[0] = float("inf")
+    policy.network.chunk_out.bias[0] = float("inf")
     with pytest.raises(RequestError) as caught:
         make_engine(policy).act(observation, WIDE, SteeringSource.BASE, seed=0)
     assert caught.value.code is ErrorCode.NOT_FINITE
