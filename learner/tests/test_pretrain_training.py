@@ -9,7 +9,12 @@ import pytest
 import torch
 
 from tmrl_learner.errors import ConfigError, ResumeError
-from tmrl_learner.pretrain.config import PretrainConfig, preset
+from tmrl_learner.pretrain.config import (
+    CONTEXT_DROPOUT,
+    PretrainConfig,
+    preset,
+    shape_for_method,
+)
 from tmrl_learner.pretrain.dataset import DemonstrationSet, cut_chunks, split_episodes
 from tmrl_learner.pretrain.source import DemonstrationSource
 from tmrl_learner.pretrain.train import policy_shape, train
@@ -150,6 +155,23 @@ def test_training_learns_to_use_the_context() -> None:
     after = trainer.validate()
     assert after.clean < 0.5 * before
     assert after.clean < after.marginal
+
+
+def test_a_policy_to_be_guided_loses_its_context_at_weight_zero() -> None:
+    config = replace(_CONFIG, method="cfg", steps=400, learning_rate=2e-3)
+    trainer = _trainer(config)
+    assert trainer.policy.config.context_dropout == CONTEXT_DROPOUT
+    for _ in range(400):
+        trainer.train_step()
+    loss = trainer.validate()
+    assert loss.clean < loss.marginal
+
+
+@pytest.mark.parametrize(("method", "other"), [("csp", "bc"), ("cfg", "bc"), ("bc", "csp")])
+def test_a_shape_of_another_method_is_refused(method: str, other: str) -> None:
+    config = replace(_CONFIG, method=method)
+    with pytest.raises(ConfigError, match="take the shape from shape_for_method"):
+        Trainer(config, shape_for_method(_shape(config), other), _source(config))
 
 
 def test_plain_cloning_has_no_marginal_of_its_own() -> None:

@@ -4,31 +4,38 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from tmrl_learner.pretrain.config import PretrainConfig
+from tmrl_learner.pretrain.config import PretrainConfig, check_shape, shape_for_method
 from tmrl_learner.pretrain.dataset import DemonstrationSet
+from tmrl_learner.pretrain.posterior import PosteriorSource
 from tmrl_learner.pretrain.source import BatchSource
 from tmrl_learner.pretrain.trainer import Trainer, ValidationLoss
+from tmrl_policies.corruption import DEFAULT_SCHEDULE
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
 
 
-def policy_shape(config: PretrainConfig, demonstrations: DemonstrationSet) -> FlowPolicyConfig:
-    """Returns the sizes that the demonstrations dictate, smoothed or not as the method says."""
-    return FlowPolicyConfig(
+def policy_shape(
+    config: PretrainConfig,
+    demonstrations: DemonstrationSet,
+    context_schedule: str = DEFAULT_SCHEDULE,
+) -> FlowPolicyConfig:
+    """Returns the sizes that the demonstrations dictate, with what belongs to the method."""
+    shape = FlowPolicyConfig(
         proprio_dim=demonstrations.proprio.shape[1],
         context_dim=demonstrations.context.shape[1],
         action_dim=demonstrations.actions.shape[1],
-        context_smoothing=config.method == "csp",
+        schedule=context_schedule,
     )
+    return shape_for_method(shape, config.method)
 
 
 def train(
     config: PretrainConfig, shape: FlowPolicyConfig, source: BatchSource, stem: Path
 ) -> tuple[FlowPolicy, ValidationLoss]:
-    """Trains a policy.
+    """Trains a policy; for "postbc", its ensemble first.
 
     Args:
         config: How to train.
-        shape: Sizes of the policy, smoothed or not as the method says.
+        shape: Sizes of the policy, as :func:`shape_for_method` completes them.
         source: What to learn from.
         stem: Path without suffix of the checkpoint from which an interrupted training goes on.
 
@@ -36,8 +43,12 @@ def train(
         The policy with averaged weights, and its loss on held-out samples.
 
     Raises:
+        ConfigError: Smoothing and context dropout of ``shape`` are not the method's.
         ResumeError: There is a checkpoint, made with other settings, sizes or data.
     """
+    check_shape(config, shape)
+    if config.method == "postbc":
+        source = PosteriorSource(source, config.posterior, config.seed)
     trainer = Trainer(config, shape, source)
     if stem.with_name(stem.name + ".json").exists():
         trainer.resume(stem)

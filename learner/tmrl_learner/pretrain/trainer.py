@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tmrl_learner.errors import ResumeError
-from tmrl_learner.pretrain.config import PretrainConfig
+from tmrl_learner.pretrain.config import PretrainConfig, check_shape
 from tmrl_learner.pretrain.source import BatchSource
 from tmrl_policies.checkpoint import (
     Checkpoint,
@@ -31,8 +31,9 @@ class ValidationLoss:
 
     Attributes:
         clean: With exact contexts.
-        marginal: With contexts that are pure noise; equal to ``clean`` without smoothing. Where
-            the two meet, the policy has stopped looking at its context.
+        marginal: Without contexts: pure noise for a smoothed policy, the null context for one
+            with context dropout; equal to ``clean`` for the others. Where the two meet, the policy
+            has stopped looking at its context.
     """
 
     clean: float
@@ -53,9 +54,13 @@ class Trainer:
 
         Args:
             config: How to train.
-            shape: Sizes of the policy; its ``context_smoothing`` has to fit the method.
+            shape: Sizes of the policy.
             source: What to learn from.
+
+        Raises:
+            ConfigError: Smoothing and context dropout of ``shape`` are not the method's.
         """
+        check_shape(config, shape)
         self.config = config
         self.step = 0
         self._source = source
@@ -107,15 +112,18 @@ class Trainer:
     @torch.no_grad()
     def validate(self) -> ValidationLoss:
         """Returns losses on the held-out samples, with the same noise at every call."""
-        smoothing = self.policy.config.context_smoothing
-        clean = self._loss_at(0.0)
-        return ValidationLoss(clean, self._loss_at(1.0) if smoothing else clean)
-
-    def _loss_at(self, sigma: float) -> float:
         size = len(self._validation.actions)
+        exact, seen = torch.zeros(size), torch.zeros(size, dtype=torch.bool)
+        clean = self._validation_loss(exact, seen)
+        if self.config.method == "csp":
+            return ValidationLoss(clean, self._validation_loss(torch.ones(size), seen))
+        if self.config.method == "cfg":
+            return ValidationLoss(clean, self._validation_loss(exact, ~seen))
+        return ValidationLoss(clean, clean)
+
+    def _validation_loss(self, sigma: Tensor, dropped: Tensor) -> float:
         generator = torch.Generator().manual_seed(_VALIDATION_SEED)
-        loss = self.average.loss(self._validation, generator, torch.full((size,), sigma))
-        return float(loss)
+        return float(self.average.loss(self._validation, generator, sigma, dropped))
 
     def save(self, stem: Path) -> None:
         """Writes everything needed to go on: weights, averages, optimiser, randomness, step."""
