@@ -1,0 +1,107 @@
+"""The tracker that every learner run writes its metrics through."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import yaml
+
+from tmrl_learner.tracking.config import TrackingConfig
+from tmrl_learner.tracking.metrics_file import MetricsFile
+from tmrl_learner.tracking.wandb_run import WandbRun
+
+
+class RunTracker:
+    """Writes the metrics of one run. Use from one thread.
+
+    In the run directory: `metrics.csv` (see `MetricsFile`), `metrics.yaml` with the configuration
+    under which it was written, and wandb's own files in `wandb/`.
+
+    Args:
+        run_dir: Directory of the run; made where it is missing, gone on with where it is not.
+        config: Resolved configuration of the run: nested plain values.
+        tracking: What wandb is told.
+        now_s: Clock of the rows, seconds since 1970.
+
+    Raises:
+        MetricsFileError: There is a `metrics.csv` that this class did not write.
+        OSError: The directory cannot be written.
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        config: Mapping[str, Any],
+        tracking: TrackingConfig,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._now_s = now_s
+        self._file = MetricsFile(run_dir / "metrics.csv")
+        _write_whole(run_dir / "metrics.yaml", yaml.safe_dump(dict(config), sort_keys=False))
+        self._wandb = WandbRun(run_dir, config, tracking) if tracking.wandb != "disabled" else None
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Writes one row.
+
+        Args:
+            step: What the run counts in, e.g. gradient steps or stored transitions.
+            values: By name of the metric; rows need not have the same ones.
+
+        Raises:
+            MetricsFileError: A metric is called `step` or `time_s`.
+            OSError: The disk refused. wandb, in contrast, never raises here.
+        """
+        self._file.append(step, self._now_s(), values)
+        if self._wandb is not None:
+            self._wandb.log(step, values)
+
+    def close(self) -> None:
+        """Ends the run."""
+        self._file.close()
+        if self._wandb is not None:
+            self._wandb.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_tracker(
+    run_dir: Path,
+    config: Mapping[str, Any],
+    *,
+    wandb: str = "offline",
+    group: str = "",
+    name: str = "",
+) -> RunTracker:
+    """Starts tracking a run; use it in a `with` statement.
+
+    Args:
+        run_dir: Directory of the run.
+        config: Resolved configuration of the run: nested plain values.
+        wandb: "offline", "online" or "disabled".
+        group: Runs to be compared with each other in wandb; empty for none.
+        name: Name of the run in wandb; empty for the name of its directory.
+
+    Raises:
+        ConfigError: There is no such mode.
+        MetricsFileError: There is a `metrics.csv` that the tracker did not write.
+        OSError: The directory cannot be written.
+    """
+    return RunTracker(run_dir, config, TrackingConfig(wandb=wandb, group=group, name=name))
+
+
+def _write_whole(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
