@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from tmrl_learner.tracking.config import WANDB_MODES
+
 METHODS = ("tmrl", "dsrl", "base")
 
 
@@ -21,6 +23,8 @@ class LearningConfig:
         actor_every_rounds: Update rounds between two publications of the actor.
         checkpoint_every_s: Longest time between two checkpoints while something changes, wall time.
         server_deadline_s: Longest wait for an answer of the policy server.
+        wandb: "offline", "online" or "disabled": whether the metrics go to wandb besides `metrics.csv`
+            in the run directory.
     """
 
     robot: str
@@ -34,6 +38,7 @@ class LearningConfig:
     actor_every_rounds: int = 10
     checkpoint_every_s: float = 20.0
     server_deadline_s: float = 2.0
+    wandb: str = "offline"
 
     def __post_init__(self) -> None:
         """Refuses what could not work.
@@ -43,6 +48,8 @@ class LearningConfig:
         """
         if self.method not in METHODS:
             raise ValueError(f"method is {self.method}; valid: {', '.join(METHODS)}")
+        if self.wandb not in WANDB_MODES:
+            raise ValueError(f"wandb is {self.wandb}; valid: {', '.join(WANDB_MODES)}")
         if self.actor_every_rounds < 1:
             raise ValueError(
                 f"actor_every_rounds is {self.actor_every_rounds}; it has to be at least 1"

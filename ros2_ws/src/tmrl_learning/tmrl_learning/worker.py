@@ -19,12 +19,16 @@ from tmrl_common.transport.client import PolicyClient
 from tmrl_common.types import PolicySpec, Transition
 from tmrl_learner.config import LearnerConfig, Sizes, resolve
 from tmrl_learner.session import CHECKPOINT_STEM, LearnerSession, Phase
+from tmrl_learner.tracking import RunTracker, TrackingConfig
 from tmrl_learning.params import LearningConfig
 
 _log = logging.getLogger(__name__)
 _IDLE_WAIT_S = 0.05
 _RETRY_S = 1.0
 _RATE_ROUNDS = 200
+_TRACK_EVERY_ROUNDS = 10
+_TRACKER_CLOSE_S = 0.5
+"""A session has to be over 3 s after Ctrl-C; wandb offline needs some hundredths of a second."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,8 @@ class LearnerWorker:
         self._retry_at_s = 0.0
         self._saved_at_s = clock.now_s()
         self._saved_state = (0, 0)
+        self._tracker: RunTracker | None = None
+        self._tracked = (0, 0, 0)
         self._reason = ""
         self.status = WorkerStatus()
 
@@ -129,6 +135,8 @@ class LearnerWorker:
         while not stop.is_set():
             self.step(session)
         self._save(session)
+        if self._tracker is not None:
+            self._tracker.close()
 
     def _start(self, stop: threading.Event) -> LearnerSession | None:
         """Waits for the policy server, which dictates the sizes; resumes where it can."""
@@ -165,6 +173,33 @@ class LearnerWorker:
         ):
             self._save(session)
         self._report(session)
+        self._track(session)
+
+    def _track(self, session: LearnerSession) -> None:
+        """Writes a row of metrics after every episode and every few rounds."""
+        replay, rounds = session.replay, session.counters.rounds
+        episodes_before, successes_before, rounds_before = self._tracked
+        nothing_new = (replay.episodes, replay.successes) == (episodes_before, successes_before)
+        if nothing_new and rounds < rounds_before + _TRACK_EVERY_ROUNDS:
+            return
+        if self._tracker is None:
+            # Only with the first transition: the start of a session has enough to do.
+            group = self._config.session
+            tracking = TrackingConfig(
+                wandb=self._config.wandb, group=group, close_timeout_s=_TRACKER_CLOSE_S
+            )
+            resolved = asdict(self._config) | {"learner": self._learner_config.to_mapping()}
+            self._tracker = RunTracker(Path(self._config.run_dir), resolved, tracking)
+        self._tracked = (replay.episodes, replay.successes, rounds)
+        status = self.status
+        progress = {
+            "rounds": rounds,
+            "episodes": replay.episodes,
+            "successes": replay.successes,
+            "rounds_per_s": status.rounds_per_s,
+            "actor_version": status.actor_version,
+        }
+        self._tracker.log(session.counters.stored, progress | status.metrics)
 
     def _ingest(self, session: LearnerSession, *, wait: bool) -> None:
         try:
