@@ -23,8 +23,8 @@ class LearningConfig:
         actor_every_rounds: Update rounds between two publications of the actor.
         checkpoint_every_s: Longest time between two checkpoints while something changes, wall time.
         server_deadline_s: Longest wait for an answer of the policy server.
-        wandb: "offline", "online" or "disabled": whether the metrics go to wandb besides `metrics.csv`
-            in the run directory.
+        wandb: "offline", "online" or "disabled": whether the metrics go to wandb besides
+            `metrics.csv` in the run directory.
     """
 
     robot: str
