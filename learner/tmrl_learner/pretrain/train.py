@@ -1,7 +1,10 @@
 """Trains to the end with a progress bar, and goes on where an interrupted training stopped."""
 
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from tmrl_learner.pretrain.config import PretrainConfig, check_shape, shape_for_method
@@ -28,8 +31,16 @@ def policy_shape(
     return shape_for_method(shape, config.method)
 
 
+def _nowhere(_step: int, _values: dict[str, float]) -> None:
+    """Drops metrics."""
+
+
 def train(
-    config: PretrainConfig, shape: FlowPolicyConfig, source: BatchSource, stem: Path
+    config: PretrainConfig,
+    shape: FlowPolicyConfig,
+    source: BatchSource,
+    stem: Path,
+    on_metrics: Callable[[int, dict[str, float]], None] = _nowhere,
 ) -> tuple[FlowPolicy, ValidationLoss]:
     """Trains a policy; for "postbc", its ensemble first.
 
@@ -38,6 +49,8 @@ def train(
         shape: Sizes of the policy, as :func:`shape_for_method` completes them.
         source: What to learn from.
         stem: Path without suffix of the checkpoint from which an interrupted training goes on.
+        on_metrics: Called at every validation with the gradient step and losses by name, e.g.
+            ``RunTracker.log``.
 
     Returns:
         The policy with averaged weights, and its loss on held-out samples.
@@ -53,14 +66,18 @@ def train(
     if stem.with_name(stem.name + ".json").exists():
         trainer.resume(stem)
     label = f"{config.method}, seed {config.seed}"
+    recent: list[float] = []
     with tqdm(
         total=config.steps, initial=trainer.step, desc=label, unit="step", smoothing=0.05
     ) as progress:
         while trainer.step < config.steps:
-            trainer.train_step()
+            recent.append(trainer.train_step())
             progress.update()
             if trainer.step % config.validate_every == 0:
                 losses = trainer.validate()
+                held_out = {f"held_out_{name}": loss for name, loss in asdict(losses).items()}
+                on_metrics(trainer.step, {"loss": float(np.mean(recent)), **held_out})
+                recent.clear()
                 progress.set_postfix_str(
                     f"held-out loss {losses.clean:.3f} (marginal {losses.marginal:.3f})"
                 )
