@@ -1,11 +1,13 @@
 """Closed-loop evaluation counts what happened, and the model card says it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from tmrl_learner.pretrain.config import preset
+from tmrl_learner.pretrain.config import preset, shape_for_method
 from tmrl_learner.pretrain.dataset import DemonstrationSet
 from tmrl_learner.pretrain.evaluate import BaseSteering, Evaluation, Scene, draw_chunk, evaluate
 from tmrl_learner.pretrain.report import (
@@ -92,8 +94,34 @@ def test_repeated_z_is_one_row_within_its_bound() -> None:
     assert not (gaussian == gaussian[0]).all()
 
 
-@pytest.mark.parametrize("method", ["csp", "bc"])
-def test_the_model_card_reports_every_measurement(method: str) -> None:
+def test_guidance_reaches_the_policy() -> None:
+    torch.manual_seed(0)
+    policy = FlowPolicy(replace(_CONFIG, context_smoothing=False, context_dropout=0.1))
+    with torch.no_grad():
+        for weight in policy.parameters():
+            weight.normal_(std=0.3)
+    scene = Scene(np.zeros(2, np.float32), np.ones(1, np.float32), False, False)  # noqa: FBT003
+
+    def chunk(weight: float | None) -> NDArray[np.float32]:
+        steering = BaseSteering(guidance_weight=weight)
+        return draw_chunk(policy, scene, steering, torch.Generator().manual_seed(0))
+
+    np.testing.assert_array_equal(chunk(1.0), chunk(None))
+    assert not np.allclose(chunk(0.0), chunk(None))
+    with pytest.raises(ValueError, match="set sigma to 0"):
+        BaseSteering(0.5, guidance_weight=1.0)
+
+
+@pytest.mark.parametrize(
+    ("method", "account"),
+    [
+        ("csp", "`marginal_100`, sigma in [0, 1]; 0 of the context's variance"),
+        ("bc", "sigma = 0 only"),
+        ("postbc", "ensemble of 10 regressors"),
+        ("cfg", "10% of them were replaced"),
+    ],
+)
+def test_the_model_card_reports_every_measurement(method: str, account: str) -> None:
     config = preset(method, seed=7)
     measurements = [
         Measurement("carrot" if inside else "sausage", inside, steering, Evaluation(8, 6, 1, 300))
@@ -107,9 +135,10 @@ def test_the_model_card_reports_every_measurement(method: str) -> None:
         np.array([1, 1]),
     )
     loss = ValidationLoss(0.123, 0.456)
-    policy = FlowPolicy(FlowPolicyConfig(context_smoothing=method == "csp"))
+    policy = FlowPolicy(shape_for_method(FlowPolicyConfig(), method))
     card = model_card(config, policy, demonstrations, loss, measurements, "./tmrl pretrain x")
     assert card.count("| 0.75 | 0.12 |") == len(measurements)
     assert "seed 7" in card
+    assert account in " ".join(card.split())
     record = training_record(config, demonstrations, loss, measurements)
     assert record["measurements"][0]["result"]["successes"] == 6

@@ -2,67 +2,100 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
-from tmrl_learner.pretrain.config import METHODS, PretrainConfig, preset
+from tmrl_learner.errors import ConfigError
+from tmrl_learner.pretrain.config import (
+    METHODS,
+    PretrainConfig,
+    config_from_record,
+    known_method,
+    preset,
+)
 from tmrl_learner.pretrain.dataset import DemonstrationSet, load_demonstrations
 from tmrl_learner.pretrain.evaluate import evaluate
 from tmrl_learner.pretrain.report import (
     Measurement,
     model_card,
     planned_measurements,
+    told,
     training_record,
 )
 from tmrl_learner.pretrain.source import DemonstrationSource
 from tmrl_learner.pretrain.train import policy_shape, train
 from tmrl_learner.pretrain.trainer import ValidationLoss
+from tmrl_learner.tracking import WANDB_MODES, open_tracker
+from tmrl_policies.corruption import DEFAULT_SCHEDULE, SCHEDULE_NAMES, noise_schedule
 from tmrl_policies.flow_checkpoint import load_flow_policy, save_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy
+
+DEMO_METHODS = ("csp", "bc")
+"""What the demo needs; the others are baselines and trained when asked for."""
 
 _EVALUATION_SEED = 10_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit status."""
-    arguments = _parser().parse_args(argv)
+    arguments = command_parser().parse_args(argv)
     # The network is so small that a second thread only waits for the first.
     torch.set_num_threads(1)
-    methods = METHODS if arguments.method == "all" else (arguments.method,)
+    methods: tuple[str, ...] = arguments.method
     work = arguments.work or Path("runs/pretrain") / f"{arguments.rig}-seed{arguments.seed}"
     demonstrations = _demonstrations(work, arguments.demonstrations, arguments.seed)
     for method in methods:
-        folder: Path = arguments.out / method
+        context_schedule = arguments.context_schedule if method == "csp" else DEFAULT_SCHEDULE
+        name = folder_name(method, context_schedule)
+        folder: Path = arguments.out / name
         if arguments.measure:
             config, policy, loss = _trained(folder)
         else:
             config = preset(method, seed=arguments.seed, steps=arguments.steps)
-            shape = policy_shape(config, demonstrations)
+            shape = policy_shape(config, demonstrations, context_schedule)
             source = DemonstrationSource(
                 demonstrations, shape.horizon, config.validation_fraction, config.seed
             )
-            policy, loss = train(config, shape, source, work / method)
+            resolved = {"training": asdict(config), "policy": asdict(shape)}
+            with open_tracker(work / name, resolved, wandb=arguments.wandb) as tracker:
+                policy, loss = train(config, shape, source, work / name, tracker.log)
         measurements = _measure(config, policy, arguments.episodes)
         save_flow_policy(
             folder, policy, training_record(config, demonstrations, loss, measurements)
         )
-        command = f"./tmrl pretrain {arguments.rig} --method {method} --seed {arguments.seed}"
+        command = _command(arguments.rig, config, policy)
         card = model_card(config, policy, demonstrations, loss, measurements, command)
         (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
         tqdm.write(f"{folder}: policy.safetensors, policy.json, MODEL_CARD.md")
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="tmrl pretrain",
         description="Record demonstrations in simulation and pre-train policies on them. "
         "Interrupted, the same command goes on where it stopped.",
     )
     parser.add_argument("rig", choices=["widowx_sim"], help="cell to train for")
-    parser.add_argument("--method", choices=[*METHODS, "all"], default="all", help="which policy")
+    parser.add_argument(
+        "--method",
+        type=_methods,
+        default=DEMO_METHODS,
+        metavar="{" + ",".join((*METHODS, "all")) + "}",
+        help="which policy (default: the two of the demo, csp and bc)",
+    )
+    parser.add_argument(
+        "--context-schedule",
+        type=_context_schedule,
+        default=DEFAULT_SCHEDULE,
+        metavar="{" + ",".join(SCHEDULE_NAMES) + "}",
+        help=f"noise of the contexts of csp (default: {DEFAULT_SCHEDULE}); another one gets a "
+        "folder of its own",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of demonstrations and training")
     parser.add_argument("--steps", type=int, help="gradient steps instead of the method's own")
     parser.add_argument(
@@ -84,9 +117,46 @@ def _parser() -> argparse.ArgumentParser:
         "--work",
         type=Path,
         help="folder for demonstrations and unfinished training "
-        "(default: runs/pretrain/RIG-seedSEED)",
+        "(default: runs/pretrain/RIG-seedSEED); the loss curves go to METHOD/metrics.csv in it",
+    )
+    parser.add_argument(
+        "--wandb",
+        choices=WANDB_MODES,
+        default="offline",
+        help="where wandb gets the loss curves, besides metrics.csv (default: offline)",
     )
     return parser
+
+
+def _command(rig: str, config: PretrainConfig, policy: FlowPolicy) -> str:
+    """What makes the policy again."""
+    command = f"./tmrl pretrain {rig} --method {config.method} --seed {config.seed}"
+    if config.steps != preset(config.method).steps:
+        command += f" --steps {config.steps}"
+    if policy.config.schedule != DEFAULT_SCHEDULE:
+        command += f" --context-schedule {policy.config.schedule}"
+    return command
+
+
+def folder_name(method: str, context_schedule: str) -> str:
+    """Subfolder of a policy: its method, and its schedule where that is not the usual one."""
+    return method if context_schedule == DEFAULT_SCHEDULE else f"{method}_{context_schedule}"
+
+
+def _methods(text: str) -> tuple[str, ...]:
+    if text == "all":
+        return METHODS
+    try:
+        return (known_method(text),)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _context_schedule(text: str) -> str:
+    try:
+        return noise_schedule(text).name
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _demonstrations(work: Path, episodes: int, seed: int) -> DemonstrationSet:
@@ -102,7 +172,7 @@ def _demonstrations(work: Path, episodes: int, seed: int) -> DemonstrationSet:
 def _trained(folder: Path) -> tuple[PretrainConfig, FlowPolicy, ValidationLoss]:
     """A policy that was trained before, with its configuration and held-out loss."""
     loaded = load_flow_policy(folder)
-    config = PretrainConfig(**loaded.training["config"])
+    config = config_from_record(loaded.training["config"])
     return config, loaded.policy, ValidationLoss(**loaded.training["held_out_loss"])
 
 
@@ -115,7 +185,7 @@ def _measure(config: PretrainConfig, policy: FlowPolicy, episodes: int) -> list[
     measurements: list[Measurement] = []
     for in_distribution, steering in planned_measurements(config):
         target = "carrot" if in_distribution else "sausage"
-        label = f"evaluating {config.method}: {target}, sigma {steering.sigma:g}"
+        label = f"evaluating {config.method}: {target}, {told(steering)}"
         with tqdm(total=episodes, desc=label, unit="episode") as progress:
             result = evaluate(
                 policy,

@@ -52,10 +52,25 @@ class BaseSteering:
         sigma: Context time of every chunk, in [0, 1].
         repeated_z_bound: None draws Gaussian flow noise for every step of a chunk; a bound draws
             one row uniformly within it and repeats the row, as reinforcement's warm-up does.
+        guidance_weight: None conditions as ``sigma`` says; a weight guides instead, which takes a
+            policy trained with context dropout.
     """
 
     sigma: float = 0.0
     repeated_z_bound: float | None = None
+    guidance_weight: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses guidance of a corrupted context.
+
+        Raises:
+            ValueError: There is a guidance weight, and sigma is not 0.
+        """
+        if self.guidance_weight is not None and self.sigma != 0.0:
+            raise ValueError(
+                f"guidance weight {self.guidance_weight} with sigma {self.sigma}; guidance takes "
+                "exact contexts, set sigma to 0"
+            )
 
 
 @dataclass(frozen=True)
@@ -136,11 +151,10 @@ def draw_chunk(
     else:
         row = 2.0 * torch.rand((1, 1, config.action_dim), generator=generator) - 1.0
         noise = (steering.repeated_z_bound * row).expand(shape)
-    actions = policy.sample(
-        torch.from_numpy(scene.proprio)[None],
-        torch.from_numpy(scene.context)[None],
-        torch.full((1,), steering.sigma),
-        torch.randn((1, config.context_dim), generator=generator),
-        noise,
-    )
-    return actions[0].numpy()
+    proprio, context = torch.from_numpy(scene.proprio)[None], torch.from_numpy(scene.context)[None]
+    if steering.guidance_weight is not None:
+        weight = torch.full((1,), steering.guidance_weight)
+        return policy.sample_guided(proprio, context, weight, noise)[0].numpy()
+    epsilon = torch.randn((1, config.context_dim), generator=generator)
+    sigma = torch.full((1,), steering.sigma)
+    return policy.sample(proprio, context, sigma, epsilon, noise)[0].numpy()

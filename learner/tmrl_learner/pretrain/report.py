@@ -1,5 +1,6 @@
 """What a pre-trained policy does in closed loop, and the model card that says so."""
 
+import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,10 +9,18 @@ from tmrl_learner.pretrain.config import PretrainConfig
 from tmrl_learner.pretrain.dataset import DemonstrationSet
 from tmrl_learner.pretrain.evaluate import BaseSteering, Evaluation
 from tmrl_learner.pretrain.trainer import ValidationLoss
-from tmrl_policies.flow_policy import FlowPolicy
+from tmrl_policies.corruption import noise_schedule
+from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
 
 WARMUP_Z_BOUND = 2.0
 """Range of the repeated z in the coverage measurement; the demo's warm-up explores as far."""
+
+_TITLES = {
+    "csp": "context-smoothed (CSP) policy",
+    "bc": "behaviour-cloned (BC) policy",
+    "postbc": "posterior behaviour-cloned (PostBC) policy",
+    "cfg": "policy for classifier-free guidance (CFG)",
+}
 
 
 @dataclass(frozen=True)
@@ -38,9 +47,19 @@ def planned_measurements(config: PretrainConfig) -> Iterator[tuple[bool, BaseSte
         for sigma in (0.0, 0.25, 0.5, 0.75, 1.0):
             yield False, BaseSteering(sigma)
         yield False, BaseSteering(1.0, WARMUP_Z_BOUND)
+    elif config.method == "cfg":
+        for weight in (0.0, 0.5, 1.0, 2.0):
+            yield False, BaseSteering(guidance_weight=weight)
+        yield False, BaseSteering(0.0, WARMUP_Z_BOUND, guidance_weight=0.0)
     else:
         yield False, BaseSteering()
         yield False, BaseSteering(0.0, WARMUP_Z_BOUND)
+
+
+def told(steering: BaseSteering) -> str:
+    """How far the policy is told to trust its context, in words."""
+    weight = steering.guidance_weight
+    return f"sigma {steering.sigma:g}" if weight is None else f"guidance weight {weight:g}"
 
 
 def training_record(
@@ -62,6 +81,54 @@ def training_record(
     }
 
 
+def training_account(config: PretrainConfig, policy: FlowPolicy, loss: ValidationLoss) -> str:
+    """Returns the paragraph of a model card that says how the policy was trained, Markdown.
+
+    Args:
+        config: How it was trained.
+        policy: The policy.
+        loss: On held-out episodes.
+    """
+    shape = policy.config
+    weights = sum(weight.numel() for weight in policy.parameters())
+    low, high = config.final_learning_rate, config.learning_rate
+    cosine = config.schedule == "cosine"
+    rate = f"with cosine decay from {high:g} to {low:g}" if cosine else f"at a constant {high:g}"
+    return textwrap.fill(
+        f"**How it was trained.** Flow matching, {config.steps} steps of {config.batch_size} "
+        f"chunks, AdamW {rate}, averaged weights. {weights:,} parameters, {shape.blocks} blocks of "
+        f"width {shape.hidden}. {_method_account(config, shape)} Loss on held-out episodes: "
+        f"{loss.clean:.3f} with exact contexts, {loss.marginal:.3f} with none.",
+        width=100,
+    )
+
+
+def _method_account(config: PretrainConfig, shape: FlowPolicyConfig) -> str:
+    """What sets the method apart, and what the policy takes."""
+    if config.method == "csp":
+        left = float(noise_schedule(shape.schedule).alpha_bar[-1])
+        return (
+            f"Context noise schedule `{shape.schedule}`, sigma in [0, 1]; {left:.2g} of the "
+            f"context's variance is left at sigma = 1. {shape.clean_fraction:.0%} of the contexts "
+            "stayed exact on top of sigma uniform in [0, 1]."
+        )
+    if config.method == "postbc":
+        posterior = config.posterior
+        return (
+            f"An ensemble of {posterior.members} regressors (two hidden layers of "
+            f"{posterior.hidden}, {posterior.steps} steps), each on a bootstrap of whole episodes, "
+            f"came first. Targets carried fresh Gaussian noise of {posterior.alpha:g} times its "
+            "standard deviation. Contexts exact, sigma = 0 only."
+        )
+    if config.method == "cfg":
+        return (
+            f"Contexts exact, sigma = 0 only; {shape.context_dropout:.0%} of them were replaced by "
+            "a null context, so that the policy can be guided: weight 1 is plain conditioning, "
+            "weight 0 no context."
+        )
+    return "Contexts exact, sigma = 0 only."
+
+
 def model_card(
     config: PretrainConfig,
     policy: FlowPolicy,
@@ -80,12 +147,9 @@ def model_card(
         measurements: In closed loop.
         command: Makes the policy again.
     """
-    smoothing = "context-smoothed (CSP)" if config.method == "csp" else "behaviour-cloned (BC)"
-    sigmas = "sigma in [0, 1]" if config.method == "csp" else "sigma = 0 only"
     shape = policy.config
-    weights = sum(weight.numel() for weight in policy.parameters())
     rows = "\n".join(_row(measurement) for measurement in measurements)
-    return f"""# WidowX simulation, {smoothing} policy, seed {config.seed}
+    return f"""# WidowX simulation, {_TITLES[config.method]}, seed {config.seed}
 
 Made by `{command}`. Nothing in it comes from a real robot.
 
@@ -98,21 +162,17 @@ metres in the base frame, gripper opening 0 to 1), of which the first 5 are exec
 the sausage. In the downstream task the *sausage* belongs into the pot; its positions lie inside
 the range of the demonstrations, so the target is out of distribution, not the geometry.
 
-**How it was trained.** Flow matching, {config.steps} steps of {config.batch_size} chunks,
-AdamW with cosine decay from {config.learning_rate:g} to {config.final_learning_rate:g}, averaged
-weights. {weights:,} parameters, {shape.blocks} blocks of width {shape.hidden}.
-Context noise schedule `{shape.schedule}`, {sigmas}.
-Loss on held-out episodes: {loss.clean:.3f} with exact contexts, {loss.marginal:.3f} with none.
+{training_account(config, policy, loss)}
 
 ## Closed loop
 
-| task | sigma | z | episodes | success | wrong object in pot |
+| task | context | z | episodes | success | wrong object in pot |
 |---|---|---|---|---|---|
 {rows}
 
 `z` is the initial flow noise: Gaussian for every step, or one row drawn uniformly within a bound
 and repeated. One try per layout, 100 control steps each, layouts that no demonstration used. The
-downstream failures at sigma = 0 are the point: this is where fine-tuning starts.
+downstream failures with exact contexts are the point: this is where fine-tuning starts.
 
 ## Limits
 
@@ -127,6 +187,6 @@ def _row(measurement: Measurement) -> str:
     bound = steering.repeated_z_bound
     z = "Gaussian" if bound is None else f"repeated, uniform +-{bound:g}"
     return (
-        f"| {measurement.task} ({where}) | {steering.sigma:g} | {z} | {result.episodes} "
+        f"| {measurement.task} ({where}) | {told(steering)} | {z} | {result.episodes} "
         f"| {result.success_rate:.2f} | {result.wrong_object_rate:.2f} |"
     )
