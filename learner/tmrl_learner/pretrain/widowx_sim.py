@@ -6,12 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmrl_learner.pretrain.evaluate import Scene
-from tmrl_sim.actions import ToolTarget
+from tmrl_sim import pick_task
 from tmrl_sim.cell import WidowXCell
-from tmrl_sim.demonstrations import POLICY_ACTION_COLUMNS
 from tmrl_sim.episode import MAX_STEPS
-from tmrl_sim.layouts import OBJECTS, Layout, downstream_layout, pretraining_layout
-from tmrl_sim.observation import context, proprio
+from tmrl_sim.layouts import Layout, downstream_layout, pretraining_layout
 
 _LAYOUTS: dict[str, Callable[[np.random.Generator], Layout]] = {
     "carrot": pretraining_layout,
@@ -38,12 +36,7 @@ class PickTask:
         Raises:
             ValueError: There is no such task.
         """
-        if target not in _LAYOUTS:
-            raise ValueError(f"unknown task '{target}'; the tasks are {', '.join(_LAYOUTS)}")
-        self._cell = cell
-        self._target = target
-        self._other = next(name for name in OBJECTS if name != target)
-        self._tool_target = ToolTarget.at(np.zeros(3))
+        self._task = pick_task.PickTask(cell, target)
 
     @property
     def max_steps(self) -> int:
@@ -53,23 +46,8 @@ class PickTask:
     def reset(self, seed: int) -> Scene:
         """Starts an episode whose layout follows from ``seed``."""
         rng = np.random.default_rng((_EVALUATION_STREAM, seed))
-        readings = self._cell.reset(_LAYOUTS[self._target](rng))
-        self._tool_target = ToolTarget.at(readings.tool_position_m)
-        return self._scene()
+        return Scene(*self._task.reset(_LAYOUTS[self._task.target](rng)))
 
     def step(self, action: NDArray[np.float32]) -> Scene:
         """Executes one action: dx, dy, dz [m] from the last commanded target, gripper opening."""
-        full = np.zeros(7, dtype=np.float32)
-        full[list(POLICY_ACTION_COLUMNS)] = action
-        target = self._tool_target = self._tool_target.moved(full)
-        self._cell.step(target.position_m, target.quaternion_wxyz, target.gripper_opening)
-        return self._scene()
-
-    def _scene(self) -> Scene:
-        cell = self._cell
-        return Scene(
-            proprio=proprio(cell.readings()),
-            context=context(cell.object_poses()),
-            success=cell.success(self._target),
-            wrong_object=self._other in cell.objects_in_pot(),
-        )
+        return Scene(*self._task.step(action))

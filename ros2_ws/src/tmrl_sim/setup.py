@@ -11,7 +11,7 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
     ],
-    install_requires=["mujoco==4.0.0", "numpy", "pillow", "tqdm"],
+    install_requires=["gymnasium", "mujoco==4.0.0", "numpy", "pillow", "tqdm"],
     zip_safe=False,
     maintainer="TMRL maintainers",
     maintainer_email="maintainers@tmrl-ros.org",

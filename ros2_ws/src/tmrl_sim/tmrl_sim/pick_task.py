@@ -1,0 +1,77 @@
+"""The task of the cell, step by step: put one object into the pot with 4-d policy actions."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmrl_common.config import nearest_name
+from tmrl_sim.actions import ToolTarget
+from tmrl_sim.demonstrations import POLICY_ACTION_COLUMNS
+from tmrl_sim.layouts import OBJECTS, Layout
+from tmrl_sim.observation import context, proprio
+from tmrl_sim.readings import Cell
+
+
+class PickScene(NamedTuple):
+    """What a policy sees before a control step, and how the task stands."""
+
+    proprio: NDArray[np.float32]
+    """Shape (5,), see `tmrl_sim.observation.proprio`."""
+    context: NDArray[np.float32]
+    """Shape (4,), see `tmrl_sim.observation.context`."""
+    success: bool
+    """Whether the target lies in the pot and the gripper is open."""
+    wrong_object: bool
+    """Whether the other object lies in the pot."""
+
+
+class PickTask:
+    """Executes actions in a cell and says how the task stands."""
+
+    def __init__(self, cell: Cell, target: str) -> None:
+        """Wraps a cell, which is reset at every episode.
+
+        Args:
+            cell: The simulated cell.
+            target: Object that belongs into the pot.
+
+        Raises:
+            ValueError: There is no such object.
+        """
+        if target not in OBJECTS:
+            raise ValueError(f"target is {target!r}; {nearest_name(target, [*OBJECTS])}")
+        self._cell = cell
+        self.target = target
+        self._other = next(name for name in OBJECTS if name != target)
+        self._tool_target = ToolTarget.at(np.zeros(3))
+
+    def reset(self, layout: Layout) -> PickScene:
+        """Starts an episode from `layout`."""
+        self._tool_target = ToolTarget.at(self._cell.reset(layout).tool_position_m)
+        return self._scene()
+
+    def step(self, action: NDArray[np.floating]) -> PickScene:
+        """Executes one action for one control period.
+
+        Args:
+            action: Shape (4,): dx, dy, dz [m] in the base frame from the last commanded target,
+                gripper opening (0 closed, 1 open). Limited as `ToolTarget.moved` says.
+
+        Raises:
+            ValueError: The action is not finite.
+        """
+        full = np.zeros(7)
+        full[list(POLICY_ACTION_COLUMNS)] = action
+        target = self._tool_target = self._tool_target.moved(full)
+        self._cell.step(target.position_m, target.quaternion_wxyz, target.gripper_opening)
+        return self._scene()
+
+    def _scene(self) -> PickScene:
+        cell = self._cell
+        return PickScene(
+            proprio=proprio(cell.readings()),
+            context=context(cell.object_poses()),
+            success=cell.success(self.target),
+            wrong_object=self._other in cell.objects_in_pot(),
+        )
