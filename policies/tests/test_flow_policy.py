@@ -159,6 +159,9 @@ def test_everything_may_be_context() -> None:
         ({"horizon": 0}, "horizon is 0"),
         ({"clean_fraction": 1.5}, "clean_fraction is 1.5"),
         ({"schedule": "marginal"}, "did you mean 'marginal_100'"),
+        ({"network": "transfomer"}, "did you mean 'transformer'"),
+        ({"network": "transformer", "hidden": 30}, "hidden is 30 with 4 heads"),
+        ({"heads": 0}, "heads is 0"),
     ],
 )
 def test_bad_configurations_are_named(setting: dict[str, int], message: str) -> None:

@@ -20,11 +20,13 @@ from tmrl_policies.corruption import NoiseSchedule, noise_schedule
 from tmrl_policies.flow_config import FlowPolicyConfig
 from tmrl_policies.normalisation import Normaliser
 from tmrl_policies.velocity_mlp import MlpVelocity
+from tmrl_policies.velocity_transformer import TransformerVelocity
 
 __all__ = ["FlowPolicy", "FlowPolicyConfig", "Normaliser", "PolicyBatch", "embed_time"]
 
 _TIME_EMBEDDING_DIM = 64
 _TRUST_SHARPNESS = (1.0, 10.0, 100.0)
+_NETWORKS = {"mlp": MlpVelocity, "transformer": TransformerVelocity}
 
 
 class PolicyBatch(NamedTuple):
@@ -61,10 +63,11 @@ class FlowPolicy(nn.Module):
             nn.Linear(observed + _TIME_EMBEDDING_DIM, hidden), nn.SiLU(), nn.Linear(hidden, hidden)
         )
         self.flow_time = nn.Linear(_TIME_EMBEDDING_DIM, hidden)
-        self.modulate = nn.Linear(hidden, MlpVelocity.modulation_dim(config))
+        network = _NETWORKS[config.network]
+        self.modulate = nn.Linear(hidden, network.modulation_dim(config))
         nn.init.zeros_(self.modulate.weight)
         nn.init.zeros_(self.modulate.bias)
-        self.network = MlpVelocity(config)
+        self.network = network(config)
         self._register_tables(noise_schedule(config.schedule))
 
     def _register_tables(self, schedule: NoiseSchedule) -> None:
