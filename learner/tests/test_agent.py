@@ -1,5 +1,6 @@
 """The actor-critic: exactness of the fast forms, targets, and that it learns."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -10,10 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tmrl_learner.algorithms.dsrl.config import as_dsrl
+from tmrl_learner.algorithms.tmrl import agent as agent_module
 from tmrl_learner.algorithms.tmrl.agent import TmrlAgent
 from tmrl_learner.algorithms.tmrl.config import TmrlConfig
-from tmrl_learner.algorithms.tmrl.mish import mish
-from tmrl_learner.algorithms.tmrl.networks import CriticEnsemble, embed_sigma
+from tmrl_learner.algorithms.tmrl.critic_gradient import CriticGradient, flatten
+from tmrl_learner.algorithms.tmrl.mish import mish, mish_and_slope
+from tmrl_learner.algorithms.tmrl.networks import CriticEnsemble, critic_inputs, embed_sigma
 from tmrl_learner.config import Sizes
 from tmrl_policies.steering import scale_steering
 
@@ -40,6 +43,9 @@ def test_mish_equals_the_reference_and_so_does_its_slope() -> None:
     torch.testing.assert_close(mish(x), functional.mish(x))
     points = torch.linspace(-30.0, 30.0, 61, dtype=torch.double, requires_grad=True)
     assert torch.autograd.gradcheck(mish, (points,))
+    x.requires_grad_()
+    (slope,) = torch.autograd.grad(functional.mish(x).sum(), x)
+    torch.testing.assert_close(mish_and_slope(x.detach()), (mish(x).detach(), slope))
 
 
 def member(critic: CriticEnsemble, i: int) -> nn.Sequential:
@@ -82,6 +88,65 @@ def test_stacked_critics_equal_a_loop_over_separate_ones() -> None:
         torch.testing.assert_close(first_grad[:, i * 16 : (i + 1) * 16].T, network[0].weight.grad)
 
 
+@pytest.mark.parametrize(("layers", "critics", "rows"), [(1, 1, 1), (2, 4, 7), (3, 5, 16)])
+def test_the_gradient_by_hand_equals_that_of_autograd(layers: int, critics: int, rows: int) -> None:
+    torch.manual_seed(0)
+    critic = CriticEnsemble(3, 2, 4, hidden=16, layers=layers, critics=critics)
+    for parameter in (*critic.gains, *critic.shifts):
+        nn.init.normal_(parameter)
+    by_autograd = copy.deepcopy(critic)
+    vector = flatten(critic)
+    targets = torch.randn(rows)
+    names = ("features", "z", "sigma", "epsilon")
+    batch = make_batch(TmrlConfig(epsilon_head=True), rows)
+    inputs = critic_inputs(*(batch[name] for name in names))
+    gradient = CriticGradient(critic)
+    gradient(torch.randn_like(inputs), targets)  # what was there before has to go
+    loss = gradient(inputs, targets)
+    expected = (by_autograd(*(batch[name] for name in names)) - targets).square().mean(dim=1)
+    expected.sum().backward()
+    torch.testing.assert_close(loss, expected.mean().detach())
+    grads: list[Tensor] = []
+    for (name, by_hand), other in zip(
+        critic.named_parameters(), by_autograd.parameters(), strict=True
+    ):
+        assert by_hand.grad is not None and other.grad is not None
+        torch.testing.assert_close(by_hand.grad, other.grad, rtol=1e-4, atol=1e-5, msg=name)
+        grads.append(other.grad.flatten())
+    torch.testing.assert_close(vector.grad, torch.cat(grads), rtol=1e-4, atol=1e-5)
+
+
+def test_a_step_on_the_vector_moves_the_parameters() -> None:
+    network = nn.Linear(3, 2)
+    before = network.weight.detach().clone()
+    vector = flatten(network)
+    assert vector.shape == (8,)
+    with torch.no_grad():
+        vector.add_(1.0)
+    torch.testing.assert_close(network.weight.detach(), before + 1.0)
+    network.load_state_dict({"weight": torch.zeros(2, 3), "bias": torch.ones(2)})
+    torch.testing.assert_close(vector.detach(), torch.tensor([0.0] * 6 + [1.0] * 2))
+
+
+def test_a_round_updates_the_critics_as_autograd_and_plain_adam_would() -> None:
+    config = replace(SMALL, epsilon_head=True, critic_layers=3)
+    agent = TmrlAgent(config, SIZES, seed=0, device="cpu")
+    plain = copy.deepcopy(agent.critic).requires_grad_()
+    adam = torch.optim.Adam(plain.parameters(), lr=config.learning_rate, foreach=False, fused=False)
+    batch = make_batch(config, 24)
+    targets = TmrlAgent(config, SIZES, seed=0, device="cpu").td_targets(
+        {name: column[:16] for name, column in batch.items()}
+    )
+    agent.update(batch)
+    for rows in (slice(0, 8), slice(8, 16)):
+        values = plain(*(batch[name][rows] for name in ("features", "z", "sigma", "epsilon")))
+        adam.zero_grad()
+        (values - targets[rows]).square().mean(dim=1).sum().backward()
+        adam.step()
+    for name, parameter in plain.state_dict().items():
+        torch.testing.assert_close(agent.critic.state_dict()[name], parameter, msg=name)
+
+
 def test_members_start_different() -> None:
     critic = CriticEnsemble(3, 2, 0, hidden=16, layers=2, critics=4)
     batch = make_batch(SMALL, 8)
@@ -113,20 +178,21 @@ def test_the_target_has_no_entropy_term_and_uses_the_smallest_member() -> None:
 
 
 @pytest.mark.parametrize("config", [SMALL, as_dsrl(SMALL), replace(SMALL, epsilon_head=True)])
-def test_targets_of_a_round_do_not_depend_on_how_they_are_batched(config: TmrlConfig) -> None:
-    batch = make_batch(config, 16)
+def test_targets_of_a_round_do_not_depend_on_how_they_are_batched(
+    config: TmrlConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = make_batch(config, 20)
     at_once = TmrlAgent(config, SIZES, seed=3, device="cpu").td_targets(batch)
+    monkeypatch.setattr(agent_module, "ROWS_AT_ONCE", 8)
+    in_parts = TmrlAgent(config, SIZES, seed=3, device="cpu").td_targets(batch)
+    torch.testing.assert_close(in_parts, at_once)
     agent = TmrlAgent(config, SIZES, seed=3, device="cpu")
-    # The generator fills rows in order, so the halves draw what the whole drew only where one
-    # draw per row is made; the deterministic part is compared with the samples fixed.
     sample = agent.actor.sample(batch["next_features"], agent.generator)
-    halves: list[Tensor] = []
-    for rows in (slice(0, 8), slice(8, 16)):
-        part = type(sample)(*(field[rows] for field in sample))
-        halves.append(agent._value(agent.target_critic, batch["next_features"][rows], part))
+    z, sigma, epsilon = scale_steering(sample.z, sample.tau, sample.epsilon, agent.bounds)
+    values = agent.target_critic(batch["next_features"], z, sigma.unsqueeze(-1), epsilon)
     alive = 1.0 - batch["terminated"].squeeze(-1)
-    expected = batch["reward"].squeeze(-1) + config.gamma * alive * torch.cat(halves)
-    torch.testing.assert_close(at_once, expected)
+    expected = batch["reward"].squeeze(-1) + config.gamma * alive * values.amin(dim=0)
+    torch.testing.assert_close(at_once, expected.detach())
 
 
 def test_a_round_moves_the_target_by_the_share_of_all_its_critic_updates() -> None:
@@ -138,13 +204,40 @@ def test_a_round_moves_the_target_by_the_share_of_all_its_critic_updates() -> No
     torch.testing.assert_close(agent.target_critic.first_bias, expected)
 
 
-def test_the_sigma_head_has_a_target_entropy_of_its_own() -> None:
-    config = replace(SMALL, entropy_per_dim=-50.0, sigma_entropy=50.0)
+def test_every_head_has_a_target_entropy_and_a_temperature_of_its_own() -> None:
+    config = replace(
+        SMALL, epsilon_head=True, entropy_per_dim=-50.0, sigma_entropy=50.0, epsilon_entropy=-50.0
+    )
     agent = TmrlAgent(config, SIZES, seed=0, device="cpu")
     agent.update(make_batch(config, 24))
     of_z, of_sigma, of_epsilon = agent.log_temperature.exp().tolist()
     assert of_z < 0.1 < of_sigma
-    assert of_epsilon == pytest.approx(0.1)
+    assert of_epsilon < 0.1
+    other = replace(config, epsilon_entropy=50.0)
+    agent = TmrlAgent(other, SIZES, seed=0, device="cpu")
+    agent.update(make_batch(other, 24))
+    assert agent.log_temperature[2].exp() > 0.1
+
+
+def test_every_head_has_bounds_of_its_own() -> None:
+    config = replace(SMALL, epsilon_head=True, z_bound=3.0, sigma_max=0.25, epsilon_bound=0.5)
+    agent = TmrlAgent(config, SIZES, seed=0, device="cpu")
+    largest = torch.ones(1, 2), torch.ones(1, 1), torch.ones(1, 4)
+    z, sigma, epsilon = scale_steering(*largest, agent.bounds)
+    assert (z.max(), sigma.max(), epsilon.max()) == (3.0, 0.25, 0.5)
+    metrics = agent.update(make_batch(config, 24))
+    assert {"alpha_z", "alpha_tau", "alpha_epsilon"} <= metrics.keys()
+    assert 0.0 < metrics["sigma_mean"] < 0.25
+
+
+def test_z_may_be_chosen_for_every_step_of_the_horizon() -> None:
+    horizon, width = 8, 4
+    sizes = replace(SIZES, z=horizon * width)
+    agent = TmrlAgent(SMALL, sizes, seed=0, device="cpu")
+    batch = make_batch(SMALL, 24) | {"z": torch.randn(24, sizes.z)}
+    assert np.isfinite(list(agent.update(batch).values())).all()
+    z = agent.actor.mode(batch["features"]).z.unflatten(-1, (horizon, width))
+    assert (z.std(dim=1) > 0.0).all()
 
 
 def test_heads_that_are_off_have_no_temperature_and_dsrl_never_leaves_sigma_zero() -> None:
@@ -204,3 +297,38 @@ def test_resumed_agent_goes_on_bit_equal() -> None:
         assert agent.update(batch) == resumed.update(batch)
     for name, tensor in agent.state().items():
         np.testing.assert_array_equal(tensor.numpy(), resumed.state()[name].numpy(), err_msg=name)
+
+
+def test_loading_a_state_leaves_every_tensor_where_it_is() -> None:
+    """A captured round holds addresses."""
+    agent = TmrlAgent(SMALL, SIZES, seed=0, device="cpu")
+    agent.update(make_batch(SMALL, 24))
+    state = agent.state()
+
+    def places() -> list[int]:
+        moments = [m[name] for *_, m in agent._moments() for name in ("step", "exp_avg")]
+        parameters = [*agent.actor.parameters(), *agent.critic.parameters(), agent.log_temperature]
+        return [tensor.data_ptr() for tensor in (*moments, *parameters)]
+
+    before = places()
+    agent.update(make_batch(SMALL, 24, seed=1))
+    agent.load_state(state)
+    assert places() == before
+    for name, tensor in agent.state().items():
+        assert torch.equal(tensor, state[name]), name
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_a_captured_round_equals_the_round_as_written() -> None:
+    config = replace(SMALL, epsilon_head=True)
+    captured, written = (TmrlAgent(config, SIZES, seed=0, device="cuda") for _ in range(2))
+    written._run = written._round
+    for seed in range(4):
+        batch = make_batch(config, 24, seed)
+        assert captured.update(batch) == pytest.approx(written.update(batch), rel=1e-4, abs=1e-5)
+    assert captured._run.__class__.__name__ == "CudaRound"
+    resumed = TmrlAgent(config, SIZES, seed=9, device="cuda")
+    resumed.update(batch)
+    resumed.load_state(captured.state())
+    batch = make_batch(config, 24, seed=5)
+    assert resumed.update(batch) == pytest.approx(captured.update(batch), rel=1e-4, abs=1e-5)

@@ -3,28 +3,34 @@
 Equations are numbered as in the README beside this file.
 """
 
+import logging
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from tmrl_learner.algorithms.tmrl.config import TmrlConfig
-from tmrl_learner.algorithms.tmrl.networks import CriticEnsemble
+from tmrl_learner.algorithms.tmrl.critic_gradient import CriticGradient, flatten
+from tmrl_learner.algorithms.tmrl.cuda_round import CudaRound
+from tmrl_learner.algorithms.tmrl.networks import CriticEnsemble, critic_inputs
 from tmrl_learner.config import Sizes
 from tmrl_policies.steering import (
     SteeringActor,
     SteeringActorConfig,
     SteeringBounds,
-    SteeringSample,
     scale_steering,
 )
+
+_LOG = logging.getLogger(__name__)
 
 Batch = Mapping[str, Tensor]
 """Columns of the replay buffer: name to (rows, width)."""
 
 HEADS = ("z", "tau", "epsilon")
+
+ROWS_AT_ONCE = 1024
+"""Of the target pass: enough for the matrix products, few enough for a CPU's cache."""
 
 
 class TmrlAgent:
@@ -66,22 +72,30 @@ class TmrlAgent:
                 ).to(self.device)
                 for _ in range(2)
             )
-        self.target_critic.load_state_dict(self.critic.state_dict())
+        self.critic.requires_grad_(requires_grad=False)
         self.target_critic.requires_grad_(requires_grad=False)
+        self._critic_vector = flatten(self.critic)
+        self._target_vector = flatten(self.target_critic)
+        self._critic_gradient = CriticGradient(self.critic)
+        with torch.no_grad():
+            self._target_vector.copy_(self._critic_vector)
         dims = torch.tensor(self.actor.config.head_dims, dtype=torch.float32, device=self.device)
         self._head_present = (dims > 0).float()
-        per_dim = (config.entropy_per_dim, config.sigma_entropy, config.entropy_per_dim)
+        per_dim = (config.entropy_per_dim, config.sigma_entropy, config.epsilon_entropy)
         self._target_entropy = torch.tensor(per_dim, device=self.device) * dims
         start = math.log(config.initial_temperature)
         self.log_temperature = nn.Parameter(torch.full((len(HEADS),), start, device=self.device))
         self._optimisers = {
-            "critic": self._adam(self.critic.parameters()),
-            "actor": self._adam(self.actor.parameters()),
-            "temperature": self._adam([self.log_temperature]),
+            "critic": self._adam([self._critic_vector]),
+            "actor": self._adam([*self.actor.parameters(), self.log_temperature]),
         }
+        self._run: Callable[[Batch], dict[str, Tensor]] | None = None
 
-    def _adam(self, parameters: Any) -> torch.optim.Adam:
-        return torch.optim.Adam(parameters, lr=self.config.learning_rate, fused=True)
+    def _adam(self, parameters: list[nn.Parameter]) -> torch.optim.Adam:
+        on_cuda = self.device.type == "cuda"
+        return torch.optim.Adam(
+            parameters, lr=self.config.learning_rate, fused=True, capturable=on_cuda
+        )
 
     def update(self, batch: Batch) -> dict[str, float]:
         """One round: `utd` critic updates, the target's move, one actor update.
@@ -92,62 +106,81 @@ class TmrlAgent:
         Returns:
             Metrics of the round by name.
         """
-        size, utd = self.config.batch_size, self.config.utd
         moved = {name: column.to(self.device) for name, column in batch.items()}
-        critic_rows = {name: column[: utd * size] for name, column in moved.items()}
-        targets = self.td_targets(critic_rows)
-        critic_loss = torch.zeros((), device=self.device)
-        for k in range(utd):
-            rows = slice(k * size, (k + 1) * size)
-            minibatch = {name: column[rows] for name, column in critic_rows.items()}
-            critic_loss = self._update_critics(minibatch, targets[rows])
-        self._move_target()
-        metrics = self._update_actor(moved["features"][utd * size :])
-        metrics |= {"critic_loss": critic_loss, "target_mean": targets.mean()}
+        if self.device.type == "cuda" and self._run is None:
+            self._run = self._capture(moved)
+        metrics = (self._run or self._round)(moved)
         values = torch.stack(list(metrics.values())).tolist()
         return dict(zip(metrics, values, strict=True))
+
+    def _capture(self, batch: Batch) -> Callable[[Batch], dict[str, Tensor]]:
+        """The round as a CUDA graph, or as it is where that cannot be captured."""
+        before = self.state()
+        try:
+            return CudaRound(self._round, batch, self.generator)
+        except RuntimeError as error:
+            _LOG.warning("update rounds run without a CUDA graph, more slowly: %s", error)
+            return self._round
+        finally:
+            self.load_state(before)
+
+    def _round(self, batch: Batch) -> dict[str, Tensor]:
+        critic_rows = self.config.utd * self.config.batch_size
+        targets = self.td_targets({name: column[:critic_rows] for name, column in batch.items()})
+        chosen = (batch[name][:critic_rows] for name in ("features", "z", "sigma", "epsilon"))
+        critic_loss = self._update_critics(critic_inputs(*chosen), targets)
+        self._move_target()
+        metrics = self._update_actor(batch["features"][critic_rows:])
+        return metrics | {"critic_loss": critic_loss, "target_mean": targets.mean()}
 
     @torch.no_grad()
     def td_targets(self, batch: Batch) -> Tensor:
         """Targets of any number of rows (Eq. 2), shape (rows,).
 
         The actor and the target critics stay as they are during a round's critic updates, so
-        computing the targets of all its minibatches in one pass changes nothing but the time.
+        computing the targets of all its minibatches ahead of them changes nothing but the time.
         """
-        sample = self.actor.sample(batch["next_features"], self.generator)
-        next_value = self._value(self.target_critic, batch["next_features"], sample)
+        features = batch["next_features"]
+        shape = torch.Size((len(features), sum(self.actor.config.head_dims)))
+        noise = torch.randn(shape, generator=self.generator, device=self.device)
+        parts = zip(features.split(ROWS_AT_ONCE), noise.split(ROWS_AT_ONCE), strict=True)
+        next_value = torch.cat([self._next_value(*part) for part in parts])
         alive = 1.0 - batch["terminated"].squeeze(-1)
         return batch["reward"].squeeze(-1) + self.config.gamma * alive * next_value
 
-    def _value(self, critic: CriticEnsemble, features: Tensor, sample: SteeringSample) -> Tensor:
-        """Ensemble minimum at the actor's sample, shape (B,)."""
-        z, sigma, epsilon = scale_steering(sample.z, sample.tau, sample.epsilon, self.bounds)
-        return critic(features, z, sigma.unsqueeze(-1), epsilon).amin(dim=0)
+    def _next_value(self, features: Tensor, noise: Tensor) -> Tensor:
+        """Smallest target value at an action of the actor, shape (B,).
 
-    def _update_critics(self, batch: Batch, targets: Tensor) -> Tensor:
-        """One gradient step on Eq. 1; members are independent, so their losses are summed."""
-        values = self.critic(batch["features"], batch["z"], batch["sigma"], batch["epsilon"])
-        loss = (values - targets).square().mean(dim=1).sum()
-        self._optimisers["critic"].zero_grad()
-        loss.backward()
-        self._optimisers["critic"].step()
-        return loss.detach() / self.config.critics
+        Args:
+            features: (B, S).
+            noise: (B, width of all heads), standard normal.
+        """
+        mean, log_std = self.actor(features)
+        drawn = torch.tanh(mean + log_std.exp() * noise)
+        z, tau, epsilon = drawn.split(self.actor.config.head_dims, dim=-1)
+        z, sigma, epsilon = scale_steering(z, tau, epsilon, self.bounds)
+        return self.target_critic(features, z, sigma.unsqueeze(-1), epsilon).amin(dim=0)
+
+    def _update_critics(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """One gradient step on Eq. 1 per minibatch; returns the loss of the last."""
+        size, adam = self.config.batch_size, self._optimisers["critic"]
+        loss = torch.zeros((), device=self.device)
+        for rows, wanted in zip(inputs.split(size), targets.split(size), strict=True):
+            loss = self._critic_gradient(rows, wanted)
+            adam.step()
+        return loss
 
     @torch.no_grad()
     def _move_target(self) -> None:
         """Polyak averaging (Eq. 3), once per round with the share of `utd` single moves."""
         share = 1.0 - (1.0 - self.config.polyak) ** self.config.utd
-        pairs = zip(self.target_critic.parameters(), self.critic.parameters(), strict=True)
-        for target, source in pairs:
-            target.lerp_(source, share)
+        self._target_vector.lerp_(self._critic_vector, share)
 
     def _update_actor(self, features: Tensor) -> dict[str, Tensor]:
         """One gradient step on actor (Eq. 4) and temperatures (Eq. 5)."""
         sample = self.actor.sample(features, self.generator)
         z, sigma, epsilon = scale_steering(sample.z, sample.tau, sample.epsilon, self.bounds)
-        self.critic.requires_grad_(requires_grad=False)
         values = self.critic(features, z, sigma.unsqueeze(-1), epsilon)
-        self.critic.requires_grad_(requires_grad=True)
         log_probs = torch.stack(
             [sample.log_prob_z, sample.log_prob_tau, sample.log_prob_epsilon], dim=-1
         )
@@ -157,11 +190,9 @@ class TmrlAgent:
         excess = (entropy - self._target_entropy) * self._head_present
         temperature_loss = (self.log_temperature * excess).sum()
         self._optimisers["actor"].zero_grad()
-        self._optimisers["temperature"].zero_grad()
-        # The two losses share no parameter; one backward pass serves both.
+        # The two losses share no parameter; one backward pass and one step serve both.
         (actor_loss + temperature_loss).backward()
         self._optimisers["actor"].step()
-        self._optimisers["temperature"].step()
         return self._actor_metrics(actor_loss, values, sigma, z, entropy, temperature)
 
     def _actor_metrics(
@@ -213,7 +244,7 @@ class TmrlAgent:
                 yield f"adam.{label}.{i}", parameter, optimiser.state[parameter]
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """Restores what `state` returned.
+        """Restores what `state` returned, in place: a captured round stays valid.
 
         Raises:
             KeyError: A tensor is missing.
@@ -230,5 +261,9 @@ class TmrlAgent:
         self.generator.set_state(tensors["generator"].cpu())
         for label, parameter, moments in self._moments():
             for name in ("step", "exp_avg", "exp_avg_sq"):
-                # Fused Adam keeps its step counter beside the parameter.
-                moments[name] = tensors[f"{label}.{name}"].to(parameter.device, copy=True)
+                tensor = tensors[f"{label}.{name}"]
+                if name in moments:
+                    moments[name].copy_(tensor)
+                else:
+                    # Fused Adam keeps its step counter beside the parameter.
+                    moments[name] = tensor.to(parameter.device, copy=True)

@@ -25,8 +25,9 @@ class TmrlConfig:
         gamma: Discount per chunk, whatever the number of control steps in it.
         polyak: Share of the critic that its target takes over per critic update.
         initial_temperature: Start of every entropy temperature.
-        entropy_per_dim: Target entropy of the z and epsilon heads per dimension, in nats of the
-            tanh-squashed action in [-1, 1]; -1 is SAC's usual choice.
+        entropy_per_dim: Target entropy of the z head per dimension, in nats of the tanh-squashed
+            action in [-1, 1]; -1 is SAC's usual choice.
+        epsilon_entropy: Target entropy of the epsilon head per dimension, likewise.
         sigma_entropy: Target entropy of the sigma head, likewise. A head that saturates at the
             largest sigma, where all new behaviour is, lies far below -1; a target of -1 would keep
             pushing it away from there.
@@ -48,6 +49,7 @@ class TmrlConfig:
     polyak: float = 0.005
     initial_temperature: float = 0.1
     entropy_per_dim: float = -1.0
+    epsilon_entropy: float = -1.0
     sigma_entropy: float = -1.0
 
     def __post_init__(self) -> None:

@@ -4,6 +4,7 @@ The steering actor lives in `tmrl_policies.steering`, because the policy server 
 """
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from torch.nn import functional
 from tmrl_learner.algorithms.tmrl.mish import mish
 
 SIGMA_EMBEDDING = 64
+LAYER_NORM_EPSILON = 1e-5
 MAX_FREQUENCY_RAD = 4.0
 FREQUENCY_RANGE = 100.0
 
@@ -33,6 +35,21 @@ def embed_sigma(sigma: Tensor) -> Tensor:
     exponents = torch.arange(half, device=sigma.device, dtype=sigma.dtype) / (half - 1)
     phase = sigma * MAX_FREQUENCY_RAD * FREQUENCY_RANGE**-exponents
     return torch.cat([phase.sin(), phase.cos()], dim=-1)
+
+
+def critic_inputs(features: Tensor, z: Tensor, sigma: Tensor, epsilon: Tensor) -> Tensor:
+    """What a critic sees, side by side.
+
+    Args:
+        features: (B, S).
+        z: (B, Z).
+        sigma: (B, 1).
+        epsilon: (B, E).
+
+    Returns:
+        (B, S + Z + 64 + E).
+    """
+    return torch.cat([features, z, embed_sigma(sigma), epsilon], dim=-1)
 
 
 class CriticEnsemble(nn.Module):
@@ -85,14 +102,20 @@ class CriticEnsemble(nn.Module):
         Returns:
             (N, B).
         """
-        x = torch.cat([features, z, embed_sigma(sigma), epsilon], dim=-1)
-        x = torch.addmm(self.first_bias, x, self.first_weight)
-        x = x.view(-1, *self._side_by_side).transpose(0, 1)
-        later = zip(self.weights, self.biases, self.gains, self.shifts, strict=True)
-        for weight, bias, gain, shift in later:
-            x = torch.addcmul(shift, functional.layer_norm(x, x.shape[-1:]), gain)
-            x = torch.baddbmm(bias, mish(x), weight)
+        x = self.first_layer(critic_inputs(features, z, sigma, epsilon))
+        for weight, bias, gain, shift in self.later_layers():
+            normal = functional.layer_norm(x, x.shape[-1:], eps=LAYER_NORM_EPSILON)
+            x = torch.baddbmm(bias, mish(torch.addcmul(shift, normal, gain)), weight)
         return x.squeeze(-1)
+
+    def first_layer(self, inputs: Tensor) -> Tensor:
+        """(B, I) to (N, B, hidden)."""
+        x = torch.addmm(self.first_bias, inputs, self.first_weight)
+        return x.view(-1, *self._side_by_side).transpose(0, 1)
+
+    def later_layers(self) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """Weight, bias, gain and shift of each layer after the first; see `forward`."""
+        return zip(self.weights, self.biases, self.gains, self.shifts, strict=True)
 
 
 def _uniform(*shape: int, fan_in: int) -> nn.Parameter:
