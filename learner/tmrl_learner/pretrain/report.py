@@ -98,7 +98,8 @@ def training_account(config: PretrainConfig, policy: FlowPolicy, loss: Validatio
         f"**How it was trained.** Flow matching, {config.steps} steps of {config.batch_size} "
         f"chunks, AdamW {rate}, averaged weights. {weights:,} parameters, {shape.network} of "
         f"{shape.blocks} blocks of width {shape.hidden}. {_method_account(config, shape)} "
-        f"Loss on held-out episodes: {loss.clean:.3f} with exact contexts, {loss.marginal:.3f} with none.",
+        f"Loss on held-out episodes: {loss.clean:.3f} with exact contexts, {loss.marginal:.3f} "
+        "with none.",
         width=100,
     )
 
