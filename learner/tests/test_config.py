@@ -10,7 +10,7 @@ from tmrl_learner.errors import ConfigError
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("method", ["tmrl", "dsrl"])
+@pytest.mark.parametrize("method", ["tmrl", "dsrl", "dsrl_na"])
 def test_every_preset_resolves_and_dumps_as_json(preset: str, method: str) -> None:
     config = resolve(preset, method)
     assert config.method == method
@@ -58,6 +58,7 @@ def test_overrides_take_dotted_keys_and_strings() -> None:
         ("replay.success_share", 2, "lie in"),
         ("replay.failure_share", 0.6, "success_share 0.5 .* is above 1"),
         ("replay.device", "gpu", "did you mean"),
+        ("dsrl_na.uniform_share", -0.1, r"lie in \[0, 1\]"),
         ("replay.device", "cuda", "set device=cuda"),
         ("device", "cud", "did you mean 'cuda'"),
         ("schedule.warmup_chunks", 0, "at least 1"),

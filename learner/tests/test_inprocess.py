@@ -9,7 +9,7 @@ import torch
 from tmrl_common.types import FloatArray, Outcome, Steering, SteeringSource
 from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 from tmrl_learner.config import LearnerConfig, ReplayConfig, ScheduleConfig, Sizes
-from tmrl_learner.inprocess.flow_base import FlowBase
+from tmrl_learner.inprocess.flow_base import FlowActions, FlowBase
 from tmrl_learner.inprocess.loop import EpisodeSummary, InProcessLoop
 from tmrl_learner.inprocess.report import episodes_to_90, report
 from tmrl_learner.inprocess.steering import uniform_steering
@@ -51,6 +51,7 @@ class Pusher:
     """Moves by sigma, whatever it sees."""
 
     noise_shape = (6, 2)
+    generator = torch.Generator()
 
     def features(self, scene: Scene) -> FloatArray:
         return scene.proprio
@@ -118,6 +119,51 @@ def test_the_flow_policy_behind_the_loop_repeats_one_row_of_z(epsilon: list[floa
     assert chunk.shape == base.noise_shape == (6, 2)
     assert base.features(scene).shape == (base.features_dim,) == (2,)
     np.testing.assert_allclose(chunk, np.broadcast_to(chunk[0], (6, 2)), rtol=1e-6)
+
+
+def random_flow_policy() -> FlowPolicy:
+    shape = FlowPolicyConfig(proprio_dim=2, context_dim=3, action_dim=2, horizon=6, hidden=16)
+    policy = FlowPolicy(shape).eval().requires_grad_(requires_grad=False)
+    generator = torch.Generator().manual_seed(1)
+    for name, tensor in policy.state_dict().items():
+        scale = 0.2 if not name.endswith("std") else 0.5
+        offset = 1.0 if name.endswith("std") else 0.0
+        tensor.copy_(offset + scale * torch.rand(tensor.shape, generator=generator))
+    return policy
+
+
+@pytest.mark.parametrize("z_dim", [2, 12])
+def test_the_learner_sees_the_actions_that_the_loop_executes(z_dim: int) -> None:
+    policy = random_flow_policy()
+    base, seen = FlowBase(policy, seed=0), FlowActions(policy, 5, "cpu")
+    rng = np.random.default_rng(0)
+    proprio, context = rng.normal(size=2), rng.normal(size=3)
+    scene = Scene(
+        proprio.astype(np.float32), context.astype(np.float32), success=False, wrong_object=False
+    )
+    z = rng.normal(size=z_dim).astype(np.float32)
+    steering = Steering(SteeringSource.EXPLICIT, z, 0.0, np.zeros(0, np.float32))
+    executed = torch.from_numpy(base.act(scene, steering)[:5].ravel())[None]
+    features = torch.from_numpy(base.features(scene))[None]
+    judged = seen.actions(features, torch.from_numpy(z)[None])
+    assert judged.shape == (1, seen.width) == (1, 10)
+    torch.testing.assert_close(judged, seen.normalise(executed), rtol=1e-4, atol=1e-5)
+
+
+def test_a_z_per_step_is_not_repeated() -> None:
+    base = FlowBase(random_flow_policy(), seed=0)
+    scene = Scene(
+        np.zeros(2, np.float32), np.zeros(3, np.float32), success=False, wrong_object=False
+    )
+    row = np.array([0.5, -0.25], np.float32)
+    per_step = np.tile(row, 6)
+
+    def act(z: FloatArray) -> FloatArray:
+        return base.act(scene, Steering(SteeringSource.EXPLICIT, z, 0.0, np.zeros(0, np.float32)))
+
+    np.testing.assert_array_equal(act(row), act(per_step))
+    per_step[-1] += 1.0
+    assert not np.array_equal(act(row), act(per_step))
 
 
 def summary(*, success: bool) -> EpisodeSummary:

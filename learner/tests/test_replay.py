@@ -140,6 +140,59 @@ def test_half_of_a_batch_comes_from_successes_once_there_are_any() -> None:
     assert ((batch > 100).sum(dim=1) >= 32).all()
 
 
+def actions_buffer(width: int) -> ReplayBuffer:
+    return ReplayBuffer(ReplayConfig(), FEATURES, Z, epsilon_dim=0, actions_dim=width)
+
+
+EXECUTED = np.arange(1, 7, dtype=np.float32).reshape(3, 2)
+
+
+@pytest.mark.parametrize(
+    ("steps", "stored"),
+    [
+        (3, [1, 2, 3, 4, 5, 6]),
+        (2, [1, 2, 3, 4, 3, 4]),
+        (1, [1, 2, 1, 2, 1, 2]),
+    ],
+)
+@pytest.mark.parametrize("driver", [Driver.POLICY, Driver.TELEOP])
+def test_a_chunk_that_ended_early_holds_its_last_action(
+    steps: int, stored: list[float], driver: Driver
+) -> None:
+    buffer = actions_buffer(width=6)
+    chunk = {"executed_actions": EXECUTED[:steps], "driver": np.full(steps, driver, np.uint8)}
+    buffer.insert(make_transition(1, 1, 0, **chunk))
+    batch = buffer.sample(np.random.default_rng(0), 1, 4)
+    np.testing.assert_array_equal(batch["actions"][0].numpy(), stored)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"driver": np.array([0, 0, 2], np.uint8)}, "nobody drove the last step"),
+        ({"aborted": True}, "the end is not trusted"),
+        ({"executed_actions": np.zeros((0, 2), np.float32), "driver": []}, "no step ran"),
+        (
+            {"executed_actions": np.zeros((4, 2), np.float32), "driver": np.ones(4, np.uint8)},
+            "the row would show the beginning only",
+        ),
+    ],
+)
+def test_actions_that_do_not_explain_the_reward_are_stored_but_not_learned(
+    changes: dict[str, Any], why: str
+) -> None:
+    buffer = actions_buffer(width=6)
+    chunk = {"executed_actions": EXECUTED, "driver": np.zeros(3, np.uint8)} | changes
+    chunk["driver"] = np.asarray(chunk["driver"], np.uint8)
+    buffer.insert(make_transition(1, 1, 0, **chunk))
+    assert (len(buffer), buffer.learnable) == (1, 0), why
+
+
+def test_actions_of_another_dimension_are_refused_by_name() -> None:
+    with pytest.raises(InvalidTransitionError, match="executed_actions has 4 columns"):
+        actions_buffer(width=6).insert(make_transition(1, 1, 0))
+
+
 OFFLINE_ROWS = 5
 
 

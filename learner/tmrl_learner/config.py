@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from tmrl_learner.algorithms.dsrl.config import as_dsrl
+from tmrl_learner.algorithms.dsrl_na.config import DsrlNaConfig
 from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 from tmrl_learner.errors import ConfigError
 
-METHODS = ("tmrl", "dsrl")
+METHODS = ("tmrl", "dsrl", "dsrl_na")
 DEVICES = ("cpu", "cuda")
 REPLAY_SHARES = ("success_share", "failure_share", "offline_share")
 
@@ -27,11 +28,13 @@ class Sizes:
         features: S, of what the steering actor sees.
         z: Z, of the latent as it is stored.
         epsilon: E, of a context noise.
+        actions: h * A, of the executed part of an action chunk; only DSRL-NA needs to know it.
     """
 
     features: int
     z: int
     epsilon: int
+    actions: int = 0
 
 
 @dataclass(frozen=True)
@@ -119,12 +122,13 @@ class LearnerConfig:
     """Everything that decides what a learner does with the same transitions.
 
     Attributes:
-        method: "tmrl" or "dsrl".
+        method: "tmrl", "dsrl" or "dsrl_na".
         seed: Of the networks, of the draws from replay and of the actor's samples.
         device: Torch device of the networks, "cpu" or "cuda".
         agent: The actor-critic.
         replay: The replay buffer.
         schedule: Warm-up and update debt.
+        dsrl_na: What only DSRL-NA needs.
     """
 
     method: str = "tmrl"
@@ -133,6 +137,7 @@ class LearnerConfig:
     agent: TmrlConfig = field(default_factory=TmrlConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    dsrl_na: DsrlNaConfig = field(default_factory=DsrlNaConfig)
 
     def __post_init__(self) -> None:
         """Refuses an unknown method or device, and replay on a GPU that learning does not use.
@@ -198,7 +203,7 @@ def resolve(
 
     Args:
         preset: One of `PRESETS`.
-        method: One of `METHODS`; "dsrl" switches the sigma and epsilon heads off.
+        method: One of `METHODS`; all but "tmrl" switch the sigma and epsilon heads off.
         overrides: Dotted key to value; strings are converted to the type of the field.
 
     Raises:
@@ -209,7 +214,7 @@ def resolve(
     config = replace(PRESETS[preset], method=method)
     for key, value in (overrides or {}).items():
         config = _override(config, key, key.split("."), value)
-    if config.method == "dsrl":
+    if config.method != "tmrl":
         config = replace(config, agent=as_dsrl(config.agent))
     return config
 

@@ -8,7 +8,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ import torch
 from safetensors.torch import save as encode_tensors
 
 from tmrl_common.types import Transition
+from tmrl_learner.algorithms.dsrl_na.agent import DsrlNaAgent
+from tmrl_learner.algorithms.dsrl_na.base_policy import BasePolicy
 from tmrl_learner.algorithms.tmrl.agent import TmrlAgent
 from tmrl_learner.config import LearnerConfig, Sizes
 from tmrl_learner.errors import LearnerError, ResumeError
@@ -79,6 +81,19 @@ class Counters:
     training: bool = False
 
 
+@dataclass(frozen=True)
+class ShellState:
+    """What the shell around a session keeps in the session's checkpoints.
+
+    Attributes:
+        tensors: By name.
+        metadata: JSON-able.
+    """
+
+    tensors: Mapping[str, torch.Tensor] = field(default_factory=dict[str, torch.Tensor])
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
 class LearnerSession:
     """One learning run.
 
@@ -86,15 +101,26 @@ class LearnerSession:
         config: What to do with the transitions.
         sizes: Lengths that the policy dictates.
         steady_s: Steady clock, s; measures the duration of rounds and decides nothing.
+        base: The frozen policy, which only the method "dsrl_na" asks for.
+
+    Raises:
+        LearnerError: The method needs the frozen policy, and it is not there.
     """
 
-    def __init__(self, config: LearnerConfig, sizes: Sizes, steady_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        config: LearnerConfig,
+        sizes: Sizes,
+        steady_s: Callable[[], float],
+        base: BasePolicy | None = None,
+    ) -> None:
         self.config = config
         self.sizes = sizes
         self.counters = Counters()
         epsilon_dim = sizes.epsilon if config.agent.epsilon_head else 0
-        self.replay = ReplayBuffer(config.replay, sizes.features, sizes.z, epsilon_dim)
-        self.agent = TmrlAgent(config.agent, sizes, config.seed, config.device)
+        actions_dim = sizes.actions if config.method == "dsrl_na" else 0
+        self.replay = ReplayBuffer(config.replay, sizes.features, sizes.z, epsilon_dim, actions_dim)
+        self.agent = _agent(config, sizes, base)
         self._rng = np.random.default_rng(config.seed)
         self._steady_s = steady_s
         self._seen: dict[Stream, SequenceIndex] = {}
@@ -195,8 +221,12 @@ class LearnerSession:
         """The sequence numbers that the last checkpoint holds."""
         return self._durable
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, shell: ShellState | None = None) -> None:
         """Writes everything from which learning goes on bit-equal, atomically.
+
+        Args:
+            folder: Where the checkpoint is kept; created if absent.
+            shell: What `load` hands back: of the same moment, whenever the process dies.
 
         Raises:
             OSError: The disk refused; an older checkpoint in the folder is still whole.
@@ -204,6 +234,8 @@ class LearnerSession:
         arrays, replay = self.replay.state()
         tensors = {f"agent.{name}": tensor for name, tensor in self.agent.state().items()}
         tensors |= {f"replay.{name}": torch.from_numpy(array) for name, array in arrays.items()}
+        shell = shell or ShellState()
+        tensors |= {f"shell.{name}": tensor for name, tensor in shell.tensors.items()}
         metadata = {
             "config": self.config.to_mapping(),
             "sizes": dataclasses.asdict(self.sizes),
@@ -211,12 +243,16 @@ class LearnerSession:
             "replay": replay,
             "draws": self._rng.bit_generator.state,
             "seen": [[*s, i.contiguous, sorted(i.beyond)] for s, i in self._seen.items()],
+            "shell": dict(shell.metadata),
         }
         save_checkpoint(folder / CHECKPOINT_STEM, CHECKPOINT_KIND, tensors, metadata)
         self._durable = {stream: index.copy() for stream, index in self._seen.items()}
 
-    def load(self, folder: Path) -> None:
+    def load(self, folder: Path) -> ShellState:
         """Restores what `save` wrote.
+
+        Returns:
+            What the shell had added.
 
         Raises:
             CheckpointError: The checkpoint is absent or damaged.
@@ -225,7 +261,7 @@ class LearnerSession:
         checkpoint = load_checkpoint(folder / CHECKPOINT_STEM, CHECKPOINT_KIND)
         metadata = checkpoint.metadata
         self._check_same_run(metadata)
-        groups: dict[str, dict[str, torch.Tensor]] = {"agent": {}, "replay": {}}
+        groups: dict[str, dict[str, torch.Tensor]] = {"agent": {}, "replay": {}, "shell": {}}
         for name, tensor in checkpoint.tensors.items():
             group, _, rest = name.partition(".")
             groups[group][rest] = tensor
@@ -239,15 +275,27 @@ class LearnerSession:
             for robot, session, contiguous, beyond in metadata["seen"]
         }
         self._durable = {stream: index.copy() for stream, index in self._seen.items()}
+        return ShellState(groups["shell"], metadata["shell"])
 
     def _check_same_run(self, metadata: Mapping[str, Any]) -> None:
         """The schedule and the devices may change on resume, what was learned with may not."""
         mine = {**self.config.to_mapping(), "sizes": dataclasses.asdict(self.sizes)}
         theirs = {**metadata["config"], "sizes": metadata["sizes"]}
         mine["replay"] = {**mine["replay"], "device": theirs["replay"].get("device")}
-        for name in ("method", "seed", "agent", "replay", "sizes"):
+        for name in ("method", "seed", "agent", "dsrl_na", "replay", "sizes"):
             if mine[name] != theirs[name]:
                 raise ResumeError(
                     f"the checkpoint was written with {name} = {theirs[name]}, this run has "
                     f"{mine[name]}; resume with the same configuration or start a new run"
                 )
+
+
+def _agent(config: LearnerConfig, sizes: Sizes, base: BasePolicy | None) -> TmrlAgent:
+    if config.method != "dsrl_na":
+        return TmrlAgent(config.agent, sizes, config.seed, config.device)
+    if base is None or sizes.actions < 1:
+        raise LearnerError(
+            "dsrl_na needs the base policy in the learner's process, and the length of what is "
+            "executed of its chunks; both are there in `python -m tmrl_learner.inprocess`"
+        )
+    return DsrlNaAgent(config.agent, config.dsrl_na, sizes, config.seed, config.device, base)

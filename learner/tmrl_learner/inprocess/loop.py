@@ -13,11 +13,16 @@ import torch
 from tmrl_common.types import Driver, FloatArray, Outcome, Steering, SteeringSource, Transition
 from tmrl_learner.inprocess.steering import actor_steering, base_steering, uniform_steering
 from tmrl_learner.pretrain.evaluate import Scene, TaskEnvironment
-from tmrl_learner.session import LearnerSession, Phase
+from tmrl_learner.session import LearnerSession, Phase, ShellState
 
 
-class BasePolicy(Protocol):
+class ChunkPolicy(Protocol):
     """The frozen policy, as the loop needs it."""
+
+    @property
+    def generator(self) -> torch.Generator:
+        """Source of whatever the policy draws itself."""
+        ...
 
     @property
     def noise_shape(self) -> tuple[int, int]:
@@ -69,7 +74,7 @@ class InProcessLoop:
 
     def __init__(
         self,
-        policy: BasePolicy,
+        policy: ChunkPolicy,
         task: TaskEnvironment,
         session: LearnerSession | None,
         seed: int,
@@ -110,6 +115,27 @@ class InProcessLoop:
             sigmas.append(latent.sigma)
         outcome = Outcome.SUCCESS if scene.success else Outcome.TIMEOUT
         return EpisodeSummary(outcome, wrong, steps, len(sigmas), float(np.mean(sigmas)), source)
+
+    def state(self) -> ShellState:
+        """Everything that `load_state` needs, between two episodes."""
+        tensors = {
+            "acting_generator": self._generator.get_state(),
+            "policy_generator": self._policy.generator.get_state(),
+        }
+        metadata = {
+            "episode": self._episode,
+            "sequence": self._sequence,
+            "draws": self._rng.bit_generator.state,
+        }
+        return ShellState(tensors, metadata)
+
+    def load_state(self, state: ShellState) -> None:
+        """Restores what `state` returned: the next episode is the one that followed then."""
+        self._generator.set_state(state.tensors["acting_generator"])
+        self._policy.generator.set_state(state.tensors["policy_generator"])
+        self._episode = state.metadata["episode"]
+        self._sequence = state.metadata["sequence"]
+        self._rng.bit_generator.state = state.metadata["draws"]
 
     def _choose(self, features: FloatArray) -> Steering:
         if self._session is None:

@@ -18,7 +18,14 @@ from tmrl_learner.config import ReplayConfig
 from tmrl_learner.errors import InvalidTransitionError, ReplayFullError, ResumeError
 from tmrl_learner.replay.columns import ColumnStore
 from tmrl_learner.replay.row_set import IntArray, RowSet
-from tmrl_learner.replay.transition import FLOAT_FIELDS, EpisodeKey, episode_key, is_learnable
+from tmrl_learner.replay.transition import (
+    FLOAT_FIELDS,
+    EpisodeKey,
+    actions_row,
+    episode_key,
+    explains_actions,
+    explains_latent,
+)
 
 FAILED = (Outcome.FAILURE, Outcome.TIMEOUT)
 
@@ -56,12 +63,21 @@ class ReplayBuffer:
         features_dim: S, length of the features.
         z_dim: Z, length of the latent.
         epsilon_dim: E, length of the context noise, 0 where the actor does not choose it.
+        actions_dim: h * A, length of the executed actions. 0 does not store them, and lets only
+            those transitions be learned from whose latent explains them; with executed actions
+            those count that the actions explain (`tmrl_learner.replay.transition`).
     """
 
     def __init__(
-        self, config: ReplayConfig, features_dim: int, z_dim: int, epsilon_dim: int
+        self,
+        config: ReplayConfig,
+        features_dim: int,
+        z_dim: int,
+        epsilon_dim: int,
+        actions_dim: int = 0,
     ) -> None:
         self.config = config
+        self._actions_dim = actions_dim
         widths = {
             "features": features_dim,
             "z": z_dim,
@@ -71,6 +87,8 @@ class ReplayBuffer:
             "next_features": features_dim,
             "terminated": 1,
         }
+        if actions_dim:
+            widths["actions"] = actions_dim
         self._columns = ColumnStore(widths, config.capacity, config.device)
         self._revision = np.zeros(config.capacity, np.int64)
         self._is_learnable = np.zeros(config.capacity, np.bool_)
@@ -114,7 +132,8 @@ class ReplayBuffer:
 
         Args:
             columns: features and next_features (n, S), z (n, Z), epsilon (n, E), and sigma, reward
-                and terminated (0 or 1), each (n, 1).
+                and terminated (0 or 1), each (n, 1); with executed actions also actions (n, h * A),
+                in raw units.
 
         Raises:
             InvalidTransitionError: A column is missing, unknown, of another shape or not finite.
@@ -130,6 +149,7 @@ class ReplayBuffer:
             ReplayFullError: The episode alone fills the whole buffer.
         """
         self._check_lengths(transition)
+        actions = actions_row(transition, self._actions_dim) if self._actions_dim else None
         key = episode_key(transition)
         if key in self._evicted:
             return InsertResult.EVICTED
@@ -141,7 +161,7 @@ class ReplayBuffer:
             row = self._allocate(key)
         episode = self._episodes.setdefault(key, Episode())
         episode.rows[transition.chunk] = row
-        self._write(row, transition)
+        self._write(row, transition, actions)
         labelled = transition.episode_outcome is not Outcome.PENDING
         if labelled and transition.sequence > episode.label_sequence:
             episode.outcome = transition.episode_outcome
@@ -266,13 +286,18 @@ class ReplayBuffer:
             self._freed.append(row)
         self._evicted.add(oldest)
 
-    def _write(self, row: int, transition: Transition) -> None:
+    def _write(self, row: int, transition: Transition, actions: FloatArray | None) -> None:
         values: dict[str, ArrayLike] = {
             name: getattr(transition, name) for name in (*FLOAT_FIELDS, "terminated")
         }
+        if actions is not None:
+            values["actions"] = actions
+            learnable = explains_actions(transition, self._actions_dim)
+        else:
+            learnable = explains_latent(transition)
         self._columns.write(row, values)
         self._revision[row] = transition.revision
-        self._is_learnable[row] = is_learnable(transition)
+        self._is_learnable[row] = learnable
 
     def _sort_into_strata(self, episode: Episode) -> None:
         """Decides again, after every change, which rows of an episode may be drawn."""

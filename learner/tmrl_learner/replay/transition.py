@@ -12,7 +12,7 @@ critic:
 
 import numpy as np
 
-from tmrl_common.types import Driver, Outcome, Transition
+from tmrl_common.types import Driver, FloatArray, Outcome, Transition
 from tmrl_learner.errors import InvalidTransitionError
 
 FLOAT_FIELDS = ("features", "z", "sigma", "epsilon", "reward", "next_features")
@@ -55,7 +55,7 @@ def check(transition: Transition) -> None:
             raise InvalidTransitionError(f"{name}: {field} holds a NaN or an infinity")
 
 
-def is_learnable(transition: Transition) -> bool:
+def explains_latent(transition: Transition) -> bool:
     """Whether (z, sigma, epsilon) explain the reward: the policy drove every executed step.
 
     A chunk that teleoperation took over, or of which no step ran, says nothing about the latent
@@ -63,3 +63,42 @@ def is_learnable(transition: Transition) -> bool:
     """
     driven = transition.driver.size > 0 and bool((transition.driver == Driver.POLICY).all())
     return driven and not transition.aborted
+
+
+def explains_actions(transition: Transition, width: int) -> bool:
+    """Whether the executed actions, as `actions_row` stores them, explain the reward.
+
+    It does not matter who drove, but every step has to be there: of a longer intervention the
+    stored row would show the beginning only.
+    """
+    driven = transition.driver.size > 0 and bool((transition.driver != Driver.NONE).all())
+    return driven and not transition.aborted and transition.executed_actions.size <= width
+
+
+def actions_row(transition: Transition, width: int) -> FloatArray:
+    """What was executed, flattened, as the row of a critic that judges actions.
+
+    A chunk that ended early, because the task was done or the time was up, is filled up by holding
+    its last action: the transition does not carry what had been planned, and zero is no neutral
+    action in every action space.
+
+    Args:
+        transition: With at least one executed step, unless it explains nothing.
+        width: h * A, for h steps of A numbers.
+
+    Raises:
+        InvalidTransitionError: A does not divide the width.
+    """
+    actions = transition.executed_actions
+    if width % actions.shape[1] != 0:
+        raise InvalidTransitionError(
+            f"transition {transition.sequence} of session {transition.session!r}: executed_actions "
+            f"has {actions.shape[1]} columns; this learner was configured for chunks of {width} "
+            "numbers, which is no multiple of it"
+        )
+    row = np.zeros(width, np.float32)
+    if explains_actions(transition, width):
+        steps = row.reshape(-1, actions.shape[1])
+        steps[: len(actions)] = actions
+        steps[len(actions) :] = actions[-1]
+    return row

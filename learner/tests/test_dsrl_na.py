@@ -1,0 +1,140 @@
+"""DSRL-NA: what it learns from chunks that no latent led to."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tmrl_common.types import Driver, Outcome, Transition
+from tmrl_learner.algorithms.dsrl_na.agent import DsrlNaAgent
+from tmrl_learner.algorithms.tmrl.config import TmrlConfig
+from tmrl_learner.config import LearnerConfig, ReplayConfig, ScheduleConfig, Sizes
+from tmrl_learner.errors import LearnerError, ResumeError
+from tmrl_learner.session import LearnerSession
+from tmrl_learner.testing import FEATURES, make_transition
+
+SIZES = Sizes(features=FEATURES, z=2, epsilon=0, actions=4)
+GOAL = np.array([0.6, -0.5], np.float32)
+"""The action that is rewarded best; half a unit of raw action is one unit for the critics."""
+
+CONFIG = LearnerConfig(
+    method="dsrl_na",
+    agent=TmrlConfig(
+        sigma_head=False,
+        z_bound=1.0,
+        hidden=32,
+        critics=2,
+        batch_size=64,
+        utd=4,
+        learning_rate=3e-3,
+    ),
+    replay=ReplayConfig(capacity=400),
+    schedule=ScheduleConfig(warmup_chunks=300, burst_rounds=200),
+)
+
+
+class Turned:
+    """A policy that turns z by a quarter and repeats it for two steps."""
+
+    def actions(self, features: Tensor, z: Tensor) -> Tensor:
+        turned = torch.stack([z[:, 1], -z[:, 0]], dim=-1)
+        return torch.cat([turned, turned], dim=-1) / 0.5
+
+    def normalise(self, executed: Tensor) -> Tensor:
+        return executed / 0.5
+
+
+def make_session(config: LearnerConfig = CONFIG) -> LearnerSession:
+    return LearnerSession(config, SIZES, lambda: 0.0, Turned())
+
+
+def teleoperated(count: int) -> list[Transition]:
+    """Episodes of one chunk: a person tries actions, and the nearer to the goal the better."""
+    rng = np.random.default_rng(0)
+    actions = rng.uniform(-1.0, 1.0, (count, 2)).astype(np.float32)
+    return [
+        make_transition(
+            i + 1,
+            i + 1,
+            0,
+            features=rng.normal(size=FEATURES).astype(np.float32),
+            executed_actions=np.stack([action, action]),
+            driver=np.full(2, Driver.TELEOP, np.uint8),
+            reward=-float(np.square(action - GOAL).sum()),
+            terminated=True,
+            episode_outcome=Outcome.SUCCESS,
+        )
+        for i, action in enumerate(actions)
+    ]
+
+
+def test_the_actor_finds_the_latent_of_actions_that_only_a_person_executed() -> None:
+    session = make_session()
+    for transition in teleoperated(300):
+        session.ingest(transition)
+    while session.updates_owed:
+        session.update()
+    features = torch.randn(32, FEATURES, generator=torch.Generator().manual_seed(0))
+    z = session.agent.bounds.z_bound * session.agent.actor.mode(features).z
+    executed = 0.5 * Turned().actions(features, z)[:, :2].detach().numpy()
+    # Actions drawn uniformly are 1.1 away from the goal on average.
+    assert np.linalg.norm(executed - GOAL, axis=1).mean() < 0.3
+    plain = LearnerSession(replace(CONFIG, method="dsrl"), SIZES, lambda: 0.0)
+    for transition in teleoperated(300):
+        plain.ingest(transition)
+    assert plain.updates_owed == 0
+
+
+def batch(rows: int, **changes: Tensor) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    widths = {"features": FEATURES, "next_features": FEATURES, "z": 2, "reward": 1, "actions": 4}
+    columns = {n: torch.randn(rows, w, generator=generator) for n, w in widths.items()}
+    columns |= {"sigma": torch.zeros(rows, 1), "epsilon": torch.zeros(rows, 0)}
+    return columns | {"terminated": torch.zeros(rows, 1)} | changes
+
+
+def test_the_action_critic_does_not_bootstrap_where_the_task_was_done() -> None:
+    agent = make_session().agent
+    assert isinstance(agent, DsrlNaAgent)
+    ended = batch(6, terminated=torch.tensor([[1.0], [0.0]]).repeat(3, 1))
+    targets = agent.action_targets(ended)
+    torch.testing.assert_close(targets[::2], ended["reward"][::2, 0])
+    assert not torch.isclose(targets[1::2], ended["reward"][1::2, 0]).any()
+
+
+def test_stored_latents_are_never_read() -> None:
+    rows = (CONFIG.agent.utd + 1) * CONFIG.agent.batch_size
+    agents = [make_session().agent for _ in range(2)]
+    ours = agents[0].update(batch(rows))
+    theirs = agents[1].update(batch(rows, z=torch.full((rows, 2), 7.0), sigma=torch.ones(rows, 1)))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("rounds_before", [0, 7])
+def test_a_resumed_run_is_bit_equal_to_an_uninterrupted_one(
+    tmp_path: Path, rounds_before: int
+) -> None:
+    config = replace(CONFIG, schedule=ScheduleConfig(warmup_chunks=20, burst_rounds=12))
+    whole, resumed = make_session(config), make_session(config)
+    for transition in teleoperated(20):
+        whole.ingest(transition)
+    for _ in range(rounds_before):
+        whole.update()
+    whole.save(tmp_path)
+    resumed.load(tmp_path)
+    assert [whole.update() for _ in range(5)] == [resumed.update() for _ in range(5)]
+    theirs = resumed.agent.state()
+    for name, tensor in whole.agent.state().items():
+        assert torch.equal(tensor, theirs[name]), name
+
+
+def test_without_the_base_policy_it_says_where_it_works(tmp_path: Path) -> None:
+    with pytest.raises(LearnerError, match=r"python -m tmrl_learner\.inprocess"):
+        LearnerSession(CONFIG, SIZES, lambda: 0.0)
+    make_session().save(tmp_path)
+    other = replace(CONFIG, dsrl_na=replace(CONFIG.dsrl_na, uniform_share=0.9))
+    with pytest.raises(ResumeError, match="dsrl_na"):
+        make_session(other).load(tmp_path)

@@ -1,0 +1,1 @@
+"""DSRL-NA: DSRL whose latent critic is distilled from a critic of executed actions."""

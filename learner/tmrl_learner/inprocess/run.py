@@ -1,0 +1,164 @@
+"""One run in one process: built from the command line, resumed, reported."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from tmrl_common.types import Outcome
+from tmrl_learner.config import Sizes, resolve
+from tmrl_learner.errors import ConfigError
+from tmrl_learner.inprocess.flow_base import FlowActions, FlowBase
+from tmrl_learner.inprocess.loop import EpisodeSummary, InProcessLoop
+from tmrl_learner.inprocess.report import report, success_last_window
+from tmrl_learner.inprocess.run_directory import RunDirectory
+from tmrl_learner.pretrain.widowx_sim import PickTask
+from tmrl_learner.session import LearnerSession
+from tmrl_policies.flow_checkpoint import LoadedPolicy, load_flow_policy
+from tmrl_sim.cell import CONTROL_PERIOD_S, WidowXCell
+
+_EXECUTE_STEPS = 5
+
+
+@dataclass
+class _Progress:
+    """Episodes until now and the wall time behind them, also of the processes before this one."""
+
+    episodes: list[EpisodeSummary] = field(default_factory=list[EpisodeSummary])
+    earlier_s: float = 0.0
+    start_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def wall_s(self) -> float:
+        return self.earlier_s + time.monotonic() - self.start_s
+
+
+def run(arguments: argparse.Namespace, overrides: Mapping[str, str]) -> None:
+    """Runs the episodes, writes a line after each, checkpoints, and the report at the end.
+
+    Args:
+        arguments: Of the command line.
+        overrides: Changes to the preset, dotted key to value.
+
+    Raises:
+        TmrlError: An argument is invalid, or a checkpoint is damaged or does not belong to the run.
+    """
+    torch.set_num_threads(1)
+    _check(arguments)
+    loaded = load_flow_policy(arguments.checkpoint)
+    policy = FlowBase(loaded.policy, arguments.seed)
+    session = _session(arguments, overrides, loaded, policy)
+    loop = InProcessLoop(
+        policy,
+        PickTask(WidowXCell(), "sausage"),
+        session,
+        arguments.seed,
+        _EXECUTE_STEPS,
+        arguments.warmup_marginal_fraction,
+    )
+    progress = _Progress()
+    directory = _directory(arguments, loaded)
+    if session is not None and directory is not None and directory.started:
+        progress.episodes, progress.earlier_s = directory.load(session, loop)
+    while not _finished(arguments, progress.episodes):
+        progress.episodes.append(loop.run_episode())
+        sys.stdout.write(_line(progress.episodes, session, progress.wall_s))
+        sys.stdout.flush()
+        due = len(progress.episodes) % arguments.checkpoint_every == 0
+        due = due or _finished(arguments, progress.episodes)
+        if session is not None and directory is not None and due:
+            directory.save(session, loop, progress.episodes, progress.wall_s)
+    _write_report(arguments, loaded, session, progress)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.episodes < 1:
+        raise ConfigError(f"--episodes is {arguments.episodes}; it has to be at least 1")
+    if arguments.checkpoint_every < 1:
+        raise ConfigError(
+            f"--checkpoint-every is {arguments.checkpoint_every}; it has to be at least 1"
+        )
+    if arguments.resume and arguments.run_dir is None:
+        raise ConfigError("--resume needs --run-dir DIR, the directory of the run to go on with")
+    if arguments.run_dir is not None and arguments.method == "base":
+        raise ConfigError(
+            "--run-dir keeps what was learned, and the method base learns nothing; leave it out"
+        )
+
+
+def _session(
+    arguments: argparse.Namespace,
+    overrides: Mapping[str, str],
+    loaded: LoadedPolicy,
+    policy: FlowBase,
+) -> LearnerSession | None:
+    """The learner; None for the frozen policy."""
+    if arguments.method == "base":
+        return None
+    seed = {"seed": str(arguments.seed)}
+    config = resolve(arguments.preset, arguments.method, {**seed, **overrides})
+    horizon, action_dim = policy.noise_shape
+    base = FlowActions(loaded.policy, _EXECUTE_STEPS, config.device)
+    z = horizon * action_dim if arguments.z_per_step else action_dim
+    sizes = Sizes(policy.features_dim, z, policy.epsilon_dim, base.width)
+    return LearnerSession(config, sizes, time.monotonic, base)
+
+
+def _directory(arguments: argparse.Namespace, loaded: LoadedPolicy) -> RunDirectory | None:
+    if arguments.run_dir is None:
+        return None
+    directory = RunDirectory(
+        arguments.run_dir,
+        {
+            "--seed": arguments.seed,
+            "--warmup-marginal-fraction": arguments.warmup_marginal_fraction,
+            "the policy": loaded.version,
+        },
+    )
+    if directory.started and not arguments.resume:
+        raise ConfigError(
+            f"{arguments.run_dir} holds a run already; go on with it with --resume, or choose "
+            "another --run-dir"
+        )
+    return directory
+
+
+def _finished(arguments: argparse.Namespace, episodes: Sequence[EpisodeSummary]) -> bool:
+    wanted = arguments.until_success
+    good_enough = wanted is not None and success_last_window(episodes) >= wanted
+    return len(episodes) >= arguments.episodes or good_enough
+
+
+def _write_report(
+    arguments: argparse.Namespace,
+    loaded: LoadedPolicy,
+    session: LearnerSession | None,
+    progress: _Progress,
+) -> None:
+    figures: dict[str, Any] = {
+        "method": arguments.method,
+        "seed": arguments.seed,
+        "policy_version": loaded.version,
+        "config": session.config.to_mapping() if session else None,
+        **report(progress.episodes, CONTROL_PERIOD_S, progress.wall_s),
+    }
+    if arguments.json:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def _line(episodes: Sequence[EpisodeSummary], session: LearnerSession | None, wall_s: float) -> str:
+    last, recent = episodes[-1], episodes[-20:]
+    successes = sum(e.outcome is Outcome.SUCCESS for e in recent)
+    rounds = session.counters.rounds if session else 0
+    return (
+        f"episode {len(episodes):3d}  {last.source:7}  {last.outcome.name.lower():7}  "
+        f"success {successes:2d}/{len(recent):2d}  steps {last.steps:3d}  "
+        f"sigma {last.sigma_mean:.2f}  {'wrong object' if last.wrong_object else '            '}  "
+        f"rounds {rounds:5d}  {wall_s:6.1f} s\n"
+    )

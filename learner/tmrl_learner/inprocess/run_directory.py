@@ -1,0 +1,90 @@
+"""What a run in one process keeps on disk, and how it goes on from there.
+
+The learner and the loop are saved in one checkpoint: both are always of the same moment.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tmrl_common.types import Outcome, SteeringSource
+from tmrl_learner.errors import ResumeError
+from tmrl_learner.inprocess.loop import EpisodeSummary, InProcessLoop
+from tmrl_learner.session import CHECKPOINT_STEM, LearnerSession, ShellState
+
+
+class RunDirectory:
+    """Checkpoints of one run.
+
+    Args:
+        folder: Of the run; the checkpoint is kept in `checkpoint/` below it.
+        arguments: What the run was started with beyond the learner's configuration; a run resumes
+            with the same values only.
+    """
+
+    def __init__(self, folder: Path, arguments: Mapping[str, Any]) -> None:
+        self._folder = folder / "checkpoint"
+        self._arguments = dict(arguments)
+
+    @property
+    def started(self) -> bool:
+        """Whether there is a checkpoint."""
+        return (self._folder / f"{CHECKPOINT_STEM}.json").exists()
+
+    def save(
+        self,
+        session: LearnerSession,
+        loop: InProcessLoop,
+        episodes: Sequence[EpisodeSummary],
+        wall_s: float,
+    ) -> None:
+        """Writes everything from which the run goes on bit-equal, atomically.
+
+        Args:
+            session: The learner.
+            loop: Between two episodes.
+            episodes: All until now.
+            wall_s: Wall time that they took, s.
+
+        Raises:
+            OSError: The disk refused; the older checkpoint is whole.
+        """
+        loop_state = loop.state()
+        metadata = {
+            "arguments": self._arguments,
+            "loop": loop_state.metadata,
+            "episodes": [dataclasses.asdict(episode) for episode in episodes],
+            "wall_s": wall_s,
+        }
+        session.save(self._folder, ShellState(loop_state.tensors, metadata))
+
+    def load(
+        self, session: LearnerSession, loop: InProcessLoop
+    ) -> tuple[list[EpisodeSummary], float]:
+        """Restores what `save` wrote.
+
+        Returns:
+            The episodes until then, and the wall time that they took, s.
+
+        Raises:
+            CheckpointError: The checkpoint is absent or damaged.
+            ResumeError: It belongs to a run with other arguments or another configuration.
+        """
+        shell = session.load(self._folder)
+        theirs = shell.metadata["arguments"]
+        for name, mine in self._arguments.items():
+            if theirs.get(name) != mine:
+                raise ResumeError(
+                    f"the run in {self._folder.parent} was started with {name} = "
+                    f"{theirs.get(name)}, not with {mine}; resume with the same or choose another "
+                    "--run-dir"
+                )
+        loop.load_state(ShellState(shell.tensors, shell.metadata["loop"]))
+        episodes = [_episode(values) for values in shell.metadata["episodes"]]
+        return episodes, shell.metadata["wall_s"]
+
+
+def _episode(values: Mapping[str, Any]) -> EpisodeSummary:
+    outcome, source = Outcome(values["outcome"]), SteeringSource(values["source"])
+    return dataclasses.replace(EpisodeSummary(**values), outcome=outcome, source=source)
