@@ -46,6 +46,12 @@ class LearningConfig:
         Raises:
             ValueError: Names the value and the valid ones.
         """
+        if self.method == "dsrl_na":
+            raise ValueError(
+                "method is dsrl_na, which needs the base policy in the learner's own process, and "
+                "here it is in the policy server; run it in simulation with `python -m "
+                f"tmrl_learner.inprocess --method dsrl_na`, or use one of {', '.join(METHODS)}"
+            )
         if self.method not in METHODS:
             raise ValueError(f"method is {self.method}; valid: {', '.join(METHODS)}")
         if self.wandb not in WANDB_MODES:

@@ -1,0 +1,26 @@
+"""Parameters of the learning node: what is refused, and what the sentence says."""
+
+from typing import Any
+
+import pytest
+
+from tmrl_learning.params import LearningConfig
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"method": "dsrl_na"},
+            r"base policy in the learner's own process.*tmrl_learner\.inprocess",
+        ),
+        ({"method": "trml"}, "method is trml; valid: tmrl, dsrl, base"),
+        ({"actor_every_rounds": 0}, "at least 1"),
+        ({"checkpoint_every_s": 0.0}, "above 0"),
+        ({"overrides": ("agent.utd",)}, "dotted.key=value"),
+    ],
+)
+def test_parameters_that_could_not_work_are_refused(changes: dict[str, Any], message: str) -> None:
+    needed = {"robot": "widowx", "session": "s", "run_dir": "/r", "server": "tcp://127.0.0.1:1"}
+    with pytest.raises(ValueError, match=message):
+        LearningConfig(**(needed | changes))
