@@ -12,7 +12,7 @@ from tmrl_learning.params import LearningConfig
     [
         (
             {"method": "dsrl_na"},
-            r"base policy in the learner's own process.*tmrl_learner\.inprocess",
+            r"needs the base policy.*python -m tmrl_learner\.inprocess",
         ),
         ({"method": "trml"}, "method is trml; valid: tmrl, dsrl, base"),
         ({"actor_every_rounds": 0}, "at least 1"),
