@@ -84,3 +84,12 @@ def test_unknown_benchmark_suggests_the_nearest(benchmarks, capsys):
     with pytest.raises(SystemExit):
         bench.main(["lop"])
     assert "did you mean 'loop'?" in capsys.readouterr().err
+
+
+def test_hyphens_of_a_name_are_underscores_of_its_file_and_more_results_are_kept(benchmarks):
+    (benchmarks / "tests" / "benchmarks" / "bench_success_at_k.py").write_text(
+        "def run(argv):\n    return {'ratios': {}, 'figures': {}, 'success_at_k': [0.5]}\n"
+    )
+    file = benchmarks / "report.json"
+    assert bench.main(["success-at-k", "--json", str(file)]) == 0
+    assert json.loads(file.read_text())["success_at_k"] == [0.5]

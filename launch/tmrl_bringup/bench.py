@@ -56,8 +56,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def benchmark_names(folder: Path) -> list[str]:
-    """Returns the names of the benchmarks in a folder, sorted."""
-    return sorted(path.stem.removeprefix(_PREFIX) for path in folder.glob(f"{_PREFIX}*.py"))
+    """Returns the names of the benchmarks in a folder, sorted; a file's underscores are hyphens."""
+    stems = (path.stem for path in folder.glob(f"{_PREFIX}*.py"))
+    return sorted(stem.removeprefix(_PREFIX).replace("_", "-") for stem in stems)
 
 
 def load(folder: Path, name: str) -> Benchmark:
@@ -67,7 +68,7 @@ def load(folder: Path, name: str) -> Benchmark:
         folder: Where the benchmarks lie.
         name: One of `benchmark_names(folder)`.
     """
-    path = folder / f"{_PREFIX}{name}.py"
+    path = folder / f"{_PREFIX}{name.replace('-', '_')}.py"
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"cannot load {path}")
@@ -83,7 +84,7 @@ def describe(name: str, argv: Sequence[str], measured: Mapping[str, Any]) -> dic
         name: Name of the benchmark.
         argv: Arguments of the verb.
         measured: `ratios` (name -> number, above 1 is better for us) and `figures`
-            (name with unit -> value).
+            (name with unit -> value); whatever else there is goes into the report as it is.
 
     Returns:
         The JSON object of the report.
@@ -95,6 +96,7 @@ def describe(name: str, argv: Sequence[str], measured: Mapping[str, Any]) -> dic
         "bench": name,
         "command": shlex.join(["./tmrl", "bench", *argv]),
         "machine": {"cpu": _cpu_model(), "threads": os.cpu_count(), "gpu": _gpu_model()},
+        **measured,
         "ratios": dict(measured["ratios"]),
         "figures": dict(measured["figures"]),
     }

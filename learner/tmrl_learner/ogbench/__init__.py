@@ -1,0 +1,1 @@
+"""The paper's OGBench experiments: data, coverage before RL, learning curves."""

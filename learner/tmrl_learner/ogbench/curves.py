@@ -1,0 +1,220 @@
+"""One learning curve: a method fine-tunes in a benchmark for a budget of environment steps."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import torch
+from gymnasium.vector import SyncVectorEnv
+
+from tmrl_common.types import FloatArray, Steering
+from tmrl_learner.config import LearnerConfig, Sizes
+from tmrl_learner.inprocess.steering import actor_steering, uniform_steering
+from tmrl_learner.inprocess.transition import chunk_transition
+from tmrl_learner.ogbench.benchmarks import Benchmark
+from tmrl_learner.ogbench.chunk_policies import ChunkPolicy
+from tmrl_learner.ogbench.environment import make_vector, reset_some
+from tmrl_learner.session import LearnerSession, Phase
+
+_WARMUP_MARGINAL_FRACTION = 0.5
+_EPISODES = "episodes.jsonl"
+
+
+@dataclass
+class _Slot:
+    """The running episode of one environment."""
+
+    episode: int
+    chunk: int = 0
+    steps: int = 0
+    sigmas: list[float] = field(default_factory=list[float])
+
+
+@dataclass(frozen=True)
+class FinishedEpisode:
+    """One line of `episodes.jsonl`.
+
+    Attributes:
+        env_steps: Control steps of the whole run when it ended.
+        task: Of the benchmark.
+        success: Whether it was solved in time.
+        steps: Its own control steps.
+        sigma_mean: Mean context time of its chunks.
+        rounds: Update rounds so far.
+        wall_s: Of the run so far, without interruptions.
+    """
+
+    env_steps: int
+    task: int
+    success: bool
+    steps: int
+    sigma_mean: float
+    rounds: int
+    wall_s: float
+
+
+class CurveRun:
+    """Acts in several environments side by side, learns, and writes every episode down.
+
+    A run that was interrupted goes on from its last checkpoint with new episodes: what was learned
+    and stored since is lost, but its environment steps count.
+
+    Args:
+        benchmark: Where.
+        policy: What is steered.
+        config: Of the learner.
+        folder: Of the run: episodes, checkpoint.
+        offline: Rows of the replay buffer's offline stratum.
+        environments: Side by side.
+        checkpoint_every: Control steps between checkpoints.
+    """
+
+    def __init__(
+        self,
+        benchmark: Benchmark,
+        policy: ChunkPolicy,
+        config: LearnerConfig,
+        folder: Path,
+        offline: Mapping[str, FloatArray] | None = None,
+        environments: int = 8,
+        checkpoint_every: int = 20_000,
+    ) -> None:
+        self._benchmark = benchmark
+        self._policy = policy
+        self._folder = folder
+        self._checkpoint_every = checkpoint_every
+        features_dim = benchmark.proprio_dim + benchmark.context_dim
+        sizes = Sizes(features_dim, policy.z_dim, 0)
+        self.session = LearnerSession(config, sizes, time.monotonic)
+        if offline is not None:
+            self.session.replay.load_offline(offline)
+        self._finished = read_episodes(folder)
+        checkpoint = folder / "checkpoint"
+        if checkpoint.exists():
+            self.session.load(checkpoint)
+        last = self._finished[-1] if self._finished else None
+        self.env_steps = last.env_steps if last else 0
+        self._earlier_s = last.wall_s if last else 0.0
+        # A resumed run must not repeat the draws, the episodes or the sequence of the first part.
+        part = len(self._finished)
+        self._stream = f"part-{part}"
+        self._rng = np.random.default_rng((config.seed, part))
+        self._generator = torch.Generator().manual_seed(config.seed * 1_000_003 + part)
+        self._sequence = 0
+        self._episodes = 0
+        self._slots = [self._new_slot() for _ in range(environments)]
+
+    def run(self, budget: int, on_steps: Callable[[int], object] = lambda _: None) -> None:
+        """Runs until `budget` control steps were made in all.
+
+        Args:
+            budget: Over all parts of the run.
+            on_steps: Called with the number of steps just made, for progress.
+        """
+        start_s = time.monotonic()
+        environments = make_vector(self._benchmark.name, len(self._slots))
+        seeds = {i: self._seed() for i in range(len(self._slots))}
+        observations = reset_some(environments, seeds)
+        saved_at = self.env_steps
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / _EPISODES).open("a", encoding="utf-8") as ledger:
+            while self.env_steps < budget:
+                before = self.env_steps
+                wall_s = self._earlier_s + time.monotonic() - start_s
+                observations = self._step(environments, observations, ledger, wall_s)
+                on_steps(self.env_steps - before)
+                while self.session.updates_owed:
+                    self.session.update()
+                if self.env_steps - saved_at >= self._checkpoint_every:
+                    self.session.save(self._folder / "checkpoint")
+                    saved_at = self.env_steps
+        self.session.save(self._folder / "checkpoint")
+        environments.close()
+
+    def _step(
+        self,
+        environments: SyncVectorEnv,
+        observations: FloatArray,
+        ledger: IO[str],
+        wall_s: float,
+    ) -> FloatArray:
+        """One chunk in every environment; those that ended are reset."""
+        features = self._policy.features(observations)
+        steerings = [self._choose(row) for row in features]
+        chunks = self._policy.act(observations, steerings)
+        after, _, terminated, truncated, infos = environments.step(chunks)
+        after_features = self._policy.features(after)
+        ended: dict[int, int] = {}
+        for i, slot in enumerate(self._slots):
+            steps = int(infos["steps"][i])
+            slot.steps += steps
+            self.env_steps += steps
+            slot.sigmas.append(steerings[i].sigma)
+            self._sequence += 1
+            self.session.ingest(
+                chunk_transition(
+                    session=self._stream,
+                    sequence=self._sequence,
+                    episode=slot.episode,
+                    chunk=slot.chunk,
+                    features=features[i],
+                    steering=steerings[i],
+                    executed=chunks[i, :steps],
+                    next_features=after_features[i],
+                    success=bool(terminated[i]),
+                    timed_out=bool(truncated[i]),
+                )
+            )
+            slot.chunk += 1
+            if terminated[i] or truncated[i]:
+                self._note(ledger, slot, int(infos["task"][i]), bool(terminated[i]), wall_s)
+                self._slots[i] = self._new_slot()
+                ended[i] = self._seed()
+        return reset_some(environments, ended) if ended else after
+
+    def _choose(self, features: FloatArray) -> Steering:
+        if self.session.phase is Phase.WARMUP:
+            return uniform_steering(self.session.agent, self._rng, _WARMUP_MARGINAL_FRACTION)
+        return actor_steering(self.session.agent, features, self._generator)
+
+    def _note(
+        self, ledger: IO[str], slot: _Slot, task: int, success: bool, wall_s: float
+    ) -> None:
+        episode = FinishedEpisode(
+            self.env_steps,
+            task,
+            success,
+            slot.steps,
+            float(np.mean(slot.sigmas)),
+            self.session.counters.rounds,
+            round(wall_s, 2),
+        )
+        self._finished.append(episode)
+        ledger.write(json.dumps(asdict(episode)) + "\n")
+        ledger.flush()
+
+    def _new_slot(self) -> _Slot:
+        self._episodes += 1
+        return _Slot(self._episodes)
+
+    def _seed(self) -> int:
+        return int(self._rng.integers(2**31))
+
+    @property
+    def success_recent(self) -> float:
+        """Share of successes over the last 30 episodes."""
+        recent = self._finished[-30:]
+        return sum(episode.success for episode in recent) / max(1, len(recent))
+
+
+def read_episodes(folder: Path) -> list[FinishedEpisode]:
+    """Episodes that a run wrote down; a last line that was cut off is left out."""
+    path = folder / _EPISODES
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [FinishedEpisode(**json.loads(line)) for line in lines[:-1]]

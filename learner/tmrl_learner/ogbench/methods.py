@@ -1,0 +1,89 @@
+"""The methods that are compared: which base policy, and what the actor chooses of it."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from tmrl_learner.algorithms.tmrl.config import TmrlConfig
+from tmrl_learner.config import LearnerConfig, ReplayConfig, ScheduleConfig
+from tmrl_learner.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Method:
+    """One curve.
+
+    Attributes:
+        base: Method of pre-training of the frozen policy.
+        learner: "tmrl" steers z and sigma (or the guidance weight), "dsrl" z alone.
+        raw_actions: The latent is the chunk itself; the base policy only normalises observations.
+    """
+
+    base: str
+    learner: str
+    raw_actions: bool = False
+
+
+METHODS: Mapping[str, Method] = {
+    "tmrl": Method("csp", "tmrl"),
+    "dsrl": Method("bc", "dsrl"),
+    "rlpd": Method("bc", "dsrl", raw_actions=True),
+    "postbc-dsrl": Method("postbc", "dsrl"),
+    "tmrl-cfg": Method("cfg", "tmrl"),
+}
+
+
+def method(name: str) -> Method:
+    """The method called `name`.
+
+    Raises:
+        ConfigError: There is none; the message gives the nearest name.
+    """
+    if name not in METHODS:
+        nearest = difflib.get_close_matches(name, METHODS, n=1, cutoff=0.0)[0]
+        raise ConfigError(
+            f"unknown method '{name}'; did you mean '{nearest}'? There are: {', '.join(METHODS)}"
+        )
+    return METHODS[name]
+
+
+# Paper, table of the OGBench experiments, but for hidden widths, the number of critics and the rate
+# of updates, which two CPU cores dictate (docs/decisions/0004-ogbench.md).
+_AGENT = TmrlConfig(
+    z_bound=1.5,
+    hidden=128,
+    actor_layers=3,
+    critic_layers=3,
+    critics=3,
+    learning_rate=1e-3,
+    batch_size=128,
+    utd=4,
+    gamma=0.97,
+    entropy_per_dim=-1.0,
+    sigma_entropy=-2.0,
+)
+
+
+def learner_config(name: str, seed: int, offline_share: float = 0.5) -> LearnerConfig:
+    """Settings of a method's learner: the same for all but for what the method is.
+
+    Args:
+        name: Of the method.
+        seed: Of the learner.
+        offline_share: Share of every minibatch from offline data, for RLPD.
+    """
+    chosen = method(name)
+    config = LearnerConfig(
+        method=chosen.learner,
+        seed=seed,
+        agent=_AGENT,
+        replay=ReplayConfig(capacity=100_000, success_share=0.5),
+        schedule=ScheduleConfig(warmup_chunks=500, warmup_max_chunks=500),
+    )
+    if chosen.learner == "dsrl":
+        config = replace(config, agent=replace(config.agent, sigma_head=False))
+    if chosen.raw_actions:
+        # Demonstrations take the place of successes here: both at once would leave nothing else.
+        replay = replace(config.replay, success_share=0.0, offline_share=offline_share)
+        config = replace(config, agent=replace(config.agent, z_bound=1.0), replay=replay)
+    return config

@@ -1,0 +1,72 @@
+"""Pre-trains the base policies of a benchmark, each once, and finds them again."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from tmrl_learner.ogbench.benchmarks import Benchmark
+from tmrl_learner.ogbench.chunk_policies import FlowChunks
+from tmrl_learner.ogbench.hindsight import HindsightSource
+from tmrl_learner.ogbench.recording import load_recording
+from tmrl_learner.pretrain.config import PretrainConfig, shape_for_method
+from tmrl_learner.pretrain.train import train
+from tmrl_policies.flow_checkpoint import load_flow_policy, save_flow_policy
+from tmrl_policies.flow_policy import FlowPolicyConfig
+
+GUIDANCE_MAX = 2.0
+"""Guidance weight at which TMRL-CFG's knob starts; 1 is plain conditioning, 0 the null context."""
+
+_FLOW_STEPS = 10
+
+
+def hindsight_source(benchmark: Benchmark, work: Path, seed: int, workers: int) -> HindsightSource:
+    """The benchmark's data, recorded first where they are missing."""
+    recording = load_recording(benchmark.recording, work / "recordings", seed, workers)
+    return HindsightSource(recording, benchmark, seed)
+
+
+def pretrained(
+    benchmark: Benchmark, config: PretrainConfig, work: Path, workers: int = 1
+) -> FlowChunks:
+    """The base policy of a method, trained now unless it was before.
+
+    Args:
+        benchmark: What for.
+        config: How to train.
+        work: Folder of the experiments; an interrupted training goes on from there.
+        workers: Processes that record data, where they are missing.
+    """
+    folder = policy_folder(work, benchmark, config)
+    if not (folder / "policy.json").exists():
+        _train(benchmark, config, work, workers)
+    policy = load_flow_policy(folder).policy
+    guidance = GUIDANCE_MAX if config.method == "cfg" else 0.0
+    return FlowChunks(policy, benchmark, guidance, torch.Generator().manual_seed(config.seed))
+
+
+def policy_folder(work: Path, benchmark: Benchmark, config: PretrainConfig) -> Path:
+    """Where the finished policy lies."""
+    return work / "policies" / f"{benchmark.name}-seed{config.seed}" / config.method
+
+
+def _train(benchmark: Benchmark, config: PretrainConfig, work: Path, workers: int) -> None:
+    source = hindsight_source(benchmark, work, config.seed, workers)
+    shape = FlowPolicyConfig(
+        proprio_dim=benchmark.proprio_dim,
+        context_dim=benchmark.context_dim,
+        action_dim=benchmark.action_dim,
+        horizon=benchmark.horizon,
+        flow_steps=_FLOW_STEPS,
+    )
+    folder = policy_folder(work, benchmark, config)
+    unfinished = folder.with_name(f"{config.method}-unfinished")
+    policy, loss = train(config, shape_for_method(shape, config.method), source, unfinished)
+    record = {
+        "benchmark": asdict(benchmark),
+        "config": asdict(config),
+        "data_sha256": source.sha256(),
+        "rows": source.rows,
+        "held_out_loss": asdict(loss),
+    }
+    save_flow_policy(folder, policy, record)
