@@ -1,0 +1,1 @@
+"""The paper's theory, executable: Theorem 1 in closed form, and the unit-circle experiment."""
