@@ -10,8 +10,9 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from tmrl_common.types import Driver, FloatArray, Outcome, Steering, SteeringSource, Transition
+from tmrl_common.types import FloatArray, Outcome, Steering, SteeringSource
 from tmrl_learner.inprocess.steering import actor_steering, base_steering, uniform_steering
+from tmrl_learner.inprocess.transition import chunk_transition
 from tmrl_learner.pretrain.evaluate import Scene, TaskEnvironment
 from tmrl_learner.session import LearnerSession, Phase, ShellState
 
@@ -157,37 +158,17 @@ class InProcessLoop:
         if self._session is None:
             return
         self._sequence += 1
-        truncated = timed_out and not scene.success
-        outcome = Outcome.PENDING
-        if scene.success or truncated:
-            outcome = Outcome.SUCCESS if scene.success else Outcome.TIMEOUT
-        transition = Transition(
-            robot="inprocess",
+        transition = chunk_transition(
             session="inprocess",
             sequence=self._sequence,
             episode=self._episode,
             chunk=chunk,
-            revision=0,
             features=features,
-            z=latent.z,
-            sigma=latent.sigma,
-            epsilon=latent.epsilon,
-            steering=latent.source,
-            reward=0.0 if scene.success else -1.0,
+            steering=latent,
+            executed=executed,
             next_features=self._policy.features(scene),
-            terminated=scene.success,
-            truncated=truncated,
-            aborted=False,
-            episode_outcome=outcome,
-            executed_actions=executed,
-            driver=np.full(len(executed), Driver.POLICY, np.uint8),
-            clamped=False,
-            stamp_s=0.0,
-            actor_version=self._session.counters.rounds,
-            policy_version="",
-            seed=self._seed,
-            inference_s=0.0,
-            round_trip_s=0.0,
+            success=scene.success,
+            timed_out=timed_out,
         )
         self._session.ingest(transition)
         while self._session.updates_owed:
