@@ -211,7 +211,7 @@ def _timed(
 
 
 def _measure(setting: tuple[TmrlConfig, Sizes], device: str, rounds: int) -> dict[str, float]:
-    """Medians over the rounds after the first: `ratio`, ms of both; largest loss difference.
+    """Medians over the rounds after the first, their ratio, and the largest loss difference.
 
     On a CPU this process's own time is taken: with one thread it is the time on an idle machine,
     and other processes do not add to it.
@@ -229,11 +229,11 @@ def _measure(setting: tuple[TmrlConfig, Sizes], device: str, rounds: int) -> dic
         if turn < _CHECKED_ROUNDS:
             difference = max(difference, _check_losses(ours, theirs, config, turn))
         taken_s.append((ours_s, theirs_s))
-    warm = taken_s[1:]
+    ours_ms, usual_ms = (1e3 * statistics.median(s) for s in zip(*taken_s[1:], strict=True))
     return {
-        "ratio": statistics.median(theirs / ours for ours, theirs in warm),
-        "ms_per_update": 1e3 * statistics.median(ours for ours, _ in warm),
-        "usual_ms_per_update": 1e3 * statistics.median(theirs for _, theirs in warm),
+        "ratio": usual_ms / ours_ms,
+        "ms_per_update": ours_ms,
+        "usual_ms_per_update": usual_ms,
         "difference": difference,
     }
 
@@ -246,7 +246,7 @@ def _rounds(text: str) -> int:
 
 
 def run(argv: list[str]) -> dict[str, Any]:
-    """Measures; a ratio is the usual loop's time per round over ours, median of rounds in turns.
+    """Measures; a ratio is the usual loop's median time per round over ours.
 
     Raises:
         RuntimeError: The two do not compute the same losses.

@@ -29,8 +29,8 @@ Batch = Mapping[str, Tensor]
 
 HEADS = ("z", "tau", "epsilon")
 
-ROWS_AT_ONCE = 1024
-"""Of the target pass: enough for the matrix products, few enough for a CPU's cache."""
+ROWS_AT_ONCE = 256
+"""Of the target pass on a CPU: enough for the matrix products, few enough for its cache."""
 
 
 class TmrlAgent:
@@ -143,7 +143,8 @@ class TmrlAgent:
         features = batch["next_features"]
         shape = torch.Size((len(features), sum(self.actor.config.head_dims)))
         noise = torch.randn(shape, generator=self.generator, device=self.device)
-        parts = zip(features.split(ROWS_AT_ONCE), noise.split(ROWS_AT_ONCE), strict=True)
+        at_once = ROWS_AT_ONCE if self.device.type == "cpu" else len(features)
+        parts = zip(features.split(at_once), noise.split(at_once), strict=True)
         next_value = torch.cat([self._next_value(*part) for part in parts])
         alive = 1.0 - batch["terminated"].squeeze(-1)
         return batch["reward"].squeeze(-1) + self.config.gamma * alive * next_value
