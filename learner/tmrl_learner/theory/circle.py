@@ -5,7 +5,7 @@ The context is the angle, the action the point. A gap in the angles was never se
 
 import hashlib
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -14,6 +14,10 @@ from tmrl_learner.errors import ConfigError
 from tmrl_learner.pretrain.config import PretrainConfig, shape_for_method
 from tmrl_learner.pretrain.trainer import Trainer
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig, PolicyBatch
+
+CONTEXT_DROPOUT = 0.2
+"""Share of null contexts in training for guidance: twice what the robot's policies get, because
+here the unconditional half is the harder one and must not be the reason of a bad comparison."""
 
 _VALIDATION_SAMPLES = 512
 _VALIDATION_SEED = 1
@@ -116,7 +120,10 @@ def trainer(config: CircleConfig, method: str, seed: int) -> Trainer:
         warmup_steps=100,
         ema_decay=0.99,
     )
-    return Trainer(training, shape_for_method(shape, method), CircleSource(config, seed))
+    shape = shape_for_method(shape, method)
+    if method == "cfg":
+        shape = replace(shape, context_dropout=CONTEXT_DROPOUT)
+    return Trainer(training, shape, CircleSource(config, seed))
 
 
 def sample_smoothed(policy: FlowPolicy, angle_rad: float, sigma: float, size: int) -> Tensor:

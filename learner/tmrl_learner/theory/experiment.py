@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from tmrl_learner.pretrain.config import CONTEXT_DROPOUT
 from tmrl_learner.theory.circle import (
+    CONTEXT_DROPOUT,
     CircleConfig,
     CircleSource,
     sample_guided,

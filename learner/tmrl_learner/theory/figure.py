@@ -83,7 +83,8 @@ def _draw_trade_off(axis: Axes, results: dict[str, Any]) -> None:
             error = [r["distance_to_circle"]["mean"] for r in rows]
             axis.plot(spread, error, style, color=colour, markersize=4, label=f"{label}, {context}")
     axis.set(xlabel="angle to the asked-for one, RMS [°]", ylabel="distance to the circle")
-    axis.legend(fontsize=8)
+    axis.set_ylim(top=1.35 * axis.get_ylim()[1])
+    axis.legend(fontsize=8, ncols=2, loc="upper center")
 
 
 def _draw_overlap(axis: Axes, results: dict[str, Any]) -> None:
