@@ -38,7 +38,7 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(policy: Path, run_dir: Path) -> list[str]:
-    arguments = ["--checkpoint", str(policy), "--run-dir", str(run_dir)]
+    arguments = ["--checkpoint", str(policy), "--run-dir", str(run_dir), "--wandb", "disabled"]
     arguments += ["--episodes", str(EPISODES), "--checkpoint-every", "2", "--seed", "3"]
     arguments += ["--warmup-marginal-fraction", "0.5", "--z-per-step"]
     return arguments + list(itertools.chain.from_iterable(("--set", s) for s in SETTINGS))

@@ -34,6 +34,9 @@ VERBS = {
     "config": Verb(
         "[PRESET]", "print a resolved configuration as YAML", "tmrl_learner.print_config"
     ),
+    "ogbench": Verb(
+        "BENCHMARK [--method M]", "fine-tune on OGBench's tasks", "tmrl_learner.ogbench.cli"
+    ),
     "theory": Verb("[--out DIR]", "the paper's unit-circle experiment", "tmrl_learner.theory.cli"),
 }
 

@@ -219,6 +219,18 @@ def resolve(
     return config
 
 
+def key_value(text: str) -> tuple[str, str]:
+    """Key and value of an override as command lines take it, KEY=VALUE.
+
+    Raises:
+        ConfigError: There is no equals sign.
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--set {text!r} is not KEY=VALUE, e.g. agent.utd=10")
+    return key, value
+
+
 def _override(config: Any, key: str, path: list[str], value: Any) -> Any:
     name, *rest = path
     valid = [f.name for f in fields(config)]

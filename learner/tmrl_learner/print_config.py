@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import yaml
 
-from tmrl_learner.config import PRESETS, resolve
+from tmrl_learner.config import PRESETS, key_value, resolve
 from tmrl_learner.errors import ConfigError
 
 
@@ -14,7 +14,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Prints the resolved configuration; the exit status."""
     arguments = _parser().parse_args(argv)
     try:
-        overrides = dict(_key_value(text) for text in arguments.set)
+        overrides = dict(key_value(text) for text in arguments.set)
         config = resolve(arguments.preset, arguments.method, overrides)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
@@ -32,10 +32,3 @@ def _parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. agent.utd=10"
     )
     return parser
-
-
-def _key_value(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise ConfigError(f"--set {text!r} is not KEY=VALUE, e.g. agent.utd=10")
-    return key, value

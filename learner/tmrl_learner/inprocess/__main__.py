@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tmrl_common.errors import TmrlError
-from tmrl_learner.config import METHODS
-from tmrl_learner.errors import ConfigError
+from tmrl_learner.config import METHODS, key_value
 from tmrl_learner.inprocess.run import run
+from tmrl_learner.tracking import WANDB_MODES
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the command line and runs."""
     arguments = _parser().parse_args(argv)
     try:
-        run(arguments, dict(_key_value(text) for text in arguments.set))
+        run(arguments, dict(key_value(text) for text in arguments.set))
     except TmrlError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -27,6 +27,12 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--method", choices=(*METHODS, "base"), default="tmrl")
     add("--preset", default="widowx_sim")
+    add(
+        "--wandb",
+        choices=WANDB_MODES,
+        default="offline",
+        help="metrics of a run with --run-dir, beside its metrics.csv",
+    )
     add("--checkpoint", type=Path, required=True, help="folder of a flow policy")
     add("--episodes", type=int, default=150)
     add(
@@ -60,13 +66,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. agent.utd=10")
     return parser
-
-
-def _key_value(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise ConfigError(f"--set {text!r} is not KEY=VALUE, e.g. agent.utd=10")
-    return key, value
 
 
 if __name__ == "__main__":

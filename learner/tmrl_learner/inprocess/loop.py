@@ -92,6 +92,8 @@ class InProcessLoop:
         self._generator = torch.Generator().manual_seed(seed)
         self._episode = 0
         self._sequence = 0
+        self.metrics: dict[str, float] = {}
+        """Of the newest update round, by name."""
 
     def run_episode(self) -> EpisodeSummary:
         """Runs one episode and every update round that it makes due."""
@@ -172,4 +174,4 @@ class InProcessLoop:
         )
         self._session.ingest(transition)
         while self._session.updates_owed:
-            self._session.update()
+            self.metrics = self._session.update()

@@ -5,6 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,7 @@ from tmrl_learner.inprocess.report import report, success_last_window
 from tmrl_learner.inprocess.run_directory import RunDirectory
 from tmrl_learner.pretrain.widowx_sim import PickTask
 from tmrl_learner.session import LearnerSession
+from tmrl_learner.tracking import RunTracker, open_tracker
 from tmrl_policies.flow_checkpoint import LoadedPolicy, load_flow_policy
 from tmrl_sim.cell import CONTROL_PERIOD_S, WidowXCell
 
@@ -65,15 +67,36 @@ def run(arguments: argparse.Namespace, overrides: Mapping[str, str]) -> None:
     directory = _directory(arguments, loaded)
     if session is not None and directory is not None and directory.started:
         progress.episodes, progress.earlier_s = directory.load(session, loop)
-    while not _finished(arguments, progress.episodes):
-        progress.episodes.append(loop.run_episode())
-        sys.stdout.write(_line(progress.episodes, session, progress.wall_s))
-        sys.stdout.flush()
-        due = len(progress.episodes) % arguments.checkpoint_every == 0
-        due = due or _finished(arguments, progress.episodes)
-        if session is not None and directory is not None and due:
-            directory.save(session, loop, progress.episodes, progress.wall_s)
+    with _tracker(arguments, session) as tracker:
+        while not _finished(arguments, progress.episodes):
+            progress.episodes.append(loop.run_episode())
+            sys.stdout.write(_line(progress.episodes, session, progress.wall_s))
+            sys.stdout.flush()
+            if tracker is not None:
+                tracker.log(len(progress.episodes), _metrics(progress.episodes) | loop.metrics)
+            due = len(progress.episodes) % arguments.checkpoint_every == 0
+            due = due or _finished(arguments, progress.episodes)
+            if session is not None and directory is not None and due:
+                directory.save(session, loop, progress.episodes, progress.wall_s)
     _write_report(arguments, loaded, session, progress)
+
+
+def _tracker(
+    arguments: argparse.Namespace, session: LearnerSession | None
+) -> AbstractContextManager[RunTracker | None]:
+    """Metrics go where the checkpoints go; a run without a directory keeps none."""
+    if session is None or arguments.run_dir is None:
+        return nullcontext()
+    return open_tracker(arguments.run_dir, session.config.to_mapping(), wandb=arguments.wandb)
+
+
+def _metrics(episodes: Sequence[EpisodeSummary]) -> dict[str, float]:
+    return {
+        "success": float(episodes[-1].outcome is Outcome.SUCCESS),
+        "success_last_20": success_last_window(episodes),
+        "sigma_mean": episodes[-1].sigma_mean,
+        "steps": float(episodes[-1].steps),
+    }
 
 
 def _check(arguments: argparse.Namespace) -> None:

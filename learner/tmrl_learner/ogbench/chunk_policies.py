@@ -94,7 +94,7 @@ class RawActions:
 
     @property
     def z_dim(self) -> int:
-        """h * A."""
+        """H * A."""
         return self.benchmark.execute_steps * self.benchmark.action_dim
 
     def features(self, observations: FloatArray) -> FloatArray:

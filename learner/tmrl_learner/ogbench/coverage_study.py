@@ -113,9 +113,7 @@ def roll_out_contender(contender: Contender) -> None:
 
 
 def _policy(contender: Contender) -> FlowChunks:
-    config = PretrainConfig(
-        contender.method, seed=contender.seed, steps=contender.pretrain_steps
-    )
+    config = PretrainConfig(contender.method, seed=contender.seed, steps=contender.pretrain_steps)
     return pretrained(benchmark(contender.benchmark), config, contender.work)
 
 

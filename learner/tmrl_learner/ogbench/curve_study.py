@@ -45,8 +45,7 @@ def run_all(experiments: Sequence[Experiment], work: Path, workers: int, ray: st
         ray: Address of a Ray cluster instead; `work` has to be shared then.
     """
     bases = {
-        (e.benchmark, method(e.method).base, e.pretrain_seed, e.pretrain_steps)
-        for e in experiments
+        (e.benchmark, method(e.method).base, e.pretrain_seed, e.pretrain_steps) for e in experiments
     }
     for where, base, seed, steps in sorted(bases):
         # Not in the workers: two of them would train the same policy at the same time.

@@ -19,6 +19,7 @@ from tmrl_learner.ogbench.benchmarks import Benchmark
 from tmrl_learner.ogbench.chunk_policies import ChunkPolicy
 from tmrl_learner.ogbench.environment import make_vector, reset_some
 from tmrl_learner.session import LearnerSession, Phase
+from tmrl_learner.tracking import RunTracker
 
 _WARMUP_MARGINAL_FRACTION = 0.5
 _EPISODES = "episodes.jsonl"
@@ -71,6 +72,7 @@ class CurveRun:
         offline: Rows of the replay buffer's offline stratum.
         environments: Side by side.
         checkpoint_every: Control steps between checkpoints.
+        tracker: Told of every episode, with the learner's newest metrics.
     """
 
     def __init__(
@@ -82,11 +84,14 @@ class CurveRun:
         offline: Mapping[str, FloatArray] | None = None,
         environments: int = 8,
         checkpoint_every: int = 20_000,
+        tracker: RunTracker | None = None,
     ) -> None:
         self._benchmark = benchmark
         self._policy = policy
         self._folder = folder
         self._checkpoint_every = checkpoint_every
+        self._tracker = tracker
+        self._metrics: dict[str, float] = {}
         features_dim = benchmark.proprio_dim + benchmark.context_dim
         sizes = Sizes(features_dim, policy.z_dim, 0)
         self.session = LearnerSession(config, sizes, time.monotonic)
@@ -128,7 +133,7 @@ class CurveRun:
                 observations = self._step(environments, observations, ledger, wall_s)
                 on_steps(self.env_steps - before)
                 while self.session.updates_owed:
-                    self.session.update()
+                    self._metrics = self.session.update()
                 if self.env_steps - saved_at >= self._checkpoint_every:
                     self.session.save(self._folder / "checkpoint")
                     saved_at = self.env_steps
@@ -171,7 +176,16 @@ class CurveRun:
             )
             slot.chunk += 1
             if terminated[i] or truncated[i]:
-                self._note(ledger, slot, int(infos["task"][i]), bool(terminated[i]), wall_s)
+                episode = FinishedEpisode(
+                    self.env_steps,
+                    int(infos["task"][i]),
+                    bool(terminated[i]),
+                    slot.steps,
+                    float(np.mean(slot.sigmas)),
+                    self.session.counters.rounds,
+                    round(wall_s, 2),
+                )
+                self._note(ledger, episode)
                 self._slots[i] = self._new_slot()
                 ended[i] = self._seed()
         return reset_some(environments, ended) if ended else after
@@ -181,19 +195,15 @@ class CurveRun:
             return uniform_steering(self.session.agent, self._rng, _WARMUP_MARGINAL_FRACTION)
         return actor_steering(self.session.agent, features, self._generator)
 
-    def _note(
-        self, ledger: IO[str], slot: _Slot, task: int, success: bool, wall_s: float
-    ) -> None:
-        episode = FinishedEpisode(
-            self.env_steps,
-            task,
-            success,
-            slot.steps,
-            float(np.mean(slot.sigmas)),
-            self.session.counters.rounds,
-            round(wall_s, 2),
-        )
+    def _note(self, ledger: IO[str], episode: FinishedEpisode) -> None:
         self._finished.append(episode)
+        if self._tracker is not None:
+            values = {
+                "success": float(episode.success),
+                "success_last_30": self.success_recent,
+                "sigma_mean": episode.sigma_mean,
+            }
+            self._tracker.log(episode.env_steps, values | self._metrics)
         ledger.write(json.dumps(asdict(episode)) + "\n")
         ledger.flush()
 

@@ -63,7 +63,7 @@ class ChunkedTask(gymnasium.Env[FloatArray, FloatArray]):
         inner_seed = int(self.np_random.integers(2**31))
         # The maze draws start and goal from numpy's global generator and random actions from its
         # action space.
-        np.random.seed(inner_seed)  # noqa: NPY002
+        np.random.seed(inner_seed)
         self._inner.action_space.seed(inner_seed)
         observation, info = self._inner.reset(seed=inner_seed, options={"task_id": self._task})
         self._goal = np.asarray(info["goal"], np.float32)

@@ -1,7 +1,7 @@
 """One run of the comparison, from its name: base policy, data, learner, budget."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from tmrl_learner.ogbench.curves import CurveRun
 from tmrl_learner.ogbench.methods import learner_config, method
 from tmrl_learner.ogbench.pretraining import hindsight_source, pretrained
 from tmrl_learner.pretrain.config import PretrainConfig
+from tmrl_learner.tracking import open_tracker
 
 _OFFLINE_TRANSITIONS = 20_000
 
@@ -51,7 +52,10 @@ class Experiment:
 
 
 def run_experiment(
-    experiment: Experiment, work: Path, on_steps: Callable[[int], object] = lambda _: None
+    experiment: Experiment,
+    work: Path,
+    on_steps: Callable[[int], object] = lambda _: None,
+    wandb: str = "offline",
 ) -> CurveRun:
     """Runs an experiment to the end of its budget, from where it stopped before.
 
@@ -59,6 +63,7 @@ def run_experiment(
         experiment: What to run.
         work: Folder of all experiments.
         on_steps: Called with the number of control steps just made, for progress.
+        wandb: "offline", "online" or "disabled".
     """
     torch.set_num_threads(1)
     where = benchmark(experiment.benchmark)
@@ -68,16 +73,23 @@ def run_experiment(
     )
     base = pretrained(where, pretraining, work)
     policy: ChunkPolicy = RawActions(base, where) if chosen.raw_actions else base
-    run = CurveRun(
-        where,
-        policy,
-        learner_config(experiment.method, experiment.seed),
-        experiment.folder(work),
-        _offline_rows(experiment, base, work) if chosen.raw_actions else None,
-        experiment.environments,
-    )
-    on_steps(run.env_steps)
-    run.run(experiment.env_steps, on_steps)
+    config = learner_config(experiment.method, experiment.seed)
+    folder = experiment.folder(work)
+    record = {"experiment": asdict(experiment), "learner": config.to_mapping()}
+    with open_tracker(
+        folder, record, wandb=wandb, group=experiment.benchmark, name=experiment.name
+    ) as tracker:
+        run = CurveRun(
+            where,
+            policy,
+            config,
+            folder,
+            _offline_rows(experiment, base, work) if chosen.raw_actions else None,
+            experiment.environments,
+            tracker=tracker,
+        )
+        on_steps(run.env_steps)
+        run.run(experiment.env_steps, on_steps)
     return run
 
 

@@ -37,9 +37,10 @@ class OfflineTransitions(NamedTuple):
 class HindsightSource:
     """Draws (robot state, context, chunk) from the familiar part of a recording.
 
-    Rows are cut into runs: pieces of one episode inside the training region. A chunk never leaves
-    its run, and neither does its goal, which lies a geometrically distributed number of steps
-    ahead, at most at the run's end.
+    Rows are cut into runs: pieces of one episode inside the training region. A chunk starts in a
+    run, and its goal lies in the same one, a geometrically distributed number of steps ahead, at
+    most at the run's end: no observation and no goal is ever from outside the region. The actions
+    of a chunk are what was done from there, also where they carry the cube across the border.
 
     Args:
         recording: Whole episodes.
@@ -54,18 +55,22 @@ class HindsightSource:
         self._recording = recording
         self._benchmark = benchmark
         starts, ends = _runs(benchmark.familiar(recording), recording.episode_ends)
-        long_enough = ends - starts > benchmark.horizon
-        starts, ends = starts[long_enough], ends[long_enough]
+        last_start = recording.episode_ends - benchmark.horizon
+        last_start = last_start[np.searchsorted(recording.episode_ends, ends)]
+        usable = np.minimum(ends - 1, last_start + 1) > starts
+        starts, ends, last_start = starts[usable], ends[usable], last_start[usable]
         if len(starts) < 2:
             raise RecordingError(
-                f"{benchmark.recording} has {len(starts)} runs of more than {benchmark.horizon} "
-                "rows in the training region; at least 2 are needed: record more episodes"
+                f"{benchmark.recording} has {len(starts)} runs in the training region from which a "
+                f"chunk of {benchmark.horizon} steps starts; at least 2 are needed: record more "
+                "episodes"
             )
         held_out = np.random.default_rng(seed).random(len(starts)) < _HELD_OUT_FRACTION
         held_out[np.argmin(held_out)] = False
         held_out[-1] |= not held_out.any()
-        self._training = _first_rows(starts, ends, ~held_out, benchmark.horizon)
-        self._held_out = _first_rows(starts, ends, held_out, benchmark.horizon)
+        stops = np.minimum(ends - 1, last_start + 1)
+        self._training = _rows_of(starts[~held_out], stops[~held_out])
+        self._held_out = _rows_of(starts[held_out], stops[held_out])
         self._run_end = np.zeros(len(recording.actions), np.int64)
         for start, end in zip(starts, ends, strict=True):
             self._run_end[start:end] = end
@@ -166,15 +171,6 @@ def _runs(
     return starts, ends
 
 
-def _first_rows(
-    starts: NDArray[np.int64],
-    ends: NDArray[np.int64],
-    chosen: NDArray[np.bool_],
-    horizon: int,
-) -> NDArray[np.int64]:
-    """Every row of the chosen runs at which a whole chunk fits, and a goal behind its first row."""
-    pieces = [
-        np.arange(start, end - horizon + 1)
-        for start, end in zip(starts[chosen], ends[chosen], strict=True)
-    ]
-    return np.concatenate(pieces)
+def _rows_of(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Every row from a start to before its stop: there a whole chunk fits, and a goal behind it."""
+    return np.concatenate([np.arange(a, b) for a, b in zip(starts, stops, strict=True)])

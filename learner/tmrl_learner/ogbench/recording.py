@@ -169,7 +169,7 @@ def _record_pointmaze(seed: int) -> tuple[FloatArray, FloatArray]:
         return {"init_ij": tuple(free[start]), "goal_ij": tuple(free[goal])}
 
     # The environment draws its start noise from numpy's global generator.
-    np.random.seed(seed % 2**32)  # noqa: NPY002
+    np.random.seed(seed % 2**32)
     maze.action_space.seed(seed)
     xy, _ = maze.reset(seed=seed, options={"task_info": random_cell()})
     observations = np.empty((STEPS_PER_EPISODE, 2), np.float32)
@@ -195,7 +195,7 @@ def _record_cube(seed: int) -> tuple[FloatArray, FloatArray]:
     )
     oracle: Any = CubePlanOracle(env=cube)
     # The oracle draws its plans from numpy's global generator.
-    np.random.seed(seed % 2**32)  # noqa: NPY002
+    np.random.seed(seed % 2**32)
     observation, info = cube.reset(seed=seed)
     oracle.reset(observation, info)
     observations = np.empty((STEPS_PER_EPISODE, observation.size), np.float32)
