@@ -95,7 +95,7 @@ CUBE_SINGLE = Benchmark(
     horizon=16,
     execute_steps=8,
     max_steps=200,
-    goal_discount=0.99,
+    goal_discount=0.0,
 )
 BENCHMARKS = {benchmark.name: benchmark for benchmark in (POINTMAZE_GIANT, CUBE_SINGLE)}
 

@@ -151,7 +151,10 @@ class HindsightSource:
         picks = torch.randint(len(candidates), (size,), generator=generator).numpy()
         uniform = torch.rand(size, generator=generator, dtype=torch.float64).numpy()
         rows = candidates[picks]
-        ahead = 1 + np.floor(np.log1p(-uniform) / np.log(self._benchmark.goal_discount))
+        # A discount of 0 is the limit: one step ahead.
+        with np.errstate(divide="ignore"):
+            steps = np.floor(np.log1p(-uniform) / np.log(self._benchmark.goal_discount))
+        ahead = 1 + steps
         goals = np.minimum(rows + ahead.astype(np.int64), self._run_end[rows] - 1)
         return rows, goals
 
