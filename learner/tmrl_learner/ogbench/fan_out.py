@@ -67,11 +67,16 @@ def _on_ray(
         ) from error
     cluster: Any = ray
     cluster.init(address=address)
-    remote = cluster.remote(num_cpus=1)(work)
-    pending = {remote.remote(job): job for job in jobs}
+    # Ray takes functions only, and `work` may be a partial one.
+    remote = cluster.remote(num_cpus=1)(_call)
+    pending = {remote.remote(work, job): job for job in jobs}
     while pending:
         done, _ = cluster.wait(list(pending), timeout=tick_s)
         on_tick()
         for reference in done:
             yield pending.pop(reference), cluster.get(reference)
     cluster.shutdown()
+
+
+def _call(work: Callable[[Job], Result], job: Job) -> Result:
+    return work(job)
