@@ -5,6 +5,7 @@
 
 import argparse
 import json
+import shlex
 import statistics
 import sys
 from pathlib import Path
@@ -26,8 +27,15 @@ def running_rate(report: Report) -> list[float]:
 
 
 def group_of(report: Report) -> str:
-    """Method and pre-trained policy: what the seeds of one row block share."""
-    return f"{report['method']} on {Path(report['policy']).parent.name}"
+    """Method, pre-trained policy and overridden parameters: what the seeds of a row block share."""
+    name = f"{report['method']} on {Path(report['policy']).parent.name}"
+    return ", ".join([name, *overridden(report)])
+
+
+def overridden(report: Report) -> list[str]:
+    """The KEY:=VALUE arguments of a session's command, but for the one that names the policy."""
+    words = shlex.split(report["command"])
+    return [w for w in words if ":=" in w and not w.startswith("policy_server.checkpoint:=")]
 
 
 def table(reports: list[Report]) -> str:
@@ -72,14 +80,17 @@ def draw(reports: list[Report], path: Path) -> None:
     named: set[str] = set()
     for report in reports:
         rates = running_rate(report)
-        method = report["method"]
-        label = None if method in named else method
-        named.add(method)
+        method, changes = report["method"], overridden(report)
+        name = ", ".join([method, *changes])
+        label = None if name in named else name
+        named.add(name)
         episodes = range(WINDOW, WINDOW + len(rates))
-        axes.plot(episodes, rates, color=_COLOURS[method], lw=1.4, alpha=0.8, label=label)
+        style = "--" if changes else "-"
+        colour = _COLOURS[method]
+        axes.plot(episodes, rates, style, color=colour, lw=1.4, alpha=0.8, label=label)
     axes.axhline(0.9, color="0.6", lw=0.8, ls="--")
     axes.set(xlabel="episode", ylabel=f"success over the last {WINDOW}", ylim=(-0.03, 1.03))
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, fontsize=7)
     figure.savefig(path)
 
 

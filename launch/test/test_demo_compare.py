@@ -1,0 +1,49 @@
+"""Sessions set side by side: which belong together."""
+
+from tmrl_bringup.demo import compare
+
+
+def report(command: str, outcomes: list[str], seed: int = 0) -> dict:
+    last = sum(outcome == "success" for outcome in outcomes[-20:]) / 20
+    return {
+        "method": "dsrl",
+        "command": command,
+        "policy": "policies/checkpoints/widowx_sim/bc",
+        "seed": seed,
+        "episodes": len(outcomes),
+        "outcomes": outcomes,
+        "success_last_20": last,
+        "episodes_to_90": None,
+        "wrong_object_rate": 0.0,
+        "robot_minutes": 1.0,
+        "wall_minutes": 1.0,
+        "sigma_mean_first_last": [0.0, 0.0],
+        "transitions_published": 5,
+        "transitions_stored": 5,
+    }
+
+
+PLAIN = "./tmrl demo --method dsrl --seed 0"
+CHANGED = PLAIN + " 'learning.overrides:=[agent.z_bound=4]'"
+
+
+def test_sessions_with_other_parameters_are_not_mixed_into_one_median():
+    failed, solved = ["timeout"] * 20, ["success"] * 20
+    text = compare.table([report(PLAIN, failed), report(CHANGED, solved)])
+    assert "**dsrl on widowx_sim, median of 1** | | | **0.00**" in text
+    assert (
+        "**dsrl on widowx_sim, learning.overrides:=[agent.z_bound=4], median of 1** | | | **1.00**"
+        in text
+    )
+
+
+def test_the_policy_names_the_group_itself():
+    command = PLAIN + " policy_server.checkpoint:=policies/checkpoints/widowx_sim/bc"
+    assert compare.group_of(report(command, ["timeout"] * 20)) == "dsrl on widowx_sim"
+
+
+def test_the_figure_is_drawn(tmp_path):
+    compare.draw(
+        [report(PLAIN, ["timeout"] * 25), report(CHANGED, ["success"] * 25)], tmp_path / "f.png"
+    )
+    assert (tmp_path / "f.png").stat().st_size > 0
