@@ -90,7 +90,7 @@ def draw(reports: list[Report], path: Path) -> None:
         axes.plot(episodes, rates, style, color=colour, lw=1.4, alpha=0.8, label=label)
     axes.axhline(0.9, color="0.6", lw=0.8, ls="--")
     axes.set(xlabel="episode", ylabel=f"success over the last {WINDOW}", ylim=(-0.03, 1.03))
-    axes.legend(frameon=False, fontsize=7)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=7)
     figure.savefig(path)
 
 
