@@ -1,6 +1,7 @@
 """OGBench experiments: data in hindsight, chunks as actions, Success@K, runs that go on."""
 
 import json
+from dataclasses import asdict
 from math import comb
 from pathlib import Path
 
@@ -21,7 +22,11 @@ from tmrl_learner.ogbench.environment import ChunkedTask, make_vector, reset_som
 from tmrl_learner.ogbench.fan_out import fan_out
 from tmrl_learner.ogbench.hindsight import HindsightSource
 from tmrl_learner.ogbench.methods import METHODS, learner_config, method
+from tmrl_learner.ogbench.pretraining import policy_folder, pretrained
 from tmrl_learner.ogbench.recording import Recording, RecordingError
+from tmrl_learner.pretrain.config import PretrainConfig
+from tmrl_policies.flow_checkpoint import save_flow_policy
+from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
 
 
 def counted_recording(episodes: int, length: int, seed: int = 0) -> Recording:
@@ -201,3 +206,19 @@ def test_only_the_environments_that_ended_are_reset() -> None:
     after = reset_some(environments, {1: 3})
     assert (before[0] == after[0]).all()
     assert (before[1] != after[1]).any()
+
+
+def test_a_policy_of_other_settings_is_refused_by_name(tmp_path: Path) -> None:
+    config = PretrainConfig("bc", steps=3)
+    folder = policy_folder(tmp_path, CUBE_SINGLE, config)
+    shape = FlowPolicyConfig(28, 3, 5, CUBE_SINGLE.horizon, 8, 1, context_smoothing=False)
+    record = {
+        "config": asdict(config),
+        "recording": CUBE_SINGLE.recording,
+        "horizon": CUBE_SINGLE.horizon,
+        "goal_discount": CUBE_SINGLE.goal_discount,
+    }
+    save_flow_policy(folder, FlowPolicy(shape), record)
+    assert pretrained(CUBE_SINGLE, config, tmp_path).z_dim == 5
+    with pytest.raises(ConfigError, match="steps"):
+        pretrained(CUBE_SINGLE, PretrainConfig("bc", steps=4), tmp_path)

@@ -1,10 +1,13 @@
 """Pre-trains the base policies of a benchmark, each once, and finds them again."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from tmrl_learner.errors import ConfigError
 from tmrl_learner.ogbench.benchmarks import Benchmark
 from tmrl_learner.ogbench.chunk_policies import FlowChunks
 from tmrl_learner.ogbench.hindsight import HindsightSource
@@ -36,11 +39,15 @@ def pretrained(
         config: How to train.
         work: Folder of the experiments; an interrupted training goes on from there.
         workers: Processes that record data, where they are missing.
+
+    Raises:
+        ConfigError: The policy that lies there was trained with other settings.
     """
     folder = policy_folder(work, benchmark, config)
     if not (folder / "policy.json").exists():
         _train(benchmark, config, work, workers)
-    policy = load_flow_policy(folder).policy
+    policy, _, trained = load_flow_policy(folder)
+    _check_same(folder, trained, _settings(benchmark, config))
     guidance = GUIDANCE_MAX if config.method == "cfg" else 0.0
     return FlowChunks(policy, benchmark, guidance, torch.Generator().manual_seed(config.seed))
 
@@ -63,10 +70,28 @@ def _train(benchmark: Benchmark, config: PretrainConfig, work: Path, workers: in
     unfinished = folder.with_name(f"{config.method}-unfinished")
     policy, loss = train(config, shape_for_method(shape, config.method), source, unfinished)
     record = {
-        "benchmark": asdict(benchmark),
-        "config": asdict(config),
+        **_settings(benchmark, config),
         "data_sha256": source.sha256(),
         "rows": source.rows,
         "held_out_loss": asdict(loss),
     }
     save_flow_policy(folder, policy, record)
+
+
+def _settings(benchmark: Benchmark, config: PretrainConfig) -> dict[str, Any]:
+    """What has to be equal for a policy to be the one that is asked for, as JSON returns it."""
+    return {
+        "config": asdict(config),
+        "recording": benchmark.recording,
+        "horizon": benchmark.horizon,
+        "goal_discount": benchmark.goal_discount,
+    }
+
+
+def _check_same(folder: Path, trained: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    for name, value in wanted.items():
+        if trained.get(name) != value:
+            raise ConfigError(
+                f"{folder} was trained with {name} = {trained.get(name)}, this experiment has "
+                f"{value}; use the settings it was trained with, or another --work folder"
+            )
