@@ -5,12 +5,15 @@ from collections.abc import Callable
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 
 from tmrl_common.errors import TmrlError
 
 EXIT_OK = 0
 EXIT_CANNOT_START = 2
+
+RCLError: type[Exception] = rclpy_implementation.RCLError
 
 
 def run_node(factory: Callable[[], Node], args: list[str] | None = None) -> int:
@@ -39,6 +42,10 @@ def run_node(factory: Callable[[], Node], args: list[str] | None = None) -> int:
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         node.get_logger().debug("told to stop")
+    except RCLError:
+        # A signal ends the context at any moment, also between two calls of the executor.
+        if rclpy.ok():
+            raise
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
