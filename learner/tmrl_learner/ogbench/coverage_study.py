@@ -129,6 +129,7 @@ def draw(path: Path, studies: Mapping[str, Mapping[str, SuccessAtK]]) -> None:
         studies: Benchmark to label to estimate.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(6.0 * len(studies), 4.2), layout="constrained")
     panels = figure.subplots(1, len(studies), squeeze=False)[0]
@@ -141,6 +142,7 @@ def draw(path: Path, studies: Mapping[str, Mapping[str, SuccessAtK]]) -> None:
                 k, estimate.low, estimate.high, color=line.get_color(), alpha=0.12, linewidth=0
             )
         panel.set(title=name, xlabel="K rollouts", ylabel="Success@K", ylim=(-0.02, 1.02))
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.legend(fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)

@@ -16,6 +16,9 @@ _HELD_OUT_FRACTION = 0.05
 _VALIDATION_ROWS = 4096
 _STATISTICS_ROWS = 50_000
 _FIXED_SEED = 1
+_REACHED_GOAL_DISCOUNT = 0.99
+"""Of goals for reinforcement, whatever policies are told: a goal that every row has reached at once
+teaches no values."""
 
 
 class OfflineTransitions(NamedTuple):
@@ -115,7 +118,7 @@ class HindsightSource:
             seed: Of the draw.
         """
         generator = torch.Generator().manual_seed(seed)
-        rows, goals = self._draw_rows(self._training, size, generator)
+        rows, goals = self._draw_rows(self._training, size, generator, _REACHED_GOAL_DISCOUNT)
         steps = self._benchmark.execute_steps
         after = np.minimum(rows + steps, self._run_end[rows] - 1)
         return OfflineTransitions(
@@ -134,7 +137,8 @@ class HindsightSource:
     def _draw(
         self, candidates: NDArray[np.int64], size: int, generator: torch.Generator
     ) -> PolicyBatch:
-        rows, goals = self._draw_rows(candidates, size, generator)
+        discount = self._benchmark.goal_discount
+        rows, goals = self._draw_rows(candidates, size, generator, discount)
         observations = self._recording.observations
         proprio, context = self._benchmark.scene(observations[rows], observations[goals])
         steps = rows[:, None] + np.arange(self._benchmark.horizon)
@@ -145,7 +149,11 @@ class HindsightSource:
         )
 
     def _draw_rows(
-        self, candidates: NDArray[np.int64], size: int, generator: torch.Generator
+        self,
+        candidates: NDArray[np.int64],
+        size: int,
+        generator: torch.Generator,
+        discount: float,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows, and for each the row that was its goal in hindsight."""
         picks = torch.randint(len(candidates), (size,), generator=generator).numpy()
@@ -153,7 +161,7 @@ class HindsightSource:
         rows = candidates[picks]
         # A discount of 0 is the limit: one step ahead.
         with np.errstate(divide="ignore"):
-            steps = np.floor(np.log1p(-uniform) / np.log(self._benchmark.goal_discount))
+            steps = np.floor(np.log1p(-uniform) / np.log(discount))
         ahead = 1 + steps
         goals = np.minimum(rows + ahead.astype(np.int64), self._run_end[rows] - 1)
         return rows, goals
