@@ -263,12 +263,22 @@ def test_a_label_that_arrives_twice_is_applied_once(session):
     assert len(session.transitions) == 1
 
 
-def test_an_end_after_which_nothing_was_seen_stays_aborted_when_relabelled(session):
+def test_a_success_after_which_nothing_was_seen_is_learned_from(session):
+    session.run(2)
+    session.keep(session.builder.without_features())
+    session.label(Outcome.SUCCESS, 2.0)
+    last = session.transitions[-1]
+    assert flags(last) == "terminated"
+    assert last.reward == 0.0
+
+
+def test_an_end_after_which_nothing_was_seen_is_never_bootstrapped_from(session):
     session.run(1)
     session.keep(session.builder.without_features())
-    session.label(Outcome.FAILURE, 1.0)
-    session.label(Outcome.SUCCESS, 1.0, revision=1)
-    assert [flags(t) for t in session.transitions] == ["aborted", "aborted"]
+    labels = (Outcome.FAILURE, Outcome.SUCCESS, Outcome.TIMEOUT)
+    for revision, outcome in enumerate(labels):
+        session.label(outcome, 1.0, revision=revision)
+    assert [flags(t) for t in session.transitions] == ["aborted", "terminated", "aborted"]
 
 
 def test_an_episode_cut_off_by_a_restart_is_ended_by_its_label(session):

@@ -9,6 +9,8 @@ new sequence number, so that the sequence alone tells the learner everything
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from tmrl_agent.events import ChunkEnd, EpisodeLabel, SentChunk
 from tmrl_common.types import FloatArray, Outcome, Transition
 
@@ -250,15 +252,17 @@ class TransitionBuilder:
 def _ended(transition: Transition, outcome: Outcome) -> Transition:
     """The transition as the last one of an episode with this outcome.
 
-    What was aborted once stays so: nothing was seen after it, whatever the label says later.
+    An end after which nothing was seen cannot be bootstrapped from, whatever it is called later:
+    it stays aborted. A success needs nothing seen after it, because its value is its reward.
     """
     if outcome is Outcome.DISCARDED:
         ended = transition.terminated or transition.truncated or transition.aborted
         return replace(
             transition, truncated=transition.truncated or not ended, episode_outcome=outcome
         )
-    aborted = transition.aborted or outcome is Outcome.ABORTED
-    terminated = outcome is Outcome.SUCCESS and not aborted
+    unseen = transition.aborted or np.array_equal(transition.features, transition.next_features)
+    terminated = outcome is Outcome.SUCCESS
+    aborted = outcome is Outcome.ABORTED or (unseen and not terminated)
     return replace(
         transition,
         reward=0.0 if terminated else -1.0,
