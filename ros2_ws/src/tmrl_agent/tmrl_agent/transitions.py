@@ -253,14 +253,16 @@ def _ended(transition: Transition, outcome: Outcome) -> Transition:
     """The transition as the last one of an episode with this outcome.
 
     An end after which nothing was seen cannot be bootstrapped from, whatever it is called later:
-    it stays aborted. A success needs nothing seen after it, because its value is its reward.
+    it stays aborted. A success needs nothing seen after it, because its value is its reward; where
+    it is taken back, its own features in the place of the next ones tell that nothing was seen.
     """
     if outcome is Outcome.DISCARDED:
         ended = transition.terminated or transition.truncated or transition.aborted
         return replace(
             transition, truncated=transition.truncated or not ended, episode_outcome=outcome
         )
-    unseen = transition.aborted or np.array_equal(transition.features, transition.next_features)
+    placeholder = np.array_equal(transition.features, transition.next_features)
+    unseen = transition.aborted or (transition.terminated and placeholder)
     terminated = outcome is Outcome.SUCCESS
     aborted = outcome is Outcome.ABORTED or (unseen and not terminated)
     return replace(
