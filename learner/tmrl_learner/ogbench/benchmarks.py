@@ -1,10 +1,10 @@
 """The two benchmarks of the paper's figures 5 and 6, as values."""
 
-import difflib
 from dataclasses import dataclass
 
 import numpy as np
 
+from tmrl_common.config import nearest_name
 from tmrl_common.types import FloatArray
 from tmrl_learner.errors import ConfigError
 from tmrl_learner.ogbench.recording import Recording
@@ -107,9 +107,5 @@ def benchmark(name: str) -> Benchmark:
         ConfigError: There is none; the message gives the nearest name.
     """
     if name not in BENCHMARKS:
-        nearest = difflib.get_close_matches(name, BENCHMARKS, n=1, cutoff=0.0)[0]
-        raise ConfigError(
-            f"unknown benchmark '{name}'; did you mean '{nearest}'? "
-            f"There are: {', '.join(BENCHMARKS)}"
-        )
+        raise ConfigError(f"unknown benchmark '{name}'; {nearest_name(name, [*BENCHMARKS])}")
     return BENCHMARKS[name]

@@ -38,7 +38,7 @@ class FlowChunks:
         benchmark: What it was trained for.
         guidance_max: Where above 0, a steering's sigma s in [0, 1] means the guidance weight
             (1 - s) * guidance_max, so that 1 is the marginal here too (TMRL-CFG).
-        seed: Of context noise that nobody steers.
+        generator: Of context noise that nobody steers.
     """
 
     policy: FlowPolicy

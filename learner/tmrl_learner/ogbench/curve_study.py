@@ -18,6 +18,8 @@ from tmrl_learner.ogbench.pretraining import pretrained
 from tmrl_learner.pretrain.config import PretrainConfig
 
 BINS = 20
+_TICK_S = 5.0
+"""The bar reads every run's episodes; more often, that takes the processes' time."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def run_all(experiments: Sequence[Experiment], work: Path, workers: int, ray: st
 
         show()
         todo = [e for e in experiments if _steps_made(e, work) < e.env_steps]
-        for finished, _ in fan_out(partial(_run, work), todo, workers, ray, show):
+        for finished, _ in fan_out(partial(_run, work), todo, workers, ray, show, _TICK_S):
             tqdm.write(f"{finished.name}: done")
         show()
 

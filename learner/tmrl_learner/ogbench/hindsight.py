@@ -100,8 +100,9 @@ class HindsightSource:
     def episodes(self) -> torch.Tensor:
         """Number of the run of each row of `statistics`, (N,), int64."""
         generator = torch.Generator().manual_seed(_FIXED_SEED)
-        picks = torch.randint(len(self._training), (_STATISTICS_ROWS,), generator=generator)
-        return torch.from_numpy(self._run_end[self._training[picks.numpy()]])
+        discount = self._benchmark.goal_discount
+        rows, _ = self._draw_rows(self._training, _STATISTICS_ROWS, generator, discount)
+        return torch.from_numpy(self._run_end[rows])
 
     def sha256(self) -> str:
         """Hash of everything that decides what is drawn, hexadecimal."""

@@ -1,9 +1,10 @@
 """The methods that are compared: which base policy, and what the actor chooses of it."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from tmrl_common.config import nearest_name
+from tmrl_learner.algorithms.dsrl.config import as_dsrl
 from tmrl_learner.config import PRESETS, LearnerConfig, ReplayConfig, ScheduleConfig
 from tmrl_learner.errors import ConfigError
 
@@ -39,10 +40,7 @@ def method(name: str) -> Method:
         ConfigError: There is none; the message gives the nearest name.
     """
     if name not in METHODS:
-        nearest = difflib.get_close_matches(name, METHODS, n=1, cutoff=0.0)[0]
-        raise ConfigError(
-            f"unknown method '{name}'; did you mean '{nearest}'? There are: {', '.join(METHODS)}"
-        )
+        raise ConfigError(f"unknown method '{name}'; {nearest_name(name, [*METHODS])}")
     return METHODS[name]
 
 
@@ -52,13 +50,12 @@ _AGENT = replace(PRESETS["widowx_sim"].agent, utd=5)
 _SCHEDULE = ScheduleConfig(warmup_chunks=500, warmup_max_chunks=500, burst_rounds=100)
 
 
-def learner_config(name: str, seed: int, offline_share: float = 0.5) -> LearnerConfig:
+def learner_config(name: str, seed: int) -> LearnerConfig:
     """Settings of a method's learner: the same for all but for what the method is.
 
     Args:
         name: Of the method.
         seed: Of the learner.
-        offline_share: Share of every minibatch from offline data, for RLPD.
     """
     chosen = method(name)
     config = LearnerConfig(
@@ -69,9 +66,9 @@ def learner_config(name: str, seed: int, offline_share: float = 0.5) -> LearnerC
         schedule=_SCHEDULE,
     )
     if chosen.learner == "dsrl":
-        config = replace(config, agent=replace(config.agent, sigma_head=False))
+        config = replace(config, agent=as_dsrl(config.agent))
     if chosen.raw_actions:
         # Demonstrations take the place of successes here: both at once would leave nothing else.
-        replay = replace(config.replay, success_share=0.0, offline_share=offline_share)
+        replay = replace(config.replay, success_share=0.0, offline_share=0.5)
         config = replace(config, agent=replace(config.agent, z_bound=1.0), replay=replay)
     return config
