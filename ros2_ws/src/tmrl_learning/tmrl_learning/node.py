@@ -10,7 +10,7 @@ from rclpy.task import Future
 from tmrl_common.clock import SteadyClock
 from tmrl_common.transport.client import PolicyClient
 from tmrl_learning.params import LearningConfig
-from tmrl_learning.worker import LearnerWorker
+from tmrl_learning.worker import LearnerWorker, WorkerStatus
 from tmrl_msgs.msg import AgentStatus, LearnerStatus
 from tmrl_msgs.msg import Transition as TransitionMsg
 from tmrl_msgs.srv import FetchTransitions
@@ -20,6 +20,7 @@ from tmrl_ros.node import TmrlNode
 from tmrl_ros.run import run_node
 
 _STATUS_PERIOD_S = 0.1
+_HEARTBEAT_PERIOD_S = 1.0
 _GAP_PERIOD_S = 1.0
 _SWITCH_INTERVAL_S = 0.0005
 _FETCH_COUNT = 256
@@ -36,18 +37,20 @@ class LearningNode(TmrlNode[LearningConfig]):
         """
         super().__init__("learning", LearningConfig)
         self._client = PolicyClient(self.config.server, client="learner", robot=self.config.robot)
-        self._worker = LearnerWorker(self.config, self._client, SteadyClock())
+        tell = self.create_guard_condition(self._publish_status)
+        self._worker = LearnerWorker(self.config, self._client, SteadyClock(), tell.trigger)
         self._highest_known = 0
         self._contiguous_before = 0
         self._fetching: Future[FetchTransitions.Response] | None = None
-        self._last_status = LearnerStatus()
+        self._told: WorkerStatus | None = None
         self._status = self.create_publisher(LearnerStatus, "learner/status", qos.STATUS)
         self.create_subscription(
             TransitionMsg, "replay/transitions", self._on_transition, qos.EVENT
         )
         self.create_subscription(AgentStatus, "agent/status", self._on_agent, qos.STATUS)
         self._fetch = self.create_client(FetchTransitions, "replay/fetch")
-        self.create_timer(_STATUS_PERIOD_S, self._publish_status, clock=self.wall_clock)
+        self.create_timer(_STATUS_PERIOD_S, self._publish_changes, clock=self.wall_clock)
+        self.create_timer(_HEARTBEAT_PERIOD_S, self._publish_status, clock=self.wall_clock)
         self.create_timer(_GAP_PERIOD_S, self._fetch_gap, clock=self.wall_clock)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="learner", daemon=True)
@@ -107,10 +110,14 @@ class LearningNode(TmrlNode[LearningConfig]):
             self._worker.put(transition_from_msg(message))
         self.get_logger().info(f"fetched {len(response.transitions)} transitions from the journal")
 
-    def _publish_status(self) -> None:
+    def _publish_changes(self) -> None:
         if self._failure is not None:
             raise self._failure
-        status = self._worker.status
+        if self._worker.status is not self._told:
+            self._publish_status()
+
+    def _publish_status(self) -> None:
+        self._told = status = self._worker.status
         message = LearnerStatus(
             robot=self.config.robot,
             session=self.config.session,
@@ -129,11 +136,8 @@ class LearningNode(TmrlNode[LearningConfig]):
             metric_values=to_float32_field(np.array(list(status.metrics.values()))),
             reason=status.reason,
         )
-        message.header = self._last_status.header
-        if message != self._last_status:
-            message.header.stamp = self.get_clock().now().to_msg()
-            self._last_status = message
-            self._status.publish(message)
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._status.publish(message)
 
 
 def main() -> None:

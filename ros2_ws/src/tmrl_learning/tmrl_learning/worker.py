@@ -9,6 +9,7 @@ import logging
 import queue
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -94,14 +95,22 @@ class LearnerWorker:
         config: Parameters of the node.
         client: Connection to the policy server; the caller closes it.
         clock: Steady clock.
+        caught_up: Called in the thread that learns whenever all that came has been learned from.
     """
 
-    def __init__(self, config: LearningConfig, client: PolicyClient, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: LearningConfig,
+        client: PolicyClient,
+        clock: Clock,
+        caught_up: Callable[[], None] = lambda: None,
+    ) -> None:
         self._config = config
         self._learner_config = learner_config(config)
         self._learns = config.method != "base"
         self._client = client
         self._clock = clock
+        self._caught_up = caught_up
         self._folder = Path(config.run_dir) / "checkpoint"
         self._inbox: queue.SimpleQueue[Transition] = queue.SimpleQueue()
         self._round_ends_s: deque[float] = deque(maxlen=_RATE_ROUNDS)
@@ -160,6 +169,7 @@ class LearnerWorker:
 
     def step(self, session: LearnerSession) -> None:
         """Ingests what came, runs at most one round, publishes and saves what is due."""
+        before = self._state(session)
         owed = session.updates_owed if self._learns else 0
         self._ingest(session, wait=owed == 0)
         if self._learns and session.updates_owed:
@@ -173,6 +183,8 @@ class LearnerWorker:
         ):
             self._save(session)
         self._report(session)
+        if self._state(session) != before and not self.status.rounds_owed:
+            self._caught_up()
         self._track(session)
 
     def _track(self, session: LearnerSession) -> None:
@@ -267,7 +279,7 @@ class LearnerWorker:
         # The agent asks for the actor as soon as this says so: then the server has to have one.
         trained = session.phase is Phase.TRAINING and self.status.actor_version > 0
         phase = Phase.TRAINING if trained else Phase.WARMUP
-        self.status = WorkerStatus(
+        status = WorkerStatus(
             phase=phase.value if self._learns else "base",
             transitions_stored=session.counters.stored,
             contiguous_sequence=session.contiguous_sequence(*stream),
@@ -281,3 +293,5 @@ class LearnerWorker:
             metrics=self._metrics,
             reason=self._reason,
         )
+        if status != self.status:
+            self.status = status

@@ -1,0 +1,61 @@
+"""What every frozen base policy offers to the policy server, whatever it looks at."""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+from torch import Tensor
+
+from tmrl_common.types import Observation, PolicySpec
+
+
+Seen = TypeVar("Seen")
+
+
+class BasePolicy(Protocol[Seen]):
+    """A frozen policy: observation and latent in, chunk of actions out. Use from one thread.
+
+    `Seen` is an observation as the policy's own networks take it: checked, normalised, on the
+    policy's device. It may carry what is worth keeping between `features` and `sample`, such as
+    image tokens.
+    """
+
+    @property
+    def spec(self) -> PolicySpec:
+        """What is served: sizes, cameras, action space and hashes."""
+        ...
+
+    @property
+    def context_smoothing(self) -> bool:
+        """Whether the policy was trained with corrupted contexts; otherwise sigma has to be 0."""
+        ...
+
+    def observe(self, observation: Observation) -> Seen:
+        """Check an observation and prepare it.
+
+        Raises:
+            RequestError: It does not fit the policy; the text names value, expectation and remedy.
+        """
+        ...
+
+    def features(self, seen: Seen) -> Tensor:
+        """What the steering actor sees, shape (features_dim,), float32 on the CPU."""
+        ...
+
+    def sample(self, seen: Sequence[Seen], sigma: Tensor, epsilon: Tensor, noise: Tensor) -> Tensor:
+        """Make one chunk for each observation.
+
+        Args:
+            seen: B prepared observations.
+            sigma: Context times in [0, 1], shape (B,), float32.
+            epsilon: Context noise, shape (B, epsilon_dim), float32.
+            noise: Initial flow noise, shape (B, horizon, z_dim), float32.
+
+        Returns:
+            Actions in raw units of `spec.action_space`, shape (B, horizon, action_dim), float32 on
+            the CPU.
+        """
+        ...
+
+    def example(self) -> Observation:
+        """An observation that fits, for warming up."""
+        ...
