@@ -7,7 +7,6 @@ from torch import Tensor
 
 from tmrl_common.types import Observation, PolicySpec
 
-
 Seen = TypeVar("Seen")
 
 
