@@ -68,6 +68,8 @@ class Pi0Config:
         context_smoothing: Whether the prefix is corrupted and its context time told (CSP-pi0);
             otherwise this is plain pi0.
         schedule: Noise schedule of the corruption, see `tmrl_policies.corruption`.
+        exact_at_zero: Whether sigma = 0 leaves the prefix untouched; the authors' code adds noise
+            of standard deviation 0.01 there.
     """
 
     siglip: SiglipConfig = field(default_factory=SiglipConfig)
@@ -84,6 +86,7 @@ class Pi0Config:
     flow_steps: int = 10
     context_smoothing: bool = True
     schedule: str = "authors_1000"
+    exact_at_zero: bool = True
 
     def __post_init__(self) -> None:
         """Refuse sizes that cannot be built.

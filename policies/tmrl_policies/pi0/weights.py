@@ -1,0 +1,255 @@
+"""Weights of pi0 in the layouts that others write: openpi's PyTorch files and LeRobot's.
+
+Names inside the file are mapped to ours one by one, so that a missing, unexpected or misshapen
+tensor is refused by its name and nothing is loaded by halves.
+"""
+
+import hashlib
+import re
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from tmrl_policies.checkpoint import CheckpointError
+from tmrl_policies.pi0.model import Pi0
+
+FILE_NAME = "model.safetensors"
+_CHUNK_BYTES = 1 << 24
+_EXPERT = "paligemma_with_expert.gemma_expert.model."
+_GEMMA = {
+    "input_layernorm": "input_norm",
+    "post_attention_layernorm": "mlp_norm",
+    "self_attn.": "",
+    "mlp.": "",
+}
+_SIGLIP = {
+    "encoder.": "",
+    "embeddings.": "",
+    "position_embedding.weight": "position_embedding",
+    "self_attn": "attention",
+    "layer_norm": "norm",
+    "mlp.": "",
+    "post_layernorm": "norm",
+}
+_TREES = {
+    "paligemma.model.vision_tower.vision_model.": ("siglip.", _SIGLIP),
+    "paligemma.vision_tower.vision_model.": ("siglip.", _SIGLIP),
+    "paligemma.model.multi_modal_projector.linear.": ("projector.", {}),
+    "paligemma.multi_modal_projector.linear.": ("projector.", {}),
+    "paligemma.model.language_model.": ("prefix.", _GEMMA),
+    "paligemma.language_model.model.": ("prefix.", _GEMMA),
+    "gemma_expert.model.": ("expert.", _GEMMA),
+}
+_HEADS = re.compile(r"(paligemma\.(language_model\.)?|gemma_expert\.)lm_head\.weight")
+_LEROBOT_STATISTICS = re.compile(r"(un)?normalize_(inputs|targets|outputs)\.")
+
+
+def load_weights(model: Pi0, path: Path) -> str:
+    """Fills a network from a file.
+
+    Args:
+        model: Network of the file's sizes, on any device and in any floating type; values are
+            converted as they are copied.
+        path: A `model.safetensors`, or the folder that holds it.
+
+    Returns:
+        SHA-256 of the file, hexadecimal.
+
+    Raises:
+        CheckpointError: There is no such file, it is damaged or of another kind, or a tensor is
+            missing, unexpected, misshapen or not finite; the network may be half filled then only
+            where a value is not finite.
+    """
+    file = find_weights(path)
+    with _opened(file) as stored:
+        stored_names: list[str] = list(stored.keys())
+        names = _our_names(stored_names, file)
+        expected = model.state_dict()
+        _check_names(names, expected, file)
+        _check_shapes(names, expected, stored, file)
+        for ours, theirs in names.items():
+            tensor: Tensor = stored.get_tensor(theirs)
+            if not bool(tensor.isfinite().all()):
+                raise CheckpointError(f"{file}: tensor '{theirs}' holds values that are not finite")
+            expected[ours].copy_(tensor)
+    return _sha256(file)
+
+
+def save_weights(model: Pi0, path: Path) -> None:
+    """Writes a network in openpi's layout, atomically.
+
+    Args:
+        model: The network.
+        path: The file, usually `model.safetensors` in a folder of its own; the folder is made.
+
+    Raises:
+        OSError: The disk refused; an older file is still whole.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {_their_name(name): t.detach().cpu() for name, t in model.state_dict().items()}
+    temporary = path.with_name(path.name + ".tmp")
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
+    temporary.replace(path)
+
+
+def to_bfloat16(model: Pi0) -> Pi0:
+    """Turns the big networks to bfloat16 in place, but for what openpi keeps in float32.
+
+    That is the cutting of patches, their positions and the norms of Gemma, and the projections of
+    state, actions and times, which lie outside of the big networks.
+    """
+    big = ("siglip.", "projector.", "token_embedding.", "prefix.", "expert.")
+    patches = ("siglip.patch_embedding.", "siglip.position_embedding")
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            gemma_norm = name.startswith(("prefix.", "expert.")) and name.endswith("norm.weight")
+            kept = gemma_norm or name.startswith(patches)
+            if name.startswith(big) and not kept:
+                parameter.data = parameter.data.to(torch.bfloat16)
+    return model
+
+
+def find_weights(path: Path) -> Path:
+    """The weights file at a path.
+
+    Raises:
+        CheckpointError: There is none; for JAX checkpoints the text names the conversion.
+    """
+    file = path / FILE_NAME if path.is_dir() else path
+    if file.is_file():
+        return file
+    orbax = path / "params"
+    if path.is_dir() and (orbax.is_dir() or (path / "_METADATA").exists()):
+        raise CheckpointError(
+            f"{path} is a JAX (orbax) checkpoint. Convert it once with openpi's "
+            "examples/convert_jax_model_to_pytorch.py --checkpoint_dir PATH --config_name NAME "
+            f"--output_path OUT, and give OUT, which then holds {FILE_NAME}"
+        )
+    raise CheckpointError(f"there are no pi0 weights at {file}; give the folder of {FILE_NAME}")
+
+
+@contextmanager
+def _opened(file: Path) -> Generator[safe_open]:
+    try:
+        with safe_open(file, framework="pt") as stored:
+            yield stored
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{file} is not a whole safetensors file: {error}. Copy or download it again"
+        ) from error
+
+
+def _our_name(theirs: str) -> str | None:
+    """Our name of a tensor of openpi's; None where pi0 has no such part."""
+    if not theirs.startswith("paligemma_with_expert."):
+        return theirs
+    name = theirs.removeprefix("paligemma_with_expert.")
+    for tree, (root, parts) in _TREES.items():
+        if name.startswith(tree):
+            rest = name.removeprefix(tree)
+            if rest == "embed_tokens.weight":
+                return "token_embedding.weight"
+            for part, ours in parts.items():
+                rest = rest.replace(part, ours)
+            return root + rest
+    return None
+
+
+def _their_name(ours: str) -> str:
+    """Inverse of `_our_name`, in openpi's newest layout."""
+    root, _, rest = ours.partition(".")
+    prefix = "paligemma_with_expert.paligemma.model."
+    if root == "token_embedding":
+        return prefix + "language_model.embed_tokens.weight"
+    if root == "projector":
+        return prefix + "multi_modal_projector.linear." + rest
+    if root == "siglip":
+        return prefix + "vision_tower.vision_model." + _their_siglip(rest)
+    if root in ("prefix", "expert"):
+        tree = prefix + "language_model." if root == "prefix" else _EXPERT
+        return tree + _their_gemma(rest)
+    return ours
+
+
+def _their_siglip(rest: str) -> str:
+    if rest.startswith("patch_embedding"):
+        return "embeddings." + rest
+    if rest == "position_embedding":
+        return "embeddings.position_embedding.weight"
+    if rest.startswith("norm."):
+        return "post_layernorm." + rest.removeprefix("norm.")
+    rest = re.sub(r"\.norm([12])\.", r".layer_norm\1.", rest)
+    rest = re.sub(r"\.(fc[12])\.", r".mlp.\1.", rest)
+    return "encoder." + rest.replace(".attention.", ".self_attn.")
+
+
+def _their_gemma(rest: str) -> str:
+    rest = rest.replace(".input_norm.", ".input_layernorm.")
+    rest = rest.replace(".mlp_norm.", ".post_attention_layernorm.")
+    rest = re.sub(r"\.([qkvo]_proj)\.", r".self_attn.\1.", rest)
+    return re.sub(r"\.((gate|up|down)_proj)\.", r".mlp.\1.", rest)
+
+
+def _our_names(stored: list[str], file: Path) -> dict[str, str]:
+    """Our name -> name in the file."""
+    names: dict[str, str] = {}
+    embedding = "token_embedding.weight"
+    tied: str | None = None
+    for theirs in stored:
+        bare = theirs.removeprefix("model.")
+        if _LEROBOT_STATISTICS.match(bare):
+            continue
+        if _HEADS.fullmatch(bare.removeprefix("paligemma_with_expert.")):
+            # The language head is not used; where the two are tied only one of them is stored.
+            tied = theirs if "paligemma.l" in bare else tied
+            continue
+        ours = _our_name(bare)
+        if ours is None or ours in names:
+            raise CheckpointError(f"{file}: tensor '{theirs}' belongs to no part of pi0")
+        names[ours] = theirs
+    if embedding not in names and tied is not None:
+        names[embedding] = tied
+    return names
+
+
+def _check_names(names: Mapping[str, str], expected: Mapping[str, Tensor], file: Path) -> None:
+    missing = sorted(_their_name(name) for name in expected.keys() - names.keys())
+    unexpected = sorted(names[name] for name in names.keys() - expected.keys())
+    if "time_mlp_in.weight" in names:
+        raise CheckpointError(f"{file} is a pi0.5, which has other parts; give a pi0 or CSP-pi0")
+    if missing or unexpected:
+        raise CheckpointError(
+            f"{file} does not fit: missing {_few(missing)}; unexpected {_few(unexpected)}. "
+            "Is it the checkpoint of another model or of another size?"
+        )
+
+
+def _check_shapes(
+    names: Mapping[str, str], expected: Mapping[str, Tensor], stored: safe_open, file: Path
+) -> None:
+    for ours, theirs in names.items():
+        shape, needed = list(stored.get_slice(theirs).get_shape()), list(expected[ours].shape)
+        if shape != needed:
+            raise CheckpointError(
+                f"{file}: tensor '{theirs}' has shape {shape}; the configured sizes need {needed}"
+            )
+
+
+def _few(names: list[str]) -> str:
+    if not names:
+        return "none"
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(_CHUNK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
