@@ -63,11 +63,26 @@ class NoiseSchedule:
         Raises:
             ValueError: A sigma lies outside [0, 1] or is not finite.
         """
-        alpha_bar = self.alpha_bar.to(context.device)[self.index(sigma)]
-        alpha_bar = alpha_bar.reshape(-1, *[1] * (context.dim() - 1))
-        signal = alpha_bar.sqrt().to(context.dtype)
-        noise = (1.0 - alpha_bar).sqrt().to(context.dtype)
+        signal, noise = (
+            part.to(context).reshape(-1, *[1] * (context.dim() - 1))
+            for part in self.amplitudes(sigma)
+        )
         return signal * context + noise * epsilon
+
+    def amplitudes(self, sigma: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns what context and noise are multiplied with.
+
+        Args:
+            sigma: Normalised context times, any shape.
+
+        Returns:
+            Twice the shape of ``sigma``, float64, on its device.
+
+        Raises:
+            ValueError: A sigma lies outside [0, 1] or is not finite.
+        """
+        alpha_bar = self.alpha_bar.to(sigma.device)[self.index(sigma)]
+        return alpha_bar.sqrt(), (1.0 - alpha_bar).sqrt()
 
 
 def _linear_beta(num_steps: int) -> Tensor:
