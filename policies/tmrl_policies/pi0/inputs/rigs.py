@@ -1,0 +1,151 @@
+"""How the observations and actions of a rig lie in those of pi0, declared once per rig.
+
+The conventions are those under which the public weights were trained (openpi and the authors'
+tmrl_openpi): which camera stands in which image slot, what the robot state holds, what the action
+columns mean. A rig is part of the weights, not of the robot: another camera order or another
+state makes the same weights useless, silently.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from tmrl_common.config import nearest_name
+from tmrl_common.errors import ConfigError
+from tmrl_policies.pi0.config import CAMERA_SLOTS
+
+
+class Scale(StrEnum):
+    """How raw units become numbers around zero."""
+
+    MEAN_STD = "mean_std"
+    """Zero mean, unit variance: pi0."""
+    QUANTILE = "quantile"
+    """The 1 % and 99 % quantiles become -1 and 1: the convention that came with pi0.5."""
+
+
+class AbsentCameras(StrEnum):
+    """What stands in the image slots for which the rig has no camera."""
+
+    MASKED = "masked"
+    """Nothing: the network does not attend to them, and they need not be computed."""
+    BLACK = "black"
+    """A black image that the network looks at, because it was trained with it."""
+
+
+class Camera(NamedTuple):
+    """A camera of a rig.
+
+    Attributes:
+        name: In observations and topics, such as "wrist".
+        slot: Its image slot of pi0, one of `CAMERA_SLOTS`.
+    """
+
+    name: str
+    slot: str
+
+
+@dataclass(frozen=True)
+class Rig:
+    """One convention of observations and actions.
+
+    Attributes:
+        name: By which checkpoints and settings refer to it.
+        cameras: What it sees.
+        state: Names of the columns of the robot state.
+        actions: Names of the columns of an action.
+        action_space: Name under which the controller knows these actions.
+        horizon: Actions of a chunk, where a checkpoint does not say.
+        scale: How state and actions are scaled, where a checkpoint does not say.
+        absent_cameras: What stands in the other image slots.
+        relative_columns: So many leading action columns are learned relative to the robot state
+            (column by column) and get it added back; 0 where the actions are learned as they are.
+    """
+
+    name: str
+    cameras: tuple[Camera, ...]
+    state: tuple[str, ...]
+    actions: tuple[str, ...]
+    action_space: str
+    horizon: int
+    scale: Scale = Scale.MEAN_STD
+    absent_cameras: AbsentCameras = AbsentCameras.MASKED
+    relative_columns: int = 0
+
+    @property
+    def state_dim(self) -> int:
+        """Length of the robot state."""
+        return len(self.state)
+
+    @property
+    def action_dim(self) -> int:
+        """Columns of an action."""
+        return len(self.actions)
+
+    @property
+    def camera_names(self) -> tuple[str, ...]:
+        """Names of the cameras in the order of their image slots."""
+        names = {camera.slot: camera.name for camera in self.cameras}
+        return tuple(names[slot] for slot in CAMERA_SLOTS if slot in names)
+
+    @property
+    def slots(self) -> tuple[int, ...]:
+        """Place in `CAMERA_SLOTS` of each of `camera_names`."""
+        taken = {camera.slot for camera in self.cameras}
+        return tuple(place for place, slot in enumerate(CAMERA_SLOTS) if slot in taken)
+
+
+_TOOL = ("tool_x", "tool_y", "tool_z", "tool_roll", "tool_pitch", "tool_yaw")
+_JOINTS = tuple(f"joint_{number}" for number in range(1, 8))
+
+
+def _bridge(
+    name: str, absent_cameras: AbsentCameras = AbsentCameras.MASKED, relative_columns: int = 0
+) -> Rig:
+    """BridgeData: a WidowX at 5 Hz; metres, radians, gripper 0 (closed) to 1 (open)."""
+    return Rig(
+        name=name,
+        cameras=(Camera("base", "base_0_rgb"),),
+        state=(*_TOOL, "gripper_opening"),
+        actions=(*(f"delta_{column}" for column in _TOOL), "gripper_opening"),
+        action_space="bridge_delta_ee_7",
+        horizon=50,
+        absent_cameras=absent_cameras,
+        relative_columns=relative_columns,
+    )
+
+
+BRIDGE = _bridge("bridge")
+"""BridgeData, for plain pi0 and for what is trained here."""
+
+CSPI0_BRIDGE = _bridge("cspi0_bridge", AbsentCameras.BLACK)
+"""BridgeData as the authors' CSP-pi0 was trained on it: its code masks absent cameras for the
+model types of plain pi0 only, so that CSP-pi0 has always looked at two black images."""
+
+CSPI0_BRIDGE_RELATIVE = _bridge("cspi0_bridge_relative", AbsentCameras.BLACK, relative_columns=6)
+"""As `CSPI0_BRIDGE`, with the state subtracted from the first six action columns: the authors'
+configuration of April 2026. The statistics tell the two apart, see the guide."""
+
+DROID = Rig(
+    name="droid",
+    cameras=(Camera("exterior", "base_0_rgb"), Camera("wrist", "left_wrist_0_rgb")),
+    state=(*_JOINTS, "gripper_closing"),
+    actions=(*(f"{joint}_velocity" for joint in _JOINTS), "gripper_closing"),
+    action_space="droid_joint_velocity_8",
+    horizon=10,
+)
+"""DROID: a Franka at 15 Hz. State: joint angles [rad] and gripper, 0 (open) to 1 (closed).
+Actions: joint velocities in DROID's own unit, -1 to 1, and the gripper's position."""
+
+RIGS = {rig.name: rig for rig in (BRIDGE, CSPI0_BRIDGE, CSPI0_BRIDGE_RELATIVE, DROID)}
+
+
+def rig_named(name: str) -> Rig:
+    """Find a rig.
+
+    Raises:
+        ConfigError: There is none of that name; the text gives the nearest and all of them.
+    """
+    if name not in RIGS:
+        raise ConfigError(f"unknown rig '{name}'. {nearest_name(name, list(RIGS))}")
+    return RIGS[name]

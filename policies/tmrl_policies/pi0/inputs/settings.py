@@ -1,0 +1,119 @@
+"""What the policy server is told about a pi0, and how that joins what the checkpoint says."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from tmrl_common.config import nearest_name
+from tmrl_common.errors import ConfigError
+from tmrl_policies.pi0.inputs.record import Pi0Record, read_record, scale_named
+from tmrl_policies.pi0.inputs.rigs import RIGS, rig_named
+from tmrl_policies.pi0.sizes import read_sizes
+
+KINDS = ("cspi0", "pi0")
+DTYPES = ("bfloat16", "float32")
+NO_DINO = "none"
+"""Value of `Pi0Settings.dino` for features without images."""
+
+
+@dataclass(frozen=True)
+class Pi0Settings:
+    """Settings of a served pi0.
+
+    Those about the weights may be left empty for a checkpoint of ours, whose `pi0.json` answers
+    them; a contradiction is refused.
+
+    Attributes:
+        dino: Directory of DINOv2-base for the steering features; "none" for features of the robot
+            state alone, for trying out.
+        rig: Convention of observations and actions, such as "bridge".
+        kind: "cspi0" for context-smoothed weights, "pi0" for plain ones; their files look alike.
+        horizon: Actions of a chunk; 0 for the rig's.
+        scale: "mean_std" or "quantile"; empty for the rig's.
+        asset_id: Which statistics under `assets`, where there are several.
+        tokeniser: Path of PaliGemma's SentencePiece model; empty for `paligemma_tokenizer.model`
+            in the checkpoint's folder.
+        prompt: Instruction for observations that bring none.
+        device: Such as "cpu" or "cuda:0"; "auto" for a GPU where there is one.
+        dtype: "bfloat16" or "float32"; empty for bfloat16 on a GPU and float32 on a CPU.
+    """
+
+    dino: str = ""
+    rig: str = ""
+    kind: str = ""
+    horizon: int = 0
+    scale: str = ""
+    asset_id: str = ""
+    tokeniser: str = ""
+    prompt: str = ""
+    device: str = "auto"
+    dtype: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            ConfigError: Names the setting, its value and the valid ones.
+        """
+        if not self.dino:
+            raise ConfigError(
+                "setting 'dino' is missing; give the directory of DINOv2-base, whose embeddings "
+                f"the steering actor sees, or '{NO_DINO}' to try out without images in its features"
+            )
+        for name, valid in (
+            ("rig", list(RIGS)),
+            ("kind", list(KINDS)),
+            ("dtype", list(DTYPES)),
+        ):
+            value = getattr(self, name)
+            if value and value not in valid:
+                raise ConfigError(f"unknown {name} '{value}'. {nearest_name(value, valid)}")
+        if self.scale:
+            scale_named(self.scale)
+        if self.horizon < 0:
+            raise ConfigError(
+                f"horizon is {self.horizon}; it has to be at least 1, or 0 for default"
+            )
+
+
+def resolve(folder: Path, settings: Pi0Settings) -> Pi0Record:
+    """What to run: from the checkpoint's own record, or from the settings where it has none.
+
+    Raises:
+        ConfigError: A needed setting is missing, or contradicts the record.
+        CheckpointError: The record is damaged, or there are no weights.
+    """
+    record = read_record(folder)
+    if record is None:
+        return _from_settings(folder, settings)
+    recorded: dict[str, object] = {
+        "rig": record.rig.name,
+        "kind": "cspi0" if record.config.context_smoothing else "pi0",
+        "horizon": record.config.horizon,
+        "scale": str(record.scale),
+    }
+    for name, value in recorded.items():
+        given = getattr(settings, name)
+        if given and given != value:
+            raise ConfigError(
+                f"setting {name} is '{given}', the checkpoint in {folder} was trained with "
+                f"'{value}'; leave the setting out"
+            )
+    return dataclasses.replace(record, asset_id=settings.asset_id or record.asset_id)
+
+
+def _from_settings(folder: Path, settings: Pi0Settings) -> Pi0Record:
+    for name, valid in (("rig", list(RIGS)), ("kind", list(KINDS))):
+        if not getattr(settings, name):
+            raise ConfigError(
+                f"the checkpoint in {folder} has no pi0.json, so the setting '{name}' has to say "
+                f"how it was trained. Valid: {', '.join(valid)}"
+            )
+    rig = rig_named(settings.rig)
+    config = dataclasses.replace(
+        read_sizes(folder),
+        horizon=settings.horizon or rig.horizon,
+        context_smoothing=settings.kind == "cspi0",
+    )
+    scale = scale_named(settings.scale) if settings.scale else rig.scale
+    return Pi0Record(rig, scale, config, settings.asset_id)

@@ -1,0 +1,212 @@
+"""Normalisation statistics in openpi's file, `assets/<id>/norm_stats.json`.
+
+    {"norm_stats": {"state":   {"mean": [...], "std": [...], "q01": [...], "q99": [...]},
+                    "actions": {"mean": [...], "std": [...], "q01": [...], "q99": [...]}}}
+
+Quantiles may be null. A file of a rig whose columns were padded to the network's width before
+counting holds that many numbers; the ones beyond the rig's columns mean nothing.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmrl_policies.checkpoint import CheckpointError
+from tmrl_policies.pi0.inputs.rigs import Rig, Scale
+
+Columns = NDArray[np.float64]
+"""One number for each column, shape (D,)."""
+
+_FILE_NAME = "norm_stats.json"
+_ASSETS = "assets"
+_PARTS = ("mean", "std", "q01", "q99")
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """How the columns of a vector are distributed, in raw units.
+
+    Attributes:
+        mean: Shape (D,), float64.
+        std: Standard deviations, shape (D,), float64, all above 0.
+        q01: 1 % quantiles, shape (D,), float64; None where they were not counted.
+        q99: 99 % quantiles, as `q01` and above it.
+    """
+
+    mean: Columns
+    std: Columns
+    q01: Columns | None = None
+    q99: Columns | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what nothing can be divided by.
+
+        Raises:
+            ValueError: Names the part, the column and the value.
+        """
+        if (self.q01 is None) != (self.q99 is None):
+            raise ValueError("q01 and q99 have to be given together")
+        for name, values in self.parts().items():
+            if values.ndim != 1 or values.shape != self.mean.shape:
+                raise ValueError(
+                    f"{name} has shape {values.shape}, mean {self.mean.shape}; both have to hold "
+                    "one number for each column"
+                )
+            _refuse_column(name, values, ~np.isfinite(values), "a finite number")
+        _refuse_column("std", self.std, self.std <= 0.0, "above 0")
+        if self.q01 is not None and self.q99 is not None:
+            _refuse_column("q99", self.q99, self.q99 <= self.q01, "above q01")
+
+    @property
+    def dim(self) -> int:
+        """Number D of columns."""
+        return self.mean.shape[0]
+
+    def parts(self) -> dict[str, Columns]:
+        """The arrays that are there, by name."""
+        every = {name: getattr(self, name) for name in _PARTS}
+        return {name: values for name, values in every.items() if values is not None}
+
+
+@dataclass(frozen=True)
+class RobotStatistics:
+    """Statistics of a rig.
+
+    Attributes:
+        state: Of the robot state.
+        actions: Of the actions, as the network learns them.
+    """
+
+    state: Statistics
+    actions: Statistics
+
+    def content_hash(self, scale: Scale) -> str:
+        """SHA-256, hexadecimal, of everything that decides how values are scaled."""
+        content = {"scale": str(scale), "norm_stats": _as_json(self)}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def find_statistics(folder: Path, asset_id: str = "") -> Path:
+    """The statistics file of a checkpoint folder.
+
+    Args:
+        folder: Of the checkpoint; the file lies under its `assets`.
+        asset_id: Which of several; empty where there is only one.
+
+    Raises:
+        CheckpointError: There is none, or one has to be chosen.
+    """
+    assets = folder / _ASSETS
+    if asset_id:
+        path = assets / asset_id / _FILE_NAME
+        if path.is_file():
+            return path
+    found = sorted(assets.rglob(_FILE_NAME))
+    ids = ", ".join(f"'{path.parent.relative_to(assets)}'" for path in found) or "none"
+    if not asset_id and len(found) == 1:
+        return found[0]
+    if not found:
+        raise CheckpointError(
+            f"there are no normalisation statistics at {assets}/<id>/{_FILE_NAME}; copy the "
+            "checkpoint's 'assets' folder there, without it no action has a unit"
+        )
+    wanted = f"no asset '{asset_id}'" if asset_id else "more than one asset"
+    raise CheckpointError(f"{assets} has {wanted}; set asset_id to one of: {ids}")
+
+
+def read_statistics(path: Path, rig: Rig, padded_dim: int) -> RobotStatistics:
+    """Read the statistics of a rig and check them.
+
+    Args:
+        path: Of the file.
+        rig: Whose columns they have to describe.
+        padded_dim: Width of the network's state and actions; the file may hold so many numbers.
+
+    Raises:
+        CheckpointError: The file is absent or damaged, or its numbers cannot be used for the rig;
+            the text names value, expectation and remedy.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"cannot read the normalisation statistics: {error}") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not valid JSON: {error}; copy it again") from error
+    groups = content.get("norm_stats") if isinstance(content, dict) else None
+    if not isinstance(groups, dict):
+        raise CheckpointError(f"{path} has no 'norm_stats'; it is not a statistics file of openpi")
+    dims = {"state": rig.state_dim, "actions": rig.action_dim}
+    read = {
+        name: _read_group(path, name, groups.get(name), dim, padded_dim, rig.name)
+        for name, dim in dims.items()
+    }
+    return RobotStatistics(**read)
+
+
+def write_statistics(folder: Path, asset_id: str, statistics: RobotStatistics) -> Path:
+    """Write `assets/<asset_id>/norm_stats.json` in a checkpoint folder.
+
+    Returns:
+        Path of the file.
+    """
+    path = folder / _ASSETS / asset_id / _FILE_NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"norm_stats": _as_json(statistics)}, indent=2, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def _as_json(statistics: RobotStatistics) -> dict[str, dict[str, list[float]]]:
+    groups = {"state": statistics.state, "actions": statistics.actions}
+    return {
+        name: {part: values.tolist() for part, values in group.parts().items()}
+        for name, group in groups.items()
+    }
+
+
+def _read_group(
+    path: Path, name: str, group: object, dim: int, padded_dim: int, rig: str
+) -> Statistics:
+    if not isinstance(group, Mapping) or not {"mean", "std"} <= group.keys():
+        raise CheckpointError(
+            f"{path} has no '{name}' with 'mean' and 'std'; compute the statistics again"
+        )
+    columns: dict[str, Columns] = {}
+    for part in _PARTS:
+        values = group.get(part)
+        if values is not None:
+            columns[part] = _read_columns(path, f"{name}.{part}", values, dim, padded_dim, rig)
+    try:
+        return Statistics(**columns)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path}, {name}: {error}; compute the statistics again from data in which every "
+            "column varies"
+        ) from error
+
+
+def _read_columns(
+    path: Path, name: str, values: Any, dim: int, padded_dim: int, rig: str
+) -> Columns:
+    try:
+        columns = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: {name} is not a list of numbers: {error}") from error
+    if columns.shape not in ((dim,), (padded_dim,)):
+        raise CheckpointError(
+            f"{path}: {name} has shape {columns.shape}; rig '{rig}' has {dim} columns. Take the "
+            "statistics of this rig (setting asset_id), or the rig of these statistics"
+        )
+    return columns[:dim]
+
+
+def _refuse_column(name: str, values: Columns, bad: NDArray[np.bool_], wanted: str) -> None:
+    if bad.any():
+        column = int(np.flatnonzero(bad)[0])
+        raise ValueError(f"{name} of column {column} is {values[column]}; it has to be {wanted}")

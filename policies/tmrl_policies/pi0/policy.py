@@ -1,0 +1,283 @@
+"""CSP-pi0 as the policy server runs it: observations of a rig in, its actions out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tmrl_common.errors import ConfigError, ErrorCode, RequestError
+from tmrl_common.types import FloatArray, Observation, PolicySpec
+from tmrl_policies.checkpoint import CheckpointError
+from tmrl_policies.image_features import Dinov2Features
+from tmrl_policies.pi0.config import CAMERA_SLOTS, IMAGE_SIZE_PX
+from tmrl_policies.pi0.inputs.images import prepare_images
+from tmrl_policies.pi0.inputs.record import Pi0Record
+from tmrl_policies.pi0.inputs.rigs import AbsentCameras
+from tmrl_policies.pi0.inputs.scaling import Scaling
+from tmrl_policies.pi0.inputs.settings import NO_DINO, Pi0Settings, resolve
+from tmrl_policies.pi0.inputs.statistics import RobotStatistics, find_statistics, read_statistics
+from tmrl_policies.pi0.inputs.tokeniser import PromptTokeniser
+from tmrl_policies.pi0.model import Pi0
+from tmrl_policies.pi0.sampler import Pi0Sampler
+from tmrl_policies.pi0.weights import load_weights, to_bfloat16
+
+TOKENISER_FILE = "paligemma_tokenizer.model"
+_EXAMPLE_PROMPT = "pick up the object"
+
+
+@dataclass
+class Pi0Seen:
+    """An observation as the networks take it; what is computed from its images is kept.
+
+    Attributes:
+        images: Of the rig's cameras in the order of their slots, shape (cameras, 3, 224, 224),
+            uint8, on the policy's device.
+        tokens: Language tokens, shape (L,), int64, on the CPU.
+        token_mask: Which of them are there, shape (L,), bool, on the CPU.
+        raw_state: Robot state in raw units, shape (state_dim,), float32.
+        state: Normalised robot state, shape (state_dim,), float32, on the CPU.
+        image_tokens: Shape (slots, tokens, width), on the policy's device; None before the first
+            chunk. Another context noise needs the prefix anew, but not these.
+        embeddings: DINOv2's, shape (cameras * dim,), float32, on the CPU; None until asked for.
+    """
+
+    images: Tensor
+    tokens: Tensor
+    token_mask: Tensor
+    raw_state: FloatArray
+    state: Tensor
+    image_tokens: Tensor | None = None
+    embeddings: Tensor | None = None
+
+
+class Pi0Policy:
+    """A frozen pi0 or CSP-pi0 of one rig; see `BasePolicy`. Use from one thread."""
+
+    def __init__(
+        self,
+        model: Pi0,
+        version: str,
+        record: Pi0Record,
+        statistics: RobotStatistics,
+        tokeniser: PromptTokeniser,
+        dino: Dinov2Features | None,
+        default_prompt: str = "",
+    ) -> None:
+        """Joins the parts.
+
+        Args:
+            model: Frozen, on its device.
+            version: Content hash of its weights.
+            record: How it was trained.
+            statistics: Of the rig's state and actions.
+            tokeniser: Of its prompts.
+            dino: For the features; None for the robot state alone.
+            default_prompt: For observations that bring none.
+
+        Raises:
+            ConfigError: Statistics and scale, or sizes and rig, do not fit each other.
+        """
+        rig, config = record.rig, record.config
+        if max(rig.state_dim, rig.action_dim) > config.action_dim:
+            raise ConfigError(
+                f"rig '{rig.name}' has {rig.state_dim} state and {rig.action_dim} action columns; "
+                f"the network has room for {config.action_dim}"
+            )
+        try:
+            self._state_scaling = Scaling(statistics.state, record.scale)
+            self._action_scaling = Scaling(statistics.actions, record.scale)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+        self._sampler = Pi0Sampler(model)
+        self._device = self._sampler.device
+        self._rig, self._config = rig, config
+        self._statistics = statistics
+        self._tokeniser = tokeniser
+        self._dino = dino
+        self._default_prompt = default_prompt
+        self._black_tokens: Tensor | None = None
+        embedding_dim = dino.dim * len(rig.cameras) if dino else 0
+        self._spec = PolicySpec(
+            action_space=rig.action_space,
+            action_dim=rig.action_dim,
+            horizon=config.horizon,
+            proprio_dim=rig.state_dim,
+            context_dim=0,
+            cameras=tuple(sorted(rig.camera_names)),
+            z_dim=config.action_dim,
+            epsilon_dim=config.context_dim,
+            features_dim=rig.state_dim + embedding_dim,
+            policy_version=version,
+            statistics_hash=statistics.content_hash(record.scale),
+        )
+
+    @classmethod
+    def load(cls, folder: Path, settings: Pi0Settings) -> "Pi0Policy":
+        """Loads a checkpoint folder of openpi's layout.
+
+        Args:
+            folder: Holds `model.safetensors` and `assets/<id>/norm_stats.json`; ours also hold
+                `pi0.json` and may hold the tokeniser.
+            settings: Where the other files are, and what the folder does not say.
+
+        Raises:
+            CheckpointError: A file of the folder is absent, damaged or does not fit.
+            ConfigError: A setting is missing or does not fit.
+        """
+        if not folder.is_dir():
+            raise CheckpointError(f"there is no checkpoint folder at {folder}")
+        # The cheap files first: a typing error should not cost the minutes of the weights.
+        record = resolve(folder, settings)
+        config = record.config
+        device = _device(settings.device)
+        path = find_statistics(folder, record.asset_id)
+        statistics = read_statistics(path, record.rig, config.action_dim)
+        tokeniser_path = Path(settings.tokeniser) if settings.tokeniser else folder / TOKENISER_FILE
+        tokeniser = PromptTokeniser(tokeniser_path, config.prompt_tokens, config.vocabulary)
+        dino = None if settings.dino == NO_DINO else Dinov2Features(Path(settings.dino), device)
+        with device:
+            model = Pi0(config)
+        dtype = settings.dtype or ("float32" if device.type == "cpu" else "bfloat16")
+        if dtype == "bfloat16":
+            to_bfloat16(model)
+        version = load_weights(model, folder)
+        model.eval().requires_grad_(requires_grad=False)
+        return cls(model, version, record, statistics, tokeniser, dino, settings.prompt)
+
+    @property
+    def spec(self) -> PolicySpec:
+        """What is served."""
+        return self._spec
+
+    @property
+    def context_smoothing(self) -> bool:
+        """Whether these are CSP weights."""
+        return self._config.context_smoothing
+
+    def observe(self, observation: Observation) -> Pi0Seen:
+        """Check an observation and bring it to the policy's device.
+
+        Raises:
+            RequestError: A camera, an image, the robot state or the prompt does not fit; the text
+                names value, expectation and remedy.
+        """
+        try:
+            raw_state = self._checked_state(observation)
+            images = prepare_images(observation.images, self._rig.camera_names)
+            prompt = self._tokeniser.encode(observation.prompt or self._default_prompt)
+        except ValueError as error:
+            raise RequestError(ErrorCode.BAD_REQUEST, str(error)) from error
+        return Pi0Seen(
+            images=torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2),
+            tokens=torch.tensor(prompt.tokens),
+            token_mask=torch.tensor(prompt.mask),
+            raw_state=raw_state,
+            state=torch.from_numpy(self._state_scaling.normalise(raw_state)),
+        )
+
+    @torch.inference_mode()
+    def features(self, seen: Pi0Seen) -> Tensor:
+        """Normalised robot state, then the embedding of each camera in the order of the slots."""
+        if self._dino is None:
+            return seen.state
+        if seen.embeddings is None:
+            seen.embeddings = self._dino.embed(seen.images).flatten().float().cpu()
+        return torch.cat((seen.state, seen.embeddings))
+
+    @torch.inference_mode()
+    def sample(
+        self, seen: Sequence[Pi0Seen], sigma: Tensor, epsilon: Tensor, noise: Tensor
+    ) -> Tensor:
+        """Make one chunk for each observation; see `BasePolicy.sample`."""
+        image_tokens = self._image_tokens(seen)
+        state = torch.zeros(len(seen), self._config.action_dim)
+        state[:, : self._rig.state_dim] = torch.stack([each.state for each in seen])
+        normalised = self._sampler.sample(
+            image_tokens,
+            torch.ones(image_tokens.shape[:2], dtype=torch.bool),
+            torch.stack([each.tokens for each in seen]),
+            torch.stack([each.token_mask for each in seen]),
+            state,
+            noise,
+            sigma,
+            epsilon,
+        )
+        columns = normalised[..., : self._rig.action_dim].float().cpu().numpy()
+        actions = self._action_scaling.restore(columns)
+        relative = self._rig.relative_columns
+        if relative:
+            base = np.stack([each.raw_state for each in seen])[:, None, :relative]
+            actions[..., :relative] += base
+        return torch.from_numpy(actions)
+
+    def example(self) -> Observation:
+        """The average robot state, black images and any prompt."""
+        black = np.zeros((IMAGE_SIZE_PX, IMAGE_SIZE_PX, 3), dtype=np.uint8)
+        return Observation(
+            proprio=self._statistics.state.mean.astype(np.float32),
+            context=np.zeros(0, dtype=np.float32),
+            images=dict.fromkeys(self._rig.camera_names, black),
+            prompt=self._default_prompt or _EXAMPLE_PROMPT,
+        )
+
+    def _checked_state(self, observation: Observation) -> FloatArray:
+        names = self._rig.state
+        state = observation.proprio
+        if state.shape != (len(names),):
+            raise ValueError(
+                f"proprio has shape {state.shape}; rig '{self._rig.name}' takes ({len(names)},): "
+                f"{', '.join(names)}. Send these, or serve the rig that the robot is"
+            )
+        if not np.isfinite(state).all():
+            column = int(np.flatnonzero(~np.isfinite(state))[0])
+            raise ValueError(
+                f"{names[column]} in proprio is {state[column]}; it has to be finite. Look at the "
+                "arm's state, and send the observation again"
+            )
+        if observation.context.size:
+            raise ValueError(
+                f"context has shape {observation.context.shape}; this policy looks at images, "
+                "leave the context empty"
+            )
+        return np.array(state, dtype=np.float32)
+
+    def _image_tokens(self, seen: Sequence[Pi0Seen]) -> Tensor:
+        """Tokens of all slots that the network looks at, shape (B, slots, tokens, width).
+
+        Images that were not encoded before are encoded together.
+        """
+        new = list({id(each): each for each in seen if each.image_tokens is None}.values())
+        if new:
+            pixels = torch.cat([each.images for each in new]).float() / 255.0 * 2.0 - 1.0
+            tokens = self._sampler.encode_images(pixels)
+            for each, part in zip(new, tokens.split(len(self._rig.cameras)), strict=True):
+                each.image_tokens = self._with_black(part)
+        return torch.stack([each.image_tokens for each in seen if each.image_tokens is not None])
+
+    def _with_black(self, tokens: Tensor) -> Tensor:
+        """Adds the tokens of black images where the network was trained to look at them."""
+        if self._rig.absent_cameras is AbsentCameras.MASKED:
+            return tokens
+        if self._black_tokens is None:
+            shape = (1, 3, IMAGE_SIZE_PX, IMAGE_SIZE_PX)
+            black = torch.full(shape, -1.0, device=self._device)
+            self._black_tokens = self._sampler.encode_images(black)[0]
+        slots = [self._black_tokens] * len(CAMERA_SLOTS)
+        for slot, part in zip(self._rig.slots, tokens, strict=True):
+            slots[slot] = part
+        return torch.stack(slots)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"unknown device '{name}'; give 'cpu', 'cuda' or 'cuda:0'") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"device is '{name}' and there is no GPU that torch can use; give 'cpu'")
+    return device
