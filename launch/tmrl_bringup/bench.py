@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
         argv: Name of the benchmark, `--json FILE`, and the benchmark's own arguments.
 
     Returns:
-        0; a benchmark that cannot run raises.
+        0; 1 where the benchmark says that it did not pass; one that cannot run raises.
     """
     folder = repository_root() / "tests" / "benchmarks"
     names = benchmark_names(folder)
@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
     if arguments.json is not None:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(text, encoding="utf-8")
-    return 0
+    return 0 if measured.get("passed", True) else 1
 
 
 def benchmark_names(folder: Path) -> list[str]:

@@ -92,17 +92,15 @@ class Pi0(nn.Module):
         joined = torch.cat((tokens, times[:, None].expand_as(tokens)), dim=-1)
         return self.action_time_mlp_out(functional.silu(self.action_time_mlp_in(joined)))
 
-    def embed_prefix(
-        self, batch: Pi0Batch, sigma: Tensor, epsilon: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Corrupted prefix tokens (B, P, width) and which of them are there (B, P)."""
+    def embed_prefix(self, batch: Pi0Batch) -> tuple[Tensor, Tensor]:
+        """Prefix tokens before corruption (B, P, width) and which of them are there (B, P)."""
         slots = batch.images.shape[1]
         images = self.embed_images(batch.images.flatten(0, 1)).unflatten(0, (-1, slots))
         images_there = batch.image_mask[:, :, None].expand(images.shape[:3])
         prompt = self.embed_prompt(batch.tokens).to(images.dtype)
         prefix = torch.cat((images.flatten(1, 2), prompt), dim=1)
         there = torch.cat((images_there.flatten(1), batch.token_mask), dim=1)
-        return self.corrupt(prefix, sigma, epsilon), there
+        return prefix, there
 
     def velocity(self, prefix: Tensor, there: Tensor, state: Tensor, actions: Tensor) -> Tensor:
         """Runs both streams.
@@ -170,7 +168,8 @@ class Pi0(nn.Module):
         """
         time = flow_time[:, None, None]
         noisy = time * noise + (1.0 - time) * actions
-        prefix, there = self.embed_prefix(batch, sigma, epsilon)
+        prefix, there = self.embed_prefix(batch)
+        prefix = self.corrupt(prefix, sigma, epsilon)
         tokens = self.embed_actions(noisy, flow_time, sigma)
         velocity = self.velocity(prefix, there, batch.state, tokens)
         return (velocity - (noise - actions)).square()
@@ -188,7 +187,8 @@ class Pi0(nn.Module):
         Returns:
             Normalised actions, shape (B, H, action_dim), float32.
         """
-        prefix, there = self.embed_prefix(batch, sigma, epsilon)
+        prefix, there = self.embed_prefix(batch)
+        prefix = self.corrupt(prefix, sigma, epsilon)
         steps, actions = self.config.flow_steps, noise
         for step in range(steps):
             flow_time = torch.full_like(sigma, 1.0 - step / steps)

@@ -66,9 +66,9 @@ def load_weights(model: Pi0, path: Path) -> str:
             where a value is not finite.
     """
     file = find_weights(path)
-    with _opened(file) as stored:
+    with open_weights(file) as stored:
         stored_names: list[str] = list(stored.keys())
-        names = _our_names(stored_names, file)
+        names = our_names(stored_names, file)
         expected = model.state_dict()
         _check_names(names, expected, file)
         _check_shapes(names, expected, stored, file)
@@ -134,7 +134,12 @@ def find_weights(path: Path) -> Path:
 
 
 @contextmanager
-def _opened(file: Path) -> Generator[safe_open]:
+def open_weights(file: Path) -> Generator[safe_open]:
+    """Opens a weights file without reading its tensors.
+
+    Raises:
+        CheckpointError: It is no whole safetensors file.
+    """
     try:
         with safe_open(file, framework="pt") as stored:
             yield stored
@@ -195,8 +200,20 @@ def _their_gemma(rest: str) -> str:
     return re.sub(r"\.((gate|up|down)_proj)\.", r".mlp.\1.", rest)
 
 
-def _our_names(stored: list[str], file: Path) -> dict[str, str]:
-    """Our name -> name in the file."""
+def our_names(stored: list[str], file: Path) -> dict[str, str]:
+    """Which of a file's tensors is which of ours.
+
+    Args:
+        stored: Names in the file.
+        file: For the text of an error.
+
+    Returns:
+        Our name -> name in the file; what pi0 never uses (language heads, statistics that LeRobot
+        stores beside the weights) is left out.
+
+    Raises:
+        CheckpointError: A tensor belongs to no part of pi0.
+    """
     names: dict[str, str] = {}
     embedding = "token_embedding.weight"
     tied: str | None = None
