@@ -188,7 +188,7 @@ PRESETS: Mapping[str, LearnerConfig] = {
             sigma_entropy=-4.0,
         ),
         schedule=ScheduleConfig(
-            warmup_chunks=100, warmup_successes=1, warmup_max_chunks=1000, burst_rounds=100
+            warmup_chunks=100, warmup_successes=1, warmup_max_chunks=1000, burst_rounds=300
         ),
     ),
     "widowx": LearnerConfig(agent=_ROBOT_AGENT, replay=_ROBOT_REPLAY),
