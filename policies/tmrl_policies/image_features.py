@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import Dinov2Model
 
 from tmrl_common.errors import ConfigError
@@ -40,8 +40,10 @@ class Dinov2Features:
         Raises:
             ConfigError: A file is missing, damaged or of another model; the text names it.
         """
-        self._model = _load(folder).to(device)
-        self.dim = int(self._model.config.hidden_size)
+        model = _load(folder)
+        self.dim = int(model.config.hidden_size)
+        # The library's own `to` has a type that no checker understands.
+        self._model: nn.Module = nn.Module.to(model, device)
         pixel_scale = 255.0 * torch.tensor(_IMAGENET_STD, device=device)
         pixel_mean = 255.0 * torch.tensor(_IMAGENET_MEAN, device=device)
         self._pixel_scale = pixel_scale[:, None, None]

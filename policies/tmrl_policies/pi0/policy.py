@@ -17,14 +17,13 @@ from tmrl_policies.pi0.inputs.images import prepare_images
 from tmrl_policies.pi0.inputs.record import Pi0Record
 from tmrl_policies.pi0.inputs.rigs import AbsentCameras
 from tmrl_policies.pi0.inputs.scaling import Scaling
-from tmrl_policies.pi0.inputs.settings import NO_DINO, Pi0Settings, resolve
+from tmrl_policies.pi0.inputs.settings import NO_DINO, TOKENISER_FILE, Pi0Settings, resolve
 from tmrl_policies.pi0.inputs.statistics import RobotStatistics, find_statistics, read_statistics
 from tmrl_policies.pi0.inputs.tokeniser import PromptTokeniser
 from tmrl_policies.pi0.model import Pi0
 from tmrl_policies.pi0.sampler import Pi0Sampler
 from tmrl_policies.pi0.weights import load_weights, to_bfloat16
 
-TOKENISER_FILE = "paligemma_tokenizer.model"
 _EXAMPLE_PROMPT = "pick up the object"
 
 

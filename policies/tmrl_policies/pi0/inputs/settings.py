@@ -10,8 +10,10 @@ from tmrl_policies.pi0.inputs.record import Pi0Record, read_record, scale_named
 from tmrl_policies.pi0.inputs.rigs import RIGS, rig_named
 from tmrl_policies.pi0.sizes import read_sizes
 
-KINDS = ("cspi0", "pi0")
-DTYPES = ("bfloat16", "float32")
+KINDS: tuple[str, ...] = ("cspi0", "pi0")
+DTYPES: tuple[str, ...] = ("bfloat16", "float32")
+TOKENISER_FILE = "paligemma_tokenizer.model"
+"""Where the tokeniser is looked for in a checkpoint's folder."""
 NO_DINO = "none"
 """Value of `Pi0Settings.dino` for features without images."""
 
