@@ -257,3 +257,14 @@ def test_a_source_and_its_steering_belong_together():
 def test_seeds_that_a_database_could_not_hold_are_refused(seed):
     with pytest.raises(ValueError, match="seed is"):
         dataclasses.replace(EXAMPLES["act"], seed=seed)
+
+
+def test_a_field_that_came_later_travels_only_where_it_says_something():
+    pong = EXAMPLES["pong"]
+    assert decode(encode(1, pong))[1] == pong
+    busy = dataclasses.replace(pong, busy_s=2.5)
+    assert decode(encode(1, busy))[1] == busy
+    header = msgpack.unpackb(encode(1, busy)[0])
+    header["body"]["busy_s"] = "long"
+    with pytest.raises(DecodeError, match="'busy_s' is not of type float"):
+        decode([msgpack.packb(header)])

@@ -152,3 +152,37 @@ def test_the_client_that_was_quiet_longest_is_forgotten_first():
     protocol.receive(b"2", 3, ACT, 0.0)
     refused = [a.peer for a in protocol.take_answers() if a.message.code is ErrorCode.NO_HANDSHAKE]
     assert refused == [b"2"]
+
+
+def test_a_batch_takes_the_oldest_chunks_and_leaves_the_others_waiting():
+    protocol = new_protocol()
+    greet(protocol, ALICE, BOB)
+    protocol.receive(BOB, 2, ACT, 0.0)
+    protocol.receive(ALICE, 2, ACT, 0.1)
+    protocol.receive(ALICE, 3, EXAMPLES["encode"], 0.1)
+    first = protocol.take_work(0.2, most_acts=1)
+    assert [(work.peer, work.request_id) for work in first] == [(ALICE, 3), (BOB, 2)]
+    assert [work.peer for work in protocol.waiting] == [ALICE]
+    (second,) = protocol.take_work(0.3, most_acts=1)
+    assert second.peer == ALICE
+
+
+def test_what_expires_while_a_batch_is_full_is_answered_too():
+    protocol = new_protocol()
+    greet(protocol, ALICE, BOB)
+    protocol.receive(ALICE, 2, dataclasses.replace(ACT, budget_s=10.0), 0.0)
+    protocol.receive(BOB, 2, ACT, 0.0)
+    (work,) = protocol.take_work(1.0, most_acts=1)
+    assert work.peer == ALICE
+    (expired,) = protocol.take_answers()
+    assert (expired.peer, expired.message.code) == (BOB, ErrorCode.DEADLINE_EXPIRED)
+
+
+def test_health_tells_for_how_long_the_work_under_way_has_been_running():
+    protocol = new_protocol()
+    protocol.busy_since_s = 3.0
+    protocol.receive(ALICE, 3, Ping(), 5.0)
+    protocol.busy_since_s = None
+    protocol.receive(ALICE, 4, Ping(), 6.0)
+    busy, idle = (answer.message for answer in protocol.take_answers())
+    assert (busy.busy_s, idle.busy_s) == (2.0, 0.0)

@@ -3,6 +3,7 @@
 A field that is an array becomes a frame named by its path ("observation/proprio"); a map of images
 one frame per camera ("observation/images/<camera>"); everything else goes into the header's body.
 On the way in every field has to be there, nothing else may be, and types are checked exactly.
+Fields that came later (`messages.ADDED_LATER`) are left out where they hold their default.
 """
 
 import dataclasses
@@ -17,7 +18,7 @@ import numpy as np
 
 from tmrl_common.errors import DecodeError, EncodeError, ErrorCode
 from tmrl_common.framing import DEFAULT_LIMITS, Array, Envelope, Frame, WireLimits, pack, unpack
-from tmrl_common.messages import KINDS, Message
+from tmrl_common.messages import ADDED_LATER, KINDS, Message
 
 _KIND_NAMES = {message_type: kind for kind, message_type in KINDS.items()}
 
@@ -77,19 +78,24 @@ class _Field(NamedTuple):
         form: How it travels.
         type: Python type of a scalar or nested value, numpy scalar type of an array.
         optional: Whether it may be None.
+        default: What a scalar that was added later means where it is left out; None for all others.
     """
 
     name: str
     form: _Form
     type: type[Any]
     optional: bool
+    default: bool | int | float | str | None = None
 
 
 @functools.cache
 def _fields(message_type: type) -> tuple[_Field, ...]:
     hints = typing.get_type_hints(message_type)
     return tuple(
-        _classify(field.name, hints[field.name]) for field in dataclasses.fields(message_type)
+        _classify(field.name, hints[field.name])._replace(
+            default=field.default if field.metadata == ADDED_LATER else None
+        )
+        for field in dataclasses.fields(message_type)
     )
 
 
@@ -130,7 +136,7 @@ def _to_body(value: Any, path: str, arrays: dict[str, Array]) -> dict[str, Any]:
                 arrays[f"{where}/{key}"] = _checked_array(f"{where}/{key}", image, field.type)
         elif field.form is _Form.NAMES:
             body[field.name] = list(item)
-        else:
+        elif field.default is None or item != field.default:
             body[field.name] = _plain_scalar(where, item, field.type)
     return body
 
@@ -189,6 +195,8 @@ def _read_field(
         paths = [path for path in arrays if path.startswith(where + "/")]
         return {p[len(where) + 1 :]: _take_array(p, field.type, arrays) for p in paths}
     if field.name not in remaining:
+        if field.default is not None:
+            return field.default
         raise DecodeError(ErrorCode.MALFORMED, f"field '{where}' is missing")
     value = remaining.pop(field.name)
     if value is None and field.optional:

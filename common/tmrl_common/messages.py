@@ -4,7 +4,8 @@ Frozen data; `tmrl_common.codec` turns each into frames and back by its field ty
 has one kind of answer, or an `ErrorReply`.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,10 @@ from tmrl_common.types import (
 
 MAX_SEED = 2**63 - 1
 """Largest seed: what SQLite and torch both hold."""
+
+ADDED_LATER = MappingProxyType({"added_later": True})
+"""Metadata of a field that is younger than the wire format: it travels only where it differs from
+its default, so the bytes of messages that do not use it stay as they were."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class PolicyExpectation:
     @classmethod
     def exactly(cls, spec: PolicySpec) -> "PolicyExpectation":
         """Demands every field of a specification."""
-        return cls(**{field.name: getattr(spec, field.name) for field in fields(spec)})
+        return cls(**{each.name: getattr(spec, each.name) for each in fields(spec)})
 
 
 @dataclass(frozen=True)
@@ -259,6 +264,8 @@ class Pong:
         uptime_s: Since the server was ready.
         chunks_served: Since then.
         requests_refused: Requests since then that were answered with an error.
+        busy_s: How long the work under way has been running; 0 where there is none. One that goes
+            on rising says that the inference hangs.
     """
 
     epoch: str
@@ -266,6 +273,7 @@ class Pong:
     uptime_s: float
     chunks_served: int
     requests_refused: int
+    busy_s: float = field(default=0.0, metadata=ADDED_LATER)
 
 
 @dataclass(frozen=True)

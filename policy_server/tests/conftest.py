@@ -1,4 +1,8 @@
 import hashlib
+import socket
+import subprocess
+import sys
+import threading
 
 import numpy as np
 import pytest
@@ -9,11 +13,72 @@ from tmrl_common.messages import ActorSpec, Swap
 from tmrl_common.types import Observation
 from tmrl_policies.flow_checkpoint import save_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig, PolicyBatch
+from tmrl_policies.flow_served import ServedFlowPolicy
 from tmrl_policies.steering import SteeringActor, SteeringActorConfig
 from tmrl_policy_server.config import EngineConfig
 from tmrl_policy_server.engine import Engine
 
 PROPRIO, CONTEXT, HORIZON = 5, 4, 8
+PATIENCE_S = 60.0
+
+
+class ServerProcess:
+    """`python -m tmrl_policy_server`, with its log lines."""
+
+    def __init__(self, *arguments):
+        command = [sys.executable, "-m", "tmrl_policy_server", *map(str, arguments)]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.lines = []
+        self._ready = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        self.process.stderr.close()
+
+    def _read(self):
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if "ready on tcp://" in line:
+                self._ready.set()
+
+    def wait_until_ready(self):
+        assert self._ready.wait(PATIENCE_S), self.lines
+        return self
+
+    def wait_for_end(self):
+        code = self.process.wait(PATIENCE_S)
+        self._reader.join()
+        return code
+
+
+@pytest.fixture(scope="session")
+def server_process():
+    """The class of server processes, which tests cannot import from here."""
+    return ServerProcess
+
+
+@pytest.fixture(scope="session")
+def free_port():
+    """Finds a port that nobody uses at the moment."""
+
+    def find():
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return probe.getsockname()[1]
+
+    return find
+
+
+@pytest.fixture
+def endpoint(free_port):
+    return f"tcp://127.0.0.1:{free_port()}"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,7 +118,9 @@ def make_policy():
 @pytest.fixture
 def make_engine(make_policy):
     def make(policy=None, **config):
-        return Engine(policy or make_policy(), "version-1", EngineConfig(**config))
+        settings = EngineConfig(**config)
+        served = ServedFlowPolicy(policy or make_policy(), "version-1", settings.action_transform)
+        return Engine(served, settings)
 
     return make
 

@@ -9,6 +9,7 @@ from tmrl_common.messages import Act
 from tmrl_common.types import Observation, Steering, SteeringLimits, SteeringSource
 from tmrl_policy_server.config import EngineConfig
 from tmrl_policy_server.engine import Engine
+from tmrl_policy_server.loading import load_policy
 
 WIDE = SteeringLimits(sigma_cap=1.0, z_cap=10.0, epsilon_cap=10.0)
 NOTHING = np.zeros(0, dtype=np.float32)
@@ -26,7 +27,8 @@ def test_it_says_what_it_serves(make_engine):
 
 
 def test_a_checkpoint_names_its_version(checkpoint):
-    engine = Engine.from_checkpoint(checkpoint, EngineConfig())
+    config = EngineConfig()
+    engine = Engine(load_policy(checkpoint, config.action_transform, {}), config)
     assert len(engine.spec.policy_version) == 64
 
 

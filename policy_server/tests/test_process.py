@@ -2,9 +2,6 @@
 
 import signal
 import socket
-import subprocess
-import sys
-import threading
 
 import numpy as np
 import pytest
@@ -20,51 +17,8 @@ LIMITS = SteeringLimits(sigma_cap=0.7, z_cap=1.5, epsilon_cap=2.0)
 PATIENCE_S = 60.0
 
 
-class ServerProcess:
-    """`python -m tmrl_policy_server`, with its log lines."""
-
-    def __init__(self, *arguments):
-        command = [sys.executable, "-m", "tmrl_policy_server", *map(str, arguments)]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        self.lines = []
-        self._ready = threading.Event()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        self._reader.join()
-        self.process.stderr.close()
-
-    def _read(self):
-        for line in self.process.stderr:
-            self.lines.append(line)
-            if "ready on tcp://" in line:
-                self._ready.set()
-
-    def wait_until_ready(self):
-        assert self._ready.wait(PATIENCE_S), self.lines
-        return self
-
-    def wait_for_end(self):
-        code = self.process.wait(PATIENCE_S)
-        self._reader.join()
-        return code
-
-
-@pytest.fixture
-def endpoint():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
-
-
 def test_killed_in_the_middle_the_client_gets_a_typed_error_and_then_recovers(
-    checkpoint, endpoint, observation
+    server_process, checkpoint, endpoint, observation
 ):
     arguments = ("--checkpoint", checkpoint, "--bind", endpoint)
     settings = ClientSettings(heartbeat_s=0.2, lost_after_s=0.6)
@@ -76,23 +30,25 @@ def test_killed_in_the_middle_the_client_gets_a_typed_error_and_then_recovers(
         )
 
     with client:
-        with ServerProcess(*arguments) as first:
+        with server_process(*arguments) as first:
             first.wait_until_ready()
             before = chunk(PATIENCE_S)
             first.process.send_signal(signal.SIGKILL)
             assert first.wait_for_end() == -signal.SIGKILL
             with pytest.raises(DeadlineExceededError):
                 chunk(0.5)
-        with ServerProcess(*arguments) as second:
+        with server_process(*arguments) as second:
             second.wait_until_ready()
             np.testing.assert_array_equal(chunk(PATIENCE_S).actions, before.actions)
             assert client.connected
 
 
-def test_frozen_the_client_gets_a_typed_error_and_then_recovers(checkpoint, endpoint, observation):
+def test_frozen_the_client_gets_a_typed_error_and_then_recovers(
+    server_process, checkpoint, endpoint, observation
+):
     settings = ClientSettings(heartbeat_s=0.2, lost_after_s=0.6)
     with (
-        ServerProcess("--checkpoint", checkpoint, "--bind", endpoint) as server,
+        server_process("--checkpoint", checkpoint, "--bind", endpoint) as server,
         PolicyClient(endpoint, client="agent", robot="arm", settings=settings) as client,
     ):
         server.wait_until_ready()
@@ -105,25 +61,25 @@ def test_frozen_the_client_gets_a_typed_error_and_then_recovers(checkpoint, endp
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_end_it_cleanly(checkpoint, endpoint, number):
-    with ServerProcess("--checkpoint", checkpoint, "--bind", endpoint) as server:
+def test_signals_end_it_cleanly(server_process, checkpoint, endpoint, number):
+    with server_process("--checkpoint", checkpoint, "--bind", endpoint) as server:
         server.wait_until_ready()
         server.process.send_signal(number)
         assert server.wait_for_end() == 0
 
 
-def test_a_port_in_use_is_said_in_one_sentence_with_the_remedy(checkpoint):
+def test_a_port_in_use_is_said_in_one_sentence_with_the_remedy(server_process, checkpoint):
     with socket.create_server(("127.0.0.1", 0)) as other:
         endpoint = f"tcp://127.0.0.1:{other.getsockname()[1]}"
-        with ServerProcess("--checkpoint", checkpoint, "--bind", endpoint) as server:
+        with server_process("--checkpoint", checkpoint, "--bind", endpoint) as server:
             assert server.wait_for_end() == 2
             (line,) = server.lines
     assert f"{endpoint} is in use" in line
     assert "choose another port" in line
 
 
-def test_an_absent_checkpoint_is_said_in_one_sentence(tmp_path, endpoint):
-    with ServerProcess("--checkpoint", tmp_path / "absent", "--bind", endpoint) as server:
+def test_an_absent_checkpoint_is_said_in_one_sentence(server_process, tmp_path, endpoint):
+    with server_process("--checkpoint", tmp_path / "absent", "--bind", endpoint) as server:
         assert server.wait_for_end() == 2
         (line,) = server.lines
     assert "there is no checkpoint at" in line

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import zmq
 
+from tmrl_common.clock import SteadyClock
 from tmrl_common.codec import decode, encode
 from tmrl_common.errors import ErrorCode, HandshakeRefusedError, RequestError
 from tmrl_common.messages import Act, Hello, PolicyExpectation
 from tmrl_common.transport import PolicyClient, RouterSocket
 from tmrl_common.types import SteeringLimits, SteeringSource
+from tmrl_policy_server.config import ServerLimits
 from tmrl_policy_server.engine import Engine
+from tmrl_policy_server.inference import InlineInference
 from tmrl_policy_server.server import PolicyServer
 
 LIMITS = SteeringLimits(sigma_cap=0.7, z_cap=1.5, epsilon_cap=2.0)
@@ -41,7 +44,8 @@ class RunningServer:
         with RouterSocket("tcp://127.0.0.1:*") as socket:
             self.endpoint = socket.endpoint
             self.engine.warm_up()
-            server = PolicyServer(self.engine, socket, max_clients=8)
+            inference = InlineInference(self.engine, SteadyClock())
+            server = PolicyServer(inference, socket, ServerLimits(max_clients=8))
             self._bound.set()
             server.run(self._stop.is_set)
 

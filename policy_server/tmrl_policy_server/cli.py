@@ -6,19 +6,25 @@ import logging
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
+from tmrl_common.clock import SteadyClock
 from tmrl_common.config import attribute_texts, build_config, nearest_name
 from tmrl_common.errors import ConfigError, TransportError
 from tmrl_common.transport import KeyPair, RouterSocket, ServerSecurity
 from tmrl_common.transport.curve import read_keys
 from tmrl_policies.checkpoint import CheckpointError
-from tmrl_policy_server.config import EngineConfig, ServerConfig
+from tmrl_policies.pi0.inputs.settings import Pi0Settings
+from tmrl_policy_server.config import EngineConfig, InferencePlace, ServerConfig
 from tmrl_policy_server.engine import Engine
+from tmrl_policy_server.extra_doors import ExtraDoors
+from tmrl_policy_server.inference import Inference, InlineInference, ThreadInference
+from tmrl_policy_server.loading import is_pi0, load_policy
 from tmrl_policy_server.server import PolicyServer
 
 EXIT_CANNOT_START = 2
@@ -32,15 +38,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     logging.basicConfig(level=logging.INFO, format="policy_server: %(message)s")
     try:
-        server_config, engine_config = parse(sys.argv[1:] if arguments is None else arguments)
-        serve(server_config, engine_config)
+        serve(parse(sys.argv[1:] if arguments is None else arguments))
     except (ConfigError, TransportError, CheckpointError) as error:
         logging.getLogger(__name__).error("%s", error)
         return EXIT_CANNOT_START
     return 0
 
 
-def parse(arguments: Sequence[str]) -> tuple[ServerConfig, EngineConfig]:
+class Settings(NamedTuple):
+    """What a server is told.
+
+    Attributes:
+        server: Where it listens and what it serves.
+        engine: How steering is picked.
+        pi0: Values of `Pi0Settings` by name; read only where the checkpoint is a pi0.
+    """
+
+    server: ServerConfig
+    engine: EngineConfig
+    pi0: Mapping[str, Any]
+
+
+_CONFIGS = (ServerConfig, EngineConfig, Pi0Settings)
+
+
+def parse(arguments: Sequence[str]) -> Settings:
     """Read a command line; every setting has an option of its name.
 
     Raises:
@@ -51,7 +73,7 @@ def parse(arguments: Sequence[str]) -> tuple[ServerConfig, EngineConfig]:
         description="Serves a frozen policy and the steering actor in front of it.",
         allow_abbrev=False,
     )
-    for config_class in (ServerConfig, EngineConfig):
+    for config_class in _CONFIGS:
         texts = attribute_texts(config_class)
         for field in dataclasses.fields(config_class):
             option = "--" + field.name.replace("_", "-")
@@ -79,7 +101,7 @@ def parse(arguments: Sequence[str]) -> tuple[ServerConfig, EngineConfig]:
     return _configs(values)
 
 
-def serve(server_config: ServerConfig, engine_config: EngineConfig) -> None:
+def serve(settings: Settings) -> None:
     """Load, listen, warm up, say that it is ready, and serve until a signal comes.
 
     Raises:
@@ -87,21 +109,41 @@ def serve(server_config: ServerConfig, engine_config: EngineConfig) -> None:
         CheckpointError: The policy cannot be loaded.
         ConfigError: Policy and configuration do not fit each other.
     """
-    torch.set_num_threads(server_config.threads)
+    config = settings.server
+    torch.set_num_threads(config.threads)
     stop = _StopOnSignal()
     # Bound first: a port in use is known at once. Nothing is answered before the engine is warm.
-    with RouterSocket(server_config.bind, _security(server_config)) as socket:
-        engine = Engine.from_checkpoint(Path(server_config.checkpoint), engine_config)
-        engine.warm_up()
-        server = PolicyServer(engine, socket, server_config.max_clients)
-        _log = logging.getLogger(__name__)
-        _log.info(
+    with RouterSocket(config.bind, _security(config)) as socket, ExitStack() as stack:
+        doors = stack.enter_context(ExtraDoors(config))
+        inference = _start_inference(settings, socket)
+        stack.callback(inference.close)
+        peers, meter = doors.open(inference, settings.engine, socket.wake)
+        server = PolicyServer(inference, socket, config.limits, local_peers=peers, meter=meter)
+        logging.getLogger(__name__).info(
             "ready on %s, method %s, policy %s",
             socket.endpoint,
-            engine_config.method,
-            engine.spec.policy_version[:12],
+            settings.engine.method,
+            inference.spec.policy_version[:12],
         )
         server.run(stop.requested)
+
+
+def _start_inference(settings: Settings, socket: RouterSocket) -> Inference:
+    """Load the policy and warm it up, in the thread that will run it."""
+    config = settings.server
+    folder = Path(config.checkpoint)
+
+    def make() -> Engine:
+        torch.set_num_threads(config.threads)
+        policy = load_policy(folder, settings.engine.action_transform, settings.pi0)
+        engine = Engine(policy, settings.engine)
+        engine.warm_up(config.max_batch)
+        return engine
+
+    threaded = config.inference is InferencePlace.THREAD
+    if threaded or (config.inference is InferencePlace.AUTO and is_pi0(folder)):
+        return ThreadInference(make, SteadyClock(), socket.wake)
+    return InlineInference(make(), SteadyClock())
 
 
 class _StopOnSignal:
@@ -137,13 +179,11 @@ def _assigned(assignment: str) -> tuple[str, str]:
     return name, value
 
 
-def _configs(values: Mapping[str, Any]) -> tuple[ServerConfig, EngineConfig]:
-    server_names = [field.name for field in dataclasses.fields(ServerConfig)]
-    engine_names = [field.name for field in dataclasses.fields(EngineConfig)]
+def _configs(values: Mapping[str, Any]) -> Settings:
+    names = [[field.name for field in dataclasses.fields(each)] for each in _CONFIGS]
+    known = [name for each in names for name in each]
     for name in values:
-        if name not in server_names + engine_names:
-            hint = nearest_name(name, server_names + engine_names)
-            raise ConfigError(f"unknown setting '{name}'. {hint}")
-    server = {name: value for name, value in values.items() if name in server_names}
-    engine = {name: value for name, value in values.items() if name in engine_names}
-    return build_config(ServerConfig, server), build_config(EngineConfig, engine)
+        if name not in known:
+            raise ConfigError(f"unknown setting '{name}'. {nearest_name(name, known)}")
+    server, engine, pi0 = ({n: values[n] for n in each if n in values} for each in names)
+    return Settings(build_config(ServerConfig, server), build_config(EngineConfig, engine), pi0)

@@ -68,6 +68,32 @@ class EngineConfig:
         return self.method == Method.TMRL
 
 
+class InferencePlace(StrEnum):
+    """Which thread the networks run in."""
+
+    AUTO = "auto"
+    """A pi0 in a thread of its own, a small policy in the thread of the sockets."""
+    INLINE = "inline"
+    """The thread of the sockets: quickest, and pings wait for the pass under way."""
+    THREAD = "thread"
+    """A thread of its own: pings are answered during a pass."""
+
+
+@dataclass(frozen=True)
+class ServerLimits:
+    """How many clients and requests the server takes on at a time.
+
+    Attributes:
+        max_clients: Connections remembered.
+        max_batch: Requests for chunks in one pass through the policy.
+        batch_window_s: Longest wait for the requests of other robots.
+    """
+
+    max_clients: int = 64
+    max_batch: int = 8
+    batch_window_s: float = 0.005
+
+
 @dataclass(frozen=True)
 class ServerConfig:
     """Where the server listens and what it serves.
@@ -79,6 +105,16 @@ class ServerConfig:
         allowed_keys: File with the public keys of the clients, one a line; empty for none.
         max_clients: Connections remembered at a time.
         threads: Threads of the network's arithmetic; one is best for small policies.
+        inference: Which thread the networks run in: "auto", "inline" or "thread".
+        batch_window_s: Longest time that a request waits for those of other robots; none waits
+            while there is one robot.
+        max_batch: Most requests for chunks in one pass through the policy.
+        websocket_bind: HOST:PORT for clients of openpi; empty for none. Beyond this machine it
+            needs `websocket_keys`.
+        websocket_keys: File with the API keys that these clients may show, one a line; empty for
+            none.
+        websocket_deadline_s: Longest time that a request of such a client may take.
+        metrics_bind: HOST:PORT for Prometheus; empty for none.
     """
 
     checkpoint: str
@@ -87,15 +123,37 @@ class ServerConfig:
     allowed_keys: str = ""
     max_clients: int = 64
     threads: int = 1
+    inference: InferencePlace = InferencePlace.AUTO
+    batch_window_s: float = 0.005
+    max_batch: int = 8
+    websocket_bind: str = ""
+    websocket_keys: str = ""
+    websocket_deadline_s: float = 10.0
+    metrics_bind: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse keys without an allow-list and the reverse, and counts below 1.
+        """Refuse keys without an allow-list and the reverse, and numbers out of range.
 
         Raises:
             ConfigError: The message names the field and the remedy.
         """
         if bool(self.secret_key) != bool(self.allowed_keys):
             raise ConfigError("secret_key and allowed_keys go together; give both or neither")
-        for name in ("max_clients", "threads"):
+        for name in ("max_clients", "threads", "max_batch"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it has to be at least 1")
+        if not 0.0 <= self.batch_window_s <= 1.0:
+            raise ConfigError(
+                f"batch_window_s is {self.batch_window_s}; it has to lie in [0, 1] seconds"
+            )
+        if not (isfinite(self.websocket_deadline_s) and self.websocket_deadline_s > 0.0):
+            raise ConfigError(
+                f"websocket_deadline_s is {self.websocket_deadline_s}; it has to be above 0"
+            )
+        if self.websocket_keys and not self.websocket_bind:
+            raise ConfigError("websocket_keys is given without websocket_bind; give both")
+
+    @property
+    def limits(self) -> ServerLimits:
+        """How many clients and requests it takes on."""
+        return ServerLimits(self.max_clients, self.max_batch, self.batch_window_s)

@@ -1,12 +1,7 @@
-"""Observation in, chunk out: everything of the policy server that is not sockets or processes.
-
-For the small policies the features, which the steering actor sees, are the normalised robot state
-followed by the normalised context.
-"""
+"""Observation in, chunk out: everything of the policy server that is not sockets or processes."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,14 +13,11 @@ from tmrl_common.messages import Act, ChunkReply, Swap, Timings
 from tmrl_common.types import (
     FloatArray,
     Observation,
-    PolicySpec,
     Steering,
     SteeringLimits,
     SteeringSource,
 )
-from tmrl_policies.flow_checkpoint import load_flow_policy
-from tmrl_policies.flow_policy import FlowPolicy
-from tmrl_policy_server.action_transform import action_transform
+from tmrl_policies.base_policy import BasePolicy
 from tmrl_policy_server.actor_store import ActorStore
 from tmrl_policy_server.config import EngineConfig, Method
 from tmrl_policy_server.steering import Picked, SteeringShape, pick_steering
@@ -41,25 +33,19 @@ class Engine:
     """
 
     def __init__(
-        self,
-        policy: FlowPolicy,
-        policy_version: str,
-        config: EngineConfig,
-        clock: Clock | None = None,
+        self, policy: BasePolicy[Any], config: EngineConfig, clock: Clock | None = None
     ) -> None:
-        """Takes a policy in evaluation mode.
+        """Takes a policy that is ready to sample.
 
         Args:
             policy: The base policy.
-            policy_version: Content hash of its checkpoint.
             config: How steering is picked.
             clock: For the timings in the replies; None takes the machine's.
 
         Raises:
             ConfigError: Policy and configuration do not fit each other.
         """
-        shape = policy.config
-        if config.method == Method.TMRL and not shape.context_smoothing:
+        if config.method == Method.TMRL and not policy.context_smoothing:
             raise ConfigError(
                 "method 'tmrl' needs a policy trained with context smoothing, this one was trained "
                 "without; choose another checkpoint, or method 'dsrl' or 'base'"
@@ -67,38 +53,11 @@ class Engine:
         self._policy = policy
         self._config = config
         self._clock = clock or SteadyClock()
-        self._transform = action_transform(config.action_transform, shape.action_dim)
+        self.spec = spec = policy.spec
         self._steering_shape = SteeringShape(
-            shape.horizon, shape.action_dim, shape.context_dim, shape.context_smoothing
+            spec.horizon, spec.z_dim, spec.epsilon_dim, policy.context_smoothing
         )
-        self.spec = PolicySpec(
-            action_space=self._transform.action_space,
-            action_dim=self._transform.action_dim,
-            horizon=shape.horizon,
-            proprio_dim=shape.proprio_dim,
-            context_dim=shape.context_dim,
-            cameras=(),
-            z_dim=shape.action_dim,
-            epsilon_dim=shape.context_dim,
-            features_dim=shape.proprio_dim + shape.context_dim,
-            policy_version=policy_version,
-            statistics_hash=policy.statistics_hash(),
-        )
-        spec = self.spec
         self._actors = ActorStore(spec.features_dim, spec.z_dim, spec.epsilon_dim, config)
-
-    @classmethod
-    def from_checkpoint(
-        cls, folder: Path, config: EngineConfig, clock: Clock | None = None
-    ) -> "Engine":
-        """Load the base policy in `folder`.
-
-        Raises:
-            CheckpointError: There is none, or it is damaged.
-            ConfigError: Policy and configuration do not fit each other.
-        """
-        loaded = load_flow_policy(folder)
-        return cls(loaded.policy, loaded.version, config, clock)
 
     @property
     def actor_version(self) -> int:
@@ -166,8 +125,7 @@ class Engine:
         Raises:
             RequestError: The observation does not fit the policy.
         """
-        proprio, context = self._checked(observation)
-        return self._features(proprio, context)[0].numpy()
+        return self._policy.features(self._policy.observe(observation)).numpy()
 
     def swap(self, swap: Swap) -> int:
         """Put a new steering actor into use and return its version.
@@ -177,17 +135,21 @@ class Engine:
         """
         return self._actors.swap(swap)
 
-    def warm_up(self) -> None:
+    def warm_up(self, largest_batch: int = 1) -> None:
         """Make a few chunks for nobody, so that the first real one is like all others.
 
         Call it from the thread that will serve: the first pass of a thread is slow, and may use
         another number of threads for its arithmetic and so round differently.
+
+        Args:
+            largest_batch: Most requests of one pass; a network may prepare for each number.
         """
-        proprio = self._policy.proprio_normaliser.mean.numpy()
-        context = self._policy.context_normaliser.mean.numpy()
         limits = SteeringLimits(sigma_cap=1.0, z_cap=1.0, epsilon_cap=1.0)
-        for seed in range(_WARM_UP_CHUNKS):
-            self.act(Observation(proprio, context), limits, SteeringSource.BASE, seed=seed)
+        example = Act(self._policy.example(), limits, SteeringSource.BASE, None, 0)
+        for size in [1] * _WARM_UP_CHUNKS + list(range(2, largest_batch + 1)):
+            for answer in self.act_batch([example] * size):
+                if isinstance(answer, RequestError):
+                    raise answer
 
     def _prepare(self, place: int, request: Act) -> "_Prepared":
         started_s = self._clock.now_s()
@@ -197,49 +159,19 @@ class Engine:
                 f"the server runs method 'base', '{request.source}' steering was asked for; "
                 "ask for 'base', or start the server with another method",
             )
-        proprio, context = self._checked(request.observation)
-        features = self._features(proprio, context)
+        seen = self._policy.observe(request.observation)
+        features = self._policy.features(seen)
         encoded_s = self._clock.now_s()
         picked = pick_steering(
-            request, features, self._actors.actor, self._config, self._steering_shape
+            request, features[None], self._actors.actor, self._config, self._steering_shape
         )
         steer_s = self._clock.now_s() - encoded_s
-        return _Prepared(place, proprio, context, features, picked, encoded_s - started_s, steer_s)
-
-    def _checked(self, observation: Observation) -> tuple[Tensor, Tensor]:
-        """Robot state (1, P) and context (1, C) of an observation that fits the policy."""
-        spec = self.spec
-        for name, values, length in (
-            ("proprio", observation.proprio, spec.proprio_dim),
-            ("context", observation.context, spec.context_dim),
-        ):
-            if values.shape != (length,):
-                detail = f"{name} has shape {values.shape}; the policy takes ({length},)"
-                raise RequestError(ErrorCode.BAD_REQUEST, detail)
-            if not np.isfinite(values).all():
-                detail = f"{name} holds a number that is not finite: {values.tolist()}"
-                raise RequestError(ErrorCode.BAD_REQUEST, detail)
-        if set(observation.images) != set(spec.cameras):
-            detail = f"images of {sorted(observation.images)} came; the policy takes none"
-            raise RequestError(ErrorCode.BAD_REQUEST, detail)
-        # The arrays may be read-only views on a received frame, which torch does not wrap.
-        proprio = torch.from_numpy(np.array(observation.proprio))[None]
-        context = torch.from_numpy(np.array(observation.context))[None]
-        return proprio, context
-
-    def _features(self, proprio: Tensor, context: Tensor) -> Tensor:
-        """Shape (1, features_dim)."""
-        parts = (
-            self._policy.proprio_normaliser.normalise(proprio),
-            self._policy.context_normaliser.normalise(context),
-        )
-        return torch.cat(parts, dim=-1)
+        return _Prepared(place, seen, features, picked, encoded_s - started_s, steer_s)
 
     def _sample(self, prepared: "Sequence[_Prepared]") -> Tensor:
-        """Chunks of all prepared requests, shape (B, H, policy's action length)."""
+        """Chunks of all prepared requests, shape (B, H, action_dim)."""
         return self._policy.sample(
-            torch.cat([item.proprio for item in prepared]),
-            torch.cat([item.context for item in prepared]),
+            [item.seen for item in prepared],
             torch.tensor([item.picked.told.sigma for item in prepared]),
             torch.stack([item.picked.epsilon for item in prepared]),
             torch.stack([item.picked.noise for item in prepared]),
@@ -248,14 +180,14 @@ class Engine:
     def _reply(
         self, request: Act, item: "_Prepared", chunk: Tensor, timings: Timings
     ) -> ChunkReply | RequestError:
-        actions = self._transform.apply(chunk.numpy())
+        actions = chunk.numpy()
         if not np.isfinite(actions).all():
             detail = f"the chunk of seed {request.seed} is not finite; the observation may be far "
             return RequestError(ErrorCode.NOT_FINITE, detail + "outside of the training data")
         return ChunkReply(
             actions=actions,
             steering=item.picked.told,
-            features=item.features[0].numpy(),
+            features=item.features.numpy(),
             policy_version=self.spec.policy_version,
             actor_version=self.actor_version,
             seed=request.seed,
@@ -271,17 +203,15 @@ class _Prepared(NamedTuple):
 
     Attributes:
         place: Its place among the requests.
-        proprio: Shape (1, P).
-        context: Shape (1, C).
-        features: Shape (1, features_dim).
+        seen: The observation as the policy takes it.
+        features: Shape (features_dim,).
         picked: Its steering.
         encode_s: Time for the features.
         steer_s: Time for the steering.
     """
 
     place: int
-    proprio: Tensor
-    context: Tensor
+    seen: Any
     features: Tensor
     picked: Picked
     encode_s: float

@@ -1,22 +1,23 @@
-"""The loop of the policy server: read what is there, answer, make chunks for what waits.
+"""The loop of the policy server: read what is there, answer, have chunks made for what waits.
 
-One thread does all of it. A ping therefore says that the whole server works: with a thread of its
-own it would be answered while inference hangs.
+One thread runs it and owns the socket. It answers hello and ping itself, also while the inference
+works in a thread of its own; pong says for how long that has been busy
+(docs/decisions/0005-server-threads.md).
 """
 
-import dataclasses
-import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from tmrl_common.clock import Clock, SteadyClock
-from tmrl_common.errors import DecodeError, ErrorCode, RequestError
-from tmrl_common.messages import Act, ChunkReply, Encode, Features, Reply, Swap, Swapped
-from tmrl_common.protocol import Admitted, ServerIdentity, ServerProtocol, ServerSettings
-from tmrl_common.transport import RouterSocket
-from tmrl_policy_server.engine import Engine
-
-_log = logging.getLogger(__name__)
+from tmrl_common.errors import DecodeError, RequestError
+from tmrl_common.messages import Act, Swapped
+from tmrl_common.protocol import ServerIdentity, ServerProtocol, ServerSettings
+from tmrl_common.transport import Received, RouterSocket
+from tmrl_policy_server.batching import BatchWindow
+from tmrl_policy_server.config import ServerLimits
+from tmrl_policy_server.inference import Finished, Inference
+from tmrl_policy_server.local_peers import LocalPeers
+from tmrl_policy_server.meter import Meter, SilentMeter
 
 _NAME = "tmrl_policy_server"
 _MOST_MESSAGES_A_TURN = 256
@@ -24,28 +25,37 @@ _POLL_S = 0.1
 
 
 class PolicyServer:
-    """Connects a socket, the protocol and an engine. Use from one thread."""
+    """Connects sockets, the protocol and the inference. Use from one thread."""
 
     def __init__(
         self,
-        engine: Engine,
+        inference: Inference,
         socket: RouterSocket,
-        max_clients: int,
+        limits: ServerLimits,
+        *,
+        local_peers: LocalPeers | None = None,
+        meter: Meter | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Takes a warm engine and a bound socket.
 
         Args:
-            engine: Makes the chunks.
+            inference: Makes the chunks; closed by its owner.
             socket: Where requests come from; closed by its owner.
-            max_clients: Connections remembered at a time.
+            limits: How many clients, and how many requests at a time.
+            local_peers: Clients inside this process; None for none.
+            meter: Counts; None does not.
             clock: None takes the machine's.
         """
-        self._engine = engine
+        self._inference = inference
         self._socket = socket
+        self._limits = limits
+        self._local = local_peers or LocalPeers(socket.wake)
+        self._meter = meter or SilentMeter()
         self._clock = clock or SteadyClock()
-        identity = ServerIdentity(_NAME, secrets.token_hex(8), engine.spec)
-        settings = ServerSettings(max_clients=max_clients)
+        self._window = BatchWindow(limits.batch_window_s, limits.max_batch)
+        identity = ServerIdentity(_NAME, secrets.token_hex(8), inference.spec)
+        settings = ServerSettings(max_clients=limits.max_clients)
         self._protocol = ServerProtocol(identity, settings, self._clock.now_s())
 
     def run(self, stopped: Callable[[], bool]) -> None:
@@ -54,74 +64,69 @@ class PolicyServer:
             self.turn(_POLL_S)
 
     def turn(self, wait_s: float) -> None:
-        """Take in what has come, at most `wait_s` from now, and answer all of it."""
-        for peer, request_id, content in self._socket.receive(wait_s, _MOST_MESSAGES_A_TURN):
+        """Take in what has come, at most `wait_s` from now, and answer what can be answered."""
+        self._take_in(self._socket.receive(self._patience_s(wait_s), _MOST_MESSAGES_A_TURN))
+        self._take_in(self._local.take())
+        self._collect()
+        # Health before inference: what has been answered already does not wait for chunks.
+        self._send_answers()
+        if self._begin_work():
+            self._collect()
+            self._send_answers()
+
+    def _patience_s(self, wait_s: float) -> float:
+        """How long to wait for messages: until a batch has to begin, at most `wait_s`."""
+        if self._inference.busy_since_s is not None or not self._protocol.waiting:
+            return wait_s
+        now_s = self._clock.now_s()
+        return min(wait_s, max(0.0, self._batch_begins_at_s(now_s) - now_s))
+
+    def _batch_begins_at_s(self, now_s: float) -> float:
+        acts = [each for each in self._protocol.waiting if isinstance(each.request, Act)]
+        if len(acts) < len(self._protocol.waiting):
+            return now_s  # Something waits that no other robot could join.
+        return self._window.begins_at_s(acts, now_s)
+
+    def _take_in(self, received: Iterable[Received]) -> None:
+        self._protocol.busy_since_s = self._inference.busy_since_s
+        for peer, request_id, content in received:
             if isinstance(content, DecodeError):
                 self._protocol.receive_undecodable(peer, content)
             else:
+                self._meter.asked(peer, request_id, content)
                 self._protocol.receive(peer, request_id, content, self._clock.now_s())
-        # Health before inference: what has been answered already does not wait for chunks.
-        self._send_answers()
-        work = self._protocol.take_work(self._clock.now_s())
-        for admitted in work:
-            if not isinstance(admitted.request, Act):
-                self._guarded([admitted], lambda admitted=admitted: [self._simple(admitted)])
-        acts = [admitted for admitted in work if isinstance(admitted.request, Act)]
-        if acts:
-            self._guarded(acts, lambda: self._chunks(acts))
-        self._send_answers()
 
-    def _guarded(self, work: list[Admitted], do: Callable[[], list[Reply | RequestError]]) -> None:
-        """Answer work; a fault of ours costs these requests an answer, never the server."""
-        try:
-            replies = do()
-        except Exception:  # noqa: BLE001 - the edge of the process: logged, answered, not hidden
-            _log.exception("a request failed in a way that is not foreseen")
-            failure = RequestError(ErrorCode.INTERNAL, ErrorCode.INTERNAL.sentence)
-            replies = [failure] * len(work)
-        for admitted, reply in zip(work, replies, strict=True):
-            if isinstance(reply, RequestError):
-                self._protocol.refuse(admitted.peer, admitted.request_id, reply.code, reply.detail)
-            else:
-                self._protocol.answer(admitted.peer, admitted.request_id, reply)
+    def _begin_work(self) -> bool:
+        """Hand waiting work to the inference, if it is time; whether any was handed over."""
+        if not self._protocol.waiting or self._inference.busy_since_s is not None:
+            return False
+        now_s = self._clock.now_s()
+        if self._batch_begins_at_s(now_s) > now_s:
+            return False
+        work = self._protocol.take_work(now_s, self._limits.max_batch)
+        if work:
+            self._meter.batch(sum(isinstance(each.request, Act) for each in work))
+            self._inference.begin(work)
+        return True
 
-    def _simple(self, admitted: Admitted) -> Reply | RequestError:
-        request = admitted.request
-        try:
-            if isinstance(request, Encode):
-                features = self._engine.encode(request.observation)
-                return Features(features, self._engine.spec.policy_version)
-            if isinstance(request, Swap):
-                version = self._engine.swap(request)
-                self._protocol.actor_version = version
-                return Swapped(version)
-        except RequestError as error:
-            _log.warning("%s", error)
-            return error
-        raise TypeError(f"{type(request).__name__} is not answered here")
+    def _collect(self) -> None:
+        for finished in self._inference.take_finished():
+            self._finish(finished)
 
-    def _chunks(self, acts: list[Admitted]) -> list[Reply | RequestError]:
-        began_s = self._clock.now_s()
-        requests = [admitted.request for admitted in acts if isinstance(admitted.request, Act)]
-        chunks = self._engine.act_batch(requests)
-        return [
-            self._timed(admitted, chunk, began_s)
-            for admitted, chunk in zip(acts, chunks, strict=True)
-        ]
-
-    def _timed(
-        self, admitted: Admitted, chunk: ChunkReply | RequestError, began_s: float
-    ) -> ChunkReply | RequestError:
-        if isinstance(chunk, RequestError):
-            return chunk
-        self._protocol.chunks_served += 1
-        timings = dataclasses.replace(
-            chunk.timings,
-            wait_s=began_s - admitted.received_at_s,
-            total_s=self._clock.now_s() - admitted.received_at_s,
-        )
-        return dataclasses.replace(chunk, timings=timings)
+    def _finish(self, finished: Finished) -> None:
+        peer, request_id = finished.admitted.peer, finished.admitted.request_id
+        reply = finished.reply
+        if isinstance(reply, RequestError):
+            self._protocol.refuse(peer, request_id, reply.code, reply.detail)
+            return
+        if isinstance(reply, Swapped):
+            self._protocol.actor_version = reply.version
+        elif isinstance(finished.admitted.request, Act):
+            self._protocol.chunks_served += 1
+        self._protocol.answer(peer, request_id, reply)
 
     def _send_answers(self) -> None:
         for peer, request_id, message in self._protocol.take_answers():
-            self._socket.send(peer, request_id, message)
+            self._meter.answered(peer, request_id, message)
+            if not self._local.deliver(peer, request_id, message):
+                self._socket.send(peer, request_id, message)

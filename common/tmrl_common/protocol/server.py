@@ -8,6 +8,7 @@ already replaced.
 
 import logging
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -98,6 +99,8 @@ class ServerProtocol:
         actor_version: What welcome and pong tell; the server sets it after a swap.
         chunks_served: Chunks answered since the start.
         requests_refused: Errors answered since the start.
+        busy_since_s: When the work under way began, steady clock; None where there is none. The
+            server sets it; pong tells for how long.
     """
 
     def __init__(self, identity: ServerIdentity, settings: ServerSettings, now_s: float) -> None:
@@ -105,6 +108,7 @@ class ServerProtocol:
         self.actor_version = 0
         self.chunks_served = 0
         self.requests_refused = 0
+        self.busy_since_s: float | None = None
         self._identity = identity
         self._settings = settings
         self._started_at_s = now_s
@@ -134,20 +138,41 @@ class ServerProtocol:
         self._malformed += 1
         self.refuse(peer, error.request_id, error.code, error.detail)
 
-    def take_work(self, now_s: float) -> list[Admitted]:
-        """Work to be done now, swaps first; what has expired is answered instead."""
-        waiting = sorted(self._waiting.values(), key=lambda work: isinstance(work.request, Act))
-        self._waiting.clear()
+    @property
+    def waiting(self) -> Sequence[Admitted]:
+        """Work that waits, oldest first."""
+        return tuple(self._waiting.values())
+
+    def take_work(self, now_s: float, most_acts: int | None = None) -> list[Admitted]:
+        """Work to be done now, swaps first; what has expired is answered instead.
+
+        Args:
+            now_s: Steady clock.
+            most_acts: Most requests for chunks to take, oldest first; the others go on waiting.
+                None takes all.
+        """
         work: list[Admitted] = []
-        for admitted in waiting:
-            waited_s = now_s - admitted.received_at_s
-            if isinstance(admitted.request, Swap) or waited_s < admitted.request.budget_s:
+        acts = 0
+        for key, admitted in list(self._waiting.items()):
+            is_act = isinstance(admitted.request, Act)
+            if self._expired(admitted, now_s):
+                del self._waiting[key]
+            elif not is_act or most_acts is None or acts < most_acts:
+                acts += is_act
+                del self._waiting[key]
                 work.append(admitted)
-            else:
-                budget_s = admitted.request.budget_s
-                detail = f"it had {budget_s:.3f} s left and waited {waited_s:.3f} s"
-                self.refuse(admitted.peer, admitted.request_id, ErrorCode.DEADLINE_EXPIRED, detail)
-        return work
+        return sorted(work, key=lambda each: isinstance(each.request, Act))
+
+    def _expired(self, admitted: Admitted, now_s: float) -> bool:
+        """Whether a request has run out of time; it is answered then."""
+        if isinstance(admitted.request, Swap):
+            return False
+        waited_s, budget_s = now_s - admitted.received_at_s, admitted.request.budget_s
+        if waited_s < budget_s:
+            return False
+        detail = f"it had {budget_s:.3f} s left and waited {waited_s:.3f} s"
+        self.refuse(admitted.peer, admitted.request_id, ErrorCode.DEADLINE_EXPIRED, detail)
+        return True
 
     def answer(self, peer: bytes, request_id: int, message: Reply) -> None:
         """Put an answer out for sending."""
@@ -196,4 +221,5 @@ class ServerProtocol:
             now_s - self._started_at_s,
             self.chunks_served,
             self.requests_refused,
+            0.0 if self.busy_since_s is None else now_s - self.busy_since_s,
         )

@@ -1,6 +1,8 @@
 """The server's socket: a ROUTER that hands over messages and never blocks on a slow client."""
 
 import logging
+import math
+import socket as sockets
 from types import TracebackType
 from typing import NamedTuple, cast
 
@@ -16,6 +18,7 @@ from tmrl_common.transport.library import check_libzmq
 _log = logging.getLogger(__name__)
 
 _QUEUE_PER_CLIENT = 8
+_WAKE_BYTES = 4096
 
 
 class Received(NamedTuple):
@@ -33,7 +36,7 @@ class Received(NamedTuple):
 
 
 class RouterSocket:
-    """Owns a bound ROUTER socket. Use from one thread, as a context manager.
+    """Owns a bound ROUTER socket. Use from one thread, but for `wake`, as a context manager.
 
     Attributes:
         endpoint: Where it listens, with the port that was really taken.
@@ -64,6 +67,12 @@ class RouterSocket:
         self._socket.setsockopt(zmq.RCVHWM, _QUEUE_PER_CLIENT)
         self._socket.setsockopt(zmq.MAXMSGSIZE, limits.message_bytes)
         self._authenticator = None
+        self._wake_receiver, self._wake_sender = sockets.socketpair()
+        self._wake_receiver.settimeout(0.0)
+        self._wake_sender.settimeout(0.0)
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
+        self._poller.register(self._wake_receiver, zmq.POLLIN)
         try:
             self._authenticator = secure_server(self._context, self._socket, endpoint, security)
             self._socket.bind(endpoint)
@@ -81,12 +90,13 @@ class RouterSocket:
         """Wait for messages and take those that are there.
 
         Args:
-            timeout_s: Longest wait for the first one.
+            timeout_s: Longest wait for the first one; `wake` ends it too.
             most: Largest number to take; the rest waits in the socket's bounded queues.
         """
         received: list[Received] = []
-        if not self._socket.poll(max(0, round(1000 * timeout_s))):
-            return received
+        ready = self._poller.poll(max(0, math.ceil(1000 * timeout_s)))
+        if any(each == self._wake_receiver.fileno() for each, _ in ready):
+            self._wake_receiver.recv(_WAKE_BYTES)
         while len(received) < most:
             try:
                 peer, *frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
@@ -98,6 +108,14 @@ class RouterSocket:
                 request_id, content = error.request_id, error
             received.append(Received(peer.bytes, request_id, content))
         return received
+
+    def wake(self) -> None:
+        """End the wait of `receive`, or the next one. Safe from any thread."""
+        try:
+            self._wake_sender.send(b"\0")
+        except OSError:
+            # Full: a wake-up is under way already. Closed: nobody waits any more.
+            return
 
     def send(self, peer: bytes, request_id: int, message: Message) -> None:
         """Send to a client; a client that is gone or does not read loses the message."""
@@ -113,6 +131,8 @@ class RouterSocket:
         if self._authenticator is not None:
             self._authenticator.stop()
         self._context.term()
+        self._wake_sender.close()
+        self._wake_receiver.close()
 
     def __enter__(self) -> "RouterSocket":
         return self

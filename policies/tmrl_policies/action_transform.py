@@ -18,7 +18,7 @@ class ActionTransform:
         action_space: Name of the rig's action space.
         policy_dim: Columns that the policy makes.
         action_dim: Columns that the rig takes.
-        apply: Maps (H, policy_dim) to (H, action_dim).
+        apply: Maps (..., policy_dim) to (..., action_dim).
     """
 
     action_space: str
@@ -28,10 +28,10 @@ class ActionTransform:
 
 
 def _pad_rotation(actions: FloatArray) -> FloatArray:
-    """Put three zero rotations [rad] between dx dy dz [m] and the gripper: (H, 4) to (H, 7)."""
-    padded = np.zeros((actions.shape[0], 7), dtype=np.float32)
-    padded[:, :3] = actions[:, :3]
-    padded[:, 6] = actions[:, 3]
+    """Put three zero rotations [rad] between dx dy dz [m] and the gripper: 4 columns to 7."""
+    padded = np.zeros((*actions.shape[:-1], 7), dtype=np.float32)
+    padded[..., :3] = actions[..., :3]
+    padded[..., 6] = actions[..., 3]
     return padded
 
 

@@ -1,0 +1,132 @@
+"""The small flow policies as the policy server takes them.
+
+The features, which the steering actor sees, are the normalised robot state followed by the
+normalised context.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tmrl_common.errors import ErrorCode, RequestError
+from tmrl_common.types import Observation, PolicySpec
+from tmrl_policies.action_transform import action_transform
+from tmrl_policies.flow_checkpoint import load_flow_policy
+from tmrl_policies.flow_policy import FlowPolicy
+
+
+class SeenState(NamedTuple):
+    """An observation without images.
+
+    Attributes:
+        proprio: Robot state in raw units, shape (1, P), float32.
+        context: Context in raw units, shape (1, C), float32.
+    """
+
+    proprio: Tensor
+    context: Tensor
+
+
+class ServedFlowPolicy:
+    """A `tmrl_policies.base_policy.BasePolicy` made from a flow policy. Use from one thread.
+
+    Attributes:
+        spec: What is served.
+        context_smoothing: Whether it was trained with corrupted contexts.
+    """
+
+    def __init__(self, policy: FlowPolicy, policy_version: str, transform: str) -> None:
+        """Takes a policy in evaluation mode.
+
+        Args:
+            policy: The flow policy.
+            policy_version: Content hash of its checkpoint.
+            transform: How its actions become the robot's; see `tmrl_policies.action_transform`.
+
+        Raises:
+            ConfigError: There is no such transform, or it does not fit the policy.
+        """
+        shape = policy.config
+        self._policy = policy
+        self._transform = action_transform(transform, shape.action_dim)
+        self.context_smoothing = shape.context_smoothing
+        self.spec = PolicySpec(
+            action_space=self._transform.action_space,
+            action_dim=self._transform.action_dim,
+            horizon=shape.horizon,
+            proprio_dim=shape.proprio_dim,
+            context_dim=shape.context_dim,
+            cameras=(),
+            z_dim=shape.action_dim,
+            epsilon_dim=shape.context_dim,
+            features_dim=shape.proprio_dim + shape.context_dim,
+            policy_version=policy_version,
+            statistics_hash=policy.statistics_hash(),
+        )
+
+    @classmethod
+    def load(cls, folder: Path, transform: str) -> "ServedFlowPolicy":
+        """Reads the policy in `folder`.
+
+        Raises:
+            CheckpointError: There is none, or it is damaged.
+            ConfigError: There is no such transform, or it does not fit the policy.
+        """
+        loaded = load_flow_policy(folder)
+        return cls(loaded.policy, loaded.version, transform)
+
+    def observe(self, observation: Observation) -> SeenState:
+        """Check an observation and take it over.
+
+        Raises:
+            RequestError: It does not fit the policy; the text names value, expectation and remedy.
+        """
+        for name, values, length in (
+            ("proprio", observation.proprio, self.spec.proprio_dim),
+            ("context", observation.context, self.spec.context_dim),
+        ):
+            if values.shape != (length,):
+                detail = f"{name} has shape {values.shape}; the policy takes ({length},)"
+                raise RequestError(ErrorCode.BAD_REQUEST, detail)
+            if not np.isfinite(values).all():
+                detail = f"{name} holds a number that is not finite: {values.tolist()}"
+                raise RequestError(ErrorCode.BAD_REQUEST, detail)
+        if observation.images:
+            detail = f"images of {sorted(observation.images)} came; the policy takes none"
+            raise RequestError(ErrorCode.BAD_REQUEST, detail)
+        # The arrays may be read-only views on a received frame, which torch does not wrap.
+        proprio = torch.from_numpy(np.array(observation.proprio))[None]
+        context = torch.from_numpy(np.array(observation.context))[None]
+        return SeenState(proprio, context)
+
+    def features(self, seen: SeenState) -> Tensor:
+        """What the steering actor sees, shape (features_dim,), float32."""
+        parts = (
+            self._policy.proprio_normaliser.normalise(seen.proprio),
+            self._policy.context_normaliser.normalise(seen.context),
+        )
+        return torch.cat(parts, dim=-1)[0]
+
+    def sample(
+        self, seen: Sequence[SeenState], sigma: Tensor, epsilon: Tensor, noise: Tensor
+    ) -> Tensor:
+        """Make one chunk for each observation; see `BasePolicy.sample`."""
+        chunks = self._policy.sample(
+            torch.cat([one.proprio for one in seen]),
+            torch.cat([one.context for one in seen]),
+            sigma,
+            epsilon,
+            noise,
+        )
+        return torch.from_numpy(self._transform.apply(chunks.numpy()))
+
+    def example(self) -> Observation:
+        """The means of the training data."""
+        return Observation(
+            self._policy.proprio_normaliser.mean.numpy(),
+            self._policy.context_normaliser.mean.numpy(),
+        )

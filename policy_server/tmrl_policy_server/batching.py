@@ -1,0 +1,43 @@
+"""Decides when requests of several robots go through the policy together."""
+
+from collections.abc import Sequence
+
+from tmrl_common.protocol import Admitted
+
+_ACTIVE_WITHIN_S = 10.0
+
+
+class BatchWindow:
+    """Waits a little for other robots, and never for robots that are not there.
+
+    A batch begins as soon as every robot that asked within the last 10 s waits in it, as it is
+    full, or as its oldest request has waited for the whole window. With one robot nothing waits.
+    """
+
+    def __init__(self, window_s: float, largest: int) -> None:
+        """Starts without robots.
+
+        Args:
+            window_s: Longest wait of the oldest request.
+            largest: Requests with which a batch is full.
+        """
+        self._window_s = window_s
+        self._largest = largest
+        self._asked_at_s: dict[bytes, float] = {}
+
+    def begins_at_s(self, waiting: Sequence[Admitted], now_s: float) -> float:
+        """When the batch of the waiting requests begins; not after `now_s`: at once.
+
+        Args:
+            waiting: Requests for chunks, at most one of each client, at least one in all.
+            now_s: Steady clock.
+        """
+        for admitted in waiting:
+            self._asked_at_s[admitted.peer] = admitted.received_at_s
+        oldest_allowed_s = now_s - _ACTIVE_WITHIN_S
+        self._asked_at_s = {
+            peer: at_s for peer, at_s in self._asked_at_s.items() if at_s >= oldest_allowed_s
+        }
+        if len(waiting) >= min(len(self._asked_at_s), self._largest):
+            return now_s
+        return min(admitted.received_at_s for admitted in waiting) + self._window_s

@@ -1,0 +1,225 @@
+"""Where the work of the engine is done: in the thread of the sockets, or in one of its own.
+
+Small policies answer within milliseconds; a hand-over between threads would only make them slower.
+A pi0 needs tens of milliseconds and more, during which pings have to be answered: it gets a thread.
+"""
+
+import dataclasses
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from tmrl_common.clock import Clock
+from tmrl_common.errors import ErrorCode, RequestError
+from tmrl_common.messages import Act, ChunkReply, Encode, Features, Reply, Swap, Swapped
+from tmrl_common.protocol import Admitted
+from tmrl_common.types import PolicySpec
+from tmrl_policy_server.engine import Engine
+
+_log = logging.getLogger(__name__)
+
+_END_WITHIN_S = 2.0
+
+
+class Finished(NamedTuple):
+    """A request with its answer.
+
+    Attributes:
+        admitted: The request.
+        reply: Its answer, or why there is none.
+    """
+
+    admitted: Admitted
+    reply: Reply | RequestError
+
+
+class Inference(Protocol):
+    """Does work, one batch at a time."""
+
+    @property
+    def spec(self) -> PolicySpec:
+        """What the engine serves."""
+        ...
+
+    @property
+    def busy_since_s(self) -> float | None:
+        """When the work under way began, steady clock; None where there is none."""
+        ...
+
+    def begin(self, work: Sequence[Admitted]) -> None:
+        """Do this next. Only while there is no work under way."""
+        ...
+
+    def take_finished(self) -> Sequence[Finished]:
+        """What was finished since the last call, of the whole batch or of none of it."""
+        ...
+
+    def close(self) -> None:
+        """Do no more work."""
+        ...
+
+
+def busy_s(inference: Inference, clock: Clock) -> float:
+    """How long the work under way has been running; 0 where there is none. From any thread."""
+    since_s = inference.busy_since_s
+    return 0.0 if since_s is None else clock.now_s() - since_s
+
+
+class InlineInference:
+    """Works in the caller's thread: `begin` returns when everything is finished.
+
+    Attributes:
+        spec: What the engine serves.
+        busy_since_s: When the work under way began, for other threads.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        """Takes an engine that was warmed up in the same thread."""
+        self.spec = engine.spec
+        self.busy_since_s: float | None = None
+        self._engine = engine
+        self._clock = clock
+        self._finished: list[Finished] = []
+
+    def begin(self, work: Sequence[Admitted]) -> None:
+        """Do all of it."""
+        self.busy_since_s = self._clock.now_s()
+        try:
+            self._finished = answer_all(self._engine, work, self._clock)
+        finally:
+            self.busy_since_s = None
+
+    def take_finished(self) -> Sequence[Finished]:
+        """What `begin` did."""
+        finished, self._finished = self._finished, []
+        return finished
+
+    def close(self) -> None:
+        """Nothing is ever left over."""
+
+
+class ThreadInference:
+    """Works in a thread of its own, which also loads the engine: it belongs to that thread alone.
+
+    Attributes:
+        spec: What the engine serves.
+        busy_since_s: When the work under way began.
+    """
+
+    def __init__(self, make: Callable[[], Engine], clock: Clock, wake: Callable[[], None]) -> None:
+        """Starts the thread and waits until its engine is there.
+
+        Args:
+            make: Makes the engine and warms it up; called in the thread.
+            clock: Steady clock.
+            wake: Called in the thread whenever there is something to take.
+
+        Raises:
+            Exception: What `make` raised.
+        """
+        self.busy_since_s: float | None = None
+        self._clock = clock
+        self._wake = wake
+        self._work: queue.SimpleQueue[Sequence[Admitted] | None] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[list[Finished]] = queue.SimpleQueue()
+        self._made: queue.SimpleQueue[Engine | BaseException] = queue.SimpleQueue()
+        self._thread = threading.Thread(
+            target=self._run, args=(make,), name="inference", daemon=True
+        )
+        self._thread.start()
+        made = self._made.get()
+        if isinstance(made, BaseException):
+            raise made
+        self.spec = made.spec
+
+    def begin(self, work: Sequence[Admitted]) -> None:
+        """Hand a batch over to the thread."""
+        self.busy_since_s = self._clock.now_s()
+        self._work.put(work)
+
+    def take_finished(self) -> Sequence[Finished]:
+        """The batch under way, once all of it is finished."""
+        if self._finished.empty():
+            return ()
+        self.busy_since_s = None
+        return self._finished.get()
+
+    def close(self) -> None:
+        """End the thread. One that hangs is left behind and ends with the process."""
+        self._work.put(None)
+        self._thread.join(_END_WITHIN_S)
+        if self._thread.is_alive():
+            _log.warning("the inference under way does not end; it is abandoned")
+
+    def _run(self, make: Callable[[], Engine]) -> None:
+        try:
+            engine = make()
+        except BaseException as error:  # noqa: BLE001 - raised where the engine is waited for
+            self._made.put(error)
+            return
+        self._made.put(engine)
+        while (work := self._work.get()) is not None:
+            self._finished.put(answer_all(engine, work, self._clock))
+            self._wake()
+
+
+def answer_all(engine: Engine, work: Sequence[Admitted], clock: Clock) -> list[Finished]:
+    """Do work: swaps and encodings one by one as they stand, all chunks in one pass at the end."""
+    finished: list[Finished] = []
+    for admitted in work:
+        if not isinstance(admitted.request, Act):
+            finished += _guarded([admitted], lambda each=admitted: [_simple(engine, each)])
+    acts = [admitted for admitted in work if isinstance(admitted.request, Act)]
+    if acts:
+        finished += _guarded(acts, lambda: _chunks(engine, acts, clock))
+    return finished
+
+
+def _guarded(
+    work: Sequence[Admitted], do: Callable[[], Sequence[Reply | RequestError]]
+) -> list[Finished]:
+    """Answers to work; a fault of ours costs these requests an answer, never the server."""
+    try:
+        replies = do()
+    except Exception:  # noqa: BLE001 - the edge of the process: logged, answered, not hidden
+        _log.exception("a request failed in a way that is not foreseen")
+        failure = RequestError(ErrorCode.INTERNAL, ErrorCode.INTERNAL.sentence)
+        replies = [failure] * len(work)
+    return [Finished(*pair) for pair in zip(work, replies, strict=True)]
+
+
+def _simple(engine: Engine, admitted: Admitted) -> Reply | RequestError:
+    request = admitted.request
+    try:
+        if isinstance(request, Encode):
+            return Features(engine.encode(request.observation), engine.spec.policy_version)
+        if isinstance(request, Swap):
+            return Swapped(engine.swap(request))
+    except RequestError as error:
+        _log.warning("%s", error)
+        return error
+    raise TypeError(f"{type(request).__name__} is not answered here")
+
+
+def _chunks(
+    engine: Engine, acts: Sequence[Admitted], clock: Clock
+) -> list[ChunkReply | RequestError]:
+    began_s = clock.now_s()
+    requests = [admitted.request for admitted in acts if isinstance(admitted.request, Act)]
+    chunks = engine.act_batch(requests)
+    now_s = clock.now_s()
+    return [
+        chunk if isinstance(chunk, RequestError) else _timed(chunk, admitted, began_s, now_s)
+        for admitted, chunk in zip(acts, chunks, strict=True)
+    ]
+
+
+def _timed(chunk: ChunkReply, admitted: Admitted, began_s: float, now_s: float) -> ChunkReply:
+    timings = dataclasses.replace(
+        chunk.timings,
+        wait_s=began_s - admitted.received_at_s,
+        total_s=now_s - admitted.received_at_s,
+    )
+    return dataclasses.replace(chunk, timings=timings)

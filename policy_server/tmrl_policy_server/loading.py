@@ -1,0 +1,59 @@
+"""Finds out what kind of policy a checkpoint folder holds, and loads it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tmrl_common.config import build_config
+from tmrl_common.errors import ConfigError
+from tmrl_policies.base_policy import BasePolicy
+from tmrl_policies.checkpoint import CheckpointError
+from tmrl_policies.flow_served import ServedFlowPolicy
+from tmrl_policies.pi0.inputs.settings import Pi0Settings
+
+FLOW_FILE = "policy.json"
+PI0_FILE = "model.safetensors"
+_JAX_MARKS = ("params", "_CHECKPOINT_METADATA", "checkpoint")
+
+
+def is_pi0(folder: Path) -> bool:
+    """Whether `folder` holds a pi0, judged by its files."""
+    return not (folder / FLOW_FILE).exists() and (folder / PI0_FILE).exists()
+
+
+def load_policy(
+    folder: Path, action_transform: str, pi0_settings: Mapping[str, Any]
+) -> BasePolicy[Any]:
+    """Load the policy in `folder`, whichever it is.
+
+    Args:
+        folder: Holds `policy.json` (a small flow policy) or `model.safetensors` (a pi0).
+        action_transform: For a small flow policy.
+        pi0_settings: For a pi0, values of `Pi0Settings` by name.
+
+    Raises:
+        CheckpointError: There is no policy, or it is damaged.
+        ConfigError: Policy and settings do not fit each other.
+    """
+    if is_pi0(folder):
+        # Only here: it imports the tokeniser and the image encoder, which nothing else needs.
+        from tmrl_policies.pi0.policy import Pi0Policy
+
+        return Pi0Policy.load(folder, build_config(Pi0Settings, pi0_settings))
+    if not (folder / FLOW_FILE).exists():
+        raise CheckpointError(_nothing_there(folder))
+    if pi0_settings:
+        names = ", ".join(pi0_settings)
+        raise ConfigError(f"{names}: for a pi0 only, and {folder} holds a small policy; leave out")
+    return ServedFlowPolicy.load(folder, action_transform)
+
+
+def _nothing_there(folder: Path) -> str:
+    found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    sentence = f"there is no checkpoint at {folder}: neither {FLOW_FILE} nor {PI0_FILE} is in it"
+    if any(mark in found for mark in _JAX_MARKS):
+        return (
+            f"{sentence}; it looks like a JAX checkpoint of openpi, which its "
+            "examples/convert_jax_model_to_pytorch.py turns into one that can be read here"
+        )
+    return f"{sentence}; give the folder that holds one of the two"
