@@ -41,7 +41,7 @@ def tokeniser(tokeniser_file: Path) -> PromptTokeniser:
 
 
 def test_bridge_is_one_camera_and_seven_numbers_each_way():
-    assert (BRIDGE.camera_names, BRIDGE.slots) == (("base",), (0,))
+    assert (BRIDGE.camera_names, BRIDGE.slots) == (("overview",), (0,))
     assert (BRIDGE.state_dim, BRIDGE.action_dim, BRIDGE.horizon) == (7, 7, 50)
     assert BRIDGE.action_space == "bridge_delta_ee_7"
 
@@ -180,7 +180,7 @@ def test_a_tokeniser_with_more_tokens_than_the_network_is_refused(tokeniser_file
 def test_images_are_scaled_to_fit_and_padded_with_black():
     # 100 x 400 (height x width) to 224 wide: 56 high, with 84 black rows above and below.
     image = np.full((100, 400, 3), 200, dtype=np.uint8)
-    (prepared,) = prepare_images({"base": image}, ("base",))
+    (prepared,) = prepare_images({"overview": image}, ("overview",))
     assert prepared.shape == (224, 224, 3)
     assert not prepared[:84].any()
     assert not prepared[140:].any()
@@ -194,7 +194,7 @@ def test_images_of_the_right_size_stay_as_they_are_in_the_order_of_the_slots():
     assert np.array_equal(prepared, np.stack([exterior, wrist]))
 
 
-@pytest.mark.parametrize("names", [[], ["exterior"], ["exterior", "wrist", "base"]])
+@pytest.mark.parametrize("names", [[], ["exterior"], ["exterior", "wrist", "overview"]])
 def test_other_cameras_than_the_rigs_are_refused(names):
     images = dict.fromkeys(names, np.zeros((224, 224, 3), dtype=np.uint8))
     with pytest.raises(ValueError, match=r"takes exactly \['exterior', 'wrist'\]"):
@@ -205,13 +205,13 @@ def test_other_cameras_than_the_rigs_are_refused(names):
     "shape", [(224, 224), (224, 224, 4), (3, 224, 224), (1, 224, 224, 3), (16, 224, 3), (0, 9, 3)]
 )
 def test_an_image_of_another_shape_is_refused(shape):
-    with pytest.raises(ValueError, match=r"camera 'base' has shape .*\(height, width, 3\)"):
-        prepare_images({"base": np.zeros(shape, dtype=np.uint8)}, ("base",))
+    with pytest.raises(ValueError, match=r"camera 'overview' has shape .*\(height, width, 3\)"):
+        prepare_images({"overview": np.zeros(shape, dtype=np.uint8)}, ("overview",))
 
 
 def test_an_image_of_another_type_is_refused():
-    with pytest.raises(ValueError, match="camera 'base' is of type float32; send uint8"):
-        prepare_images({"base": np.zeros((224, 224, 3), dtype=np.float32)}, ("base",))
+    with pytest.raises(ValueError, match="camera 'overview' is of type float32; send uint8"):
+        prepare_images({"overview": np.zeros((224, 224, 3), dtype=np.float32)}, ("overview",))
 
 
 def test_slots_follow_the_network_and_not_the_declaration():

@@ -73,7 +73,7 @@ def _steering(count: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
 def test_the_spec_says_what_is_served(bridge, tmp_path):
     spec = bridge.spec
     assert (spec.action_space, spec.action_dim, spec.horizon) == ("bridge_delta_ee_7", 7, 8)
-    assert (spec.proprio_dim, spec.context_dim, spec.cameras) == (7, 0, ("base",))
+    assert (spec.proprio_dim, spec.context_dim, spec.cameras) == (7, 0, ("overview",))
     assert (spec.z_dim, spec.epsilon_dim, spec.features_dim) == (32, 64, 7)
     assert spec.statistics_hash == make_statistics(BRIDGE).content_hash(Scale.MEAN_STD)
     assert len(spec.policy_version) == 64
@@ -235,20 +235,23 @@ def test_the_example_fits(bridge):
 def test_a_read_only_observation_is_taken(bridge):
     observation = _observation(BRIDGE)
     observation.proprio.flags.writeable = False
-    observation.images["base"].flags.writeable = False
+    observation.images["overview"].flags.writeable = False
     full_size = np.zeros((224, 224, 3), dtype=np.uint8)
     full_size.flags.writeable = False
     bridge.observe(observation)
-    bridge.observe(replace(observation, images={"base": full_size}))
+    bridge.observe(replace(observation, images={"overview": full_size}))
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"images": {}}, r"images of no camera came.*exactly \['base'\]"),
+        ({"images": {}}, r"images of no camera came.*exactly \['overview'\]"),
         ({"images": {"wrist": np.zeros((224, 224, 3), np.uint8)}}, r"images of \['wrist'\] came"),
-        ({"images": {"base": np.zeros((224, 224), np.uint8)}}, "'base' has shape"),
-        ({"images": {"base": np.zeros((224, 224, 3))}}, "'base' is of type float64; send uint8"),
+        ({"images": {"overview": np.zeros((224, 224), np.uint8)}}, "'overview' has shape"),
+        (
+            {"images": {"overview": np.zeros((224, 224, 3))}},
+            "'overview' is of type float64; send uint8",
+        ),
         ({"proprio": np.zeros(8, np.float32)}, r"shape \(8,\); rig 'bridge' takes \(7,\): tool_x"),
         ({"proprio": np.array([0, 0, np.nan, 0, 0, 0, 0])}, "tool_z in proprio is nan"),
         ({"context": np.zeros(4, np.float32)}, "leave the context empty"),

@@ -105,7 +105,7 @@ def _bridge(
     """BridgeData: a WidowX at 5 Hz; metres, radians, gripper 0 (closed) to 1 (open)."""
     return Rig(
         name=name,
-        cameras=(Camera("base", "base_0_rgb"),),
+        cameras=(Camera("overview", "base_0_rgb"),),
         state=(*_TOOL, "gripper_opening"),
         actions=(*(f"delta_{column}" for column in _TOOL), "gripper_opening"),
         action_space="bridge_delta_ee_7",
