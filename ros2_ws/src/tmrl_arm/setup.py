@@ -1,0 +1,21 @@
+"""Packaging of tmrl_arm for colcon."""
+
+from setuptools import setup
+
+setup(
+    name="tmrl_arm",
+    version="0.1.0",
+    packages=["tmrl_arm"],
+    package_data={"tmrl_arm": ["py.typed"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", ["resource/tmrl_arm"]),
+        ("share/tmrl_arm", ["package.xml"]),
+    ],
+    install_requires=["setuptools"],
+    zip_safe=True,
+    maintainer="TMRL stack maintainers",
+    maintainer_email="maintainers@tmrl-stack.org",
+    description="One driver interface to every arm, the node that hosts it, and the drivers",
+    license="Apache-2.0",
+    entry_points={"console_scripts": ["arm = tmrl_arm.node:main"]},
+)

@@ -1,0 +1,1 @@
+"""One interface to every arm, the node that hosts a driver, and the drivers."""

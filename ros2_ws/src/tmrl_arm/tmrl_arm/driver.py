@@ -1,0 +1,213 @@
+"""The one interface between this software and an arm: what every driver does, in plain types.
+
+A driver knows its vendor and nothing of ROS. It is hosted by one thread (tmrl_arm.host), which
+calls it in a loop: read, now and then command or stop. Quaternions are x y z w, as in ROS messages.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmrl_common.errors import LocalError, TmrlError
+
+Array = NDArray[np.float64]
+
+
+class ArmError(TmrlError):
+    """The arm or its vendor's software failed; the text names value, expectation and remedy."""
+
+
+class ArmConnectionError(ArmError):
+    """There is no connection to the arm, or it broke; connecting again may help."""
+
+
+class ArmFaultError(ArmError):
+    """The arm is connected but does not move before a person has done something."""
+
+
+class CommandRefusedError(LocalError, ValueError):
+    """The arm cannot do what a command asks for; the text names value, limit and remedy."""
+
+
+class CommandMode(IntEnum):
+    """What a command asks for; the numbers are those of tmrl_msgs/ArmCommand."""
+
+    HOLD = 0
+    CARTESIAN_POSE = 1
+    JOINT_VELOCITY = 2
+
+
+@dataclass(frozen=True)
+class ArmCommand:
+    """One setpoint as it arrived, unchecked (tmrl_msgs/ArmCommand).
+
+    Attributes:
+        robot: Name of the arm that it is meant for.
+        sequence: Its number, for messages about it.
+        arm_state_sequence: The newest arm state that its sender had seen.
+        mode: A number of `CommandMode`, or another one.
+        position_m: CARTESIAN_POSE: target of the tool in the base frame, shape (3,), m.
+        quaternion_xyzw: CARTESIAN_POSE: target rotation of the tool in the base frame, shape (4,).
+        joint_velocity_rad_s: JOINT_VELOCITY: in the order of the arm's joint names, shape (n,);
+            empty in other modes.
+        gripper_opening: 0 closed to 1 open. HOLD leaves the gripper as it is.
+        duration_s: CARTESIAN_POSE: time to reach the target, s.
+        valid_for_s: Without a newer command the arm holds after this, s.
+    """
+
+    robot: str
+    sequence: int
+    arm_state_sequence: int
+    mode: int
+    position_m: Array
+    quaternion_xyzw: Array
+    joint_velocity_rad_s: Array
+    gripper_opening: float
+    duration_s: float
+    valid_for_s: float
+
+
+@dataclass(frozen=True)
+class ArmCapabilities:
+    """What an arm can do. Known before it is connected, so that a rig can be checked without it.
+
+    Attributes:
+        model: Of the arm, for people.
+        joint_names: In the order of every array of joints, n of them.
+        joint_low_rad: Lower limits, shape (n,), rad.
+        joint_high_rad: Upper limits, shape (n,), rad.
+        joint_max_velocity_rad_s: Largest speeds, shape (n,), rad/s.
+        modes: The command modes that it takes; HOLD is always among them.
+        state_rate_hz: How often `read` has something new, Hz.
+        max_command_rate_hz: Commands that come faster than this are not worth sending, Hz.
+    """
+
+    model: str
+    joint_names: tuple[str, ...]
+    joint_low_rad: Array
+    joint_high_rad: Array
+    joint_max_velocity_rad_s: Array
+    modes: frozenset[CommandMode]
+    state_rate_hz: float
+    max_command_rate_hz: float
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why the arm does not move.
+
+    Attributes:
+        sentence: What happened and what helps.
+        may_recover_alone: Whether `recover` is harmless without a person beside the arm: it neither
+            moves anything nor lets anything sink. False: it has to be asked for (arm/recover).
+    """
+
+    sentence: str
+    may_recover_alone: bool
+
+
+@dataclass(frozen=True)
+class ArmReading:
+    """State of the arm at one instant.
+
+    Attributes:
+        measured_s: When it was measured, by the clock that the driver was given, s.
+        joint_position_rad: Shape (n,), rad.
+        joint_velocity_rad_s: Shape (n,), rad/s.
+        joint_effort_nm: Shape (n,), N m; shape (0,) where the arm does not measure it.
+        tool_position_m: Origin of the tool frame in the base frame, shape (3,), m.
+        tool_quaternion_xyzw: Rotation of the tool frame in the base frame, shape (4,).
+        gripper_opening: Measured, 0 closed to 1 open.
+        gripper_commanded: Opening asked for by the last command that was accepted, 0 to 1; the
+            measured one before the first.
+        homing: Whether `home` is still under way.
+        fault: None while healthy. While there is one, every movement is refused.
+    """
+
+    measured_s: float
+    joint_position_rad: Array
+    joint_velocity_rad_s: Array
+    joint_effort_nm: Array
+    tool_position_m: Array
+    tool_quaternion_xyzw: Array
+    gripper_opening: float
+    gripper_commanded: float
+    homing: bool
+    fault: Fault | None
+
+
+class ArmDriver(Protocol):
+    """One arm with its gripper. All calls come from one thread, in any order.
+
+    `read`, `command`, `stop` and `home` return within milliseconds: what takes the vendor longer
+    happens in the driver's own threads, newest request first. `connect` and `recover` may take
+    seconds, but end. A new driver is not connected and has touched nothing.
+    """
+
+    @property
+    def capabilities(self) -> ArmCapabilities:
+        """What the arm can do; the same before and after `connect`."""
+        ...
+
+    def connect(self) -> None:
+        """Reach the arm and prepare it, without moving it; again after `close` or a lost one.
+
+        Raises:
+            ArmConnectionError: It cannot be reached, is locked, or speaks another version; the
+                driver is as it was before the call.
+        """
+        ...
+
+    def read(self) -> ArmReading:
+        """The newest state.
+
+        Raises:
+            ArmConnectionError: The connection broke; only `connect` and `close` make sense now.
+        """
+        ...
+
+    def command(self, command: ArmCommand) -> None:
+        """Move towards a setpoint, without a stop between it and the one before.
+
+        The command passed `commands.check_command`. The arm stops by itself `valid_for_s` after
+        this call, whether or not any other method is called until then; the gripper goes on to its
+        opening. A movement ends `home`. HOLD is `stop`.
+
+        Raises:
+            CommandRefusedError: The target cannot be reached or a fault is there; the arm holds.
+            ArmConnectionError: The connection broke.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Decelerate as fast as the arm does without harm, then hold; ends `home` as well.
+
+        Raises:
+            ArmConnectionError: The connection broke.
+        """
+        ...
+
+    def home(self) -> None:
+        """Set off to the rest pose, slowly, gripper as it is; `ArmReading.homing` says until when.
+
+        Raises:
+            CommandRefusedError: A fault is there, or there is no safe way; the arm holds.
+            ArmConnectionError: The connection broke.
+        """
+        ...
+
+    def recover(self) -> None:
+        """Clear the fault where the arm allows it; afterwards it holds and waits for commands.
+
+        Raises:
+            ArmFaultError: It stays; the text says what a person has to do.
+            ArmConnectionError: The connection broke.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop, hold, and let go of the arm and of all threads; harmless when not connected."""
+        ...
