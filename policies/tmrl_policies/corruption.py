@@ -21,7 +21,7 @@ class NoiseSchedule:
     Attributes:
         name: Name under which checkpoints refer to the schedule.
         alpha_bar: Fraction of signal variance left at each index, shape (T,), float64,
-            decreasing.
+            decreasing; on the CPU, also for a network that is made without memory.
     """
 
     name: str
@@ -86,12 +86,12 @@ class NoiseSchedule:
 
 
 def _linear_beta(num_steps: int) -> Tensor:
-    betas = torch.linspace(1e-4, 0.02, num_steps, dtype=torch.float64)
+    betas = torch.linspace(1e-4, 0.02, num_steps, dtype=torch.float64, device="cpu")
     return torch.cumprod(1.0 - betas, dim=0)
 
 
 def _quarter_cosine(num_steps: int) -> Tensor:
-    progress = torch.linspace(0.0, 1.0, num_steps, dtype=torch.float64)
+    progress = torch.linspace(0.0, 1.0, num_steps, dtype=torch.float64, device="cpu")
     alpha_bar = torch.cos(0.5 * math.pi * progress).square()
     # cos(pi / 2) is 6e-17 in floating point; the marginal is exact.
     alpha_bar[-1] = 0.0

@@ -137,12 +137,13 @@ class Pi0Policy:
         tokeniser_path = Path(settings.tokeniser) if settings.tokeniser else folder / TOKENISER_FILE
         tokeniser = PromptTokeniser(tokeniser_path, config.prompt_tokens, config.vocabulary)
         dino = None if settings.dino == NO_DINO else Dinov2Features(Path(settings.dino), device)
-        with device:
+        # Without memory until its type is settled, and never filled with random numbers.
+        with torch.device("meta"):
             model = Pi0(config)
         dtype = settings.dtype or ("float32" if device.type == "cpu" else "bfloat16")
         if dtype == "bfloat16":
             to_bfloat16(model)
-        version = load_weights(model, folder)
+        version = load_weights(model.to_empty(device=device), folder)
         model.eval().requires_grad_(requires_grad=False)
         return cls(model, version, record, statistics, tokeniser, dino, settings.prompt)
 
