@@ -365,3 +365,12 @@ def test_quantiles_that_are_not_there_are_refused(tmp_path):
 def test_an_absent_folder_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="no checkpoint folder"):
         Pi0Policy.load(tmp_path / "absent", _TRY_OUT)
+
+
+def test_bfloat16_stays_close_to_float32(bridge_folder, bridge):
+    policy = Pi0Policy.load(bridge_folder, replace(_TRY_OUT, dtype="bfloat16"))
+    observation, steering = _observation(BRIDGE), _steering(1)
+    close = policy.sample([policy.observe(observation)], *steering)
+    exact = bridge.sample([bridge.observe(observation)], *steering)
+    assert close.dtype == torch.float32
+    assert torch.nn.functional.cosine_similarity(close.flatten(), exact.flatten(), dim=0) > 0.999
