@@ -71,7 +71,10 @@ def install(
             _make_venv(layout, interpreter, progress, see_system_packages=ros is not None)
     with progress.step("Python packages (2 to 4 minutes on the first run)"):
         pins = _write_pins(layout, ros)
-        _pip(layout, progress, "python-packages", ["install", "--requirement", str(pins)])
+        # The pins are complete, and openpi-client asks for a numpy that it does not need.
+        _pip(layout, progress, "python-packages", ["install", "--no-deps", "-r", str(pins)])
+        # Only torch is asked what it needs: on a GPU machine that is CUDA, which has no pins here.
+        _pip(layout, progress, "torch", ["install", _pin_of("torch", pins), "-c", str(pins)])
     with progress.step("the packages of this repository"):
         own = [part for path in layout.pip_packages for part in ("--editable", str(path))]
         flags = ["install", "--no-deps", "--no-build-isolation"]
@@ -136,6 +139,11 @@ def _write_pins(layout: Layout, ros: SourcedRos | None) -> Path:
     pins.parent.mkdir(parents=True, exist_ok=True)
     pins.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return pins
+
+
+def _pin_of(package: str, pins: Path) -> str:
+    lines = pins.read_text(encoding="utf-8").splitlines()
+    return next(line for line in lines if line.startswith(f"{package}=="))
 
 
 def _pip(layout: Layout, progress: Progress, name: str, arguments: Sequence[str]) -> None:
