@@ -102,7 +102,13 @@ _JOINTS = tuple(f"joint_{number}" for number in range(1, 8))
 def _bridge(
     name: str, absent_cameras: AbsentCameras = AbsentCameras.MASKED, relative_columns: int = 0
 ) -> Rig:
-    """BridgeData: a WidowX at 5 Hz; metres, radians, gripper 0 (closed) to 1 (open)."""
+    """BridgeData: a WidowX at 5 Hz; metres, radians, gripper 0 (closed) to 1 (open).
+
+    Roll, pitch and yaw turn about the base's fixed x, y and z, in this order, and are zero where
+    the gripper points straight down: Rz(yaw) Ry(pitch) Rx(roll) = R_base_tool R_base_downᵀ with
+    R_base_down = ((0, 0, 1), (0, 1, 0), (-1, 0, 0)); the tool's x axis points out of the fingers.
+    An action's rotation is applied about the base's axes too (rail-berkeley/bridge_data_robot).
+    """
     return Rig(
         name=name,
         cameras=(Camera("overview", "base_0_rgb"),),
