@@ -29,6 +29,12 @@ VERBS = {
     "demo": Verb("[OPTIONS]", "fine-tune a simulated WidowX, live", "tmrl_bringup.demo"),
     "up": Verb("RIG [KEY:=VALUE ...]", "start the processes of a rig", "tmrl_bringup.up"),
     "pretrain": Verb("RIG", "train the base policies of a rig", "tmrl_learner.pretrain.cli"),
+    "finetune-pi0": Verb(
+        "DATASET --rig RIG", "fine-tune pi0 on demonstrations", "tmrl_learner.pi0.cli"
+    ),
+    "pi0-statistics": Verb(
+        "DATASET --rig RIG", "normalisation of a data set", "tmrl_learner.pi0.statistics_cli"
+    ),
     "test": Verb("[fast|all]", "lint, check types, run the tests", "tmrl_bringup.checks"),
     "bench": Verb("NAME [--json FILE]", "run a benchmark", "tmrl_bringup.bench"),
     "doctor": Verb("", "say what works on this machine, and what does not", "tmrl_bringup.doctor"),

@@ -31,6 +31,12 @@ VERBS = {
         "fine-tune in simulation, one process",
         "tmrl_learner.inprocess.__main__",
     ),
+    "finetune-pi0": Verb(
+        "DATASET --rig RIG", "fine-tune pi0 on demonstrations", "tmrl_learner.pi0.cli"
+    ),
+    "pi0-statistics": Verb(
+        "DATASET --rig RIG", "normalisation of a data set", "tmrl_learner.pi0.statistics_cli"
+    ),
     "config": Verb(
         "[PRESET]", "print a resolved configuration as YAML", "tmrl_learner.print_config"
     ),

@@ -8,12 +8,14 @@ that it does.
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from tmrl_learner.algorithms.dsrl.config import as_dsrl
 from tmrl_learner.algorithms.dsrl_na.config import DsrlNaConfig
 from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 from tmrl_learner.errors import ConfigError
+
+C = TypeVar("C")
 
 METHODS = ("tmrl", "dsrl", "dsrl_na")
 DEVICES = ("cpu", "cuda")
@@ -211,11 +213,24 @@ def resolve(
     """
     if preset not in PRESETS:
         raise ConfigError(_unknown("preset", preset, PRESETS))
-    config = replace(PRESETS[preset], method=method)
-    for key, value in (overrides or {}).items():
-        config = _override(config, key, key.split("."), value)
+    config = with_overrides(replace(PRESETS[preset], method=method), overrides or {})
     if config.method != "tmrl":
         config = replace(config, agent=as_dsrl(config.agent))
+    return config
+
+
+def with_overrides(config: C, overrides: Mapping[str, Any]) -> C:
+    """A configuration with some of its values replaced.
+
+    Args:
+        config: A frozen dataclass, whose fields may be such dataclasses again.
+        overrides: Dotted key to value; strings are converted to the type of the field.
+
+    Raises:
+        ConfigError: A key is unknown (the nearest valid one is suggested) or a value is invalid.
+    """
+    for key, value in overrides.items():
+        config = _override(config, key, key.split("."), value)
     return config
 
 

@@ -1,0 +1,1 @@
+"""Fine-tuning of CSP-pi0 on recorded demonstrations."""

@@ -1,0 +1,149 @@
+"""Images of a data set: frames of its videos, or pictures inside its tables."""
+
+import io
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import av
+import av.error
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from tmrl_common.config import nearest_name
+from tmrl_learner.pi0.lerobot.episodes import Episode
+from tmrl_learner.pi0.lerobot.errors import DatasetError
+from tmrl_learner.pi0.lerobot.info import DatasetInfo
+from tmrl_learner.pi0.lerobot.parquet import open_parquet
+
+Pixels = NDArray[np.uint8]
+"""Shape (height, width, 3), RGB."""
+
+Opened = TypeVar("Opened")
+
+_OPEN_FILES = 16
+
+
+class _LastUsed(Generic[Opened]):
+    """Keeps the files used last open; closes the one not used for longest."""
+
+    def __init__(self, limit: int, close: Callable[[Opened], None]) -> None:
+        self._limit = limit
+        self._close = close
+        self._opened: OrderedDict[Path, Opened] = OrderedDict()
+
+    def get(self, path: Path, open_file: Callable[[Path], Opened]) -> Opened:
+        """The opened file."""
+        if path not in self._opened:
+            self._opened[path] = open_file(path)
+            if len(self._opened) > self._limit:
+                self._close(self._opened.popitem(last=False)[1])
+        self._opened.move_to_end(path)
+        return self._opened[path]
+
+
+class Frames:
+    """Reads the image of one camera at one row. Use from one thread of one process.
+
+    Files are opened at the first use, so that a copy handed to a worker process opens its own.
+
+    Args:
+        info: Of the data set.
+        open_files: Bound on the videos, and on the tables, that stay open.
+    """
+
+    def __init__(self, info: DatasetInfo, open_files: int = _OPEN_FILES) -> None:
+        self._info = info
+        self._videos = _LastUsed[Any](open_files, lambda video: video.close())
+        self._tables = _LastUsed[pq.ParquetFile](open_files, lambda table: table.close())
+
+    def read(self, episode: Episode, column: str, row: int, time_s: float) -> Pixels:
+        """Reads one image.
+
+        Args:
+            episode: Episode of the image.
+            column: Column of the camera.
+            row: Row within the episode.
+            time_s: Time of the row since the episode's start, s.
+
+        Raises:
+            DatasetError: The file is absent or damaged, or there is no image at that time.
+        """
+        if self._info.feature(column).dtype == "video":
+            span = episode.videos[column]
+            return self._video_frame(span.path, span.from_s + time_s)
+        return self._picture(episode, column, row)
+
+    def _video_frame(self, path: Path, time_s: float) -> Pixels:
+        """The frame nearest to a time; half a frame's duration is the most it may be away."""
+        video = self._videos.get(path, _open_video)
+        stream = video.streams.video[0]
+        tolerance_s = 0.5 / self._info.fps_hz
+        nearest, distance_s, time = None, float("inf"), float("nan")
+        try:
+            video.seek(max(0, int((time_s - tolerance_s) / stream.time_base)), stream=stream)
+            for frame in video.decode(stream):
+                if frame.time is not None and abs(frame.time - time_s) < distance_s:
+                    nearest, distance_s, time = frame, abs(frame.time - time_s), frame.time
+                if frame.time is not None and frame.time >= time_s:
+                    break
+        except av.error.FFmpegError as error:
+            raise DatasetError(f"{path} cannot be decoded at {time_s:.3f} s: {error}") from error
+        # Times are rounded to the video's clock, and a little more where videos were joined.
+        if nearest is None or distance_s > tolerance_s * 1.1:
+            raise DatasetError(
+                f"{path} has no frame within {tolerance_s:.3f} s of {time_s:.3f} s (nearest: "
+                f"{time:.3f} s): the video is shorter than its episode or has another rate than "
+                f"{self._info.fps_hz:g} Hz"
+            )
+        return nearest.to_ndarray(format="rgb24")
+
+    def _picture(self, episode: Episode, column: str, row: int) -> Pixels:
+        path = episode.data_file
+        table = self._tables.get(path, open_parquet)
+        value = _cell(path, table, column, episode.first_row + row)
+        content = value.get("bytes") if value is not None else None
+        if content is None and value is not None and value.get("path"):
+            picture = self._info.root / value["path"]
+            if not picture.is_file():
+                raise DatasetError(f"{path}: column '{column}' names {picture}, which is missing")
+            content = picture.read_bytes()
+        if content is None:
+            raise DatasetError(
+                f"{path}: column '{column}' has no image in row {episode.first_row + row}"
+            )
+        try:
+            return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+        except (UnidentifiedImageError, OSError) as error:
+            raise DatasetError(
+                f"{path}: column '{column}', row {episode.first_row + row} is no image: {error}"
+            ) from error
+
+
+def _open_video(path: Path) -> Any:
+    try:
+        return av.open(str(path))
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path} is missing; copy the videos again") from error
+    except av.error.FFmpegError as error:
+        raise DatasetError(f"{path} is not a whole video: {error}; copy it again") from error
+
+
+def _cell(path: Path, table: pq.ParquetFile, column: str, row: int) -> dict[str, Any] | None:
+    """One value, reading no more than its row group."""
+    names: list[str] = list(table.schema_arrow.names)
+    if column not in names:
+        raise DatasetError(f"{path} has no column '{column}'; {nearest_name(column, names)}")
+    for group in range(table.num_row_groups):
+        rows = table.metadata.row_group(group).num_rows
+        if row < rows:
+            return (
+                table.read_row_group(group, columns=[column], use_threads=False)
+                .column(0)[row]
+                .as_py()
+            )
+        row -= rows
+    raise DatasetError(f"{path} ends before row {row}; copy it again")

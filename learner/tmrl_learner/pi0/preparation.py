@@ -1,0 +1,109 @@
+"""Samples in raw units to what the network is trained on."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tmrl_learner.pi0.samples import Sample
+from tmrl_learner.pi0.statistics import relative_actions
+from tmrl_policies.pi0.batch import Pi0Batch
+from tmrl_policies.pi0.config import CAMERA_SLOTS, IMAGE_SIZE_PX, Pi0Config
+from tmrl_policies.pi0.inputs.images import prepare_images
+from tmrl_policies.pi0.inputs.rigs import AbsentCameras, Rig, Scale
+from tmrl_policies.pi0.inputs.scaling import Scaling
+from tmrl_policies.pi0.inputs.statistics import RobotStatistics
+from tmrl_policies.pi0.inputs.tokeniser import PromptTokeniser
+
+
+class TrainingBatch(NamedTuple):
+    """B prepared chunks; images stay bytes until they are on the training device.
+
+    Attributes:
+        images: Shape (B, 3 slots, 224, 224, 3), uint8.
+        image_mask: Which slots the network looks at, shape (B, 3), bool.
+        tokens: Shape (B, L), int64.
+        token_mask: Shape (B, L), bool.
+        state: Normalised and padded, shape (B, action_dim), float32.
+        actions: Normalised and padded, shape (B, H, action_dim), float32.
+        inside: Which actions lie inside of their episode, shape (B, H), bool.
+    """
+
+    images: Tensor
+    image_mask: Tensor
+    tokens: Tensor
+    token_mask: Tensor
+    state: Tensor
+    actions: Tensor
+    inside: Tensor
+
+    def to(self, device: torch.device) -> "TrainingBatch":
+        """The same on a device."""
+        return TrainingBatch(*(tensor.to(device, non_blocking=True) for tensor in self))
+
+    def observations(self) -> Pi0Batch:
+        """What the network sees."""
+        images = self.images.permute(0, 1, 4, 2, 3).float() / 255.0 * 2.0 - 1.0
+        return Pi0Batch(images, self.image_mask, self.tokens, self.token_mask, self.state)
+
+
+class Preparation:
+    """Puts samples together into a batch; runs in the processes that read data.
+
+    Args:
+        rig: Convention of the samples.
+        statistics: Of the data set.
+        scale: How state and actions are scaled.
+        tokeniser: Of instructions.
+        config: Sizes of the network.
+
+    Raises:
+        ValueError: The statistics lack what the scale needs.
+    """
+
+    def __init__(
+        self,
+        rig: Rig,
+        statistics: RobotStatistics,
+        scale: Scale,
+        tokeniser: PromptTokeniser,
+        config: Pi0Config,
+    ) -> None:
+        self._rig = rig
+        self._state = Scaling(statistics.state, scale)
+        self._actions = Scaling(statistics.actions, scale)
+        self._tokeniser = tokeniser
+        self._width = config.action_dim
+        self._slots_seen = np.full(len(CAMERA_SLOTS), rig.absent_cameras is AbsentCameras.BLACK)
+        self._slots_seen[list(rig.slots)] = True
+
+    def __call__(self, samples: Sequence[Sample]) -> TrainingBatch:
+        """Prepares B samples.
+
+        Raises:
+            ValueError: An image cannot be used, or an instruction is empty.
+        """
+        state = np.stack([sample.state for sample in samples])
+        actions = relative_actions(np.stack([s.actions for s in samples]), state, self._rig)
+        prompts = [self._tokeniser.encode(sample.prompt) for sample in samples]
+        size, slots = len(samples), len(CAMERA_SLOTS)
+        images = np.zeros((size, slots, IMAGE_SIZE_PX, IMAGE_SIZE_PX, 3), dtype=np.uint8)
+        for image, sample in zip(images, samples, strict=True):
+            image[list(self._rig.slots)] = prepare_images(sample.images, self._rig.camera_names)
+        return TrainingBatch(
+            images=torch.from_numpy(images),
+            image_mask=torch.from_numpy(np.tile(self._slots_seen, (size, 1))),
+            tokens=torch.from_numpy(np.stack([prompt.tokens for prompt in prompts])),
+            token_mask=torch.from_numpy(np.stack([prompt.mask for prompt in prompts])),
+            state=_padded(self._state.normalise(state), self._width),
+            actions=_padded(self._actions.normalise(actions), self._width),
+            inside=torch.from_numpy(np.stack([sample.inside for sample in samples])),
+        )
+
+
+def _padded(values: np.ndarray, width: int) -> Tensor:
+    """Zeros behind the last column, up to the network's width."""
+    missing = width - values.shape[-1]
+    return torch.from_numpy(np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, missing)]))
