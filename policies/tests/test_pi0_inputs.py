@@ -148,7 +148,7 @@ def test_a_prompt_that_is_too_long_is_cut_with_one_warning(tokeniser, caplog):
     assert "first 48" in warnings[0]
 
 
-@pytest.mark.parametrize("prompt", ["", "  \n", "__"[:0]])
+@pytest.mark.parametrize("prompt", ["", "  \n", "_ _"])
 def test_an_empty_prompt_is_refused(tokeniser, prompt):
     with pytest.raises(ValueError, match="say what the robot is to do"):
         tokeniser.encode(prompt)

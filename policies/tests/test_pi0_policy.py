@@ -70,7 +70,7 @@ def _steering(count: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     return sigma, epsilon, noise
 
 
-def test_the_spec_says_what_is_served(bridge, tmp_path):
+def test_the_spec_says_what_is_served(bridge):
     spec = bridge.spec
     assert (spec.action_space, spec.action_dim, spec.horizon) == ("bridge_delta_ee_7", 7, 8)
     assert (spec.proprio_dim, spec.context_dim, spec.cameras) == (7, 0, ("overview",))

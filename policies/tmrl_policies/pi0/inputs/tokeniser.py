@@ -72,7 +72,7 @@ class PromptTokeniser:
         """
         if not isinstance(prompt, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValueError(f"the prompt is of type {type(prompt).__name__}; it has to be text")
-        if not prompt.strip():
+        if not prompt.replace("_", " ").strip():
             raise ValueError(f"the prompt is {prompt!r}; say what the robot is to do")
         return self._remembered(prompt)
 
