@@ -1,4 +1,4 @@
-"""Debian packages that pip cannot provide: a compiler, Python's headers, off-screen rendering."""
+"""Debian packages that pip cannot provide: a compiler, Python's headers, off-screen rendering, USB."""
 
 import ctypes.util
 import os
@@ -13,6 +13,7 @@ from tmrl_bringup.bootstrap.steps import Progress, SetupError, run_logged, tail
 _LIBRARIES = {
     "EGL": "libegl1",  # MuJoCo renders off screen through EGL
     "GL": "libgl1",
+    "usb-1.0": "libusb-1.0-0",  # RealSense cameras
 }
 
 
