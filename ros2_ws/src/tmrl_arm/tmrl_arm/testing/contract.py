@@ -10,7 +10,10 @@ The tests know no wall time: they wait for conditions, so that a slow simulator 
 real arm.
 """
 
-from collections.abc import Iterator
+# The names of tests are sentences.
+# ruff: noqa: D102
+
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -240,7 +243,7 @@ class DriverContract:
 
 
 @contextmanager
-def _connected(driver: ArmDriver) -> Iterator[None]:
+def _connected(driver: ArmDriver) -> Generator[None]:
     driver.connect()
     try:
         yield

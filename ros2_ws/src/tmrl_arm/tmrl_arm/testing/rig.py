@@ -50,11 +50,12 @@ class DriverRig:
         Raises:
             TimeoutError: It did not within `timeout_s`.
         """
+        reading = self.driver.read()
         for _ in range(round(self.timeout_s / _POLL_S)):
-            reading = self.driver.read()
             if condition(reading):
                 return reading
             self.let_pass(_POLL_S)
+            reading = self.driver.read()
         raise TimeoutError(f"waited {self.timeout_s} s for {what}; at the end: {reading}")
 
     def until_lost(self) -> str:
