@@ -1,4 +1,4 @@
-"""Debian packages that pip cannot provide: a compiler, Python's headers, off-screen rendering, USB."""
+"""Debian packages that pip cannot provide: a compiler, headers, off-screen rendering, USB."""
 
 import ctypes.util
 import os

@@ -8,11 +8,12 @@ import pytest
 from tmrl_agent.assembly import (
     ArmReading,
     Assembled,
-    ImageReading,
     NotReady,
     ObservationAssembler,
     Reading,
 )
+from tmrl_agent.frames import ImageReading
+from tmrl_agent.images import RawPicture
 from tmrl_agent.params import AgentConfig
 
 CONFIG = AgentConfig(
@@ -34,7 +35,8 @@ ARM = ArmReading(
     frame_id="base",
 )
 OBJECTS = Reading(2_000, 9.8, {"carrot.x": 0.5, "carrot.y": 0.0, "sausage.y": -0.25})
-IMAGE = ImageReading(2_000, 9.85, np.zeros((4, 6, 3), dtype=np.uint8))
+PICTURE = RawPicture("rgb8", 4, 6, 18, np.arange(100, 172, dtype=np.uint8))
+IMAGE = ImageReading(2_000, 9.85, PICTURE)
 NOW_S = 10.0
 
 
@@ -90,6 +92,22 @@ def test_a_stale_part_is_named_with_its_age_and_the_limit(part, topic):
     assert topic in text
     assert "0.500 s" in text
     assert "0.300 s" in text
+
+
+def test_a_picture_that_cannot_be_used_says_so_instead_of_being_missing():
+    text = reason(image=ImageReading(2_000, 9.85, None, "has the encoding 'mono8'; choose rgb8"))
+    assert text == "camera/wrist/image has the encoding 'mono8'; choose rgb8"
+
+
+def test_a_camera_on_a_topic_of_its_own_is_named_by_both():
+    text = reason(image=None, camera_topics=("/usb_cam/image_raw",))
+    assert "/usb_cam/image_raw (camera wrist)" in text
+
+
+def test_pictures_are_made_smaller_on_their_way():
+    large = RawPicture("rgb8", 48, 64, 192, np.arange(48 * 192).astype(np.uint8))
+    made = assemble(image=ImageReading(2_000, 9.85, large), max_image_px=32)
+    assert made.observation.images["wrist"].shape == (24, 32, 3)
 
 
 def test_in_lock_step_age_does_not_matter_but_the_stamp_does():

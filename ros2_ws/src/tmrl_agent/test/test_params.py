@@ -29,8 +29,24 @@ GIVEN = {
         ("unknown_learner_source", "actor"),
         ("request_sigma_cap", 1.5),
         ("request_z_cap", 0.0),
+        ("cameras", ("wrist", "wrist")),
+        ("camera_topics", ("/usb_cam/image_raw",)),
+        ("max_image_px", 16),
+        ("frozen_after_s", -1.0),
+        ("frozen_after_s", float("nan")),
+        ("black_below", 255.0),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_by_name(name, value):
     with pytest.raises(ConfigError, match=name):
         AgentConfig(**GIVEN | {name: value})
+
+
+def test_topics_follow_the_names_of_the_cameras_unless_they_are_given():
+    cameras = {"cameras": ("front", "wrist")}
+    assert AgentConfig(**GIVEN | cameras).image_topics == {
+        "front": "camera/front/image",
+        "wrist": "camera/wrist/image",
+    }
+    given = cameras | {"camera_topics": ("/usb_cam/image_raw", "wrist/compressed")}
+    assert AgentConfig(**GIVEN | given).image_topics["front"] == "/usb_cam/image_raw"

@@ -6,10 +6,11 @@ but the sentence that says why.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tmrl_agent.frames import CameraWatch, ImageReading
 from tmrl_agent.params import AgentConfig
 from tmrl_common.config import nearest_name
 from tmrl_common.types import FloatArray, Observation
@@ -48,21 +49,6 @@ class ArmReading(Reading):
 
 
 @dataclass(frozen=True)
-class ImageReading:
-    """One image.
-
-    Attributes:
-        stamp_ns: ROS time of the exposure.
-        received_s: Steady time of its arrival.
-        pixels: Shape (height, width, 3), uint8 RGB.
-    """
-
-    stamp_ns: int
-    received_s: float
-    pixels: NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
 class Assembled:
     """An observation, with ROS time and base frame of its arm state."""
 
@@ -93,7 +79,9 @@ class ObservationAssembler:
         self._config = config
         self._arm: ArmReading | None = None
         self._objects: Reading | None = None
-        self._images: dict[str, ImageReading] = {}
+        self._cameras = {
+            name: CameraWatch(config.image_source(name), config) for name in config.cameras
+        }
 
     @property
     def arm(self) -> ArmReading | None:
@@ -109,8 +97,8 @@ class ObservationAssembler:
         self._objects = reading
 
     def on_image(self, camera: str, reading: ImageReading) -> None:
-        """Takes an image."""
-        self._images[camera] = reading
+        """Takes a picture of one of the cameras."""
+        self._cameras[camera].take(reading)
 
     def assemble(self, now_s: float) -> Assembled | NotReady:
         """Joins the newest readings.
@@ -126,12 +114,15 @@ class ObservationAssembler:
         parts: dict[str, Reading | ImageReading | None] = {"arm/state": arm}
         if self._config.context_objects:
             parts["perception/objects"] = self._objects
-        for camera in self._config.cameras:
-            parts[f"camera/{camera}/image"] = self._images.get(camera)
-        for topic, part in parts.items():
-            problem = self._problem(topic, part, arm, now_s)
-            if problem:
-                return NotReady(problem)
+        for camera, watch in self._cameras.items():
+            if watch.newest is not None and watch.newest.picture is not None:
+                parts[self._config.image_source(camera)] = watch.newest
+        problems = chain(
+            (self._problem(topic, part, arm, now_s) for topic, part in parts.items()),
+            (watch.problem(now_s) for watch in self._cameras.values()),
+        )
+        for problem in filter(None, problems):
+            return NotReady(problem)
         return self._join(arm, now_s, min(p.received_s for p in parts.values() if p is not None))
 
     def _problem(
@@ -168,7 +159,7 @@ class ObservationAssembler:
         observation = Observation(
             proprio=proprio,
             context=context,
-            images={name: self._images[name].pixels for name in self._config.cameras},
+            images={name: watch.pixels() for name, watch in self._cameras.items()},
             prompt=self._config.prompt,
             arm_state_sequence=arm.sequence,
             age_s=now_s - oldest_s,

@@ -10,7 +10,6 @@ from tmrl_agent import steering
 from tmrl_agent.assembly import (
     ArmReading,
     Assembled,
-    ImageReading,
     NotReady,
     ObservationAssembler,
     Reading,
@@ -24,6 +23,7 @@ from tmrl_agent.events import (
     EpisodeView,
     SentChunk,
 )
+from tmrl_agent.frames import ImageReading
 from tmrl_agent.params import AgentConfig
 from tmrl_agent.patience import BackOff, Stopwatch
 from tmrl_agent.requests import (
@@ -264,16 +264,22 @@ class AgentCore:
         if self._after is not None or not self._builder.wants_features:
             return
         arm, now_s = self._assembler.arm, self._clock.now_s()
-        if arm is None or arm.sequence < self._earliest_state:
+        if arm is None or arm.sequence < self._earliest_state or self._has_moved_on:
             return
-        # Later ones show the scene after something else moved: a person, the way home, a reset.
-        if self._config.lock_step:
-            too_late = arm.sequence > self._earliest_state
-        else:
-            too_late = now_s - self._ended_s > self._config.max_observation_age_s
         seen = self._assembler.assemble(now_s)
-        if isinstance(seen, Assembled) and not too_late:
+        if isinstance(seen, Assembled):
             self._after = seen
+
+    @property
+    def _has_moved_on(self) -> bool:
+        """Whether what is seen by now is not the end of the last chunk but what came after it.
+
+        A person, the way home or a reset may have moved something: that observation is lost.
+        """
+        if self._config.lock_step:
+            arm = self._assembler.arm
+            return arm is not None and arm.sequence > self._earliest_state
+        return self._clock.now_s() - self._ended_s > self._config.max_observation_age_s
 
     @property
     def _sees_after(self) -> bool:
@@ -301,7 +307,7 @@ class AgentCore:
     def _ask_features(self) -> list[Decision]:
         if self._after is None:
             self._waiting.waits_for("nothing was seen after the last chunk; is the driver alive?")
-            if not self._waiting.reason:
+            if not (self._has_moved_on or self._waiting.reason):
                 return []
             self._waiting.stop()
             self._keep(self._builder.without_features())

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from tmrl_agent import messages
 from tmrl_agent.core import AgentCore, Decision
@@ -49,7 +49,7 @@ def topics(
     def on_arm(message: msg.ArmState) -> list[Decision]:
         return core.on_arm(messages.arm_reading(message, now_s()))
 
-    def on_image(camera: str, message: Image) -> list[Decision]:
+    def on_image(camera: str, message: Image | CompressedImage) -> list[Decision]:
         return core.on_image(camera, messages.image_reading(message, now_s()))
 
     def on_controller(message: msg.ControllerStatus) -> list[Decision]:
@@ -79,7 +79,12 @@ def topics(
         Topic(msg.EpisodeState, "episode/state", qos.STATUS, on_episode),
         Topic(msg.LearnerStatus, "learner/status", qos.STATUS, on_learner),
         *(
-            Topic(Image, f"camera/{name}/image", qos.IMAGE, lambda m, name=name: on_image(name, m))
-            for name in config.cameras
+            Topic(_image_kind(topic), topic, qos.IMAGE, lambda m, name=name: on_image(name, m))
+            for name, topic in config.image_topics.items()
         ),
     ]
+
+
+def _image_kind(topic: str) -> type:
+    """The class of a camera's messages, from its name as image_transport gives them."""
+    return CompressedImage if topic.endswith("/compressed") else Image

@@ -2,9 +2,9 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
-from tmrl_agent.assembly import ArmReading, ImageReading, Reading
+from tmrl_agent.assembly import ArmReading, Reading
 from tmrl_agent.core import AgentCore
 from tmrl_agent.events import (
     ChunkEnd,
@@ -15,6 +15,8 @@ from tmrl_agent.events import (
     EpisodeView,
     SentChunk,
 )
+from tmrl_agent.frames import ImageReading
+from tmrl_agent.images import CompressedPicture, RawPicture
 from tmrl_agent.params import AgentConfig
 from tmrl_common.types import Outcome
 from tmrl_msgs import msg
@@ -58,18 +60,19 @@ def objects_reading(message: msg.ObjectPoses, received_s: float) -> Reading:
     return Reading(nanoseconds(message.header.stamp), received_s, values)
 
 
-def image_reading(message: Image, received_s: float) -> ImageReading:
-    """An image.
-
-    Raises:
-        ValueError: It is not rgb8, or its size and its data do not agree.
-    """
-    if message.encoding != "rgb8":
-        raise ValueError(f"the image's encoding is '{message.encoding}'; the policy needs rgb8")
-    pixels: NDArray[np.uint8] = np.frombuffer(message.data, dtype=np.uint8)
-    rows = pixels.reshape(message.height, message.step)[:, : 3 * message.width]
-    image = np.ascontiguousarray(rows.reshape(message.height, message.width, 3))
-    return ImageReading(nanoseconds(message.header.stamp), received_s, image)
+def image_reading(message: Image | CompressedImage, received_s: float) -> ImageReading:
+    """A picture; one that cannot be used comes with the reason, for the operator to see."""
+    content: NDArray[np.uint8] = np.frombuffer(message.data, dtype=np.uint8)
+    stamp_ns = nanoseconds(message.header.stamp)
+    try:
+        if isinstance(message, CompressedImage):
+            picture = CompressedPicture(message.format, content)
+        else:
+            size = message.height, message.width, message.step
+            picture = RawPicture(message.encoding, *size, content)
+    except ValueError as error:
+        return ImageReading(stamp_ns, received_s, None, str(error))
+    return ImageReading(stamp_ns, received_s, picture)
 
 
 def controller_view(message: msg.ControllerStatus) -> ControllerView:

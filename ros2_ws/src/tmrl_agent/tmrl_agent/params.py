@@ -6,6 +6,8 @@ from pathlib import Path
 from tmrl_common.errors import ConfigError
 from tmrl_common.types import SteeringSource
 
+_SMALLEST_IMAGE_PX = 32
+_WHITE = 255.0
 CONTROLLERS_CAP = -1.0
 """Value of a request_*_cap that stands for the cap which the controller reports."""
 
@@ -25,7 +27,17 @@ class AgentConfig:
             gripper_command, or joint.<name> [rad].
         context_objects: Names of the object positions that make up the context, such as carrot.x
             [m], in the base frame; empty for a policy that looks at images.
-        cameras: Names of the cameras that the policy needs; topics camera/<name>/image.
+        cameras: Names of the cameras that the policy needs.
+        camera_topics: Their topics, in the same order; sensor_msgs/CompressedImage where the name
+            ends in /compressed, sensor_msgs/Image otherwise. Empty: camera/<name>/image.
+        max_image_px: Longest side of a picture on its way to the policy server; larger ones are
+            made smaller. With the server's own size (224 for pi0) it gets the same pixels as
+            without, in fewer bytes.
+        frozen_after_s: A camera that sends one picture for longer than this is frozen. It has to be
+            shorter than a chunk: then what began on a frozen picture is not learned from. 0: never,
+            for a simulated camera that is not in lock-step.
+        black_below: A picture whose mean and spread lie both below this, of 255, shows nothing. 0:
+            every picture shows something.
         prompt: Instruction for a policy that takes language.
         execute_steps: How many steps of each chunk the controller is to execute.
         lock_step: Whether the simulation waits for commands: then all parts of an observation have
@@ -53,6 +65,10 @@ class AgentConfig:
     action_space: str = "bridge_delta_ee_7"
     context_objects: tuple[str, ...] = ()
     cameras: tuple[str, ...] = ()
+    camera_topics: tuple[str, ...] = ()
+    max_image_px: int = 640
+    frozen_after_s: float = 0.5
+    black_below: float = 8.0
     prompt: str = ""
     execute_steps: int = 5
     lock_step: bool = False
@@ -97,7 +113,26 @@ class AgentConfig:
             raise ConfigError(
                 f"unknown_learner_source is '{self.unknown_learner_source}'; valid: uniform, base"
             )
+        self._check_cameras()
         self._check_requested_caps()
+
+    def _check_cameras(self) -> None:
+        if len(set(self.cameras)) != len(self.cameras):
+            raise ConfigError(f"cameras is {self.cameras}; each name may stand there once")
+        if self.camera_topics and len(self.camera_topics) != len(self.cameras):
+            raise ConfigError(
+                f"camera_topics has {len(self.camera_topics)} topics for {len(self.cameras)} "
+                "cameras; name one for each, in the order of cameras, or none"
+            )
+        if self.max_image_px < _SMALLEST_IMAGE_PX:
+            raise ConfigError(
+                f"max_image_px is {self.max_image_px}; it has to be at least {_SMALLEST_IMAGE_PX}"
+            )
+        if not (self.frozen_after_s >= 0.0 and 0.0 <= self.black_below < _WHITE):
+            raise ConfigError(
+                f"frozen_after_s is {self.frozen_after_s} and black_below {self.black_below}; the "
+                "first has to be at least 0, the second in [0, 255)"
+            )
 
     def _check_requested_caps(self) -> None:
         sigma_cap, z_cap = self.request_sigma_cap, self.request_z_cap
@@ -105,6 +140,17 @@ class AgentConfig:
             raise ConfigError(f"request_sigma_cap is {sigma_cap}; it has to be -1 or in [0, 1]")
         if z_cap != CONTROLLERS_CAP and not z_cap > 0.0:
             raise ConfigError(f"request_z_cap is {z_cap}; it has to be -1 or above 0")
+
+    @property
+    def image_topics(self) -> dict[str, str]:
+        """Name of each camera -> topic of its pictures."""
+        topics = self.camera_topics or tuple(f"camera/{name}/image" for name in self.cameras)
+        return dict(zip(self.cameras, topics, strict=True))
+
+    def image_source(self, camera: str) -> str:
+        """How sentences name the pictures of a camera: by their topic, and by the camera."""
+        topic = self.image_topics[camera]
+        return topic if f"/{camera}/" in topic else f"{topic} (camera {camera})"
 
     @property
     def journal_path(self) -> Path:

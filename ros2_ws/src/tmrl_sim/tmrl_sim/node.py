@@ -67,8 +67,7 @@ class SimNode(TmrlNode[SimConfig]):
     def health(self) -> tuple[str, dict[str, str]]:
         """The fault of the arm or of the recording, and how far the simulation has come."""
         newest = self._core.newest
-        simulated_s = f"{newest.stamp_ns * 1e-9:.1f}"
-        figures = {"states": str(newest.sequence), "simulated_s": simulated_s}
+        figures = {"states": str(newest.sequence), "simulated_s": f"{newest.stamp_ns * 1e-9:.1f}"}
         return newest.fault or self._recorder.problem, figures
 
     def _on_command(self, message: ArmCommand) -> None:
@@ -117,6 +116,7 @@ class SimNode(TmrlNode[SimConfig]):
         elif newest.sequence == self._repeated:
             self._clock_topic.publish(self._messages.clock)
             self._objects.publish(self._messages.objects)
+            self._publish_images(newest.stamp_ns)
             self._arm_state.publish(self._messages.arm_state)
         self._repeated = newest.sequence
 
@@ -127,17 +127,19 @@ class SimNode(TmrlNode[SimConfig]):
         self._clock_topic.publish(messages.clock)
         self._objects.publish(messages.objects)
         self._success.publish(messages.success)
-        if isinstance(self._cell, WidowXCell):
-            self._publish_images(self._cell, measurement.stamp_ns)
+        self._publish_images(measurement.stamp_ns)
         snapshot = self._cell.snapshot()
         self._recorder.record(measurement.sequence, measurement.stamp_ns, snapshot)
         self._arm_state.publish(messages.arm_state)
 
-    def _publish_images(self, cell: WidowXCell, stamp_ns: int) -> None:
-        if stamp_ns < self._next_image_ns:
+    def _publish_images(self, stamp_ns: int) -> None:
+        """In lock-step every state has its pictures, because all carry one stamp."""
+        cell, config = self._cell, self.config
+        due = config.lock_step or stamp_ns >= self._next_image_ns
+        if not (due and isinstance(cell, WidowXCell)):
             return
-        self._next_image_ns = stamp_ns + round(1e9 / self.config.camera_rate_hz)
-        size = self.config.image_size_px
+        self._next_image_ns = stamp_ns + round(1e9 / config.camera_rate_hz)
+        size = config.image_size_px
         for camera, topic in self._images.items():
             if topic.get_subscription_count():
                 topic.publish(self._messages.image(camera, cell.render(camera, size, size)))

@@ -50,7 +50,8 @@ class SimConfig:
         tick_rate_hz: States per second of simulated time when the world advances by itself, Hz.
         cameras: Names of the cameras whose images are published, while somebody listens.
         image_size_px: Width and height of the images, pixels.
-        camera_rate_hz: Images per second of simulated time, Hz.
+        camera_rate_hz: Images per second of simulated time where the world advances by itself, Hz;
+            in lock-step every state has its images.
         loopback_success_commands: Loopback only: from this many commands after a reset on, the
             target is in the pot. 0: never.
     """

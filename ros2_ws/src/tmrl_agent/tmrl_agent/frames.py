@@ -1,0 +1,106 @@
+"""What each camera has sent, and whether a policy may look at it.
+
+A camera that stopped is seen by the age of its newest picture. One that goes on sending the same
+picture is not: only its content tells. Nor is one in front of which somebody left the cap.
+"""
+
+from dataclasses import dataclass
+
+from tmrl_agent.images import Picture, Pixels, capped, is_black, same_content
+from tmrl_agent.params import AgentConfig
+
+
+@dataclass(frozen=True)
+class ImageReading:
+    """One picture of a camera.
+
+    Attributes:
+        stamp_ns: ROS time of the exposure.
+        received_s: Steady time of its arrival.
+        picture: None where it cannot be used.
+        problem: Why it cannot be used: the end of a sentence that begins with the topic.
+    """
+
+    stamp_ns: int
+    received_s: float
+    picture: Picture | None
+    problem: str = ""
+
+
+class CameraWatch:
+    """Keeps the newest picture of one camera and judges it.
+
+    Args:
+        source: Names topic and camera in sentences.
+        config: The limits.
+    """
+
+    def __init__(self, source: str, config: AgentConfig) -> None:
+        self._source = source
+        self._config = config
+        self._newest: ImageReading | None = None
+        self._changed_s = 0.0
+        self._pixels: Pixels | None = None
+
+    @property
+    def newest(self) -> ImageReading | None:
+        """The newest picture; None before the first."""
+        return self._newest
+
+    def take(self, reading: ImageReading) -> None:
+        """Takes a picture."""
+        before, self._newest = self._newest, reading
+        known = before.picture if before else None
+        if known is None or reading.picture is None or not same_content(known, reading.picture):
+            self._changed_s = reading.received_s
+            self._pixels = None
+
+    def problem(self, now_s: float) -> str:
+        """What is wrong with the newest picture; empty where nothing is.
+
+        Args:
+            now_s: Steady time.
+        """
+        newest = self._newest
+        if newest is None:
+            return f"no {self._source} has arrived; is its source alive?"
+        if newest.picture is None:
+            return f"{self._source} {newest.problem}"
+        return self._frozen(now_s) or self._black()
+
+    def pixels(self) -> Pixels:
+        """The newest picture as the policy gets it, at most `max_image_px` long and wide.
+
+        Raises:
+            ValueError: There is none that could be decoded.
+        """
+        if self._newest is None or self._newest.picture is None:
+            raise ValueError("there is no usable picture")
+        if self._pixels is None:
+            self._pixels = capped(self._newest.picture.pixels(), self._config.max_image_px)
+        return self._pixels
+
+    def _frozen(self, now_s: float) -> str:
+        # In lock-step a still world repeats itself rightly, and its stamps prove that it is new.
+        limit_s = self._config.frozen_after_s
+        same_s = now_s - self._changed_s
+        if self._config.lock_step or limit_s == 0.0 or same_s <= limit_s:
+            return ""
+        return (
+            f"{self._source} is frozen: every picture of the last {same_s:.1f} s is the same to "
+            f"the last bit, the limit is {limit_s:.1f} s; restart the camera. A simulated one "
+            "repeats a still scene: there, set frozen_after_s to 0"
+        )
+
+    def _black(self) -> str:
+        limit = self._config.black_below
+        try:
+            black = is_black(self.pixels(), limit)
+        except ValueError as error:
+            return f"{self._source} {error}"
+        if not black:
+            return ""
+        return (
+            f"{self._source} is black: mean and spread of its pixels are below {limit:g} of 255; "
+            "look for a cap, a cloth, light that is off, or an exposure that is too short"
+        )
