@@ -5,7 +5,7 @@ from setuptools import setup
 setup(
     name="tmrl_controller",
     version="0.1.0",
-    packages=["tmrl_controller", "tmrl_controller.testing"],
+    packages=["tmrl_controller", "tmrl_controller.limiter", "tmrl_controller.testing"],
     package_data={"tmrl_controller": ["py.typed"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/tmrl_controller"]),

@@ -5,15 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tmrl_controller.chunk_gate import ChunkGate, RefusalCode
-from tmrl_controller.config import ACTION_DIM
+from tmrl_controller.chunk_gate import ChunkGate
+from tmrl_controller.config import ACTION_DIMS, BRIDGE_DELTA_EE
+from tmrl_controller.refusals import RefusalCode
 from tmrl_controller.testing import CONFIG, action_chunk
 
 
 def actions(row=0, column=0, value=0.0):
     """Good actions with one value replaced."""
     flat = action_chunk().actions.copy()
-    flat[row * ACTION_DIM + column] = value
+    flat[row * ACTION_DIMS[BRIDGE_DELTA_EE] + column] = value
     return flat
 
 

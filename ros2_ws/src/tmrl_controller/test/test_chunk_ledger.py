@@ -14,19 +14,19 @@ START = Setpoint(np.zeros(3), IDENTITY_QUATERNION, 1.0)
 
 
 def test_no_more_steps_are_handed_out_than_are_to_be_executed():
-    execution = ChunkExecution(action_chunk(execute_steps=1), 0.0)
-    assert execution.next_move().translation_m == pytest.approx([0.01, 0.0, 0.0])
+    execution = ChunkExecution(action_chunk(execute_steps=1), 7, 0.0)
+    assert execution.next_row() == pytest.approx([0.01, 0, 0, 0, 0, 0, 1])
     assert execution.exhausted
 
     with pytest.raises(IndexError, match="all 1 steps"):
-        execution.next_move()
+        execution.next_row()
 
 
 def test_the_record_of_one_chunk_is_bounded():
-    execution = ChunkExecution(action_chunk(), 0.0)
+    execution = ChunkExecution(action_chunk(), 7, 0.0)
     step = OpenStep(START, Driver.TELEOP, 0.0, 1)
     for number in range(MAX_STEPS + 3):
-        execution.record(step, START, float(number))
+        execution.record(step, (0.0,) * 7, float(number))
 
     outcome = execution.outcome(Result.PREEMPTED, "teleop", "long", 0.0, 1)
     assert len(outcome.driver) == MAX_STEPS

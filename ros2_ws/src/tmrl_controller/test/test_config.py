@@ -5,14 +5,14 @@ import dataclasses
 import pytest
 
 from tmrl_controller.config import ControllerConfig
-from tmrl_controller.testing import CONFIG
+from tmrl_controller.testing import CONFIG, FRANKA_CONFIG
 
 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
         ({"robot": ""}, "robot is empty"),
-        ({"action_space": "joint_velocity"}, "only bridge_delta_ee_7 is known"),
+        ({"action_space": "joint_velocity"}, "bridge_delta_ee_7, droid_joint_velocity_8"),
         ({"pacing": "fast"}, "steady, state, lock_step"),
         ({"horizon": 0}, "horizon is 0"),
         ({"sigma_cap": 1.5}, "sigma_cap is 1.5"),
@@ -24,6 +24,8 @@ from tmrl_controller.testing import CONFIG
         ({"refuse_rotation_rad": 0.2}, "refuse_rotation_rad is 0.2"),
         ({"refuse_rotation_rad": 3.5}, "refuse_rotation_rad is 3.5"),
         ({"workspace_box": (0.0, 1.0)}, "workspace_box"),
+        ({"max_lead_m": 0.0}, "max_lead_m is missing or 0; bridge_delta_ee_7 needs it"),
+        ({"joint_low_rad": (0.0,) * 7}, "which bridge_delta_ee_7 knows nothing of"),
     ],
 )
 def test_what_could_not_be_executed_safely_is_refused(changes, sentence):
@@ -31,14 +33,40 @@ def test_what_could_not_be_executed_safely_is_refused(changes, sentence):
         dataclasses.replace(CONFIG, **changes)
 
 
-def test_no_limit_of_a_rig_has_a_default():
-    defaulted = {
-        field.name
-        for field in dataclasses.fields(ControllerConfig)
-        if field.default is not dataclasses.MISSING
-    }
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"joint_low_rad": ()}, "joint_low_rad is missing"),
+        ({"joint_high_rad": (1.0,) * 6}, "high_rad is .* it needs 7 finite numbers"),
+        ({"joint_low_rad": (float("nan"),) * 7}, "low_rad is .* it needs 7 finite numbers"),
+        ({"joint_low_rad": (3.0,) * 7}, "each lower end has to lie below its upper one"),
+        ({"max_joint_velocity_rad_s": (1.0,) * 6 + (0.0,)}, "each has to be above 0"),
+        ({"max_joint_acceleration_rad_s2": (-1.0,) * 7}, "each has to be above 0"),
+        ({"refuse_joint_velocity_rad_s": 0.5}, "refuse_joint_velocity_rad_s is 0.5"),
+        ({"refuse_joint_velocity_rad_s": float("nan")}, "refuse_joint_velocity_rad_s is nan"),
+        ({"max_lead_m": 0.1}, "max_lead_m is 0.1, which droid_joint_velocity_8 knows nothing of"),
+        ({"workspace_box": (0.0, 1.0)}, "workspace_box"),
+    ],
+)
+def test_what_a_franka_could_not_execute_safely_is_refused(changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        dataclasses.replace(FRANKA_CONFIG, **changes)
 
-    assert defaulted == {"setpoint_grace_s", "tick_rate_hz", "pacing", "resume_after_teleop"}
+
+@pytest.mark.parametrize("config", [CONFIG, FRANKA_CONFIG], ids=lambda c: c.action_space)
+def test_no_limit_of_a_rig_has_a_default(config):
+    no_limits = {"setpoint_grace_s", "tick_rate_hz", "pacing", "resume_after_teleop"}
+    for field in dataclasses.fields(ControllerConfig):
+        given = getattr(config, field.name) not in (0.0, ())
+        if field.default is dataclasses.MISSING or field.name in no_limits or not given:
+            continue
+        with pytest.raises(ValueError, match=f"{field.name} is missing"):
+            dataclasses.replace(config, **{field.name: field.default})
+
+
+def test_the_columns_of_an_action_are_those_of_its_space():
+    assert (CONFIG.action_dim, FRANKA_CONFIG.action_dim) == (7, 8)
+    assert (CONFIG.joints, FRANKA_CONFIG.joints) == (0, 7)
 
 
 def test_every_field_is_described():

@@ -114,6 +114,23 @@ def test_a_refused_chunk_never_moves_the_arm_and_is_shown(scene):
     assert status.last_refusal == outcome.reason
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_chunk_with_what_is_no_number_latches_a_fault(scene, bad):
+    actions = action_chunk().actions.copy()
+    actions[55] = bad
+    scene.offer(actions=actions)
+
+    decisions = scene.run(0.5)
+    scene.offer(sequence=2)
+    decisions += scene.run(0.5)
+
+    assert moves(decisions) == []
+    codes = [outcome.code for outcome in of(decisions, ChunkOutcome)]
+    assert codes == ["not_finite", "not_in_policy_mode"]
+    assert scene.mode is Mode.FAULT
+    assert "not finite" in scene.core.status().reason
+
+
 def test_a_malformed_chunk_gets_its_outcome_too(scene):
     scene.offer(actions=np.zeros(5, dtype=np.float32))
 

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from tmrl_controller.config import ACTION_DIM, Pacing
+from tmrl_controller.config import Pacing
 from tmrl_controller.testing import CONFIG, action_chunk
 
 pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
@@ -221,7 +221,7 @@ def test_a_chunk_above_the_sigma_cap_is_refused_and_the_next_good_one_moves(hard
     assert outcome.result == msg.ChunkOutcome.COMPLETED
     assert [move.x_base_tool.position.x for move in world.moves] == pytest.approx([0.285, 0.295])
     assert {move.header.frame_id for move in world.moves} == {"widowx/base"}
-    actions = np.array(outcome.executed_actions).reshape(2, ACTION_DIM)
+    actions = np.array(outcome.executed_actions).reshape(2, 7)
     assert actions[:, 0] == pytest.approx([0.01, 0.01])
     assert list(outcome.driver) == [msg.ChunkOutcome.DRIVER_POLICY] * 2
     assert len(outcome.step_ends) == 2

@@ -6,7 +6,7 @@ import numpy as np
 
 from tmrl_common.geometry import normalise_quaternion
 from tmrl_controller.inputs import ArmState
-from tmrl_controller.limiter import MotionLimits, Setpoint
+from tmrl_controller.limiter import NO_JOINTS, Setpoint, ToolLimits
 
 _REMEMBERED_STATES = 4096
 _QUATERNION_TOLERANCE = 1e-2
@@ -15,14 +15,16 @@ _QUATERNION_TOLERANCE = 1e-2
 class ArmMonitor:
     """Newest arm state, arrival times of the recent ones, and what is wrong with the arm."""
 
-    def __init__(self, robot: str, max_age_s: float) -> None:
+    def __init__(self, robot: str, max_age_s: float, joints: int = 0) -> None:
         """Takes what a good state looks like.
 
         Args:
             robot: Name of the arm.
             max_age_s: Age from which the newest state is stale, s.
+            joints: How many joint positions a state has to hold; 0 where nobody looks at them.
         """
         self._robot = robot
+        self._joints = joints
         self._max_age_s = max_age_s
         self._arrivals_s: dict[int, float] = {}
         self._newest: ArmState | None = None
@@ -46,7 +48,9 @@ class ArmMonitor:
         if state is None:
             return None
         gripper = float(np.clip(state.gripper_command, 0.0, 1.0))
-        return Setpoint(state.position_m, normalise_quaternion(state.quaternion), gripper)
+        quaternion = normalise_quaternion(state.quaternion)
+        joints = state.joint_position_rad if self._joints else NO_JOINTS
+        return Setpoint(state.position_m, quaternion, gripper, joints)
 
     def receive(self, state: ArmState, now_s: float) -> None:
         """Takes an arm state in; a bad one replaces nothing but is remembered as a problem.
@@ -116,7 +120,7 @@ class ArmMonitor:
             return 0
         return self._newest.sequence + (0 if self._newest_s >= time_s else 1)
 
-    def anchor(self, limits: MotionLimits) -> Setpoint | str:
+    def anchor(self, limits: ToolLimits) -> Setpoint | str:
         """Where the first target after a rest starts.
 
         Args:
@@ -147,6 +151,13 @@ class ArmMonitor:
         numbers = (*state.position_m, *state.quaternion, state.gripper_command)
         if not np.isfinite(numbers).all():
             return "the arm's pose or gripper is not finite: check its encoders and its driver"
+        joints = state.joint_position_rad
+        if self._joints and (joints.size != self._joints or not np.isfinite(joints).all()):
+            return (
+                f"the arm's joint positions are {joints}; they have to be {self._joints} finite "
+                "numbers: check its encoders, its driver, and that the rig's action space fits the "
+                "arm"
+            )
         length = float(np.linalg.norm(state.quaternion))
         if abs(length - 1.0) > _QUATERNION_TOLERANCE:
             return f"the arm's orientation has length {length:.3g} instead of 1: check its driver"

@@ -2,56 +2,16 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tmrl_controller.config import ACTION_DIM, ControllerConfig
+from tmrl_controller.action_spaces import action_space_of
+from tmrl_controller.config import ControllerConfig
 from tmrl_controller.inputs import ActionChunk
+from tmrl_controller.refusals import Refusal, RefusalCode
 
-GRIPPER_MARGIN = 0.5
-"""A gripper opening further outside [0, 1] than this is no opening but a wrong unit."""
 _REMEMBERED_EPOCHS = 64
-
-
-class RefusalCode(StrEnum):
-    """Why a chunk was refused."""
-
-    WRONG_ROBOT = "wrong_robot"
-    MISSING_IDENTITY = "missing_identity"
-    STALE_EPOCH = "stale_epoch"
-    OUT_OF_SEQUENCE = "out_of_sequence"
-    EPISODE_OUT_OF_ORDER = "episode_out_of_order"
-    UNKNOWN_ARM_STATE = "unknown_arm_state"
-    TOO_OLD = "too_old"
-    WRONG_ACTION_SPACE = "wrong_action_space"
-    WRONG_SHAPE = "wrong_shape"
-    BAD_EXECUTE_STEPS = "bad_execute_steps"
-    NOT_FINITE = "not_finite"
-    SIGMA_NEGATIVE = "sigma_negative"
-    SIGMA_ABOVE_CAP = "sigma_above_cap"
-    Z_ABOVE_CAP = "z_above_cap"
-    EPSILON_ABOVE_CAP = "epsilon_above_cap"
-    STEP_TOO_LONG = "step_too_long"
-    ROTATION_TOO_LARGE = "rotation_too_large"
-    GRIPPER_OUT_OF_RANGE = "gripper_out_of_range"
-    NOT_IN_POLICY_MODE = "not_in_policy_mode"
-    CANNOT_START = "cannot_start"
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why something was refused.
-
-    Attributes:
-        code: Short name.
-        reason: One sentence with the value, the limit and the remedy.
-    """
-
-    code: RefusalCode
-    reason: str
 
 
 class ChunkGate:
@@ -64,6 +24,7 @@ class ChunkGate:
             config: Configuration of the rig.
         """
         self._config = config
+        self._space = action_space_of(config)
         self._epoch = ""
         self._retired_epochs: deque[str] = deque(maxlen=_REMEMBERED_EPOCHS)
         self._last_sequence = -1
@@ -180,8 +141,8 @@ class ChunkGate:
                 f"{config.action_space!r}: serve a policy for this rig",
             )
         claimed = (chunk.horizon, chunk.action_dim)
-        expected = (config.horizon, ACTION_DIM)
-        if claimed != expected or chunk.actions.size != config.horizon * ACTION_DIM:
+        expected = (config.horizon, config.action_dim)
+        if claimed != expected or chunk.actions.size != config.horizon * config.action_dim:
             return Refusal(
                 RefusalCode.WRONG_SHAPE,
                 f"the chunk claims {claimed[0]} x {claimed[1]} and holds {chunk.actions.size} "
@@ -241,33 +202,8 @@ class ChunkGate:
         return None
 
     def _refused_steps(self, chunk: ActionChunk) -> Refusal | None:
-        config = self._config
-        rows = chunk.actions.reshape(config.horizon, ACTION_DIM).astype(np.float64)
-        steps = rows[: chunk.execute_steps]
-        longest_m = float(np.linalg.norm(steps[:, :3], axis=1).max())
-        if longest_m > config.refuse_translation_m:
-            return Refusal(
-                RefusalCode.STEP_TOO_LONG,
-                f"a step moves the tool by {longest_m:.4g} m, more than "
-                f"{config.refuse_translation_m:g} m is no step of this rig: check the policy's "
-                "statistics and units",
-            )
-        largest_rad = float(np.linalg.norm(steps[:, 3:6], axis=1).max())
-        if largest_rad > config.refuse_rotation_rad:
-            return Refusal(
-                RefusalCode.ROTATION_TOO_LARGE,
-                f"a step turns the tool by {largest_rad:.4g} rad, more than "
-                f"{config.refuse_rotation_rad:g} rad is no step of this rig: check the policy's "
-                "statistics and units",
-            )
-        furthest = float(np.abs(steps[:, 6] - 0.5).max()) - 0.5
-        if furthest > GRIPPER_MARGIN:
-            return Refusal(
-                RefusalCode.GRIPPER_OUT_OF_RANGE,
-                f"a gripper opening lies {furthest:.4g} outside 0 to 1, allowed are "
-                f"{GRIPPER_MARGIN:g}: check the policy's statistics and units",
-            )
-        return None
+        rows = chunk.actions.reshape(chunk.horizon, chunk.action_dim).astype(np.float64)
+        return self._space.refused(rows[: chunk.execute_steps])
 
 
 def _largest(values: NDArray[np.float32]) -> float:

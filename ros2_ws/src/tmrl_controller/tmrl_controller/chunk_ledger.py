@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tmrl_common.geometry import Vector
 from tmrl_common.types import Driver
+from tmrl_controller.action_spaces import action_space_of
 from tmrl_controller.arm_monitor import ArmMonitor
-from tmrl_controller.chunk_gate import Refusal
 from tmrl_controller.clock import StampingClock
-from tmrl_controller.config import ACTION_DIM
+from tmrl_controller.config import ControllerConfig
 from tmrl_controller.decisions import ChunkOutcome, Preemption, Result
 from tmrl_controller.inputs import ActionChunk
-from tmrl_controller.limiter import Move, Setpoint, rotation_between
+from tmrl_controller.limiter import Setpoint
+from tmrl_controller.refusals import Refusal
 
 MAX_STEPS = 4096
 """Longest record of one chunk; a person who drives for longer is no longer recorded with it."""
@@ -48,13 +50,15 @@ class _ClosedStep:
 class ChunkExecution:
     """One chunk: hands out its steps and remembers what became of them."""
 
-    def __init__(self, chunk: ActionChunk, started_s: float) -> None:
+    def __init__(self, chunk: ActionChunk, action_dim: int, started_s: float) -> None:
         """Takes a chunk.
 
         Args:
-            chunk: The chunk; only one that has passed the gate may be asked for moves.
+            chunk: The chunk; only one that has passed the gate may be asked for rows.
+            action_dim: Columns of the rig's action space, whatever the chunk claims.
             started_s: ROS time of now, s.
         """
+        self._action_dim = action_dim
         self._chunk = chunk
         self._started_s = started_s
         self._handed_out = 0
@@ -65,33 +69,29 @@ class ChunkExecution:
         """Whether every step to be executed has been handed out."""
         return self._handed_out >= self._chunk.execute_steps
 
-    def next_move(self) -> Move:
-        """The next step as the policy wants it.
+    def next_row(self) -> Vector:
+        """The next step as the policy wants it, shape (action_dim,), float64.
 
         Raises:
             IndexError: The chunk is exhausted.
         """
         if self.exhausted:
             raise IndexError(f"all {self._chunk.execute_steps} steps have been handed out")
-        rows = self._chunk.actions.reshape(self._chunk.horizon, ACTION_DIM)
+        rows = self._chunk.actions.reshape(self._chunk.horizon, self._chunk.action_dim)
         row = rows[self._handed_out].astype(np.float64)
         self._handed_out += 1
-        return Move(row[:3], row[3:6], float(row[6]))
+        return row
 
-    def record(self, step: OpenStep, reached: Setpoint, end_s: float) -> None:
+    def record(self, step: OpenStep, action: tuple[float, ...], end_s: float) -> None:
         """Remembers a step that has ended.
 
         Args:
             step: The step.
-            reached: Target at its end.
+            action: What was commanded in it, as a row of the action space.
             end_s: ROS time of its end, s.
         """
-        if len(self._steps) >= MAX_STEPS:
-            return
-        translation_m = reached.position_m - step.start.position_m
-        rotation_rad = rotation_between(step.start.quaternion, reached.quaternion)
-        action = (*translation_m.tolist(), *rotation_rad.tolist(), reached.gripper)
-        self._steps.append(_ClosedStep(action, step.driver, step.clamped, end_s))
+        if len(self._steps) < MAX_STEPS:
+            self._steps.append(_ClosedStep(action, step.driver, step.clamped, end_s))
 
     def outcome(
         self, result: Result, code: str, reason: str, ended_s: float, arm_state_sequence: int
@@ -114,7 +114,7 @@ class ChunkExecution:
             reason=reason,
             started_s=self._started_s,
             ended_s=ended_s,
-            executed_actions=actions.reshape(len(steps), ACTION_DIM),
+            executed_actions=actions.reshape(len(steps), self._action_dim),
             driver=np.array([step.driver for step in steps], dtype=np.uint8),
             clamped=np.array([step.clamped for step in steps], dtype=np.bool_),
             step_ends_s=np.array([step.end_s for step in steps], dtype=np.float64),
@@ -135,15 +135,22 @@ class ChunkLedger:
     """
 
     def __init__(
-        self, clock: StampingClock, arm: ArmMonitor, emit: Callable[[ChunkOutcome], None]
+        self,
+        config: ControllerConfig,
+        clock: StampingClock,
+        arm: ArmMonitor,
+        emit: Callable[[ChunkOutcome], None],
     ) -> None:
         """Starts empty.
 
         Args:
+            config: What the rig allows.
             clock: Stamps.
             arm: Knows which arm state comes next.
             emit: Takes the outcomes.
         """
+        self._action_dim = config.action_dim
+        self._space = action_space_of(config)
         self._clock = clock
         self._arm = arm
         self._emit = emit
@@ -157,7 +164,7 @@ class ChunkLedger:
     def refuse(self, chunk: ActionChunk, refusal: Refusal) -> None:
         """Concludes a chunk that never began."""
         self.refused += 1
-        execution = ChunkExecution(chunk, self._clock.stamp_s())
+        execution = self._execution(chunk)
         self._conclude(execution, Result.REFUSED, refusal.code.value, refusal.reason, 0)
 
     def wait(self, chunk: ActionChunk) -> None:
@@ -174,13 +181,13 @@ class ChunkLedger:
         """Concludes the chunk that waits, if there is one."""
         chunk = self.take_waiting()
         if chunk is not None:
-            execution = ChunkExecution(chunk, self._clock.stamp_s())
+            execution = self._execution(chunk)
             self._conclude(execution, result, code.value, reason, 0)
 
     def begin(self, chunk: ActionChunk) -> None:
         """Starts a chunk now."""
         self.accepted += 1
-        self.running = ChunkExecution(chunk, self._clock.stamp_s())
+        self.running = self._execution(chunk)
 
     def close_step(self, step: OpenStep, reached: Setpoint) -> None:
         """Ends the control period under way.
@@ -192,7 +199,8 @@ class ChunkLedger:
         self.step = None
         self.steps_clamped += step.clamped
         if self.running is not None:
-            self.running.record(step, reached, self._clock.stamp_s())
+            action = self._space.executed(step.start, reached)
+            self.running.record(step, action, self._clock.stamp_s())
 
     def finish(
         self, result: Result, code: Preemption | None, reason: str, cut_at_state: int | None = None
@@ -210,6 +218,9 @@ class ChunkLedger:
         if execution is not None:
             earliest = 0 if cut_at_state is None else cut_at_state + 1
             self._conclude(execution, result, code.value if code else "", reason, earliest)
+
+    def _execution(self, chunk: ActionChunk) -> ChunkExecution:
+        return ChunkExecution(chunk, self._action_dim, self._clock.stamp_s())
 
     def _conclude(
         self, execution: ChunkExecution, result: Result, code: str, reason: str, earliest: int

@@ -1,11 +1,14 @@
 """Configuration of the controller: what a rig allows, and how the controller is paced."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from math import isfinite, pi
+from types import MappingProxyType
 
 from tmrl_common.types import SteeringLimits
-from tmrl_controller.limiter import MotionLimits
+from tmrl_controller.kinematics import FRANKA_JOINTS
+from tmrl_controller.limiter import JointLimits, MotionLimits, ToolLimits
 
 
 class Pacing(StrEnum):
@@ -19,19 +22,60 @@ class Pacing(StrEnum):
     """Simulation that advances one control period per command, and only then."""
 
 
+BRIDGE_DELTA_EE = "bridge_delta_ee_7"
+"""dx dy dz [m], drx dry drz [rad, rotation vector in the base frame], gripper opening 0 to 1."""
+DROID_JOINT_VELOCITY = "droid_joint_velocity_8"
+"""A Franka's seven joint velocities in DROID's unit, 0.2 rad per control period (3 rad/s at 15 Hz),
+then the gripper's closing, 0 open to 1 closed."""
+
+ACTION_DIMS: Mapping[str, int] = MappingProxyType({BRIDGE_DELTA_EE: 7, DROID_JOINT_VELOCITY: 8})
+"""The action spaces that the controller can execute, and the columns of each."""
+
+_FOR_ONE_SPACE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        BRIDGE_DELTA_EE: (
+            "max_translation_change_m",
+            "max_rotation_change_rad",
+            "max_lead_m",
+            "max_lead_rad",
+            "refuse_translation_m",
+            "refuse_rotation_rad",
+        ),
+        DROID_JOINT_VELOCITY: (
+            "joint_low_rad",
+            "joint_high_rad",
+            "max_joint_velocity_rad_s",
+            "max_joint_acceleration_rad_s2",
+            "refuse_joint_velocity_rad_s",
+        ),
+    }
+)
+"""Limits that only one action space has: it needs them, and the other may not have them."""
+
+
 @dataclass(frozen=True)
 class ControllerConfig:
     """What one rig allows. The limits have no defaults: nobody else knows the rig.
 
+    The limits that only one action space has are 0 or empty where they are not given, which their
+    action space refuses.
+
     Attributes:
         robot: Name of the arm; messages for another one are refused.
-        action_space: Meaning of an action row; "bridge_delta_ee_7" is the one understood.
+        action_space: Meaning of an action row: "bridge_delta_ee_7" or "droid_joint_velocity_8".
         horizon: Rows of an action chunk.
         control_rate_hz: Action steps per second.
         workspace_box: x_min x_max y_min y_max z_min z_max of the tool in the base frame, m.
-        max_translation_m: Longest translation of the target per control period, m.
-        max_rotation_rad: Largest rotation of the target per control period, rad.
+        max_translation_m: Longest translation of the tool's target per control period, m.
+        max_rotation_rad: Largest rotation of the tool's target per control period, rad.
         max_gripper_step: Largest change of the gripper's opening per control period, 0 to 1.
+        sigma_cap: Largest context timestep of a chunk, 0 to 1.
+        z_cap: Largest magnitude of a component of a chunk's z.
+        epsilon_cap: Largest magnitude of a component of a chunk's context noise.
+        max_chunk_age_s: Oldest arm state, by the time of its arrival here, that a chunk may answer,
+            s.
+        max_arm_state_age_s: Without a newer arm state the arm stops after this, s.
+        max_teleop_age_s: Without a newer teleop command the takeover ends after this, s.
         max_translation_change_m: Seam limit: how far the translation of a step may differ from that
             of the step before, m per control period.
         max_rotation_change_rad: Seam limit of the rotation, rad per control period.
@@ -40,13 +84,12 @@ class ControllerConfig:
         max_lead_rad: The same for the rotation, rad.
         refuse_translation_m: A chunk with a longer step to be executed is refused whole, m.
         refuse_rotation_rad: A chunk with a larger rotation in a step is refused whole, rad.
-        sigma_cap: Largest context timestep of a chunk, 0 to 1.
-        z_cap: Largest magnitude of a component of a chunk's z.
-        epsilon_cap: Largest magnitude of a component of a chunk's context noise.
-        max_chunk_age_s: Oldest arm state, by the time of its arrival here, that a chunk may answer,
-            s.
-        max_arm_state_age_s: Without a newer arm state the arm stops after this, s.
-        max_teleop_age_s: Without a newer teleop command the takeover ends after this, s.
+        joint_low_rad: Lower ends of the seven joints, rad.
+        joint_high_rad: Upper ends of the seven joints, rad.
+        max_joint_velocity_rad_s: Largest speed of each joint, rad/s.
+        max_joint_acceleration_rad_s2: Largest change of each joint's velocity, rad/s^2; the arm has
+            to be able to brake with it, since the way to the joints' ends is reckoned with it.
+        refuse_joint_velocity_rad_s: A chunk that turns a joint faster is refused whole, rad/s.
         setpoint_grace_s: How long a setpoint stays valid beyond its period, s.
         tick_rate_hz: Rate of decisions, and of setpoints while a person drives, Hz.
         pacing: "steady" (hardware), "state" (paced simulation) or "lock_step".
@@ -63,18 +106,23 @@ class ControllerConfig:
     max_translation_m: float
     max_rotation_rad: float
     max_gripper_step: float
-    max_translation_change_m: float
-    max_rotation_change_rad: float
-    max_lead_m: float
-    max_lead_rad: float
-    refuse_translation_m: float
-    refuse_rotation_rad: float
     sigma_cap: float
     z_cap: float
     epsilon_cap: float
     max_chunk_age_s: float
     max_arm_state_age_s: float
     max_teleop_age_s: float
+    max_translation_change_m: float = 0.0
+    max_rotation_change_rad: float = 0.0
+    max_lead_m: float = 0.0
+    max_lead_rad: float = 0.0
+    refuse_translation_m: float = 0.0
+    refuse_rotation_rad: float = 0.0
+    joint_low_rad: tuple[float, ...] = ()
+    joint_high_rad: tuple[float, ...] = ()
+    max_joint_velocity_rad_s: tuple[float, ...] = ()
+    max_joint_acceleration_rad_s2: tuple[float, ...] = ()
+    refuse_joint_velocity_rad_s: float = 0.0
     setpoint_grace_s: float = 0.1
     tick_rate_hz: float = 50.0
     pacing: str = Pacing.STEADY.value
@@ -88,17 +136,20 @@ class ControllerConfig:
         """
         if not self.robot:
             raise ValueError("robot is empty; name the arm, for example widowx")
-        if self.action_space != ACTION_SPACE:
-            raise ValueError(f"action_space is {self.action_space!r}; only {ACTION_SPACE} is known")
+        if self.action_space not in ACTION_DIMS:
+            known = ", ".join(ACTION_DIMS)
+            raise ValueError(f"action_space is {self.action_space!r}; choose one of {known}")
         if self.pacing not in [p.value for p in Pacing]:
             raise ValueError(
                 f"pacing is {self.pacing!r}; choose one of {', '.join(p.value for p in Pacing)}"
             )
         if self.horizon < 1:
             raise ValueError(f"horizon is {self.horizon}; a chunk has at least 1 row")
+        self._check_which_limits_are_given()
+        may_be_zero = {"sigma_cap", *self._others_limits}
         for field in fields(self):
             value = getattr(self, field.name)
-            positive = field.type is float and field.name != "sigma_cap"
+            positive = field.type is float and field.name not in may_be_zero
             if positive and not (isfinite(value) and value > 0.0):
                 raise ValueError(f"{field.name} is {value}; it has to be a finite number above 0")
         if self.tick_rate_hz < self.control_rate_hz:
@@ -106,10 +157,35 @@ class ControllerConfig:
                 f"tick_rate_hz is {self.tick_rate_hz}; it has to be at least control_rate_hz "
                 f"({self.control_rate_hz})"
             )
-        self._check_refusal_bounds()
-        _ = self.steering_limits, self.motion_limits
+        _ = self.steering_limits
+        if self.action_space == BRIDGE_DELTA_EE:
+            self._check_refused_steps()
+            _ = self.motion_limits
+        else:
+            self._check_refused_velocity()
+            _ = self.joint_limits
 
-    def _check_refusal_bounds(self) -> None:
+    @property
+    def _others_limits(self) -> tuple[str, ...]:
+        """Names of the limits that only other action spaces have."""
+        others = (names for space, names in _FOR_ONE_SPACE.items() if space != self.action_space)
+        return tuple(name for names in others for name in names)
+
+    def _check_which_limits_are_given(self) -> None:
+        for name in _FOR_ONE_SPACE[self.action_space]:
+            if not getattr(self, name):
+                raise ValueError(
+                    f"{name} is missing or 0; {self.action_space} needs it and it has no default: "
+                    "set it in the rig's YAML file"
+                )
+        for name in self._others_limits:
+            if getattr(self, name):
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}, which {self.action_space} knows nothing of: "
+                    "remove it from the rig's YAML file, or correct action_space"
+                )
+
+    def _check_refused_steps(self) -> None:
         if self.refuse_translation_m < self.max_translation_m:
             raise ValueError(
                 f"refuse_translation_m is {self.refuse_translation_m}; below max_translation_m "
@@ -120,6 +196,25 @@ class ControllerConfig:
                 f"refuse_rotation_rad is {self.refuse_rotation_rad}; it has to lie between "
                 f"max_rotation_rad ({self.max_rotation_rad}) and pi"
             )
+
+    def _check_refused_velocity(self) -> None:
+        fastest_rad_s = max(self.max_joint_velocity_rad_s)
+        if self.refuse_joint_velocity_rad_s < fastest_rad_s:
+            raise ValueError(
+                f"refuse_joint_velocity_rad_s is {self.refuse_joint_velocity_rad_s}; below the "
+                f"largest max_joint_velocity_rad_s ({fastest_rad_s}) it would refuse steps that "
+                "the limiter allows"
+            )
+
+    @property
+    def action_dim(self) -> int:
+        """Columns of an action chunk."""
+        return ACTION_DIMS[self.action_space]
+
+    @property
+    def joints(self) -> int:
+        """How many joint positions an arm state has to hold; 0 where the limits need none."""
+        return FRANKA_JOINTS if self.action_space == DROID_JOINT_VELOCITY else 0
 
     @property
     def control_period_s(self) -> float:
@@ -137,8 +232,13 @@ class ControllerConfig:
         return SteeringLimits(self.sigma_cap, self.z_cap, self.epsilon_cap)
 
     @property
+    def tool_limits(self) -> ToolLimits:
+        """The limits that every action space has."""
+        return self.joint_limits if self.joints else self.motion_limits
+
+    @property
     def motion_limits(self) -> MotionLimits:
-        """The limits on every setpoint."""
+        """The limits on every setpoint of bridge_delta_ee_7."""
         return MotionLimits(
             period_s=self.control_period_s,
             workspace_box=self.workspace_box,
@@ -151,7 +251,18 @@ class ControllerConfig:
             max_lead_rad=self.max_lead_rad,
         )
 
-
-ACTION_SPACE = "bridge_delta_ee_7"
-"""dx dy dz [m], drx dry drz [rad, rotation vector in the base frame], gripper opening 0 to 1."""
-ACTION_DIM = 7
+    @property
+    def joint_limits(self) -> JointLimits:
+        """The limits on every setpoint of droid_joint_velocity_8."""
+        return JointLimits(
+            period_s=self.control_period_s,
+            workspace_box=self.workspace_box,
+            max_translation_m=self.max_translation_m,
+            max_rotation_rad=self.max_rotation_rad,
+            max_gripper_step=self.max_gripper_step,
+            reaction_s=self.setpoint_grace_s + self.max_arm_state_age_s,
+            low_rad=self.joint_low_rad,
+            high_rad=self.joint_high_rad,
+            max_velocity_rad_s=self.max_joint_velocity_rad_s,
+            max_acceleration_rad_s2=self.max_joint_acceleration_rad_s2,
+        )

@@ -5,18 +5,21 @@ in the node and in a loop without ROS. It is not safe to share between threads w
 """
 
 import math
+from functools import partial
 
 from tmrl_common.types import Driver
+from tmrl_controller.action_spaces import action_space_of
 from tmrl_controller.arm_monitor import ArmMonitor
-from tmrl_controller.chunk_gate import ChunkGate, Refusal, RefusalCode
+from tmrl_controller.chunk_gate import ChunkGate
 from tmrl_controller.chunk_ledger import ChunkExecution, ChunkLedger, OpenStep
 from tmrl_controller.clock import StampingClock
 from tmrl_controller.config import ControllerConfig, Pacing
 from tmrl_controller.decisions import ControllerStatus, Decision, Preemption, Reply, Result
 from tmrl_controller.inputs import ActionChunk, ArmState, TeleopCommand
-from tmrl_controller.limiter import Move, NotFiniteError, Setpoint
+from tmrl_controller.limiter import InputRefusedError, Setpoint
 from tmrl_controller.mode import Event, Mode, ModeMachine, ModeRefusedError
-from tmrl_controller.setpoints import SetpointStream
+from tmrl_controller.refusals import Refusal, RefusalCode
+from tmrl_controller.setpoints import Limiting, SetpointStream
 from tmrl_controller.teleop import DeadManSwitch
 
 
@@ -33,13 +36,14 @@ class ControllerCore:
         self._config = config
         self._clock = clock
         self._lock_step = config.pacing == Pacing.LOCK_STEP
-        self._limits = config.motion_limits
+        self._limits = config.tool_limits
+        self._space = action_space_of(config)
         self._modes = ModeMachine()
         self._gate = ChunkGate(config)
-        self._arm = ArmMonitor(config.robot, config.max_arm_state_age_s)
+        self._arm = ArmMonitor(config.robot, config.max_arm_state_age_s, config.joints)
         self._switch = DeadManSwitch(config.max_teleop_age_s)
         self._setpoints = SetpointStream(config, clock, self._arm, self._emit)
-        self._chunks = ChunkLedger(clock, self._arm, self._emit)
+        self._chunks = ChunkLedger(config, clock, self._arm, self._emit)
         self._anchored_episode: tuple[str, int] | None = None
         self._last_end_s = clock.now_s()
         self._last_teleop_s = -math.inf
@@ -58,7 +62,7 @@ class ControllerCore:
             self._fault(problem)
 
     def on_chunk(self, chunk: ActionChunk) -> None:
-        """Judges a chunk; an accepted one begins at the end of the control period under way."""
+        """Judges a chunk; an accepted one begins when the control period under way is over."""
         age_s = self._arm.age_s(chunk.arm_state_sequence, self._clock.now_s())
         refusal = self._gate.judge(chunk, age_s)
         if self._modes.mode is not Mode.POLICY:
@@ -67,10 +71,13 @@ class ControllerCore:
                 f"the controller is in mode {self._modes.mode.name.lower()} "
                 f"({self._modes.reason}): {self._modes.remedy}",
             )
-        if refusal is not None:
-            self._refuse(chunk, refusal)
-        else:
+        if refusal is None:
             self._chunks.wait(chunk)
+            return
+        self._refuse(chunk, refusal)
+        if refusal.code is RefusalCode.NOT_FINITE:
+            # The next chunk would come from the same broken weights: a person has to look.
+            self._fault(refusal.reason)
 
     def on_teleop(self, command: TeleopCommand) -> None:
         """Takes a reading of a person's device in."""
@@ -247,9 +254,11 @@ class ControllerCore:
             # Steps follow each other without drift: a tick that comes a little late shifts nothing.
             on_time = abs(now_s - self._last_end_s) <= self._config.tick_period_s
             start_s = self._last_end_s if on_time else now_s
-            self._advance(
-                running.next_move(), self._config.control_period_s, Driver.POLICY, start_s
-            )
+            limiting = partial(self._space.limit_action, running.next_row())
+            self._advance(limiting, self._config.control_period_s, Driver.POLICY, start_s)
+        elif self._space.coasts and self._setpoints.moving and not self._lock_step:
+            # Nothing follows: a velocity would go on until it expires.
+            self._setpoints.stop()
 
     def _may_step(self, now_s: float) -> bool:
         """Whether a period may begin: after a stop in the middle of one, only when it is over."""
@@ -311,7 +320,8 @@ class ControllerCore:
             return
         dt_s = period_s if self._lock_step else elapsed_s
         self._last_teleop_s = now_s
-        self._advance(self._switch.move(dt_s), dt_s, Driver.TELEOP, now_s)
+        limiting = partial(self._space.limit_teleop, self._switch.reading, dt_s)
+        self._advance(limiting, dt_s, Driver.TELEOP, now_s)
 
     # Steps
 
@@ -326,12 +336,12 @@ class ControllerCore:
             self._last_end_s = step.ends_s
             self._chunks.close_step(step, self._setpoints.target)
 
-    def _advance(self, move: Move, dt_s: float, driver: Driver, start_s: float) -> None:
-        """Commands a move within the step under way, or begins one with it."""
+    def _advance(self, limiting: Limiting, dt_s: float, driver: Driver, start_s: float) -> None:
+        """Commands a movement within the step under way, or begins one with it."""
         start = self._setpoints.target
         try:
-            clamped = self._setpoints.advance(move, dt_s)
-        except NotFiniteError as error:
+            clamped = self._setpoints.advance(limiting, dt_s)
+        except InputRefusedError as error:
             self._fault(str(error))
             return
         if self._chunks.step is None:

@@ -6,9 +6,10 @@ from enum import IntEnum, StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from tmrl_common.geometry import Vector
 from tmrl_common.types import FloatArray
 from tmrl_controller.inputs import ActionChunk
-from tmrl_controller.limiter import Setpoint
+from tmrl_controller.limiter import NO_JOINTS, Limited, Setpoint
 from tmrl_controller.mode import Mode
 
 
@@ -17,6 +18,7 @@ class CommandMode(IntEnum):
 
     HOLD = 0
     CARTESIAN_POSE = 1
+    JOINT_VELOCITY = 2
 
 
 @dataclass(frozen=True)
@@ -24,22 +26,41 @@ class ArmCommand:
     """One command for the driver (tmrl_msgs/ArmCommand).
 
     Attributes:
-        mode: HOLD stops within the driver's deceleration limit; CARTESIAN_POSE moves.
+        goal: What the limiter let through: nothing else moves the arm; or where to hold still, of
+            which only the gripper's opening counts.
         sequence: Counts up by one.
         arm_state_sequence: The newest arm state that the controller had seen.
-        target: Pose of the tool and opening of the gripper; HOLD uses only the opening.
-        duration_s: Time to reach the target, s.
+        duration_s: Time to reach the target, s; 0 for a hold.
         valid_for_s: The driver holds by itself after this without a newer command, s.
         stamp_s: ROS time of the decision, s.
     """
 
-    mode: CommandMode
+    goal: Limited | Setpoint
     sequence: int
     arm_state_sequence: int
-    target: Setpoint
     duration_s: float
     valid_for_s: float
     stamp_s: float
+
+    @property
+    def mode(self) -> CommandMode:
+        """HOLD stops within the driver's deceleration limit; the others move."""
+        if not isinstance(self.goal, Limited):
+            return CommandMode.HOLD
+        by_joints = len(self.goal.motion.joint_velocity_rad_s) > 0
+        return CommandMode.JOINT_VELOCITY if by_joints else CommandMode.CARTESIAN_POSE
+
+    @property
+    def target(self) -> Setpoint:
+        """Pose of the tool and opening of the gripper."""
+        return self.goal.motion.setpoint if isinstance(self.goal, Limited) else self.goal
+
+    @property
+    def joint_velocity_rad_s(self) -> Vector:
+        """Of each joint, shape (n,), rad/s; empty in other modes than JOINT_VELOCITY."""
+        return (
+            self.goal.motion.joint_velocity_rad_s if isinstance(self.goal, Limited) else NO_JOINTS
+        )
 
 
 class Preemption(StrEnum):

@@ -1,6 +1,6 @@
 """What comes into the controller, as plain values: arm states, action chunks, teleop readings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ class ArmState:
         position_m: Tool frame in the base frame, shape (3,), float64, m.
         quaternion: Tool frame in the base frame, shape (4,), float64, in the order x, y, z, w.
         gripper_command: Opening last commanded to the driver, 0 closed to 1 open.
+        joint_position_rad: Shape (n,), float64, rad; empty where nobody asks for it.
         fault: Empty while healthy, otherwise a sentence that names fault and remedy.
     """
 
@@ -28,6 +29,7 @@ class ArmState:
     position_m: Vector
     quaternion: Vector
     gripper_command: float
+    joint_position_rad: Vector = field(default_factory=lambda: np.zeros(0))
     fault: str = ""
 
 

@@ -4,6 +4,8 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
 
+from array import array
+
 import numpy as np
 
 from tmrl_controller.config import ControllerConfig
@@ -29,6 +31,7 @@ def arm_state(message: msg.ArmState) -> ArmState:
         position_m=position_m,
         quaternion=quaternion,
         gripper_command=message.gripper_command,
+        joint_position_rad=np.array(message.joint_position, dtype=np.float64),
         fault=message.fault,
     )
 
@@ -80,6 +83,7 @@ def arm_command_msg(command: ArmCommand, robot: str, frame_id: str) -> msg.ArmCo
         arm_state_sequence=command.arm_state_sequence,
         mode=int(command.mode),
         x_base_tool=to_pose(command.target.position_m, command.target.quaternion),
+        joint_velocity=array("d", command.joint_velocity_rad_s.tolist()),
         gripper_opening=command.target.gripper,
         duration_s=command.duration_s,
         valid_for_s=command.valid_for_s,

@@ -1,7 +1,6 @@
 """When a person's device may drive: pressed, fresh, and released once since the last stop."""
 
 from tmrl_controller.inputs import TeleopCommand
-from tmrl_controller.limiter import Move
 
 
 class DeadManSwitch:
@@ -27,19 +26,16 @@ class DeadManSwitch:
         """Name of the device of the newest reading; empty before the first."""
         return self._newest.device if self._newest is not None else ""
 
-    def move(self, dt_s: float) -> Move:
-        """What the newest reading asks for.
-
-        Args:
-            dt_s: For how long, s.
+    @property
+    def reading(self) -> TeleopCommand:
+        """The newest reading.
 
         Raises:
-            RuntimeError: There is no reading yet.
+            RuntimeError: There is none yet.
         """
         if self._newest is None:
             raise RuntimeError("no teleop reading has arrived yet")
-        command = self._newest
-        return Move(command.linear_m_s * dt_s, command.angular_rad_s * dt_s, command.gripper)
+        return self._newest
 
     def receive(self, command: TeleopCommand, now_s: float) -> None:
         """Takes a reading in.

@@ -2,20 +2,30 @@
 
 from tmrl_controller.testing.builders import (
     CONFIG,
+    FRANKA_CONFIG,
+    FRANKA_REST_RAD,
+    TOOL_ON_FLANGE_M,
     ManualClock,
     action_chunk,
     arm_state,
+    franka_chunk,
+    franka_state,
     teleop_command,
 )
 from tmrl_controller.testing.scenes import HardwareScene, LockStepScene, holds, moves, of
 
 __all__ = [
     "CONFIG",
+    "FRANKA_CONFIG",
+    "FRANKA_REST_RAD",
+    "TOOL_ON_FLANGE_M",
     "HardwareScene",
     "LockStepScene",
     "ManualClock",
     "action_chunk",
     "arm_state",
+    "franka_chunk",
+    "franka_state",
     "holds",
     "moves",
     "of",

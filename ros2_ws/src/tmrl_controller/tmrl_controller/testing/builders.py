@@ -6,12 +6,18 @@ from typing import Any
 import numpy as np
 
 from tmrl_common.geometry import IDENTITY_QUATERNION
-from tmrl_controller.config import ACTION_DIM, ACTION_SPACE, ControllerConfig
+from tmrl_controller.config import (
+    ACTION_DIMS,
+    BRIDGE_DELTA_EE,
+    DROID_JOINT_VELOCITY,
+    ControllerConfig,
+)
 from tmrl_controller.inputs import ActionChunk, ArmState, TeleopCommand
+from tmrl_controller.kinematics import franka_chain
 
 CONFIG = ControllerConfig(
     robot="widowx",
-    action_space=ACTION_SPACE,
+    action_space=BRIDGE_DELTA_EE,
     horizon=8,
     control_rate_hz=5.0,
     workspace_box=(0.15, 0.40, -0.25, 0.25, 0.02, 0.30),
@@ -32,6 +38,37 @@ CONFIG = ControllerConfig(
     max_teleop_age_s=0.2,
 )
 """A WidowX-like rig."""
+
+
+FRANKA_CONFIG = ControllerConfig(
+    robot="franka",
+    action_space=DROID_JOINT_VELOCITY,
+    horizon=10,
+    control_rate_hz=15.0,
+    workspace_box=(0.25, 0.75, -0.40, 0.40, 0.02, 0.80),
+    max_translation_m=0.05,
+    max_rotation_rad=0.25,
+    max_gripper_step=0.25,
+    joint_low_rad=(-2.7, -1.7, -2.7, -3.0, -2.7, 0.1, -2.8),
+    joint_high_rad=(2.7, 1.7, 2.7, -0.2, 2.7, 3.6, 2.8),
+    max_joint_velocity_rad_s=(1.0, 1.0, 1.0, 1.0, 1.5, 1.5, 1.5),
+    max_joint_acceleration_rad_s2=(5.0, 4.0, 5.0, 6.0, 8.0, 10.0, 10.0),
+    refuse_joint_velocity_rad_s=4.0,
+    sigma_cap=0.8,
+    z_cap=2.0,
+    epsilon_cap=3.0,
+    max_chunk_age_s=0.5,
+    max_arm_state_age_s=0.1,
+    max_teleop_age_s=0.2,
+    setpoint_grace_s=0.05,
+    tick_rate_hz=60.0,
+)
+"""A Franka as in DROID."""
+
+FRANKA_REST_RAD = np.array([0.0, -0.628, 0.0, -2.513, 0.0, 1.885, 0.0])
+"""Gripper down, in the middle of the box."""
+TOOL_ON_FLANGE_M = np.array([0.0, 0.0, 0.15])
+"""Where the tool of the tests sits on the flange."""
 
 
 @dataclass
@@ -65,9 +102,38 @@ def arm_state(**changes: Any) -> ArmState:
     return replace(state, **changes)
 
 
+def franka_state(**changes: Any) -> ArmState:
+    """A healthy Franka; the tool is where the joints put it."""
+    joints = np.asarray(changes.pop("joint_position_rad", FRANKA_REST_RAD), dtype=np.float64)
+    state = ArmState(
+        robot=FRANKA_CONFIG.robot,
+        sequence=1,
+        position_m=franka_chain(joints).point_m(TOOL_ON_FLANGE_M),
+        quaternion=IDENTITY_QUATERNION,
+        gripper_command=1.0,
+        joint_position_rad=joints,
+    )
+    return replace(state, **changes)
+
+
+def franka_chunk(**changes: Any) -> ActionChunk:
+    """A good chunk: every step turns the first joint at 0.3 rad/s and keeps the gripper open."""
+    config = FRANKA_CONFIG
+    actions = np.zeros((config.horizon, config.action_dim), dtype=np.float32)
+    actions[:, 0] = 0.1
+    chunk = action_chunk(
+        robot=config.robot,
+        action_space=config.action_space,
+        horizon=config.horizon,
+        action_dim=config.action_dim,
+        actions=actions.ravel(),
+    )
+    return replace(chunk, **changes)
+
+
 def action_chunk(**changes: Any) -> ActionChunk:
     """A good chunk: every step moves 1 cm along x and keeps the gripper open."""
-    actions = np.zeros((CONFIG.horizon, ACTION_DIM), dtype=np.float32)
+    actions = np.zeros((CONFIG.horizon, ACTION_DIMS[BRIDGE_DELTA_EE]), dtype=np.float32)
     actions[:, 0] = 0.01
     actions[:, 6] = 1.0
     chunk = ActionChunk(
@@ -80,7 +146,7 @@ def action_chunk(**changes: Any) -> ActionChunk:
         arm_state_sequence=1,
         action_space=CONFIG.action_space,
         horizon=CONFIG.horizon,
-        action_dim=ACTION_DIM,
+        action_dim=ACTION_DIMS[BRIDGE_DELTA_EE],
         execute_steps=3,
         actions=actions.ravel(),
         z=np.zeros(4, dtype=np.float32),
