@@ -1,12 +1,12 @@
-"""Small data sets in LeRobot's format, written from scratch, for tests and for trying things out.
+"""Small data sets in LeRobot's format and a small network, for tests and for trying things out.
 
-What they show: the colour of the image, or the instruction, decides between two motions.
+What the data show: the colour of the image and the instruction decide between two motions.
 """
 
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
+
+from tmrl_policies.pi0.config import TINY
+
+SMALL = replace(
+    TINY,
+    siglip=replace(TINY.siglip, patch_px=112),
+    action_dim=8,
+    horizon=4,
+    flow_steps=5,
+)
+"""Four tokens per image, so that a test may train it."""
 
 FPS_HZ = 5
 CAMERA_COLUMN = "observation.images.image_0"
