@@ -202,6 +202,8 @@ class ArmDriver(Protocol):
     def recover(self) -> None:
         """Clear the fault where the arm allows it; afterwards it holds and waits for commands.
 
+        Nothing moves. After it returned, `read` tells of no fault that it cleared.
+
         Raises:
             ArmFaultError: It stays; the text says what a person has to do.
             ArmConnectionError: The connection broke.

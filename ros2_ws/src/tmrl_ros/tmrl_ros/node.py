@@ -19,19 +19,20 @@ class TmrlNode(Node, Generic[C]):
         config: The validated configuration.
     """
 
-    def __init__(self, name: str, config_class: type[C]) -> None:
+    def __init__(self, name: str, config_class: type[C], groups: tuple[str, ...] = ()) -> None:
         """Declares the parameters and starts the heartbeat.
 
         Args:
             name: Name of the node.
             config_class: Frozen dataclass of its parameters (see tmrl_ros.parameters).
+            groups: Groups of further parameters (`group.name`), which the subclass declares.
 
         Raises:
             ParameterError: A parameter is unknown, missing or out of range.
         """
         super().__init__(name, automatically_declare_parameters_from_overrides=True)
         try:
-            self.config: C = declare(self, config_class)
+            self.config: C = declare(self, config_class, elsewhere=groups)
         except ParameterError:
             # A subclass's destroy_node counts on what its own __init__ would have made.
             Node.destroy_node(self)

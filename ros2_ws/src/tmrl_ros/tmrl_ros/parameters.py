@@ -77,7 +77,9 @@ def _refuse_unknown(given: Iterable[str], known: list[str]) -> None:
         raise ParameterError(f"unknown parameter {name}; {hint}")
 
 
-def declare(node: Node, config_class: type[C]) -> C:
+def declare(
+    node: Node, config_class: type[C], group: str = "", elsewhere: tuple[str, ...] = ()
+) -> C:
     """Declares every field of a configuration as a read-only parameter and builds it.
 
     Args:
@@ -85,6 +87,8 @@ def declare(node: Node, config_class: type[C]) -> C:
             unknown names are noticed.
         config_class: A frozen dataclass with fields of bool, int, float, str or tuples of one of
             them. A field without a default has to be given.
+        group: The parameters are called `group.field`; empty: only `field`.
+        elsewhere: Groups whose parameters are none of this configuration's business.
 
     Returns:
         The validated configuration.
@@ -95,26 +99,31 @@ def declare(node: Node, config_class: type[C]) -> C:
     hints = get_type_hints(config_class)
     fields = {f.name: f for f in dataclasses.fields(config_class)}  # type: ignore[arg-type]
     texts = attribute_texts(config_class)
-    given = node.get_parameters_by_prefix("")
+    given = {
+        name: parameter
+        for name, parameter in node.get_parameters_by_prefix(group).items()
+        if name.partition(".")[0] not in elsewhere
+    }
     _refuse_unknown(given, list(fields))
+    prefix = f"{group}." if group else ""
     values: dict[str, Any] = {}
     for name, field in fields.items():
         kind = _parameter_type(hints[name])
         if name in given:
             values[name] = _coerced(name, given[name].value, hints[name])
-            node.undeclare_parameter(name)
+            node.undeclare_parameter(prefix + name)
         elif field.default is not dataclasses.MISSING:
             values[name] = field.default
         else:
             raise ParameterError(
-                f"parameter {name} is missing ({texts.get(name, 'no description')}); "
+                f"parameter {prefix}{name} is missing ({texts.get(name, 'no description')}); "
                 "it has no default: set it in the rig's YAML file"
             )
         value = list(values[name]) if isinstance(values[name], tuple) else values[name]
         descriptor = ParameterDescriptor(
             description=texts.get(name, ""), read_only=True, type=kind.value
         )
-        node.declare_parameter(name, value, descriptor, ignore_override=True)
+        node.declare_parameter(prefix + name, value, descriptor, ignore_override=True)
     try:
         return config_class(**values)
     except ValueError as error:

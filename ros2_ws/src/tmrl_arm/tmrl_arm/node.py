@@ -1,0 +1,138 @@
+"""The ROS shell of every arm: converts, hands to the driver's thread, publishes what was read."""
+
+# Generated messages are typed in part only.
+# pyright: standard
+
+import sys
+from collections.abc import Callable
+from typing import Any, cast
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.duration import Duration
+from rclpy.task import Future
+from std_srvs.srv import Trigger
+
+from tmrl_arm.core import ArmCore
+from tmrl_arm.drivers import GROUPS, make_driver, settings_class
+from tmrl_arm.host import Answer, ArmHost
+from tmrl_arm.messages import fill_arm_state, to_command
+from tmrl_arm.params import ArmConfig, DriverName
+from tmrl_arm.reports import Reply, Report
+from tmrl_common.clock import SteadyClock
+from tmrl_common.errors import TmrlError
+from tmrl_msgs.msg import ArmCommand, ArmState
+from tmrl_ros import qos
+from tmrl_ros.node import TmrlNode
+from tmrl_ros.parameters import ParameterError, declare
+from tmrl_ros.run import run_node
+
+
+class ArmNode(TmrlNode[ArmConfig]):
+    """Hosts one driver; the same topics and services as the simulated arm."""
+
+    def __init__(self) -> None:
+        """Declares parameters, topics and services, and sets the driver's thread going.
+
+        Raises:
+            ParameterError: A parameter is unknown, missing or out of range.
+            ConfigError: The driver's software is not installed.
+        """
+        super().__init__("arm", ArmConfig, groups=GROUPS)
+        self._host: ArmHost | None = None
+        self._clock = SteadyClock()
+        try:
+            self._driver = self._make_driver()
+        except TmrlError:
+            self.destroy_node()
+            raise
+        can = self._driver.capabilities
+        self._message = ArmState(robot=self.config.robot, joint_names=list(can.joint_names))
+        self._message.header.frame_id = self.config.base_frame
+        self._state = self.create_publisher(ArmState, "arm/state", qos.STATE)
+        core = ArmCore(self.config, self._driver, self._clock)
+        rate_hz = min(self.config.state_rate_hz, can.state_rate_hz)
+        self._host = host = ArmHost(core, self._clock, rate_hz, self._publish)
+        self.create_subscription(
+            ArmCommand, "arm/command", lambda message: host.command(to_command(message)), qos.STATE
+        )
+        self._serve("arm/home", host.home)
+        self._serve("arm/recover", host.recover)
+        host.start()
+
+    def destroy_node(self) -> None:
+        """Stops the arm and its thread, then destroys the node."""
+        if self._host is not None:
+            self._host.stop()
+        super().destroy_node()
+
+    def health(self) -> tuple[str, dict[str, str]]:
+        """What is wrong with the arm or its connection, and what the driver did."""
+        if self._host is None:
+            return "", {}
+        health, stuck_s = self._host.health(), self._host.stuck_for_s()
+        problem = health.problem
+        if health.connected and stuck_s:
+            problem = (
+                f"the driver has been inside a call of the vendor's software for {stuck_s:.1f} s; "
+                "if it stays so, stop the arm by hand and restart this node"
+            )
+        figures = {
+            "model": self._driver.capabilities.model,
+            "driver": self.config.driver,
+            "connected": str(health.connected).lower(),
+            "failed_attempts": str(health.failed_attempts),
+            "connections_lost": str(health.losses),
+            "faults_cleared_alone": str(health.recoveries),
+            "states": str(health.states),
+            "commands": str(health.commands),
+            "commands_refused": str(health.refusals),
+        }
+        return problem, figures
+
+    def _make_driver(self) -> Any:
+        name = DriverName(self.config.driver)
+        for group in GROUPS:
+            if group != name and self.get_parameters_by_prefix(group):
+                raise ParameterError(
+                    f"there are parameters for the driver {group!r}, but driver is {name.value!r}: "
+                    "take them out of the rig's file, or choose the other driver"
+                )
+        wanted = settings_class(name)
+        settings = declare(self, wanted, group=name.value) if wanted is not None else None
+        return make_driver(name, settings, self._clock)
+
+    def _serve(self, name: str, ask: Callable[[Answer], None]) -> None:
+        """Serves a request that takes its time; a group of its own lets commands pass meanwhile."""
+
+        async def answer(_: Trigger.Request, response: Trigger.Response) -> Any:
+            executor = self.executor
+            assert executor is not None
+            asked: Future[Reply] = Future(executor=executor)
+
+            def on_reply(reply: Reply) -> None:
+                asked.set_result(reply)
+                # The executor looks at waiting services only when something else wakes it.
+                executor.wake()
+
+            ask(on_reply)
+            reply = await asked
+            assert reply is not None
+            response.success, response.message = reply.success, reply.message
+            self.get_logger().info(f"{name}: {reply.message}")
+            return response
+
+        group = MutuallyExclusiveCallbackGroup()
+        # rclpy's types know of no coroutines as callbacks; its executor does.
+        self.create_service(Trigger, name, cast(Any, answer), callback_group=group)
+
+    def _publish(self, report: Report) -> None:
+        """Publishes a reading, stamped with when it was measured; called on the driver's thread."""
+        age_s = self._clock.now_s() - report.reading.measured_s
+        stamp = self.get_clock().now() - Duration(seconds=max(age_s, 0.0))
+        fill_arm_state(self._message, report, stamp.to_msg())
+        self._state.publish(self._message)
+
+
+def main() -> None:
+    """Runs the node until it is told to stop."""
+    sys.exit(run_node(ArmNode))

@@ -1,0 +1,68 @@
+"""What the host of a driver tells: states, answers, its health."""
+
+from dataclasses import dataclass
+
+from tmrl_arm.driver import ArmReading
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is published about one instant.
+
+    Attributes:
+        sequence: Counts up by one.
+        reading: The newest state that was measured; an old one while the connection is broken.
+        fault: Why the arm does not move, one sentence with the remedy; empty while healthy.
+    """
+
+    sequence: int
+    reading: ArmReading
+    fault: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Answer to a request of a person or another node.
+
+    Attributes:
+        success: Whether it was done.
+        message: What was done, or why not and what would help.
+    """
+
+    success: bool
+    message: str
+
+    @classmethod
+    def done(cls, message: str) -> "Reply":
+        """It was done."""
+        return cls(success=True, message=message)
+
+    @classmethod
+    def refused(cls, message: str) -> "Reply":
+        """It was not done."""
+        return cls(success=False, message=message)
+
+
+@dataclass(frozen=True)
+class Health:
+    """How the arm is, for diagnostics.
+
+    Attributes:
+        problem: What is wrong, one sentence; empty while all is well.
+        connected: Whether there is a connection.
+        failed_attempts: To connect, since the last success.
+        states: Reports published.
+        commands: Accepted.
+        refusals: Commands refused.
+        recoveries: Faults cleared without a person.
+        losses: Connections that broke.
+    """
+
+    problem: str = "the driver has not started yet"
+    connected: bool = False
+    failed_attempts: int = 0
+    states: int = 0
+    commands: int = 0
+    refusals: int = 0
+    recoveries: int = 0
+    losses: int = 0
