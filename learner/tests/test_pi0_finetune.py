@@ -1,10 +1,11 @@
-"""The whole of fine-tuning, small: a data set in, a served policy out, across crashes and processes.
+"""The whole of fine-tuning, small: data in, a served policy out, across crashes and processes.
 
 In the data, the image's colour and the instruction decide between two opposite motions.
 """
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -185,7 +186,7 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(data: Path, tmp_path: Pat
 def test_another_training_is_not_gone_on_with(data: Path, tmp_path: Path) -> None:
     where = paths(data, tmp_path)
     finetune(small_config(steps=2), where, ALONE, wandb="disabled")
-    with pytest.raises(ResumeError, match="config.seed = 0; now it is 1"):
+    with pytest.raises(ResumeError, match=r"config\.seed = 0; now it is 1"):
         finetune(small_config(steps=3, seed=1), where, ALONE, wandb="disabled")
     # A longer training is the same one.
     last = finetune(small_config(steps=3), where, ALONE, wandb="disabled")
@@ -200,8 +201,12 @@ def test_what_an_interrupted_save_left_is_no_checkpoint(data: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("trained", ["expert", "full"])
-def test_two_processes_train_as_one_does(trained: str, data: Path, tmp_path: Path) -> None:
-    settings = ["--set", "steps=3", "--set", f"trained={trained}", "--set", "accumulation=2"]
+def test_two_processes_go_on_as_one_does(trained: str, data: Path, tmp_path: Path) -> None:
+    """Also from the checkpoint of one: the number of processes may change."""
+    settings = ["--set", f"trained={trained}", "--set", "accumulation=2"]
+    assert main(command(data, tmp_path / "one", *settings, "--set", "steps=2")) == 0
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    settings += ["--set", "steps=5"]
     assert main(command(data, tmp_path / "one", *settings)) == 0
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     program = [*torchrun, "-m", "tmrl_learner", "finetune-pi0"]
@@ -216,7 +221,7 @@ def test_two_processes_train_as_one_does(trained: str, data: Path, tmp_path: Pat
     assert ended.returncode == 0, ended.stderr
     np.testing.assert_allclose(losses(tmp_path / "two"), losses(tmp_path / "one"), rtol=1e-4)
     one, two = (
-        load_file(tmp_path / name / "checkpoints/step_00000003/model.safetensors")
+        load_file(tmp_path / name / "checkpoints/step_00000005/training.safetensors")
         for name in ("one", "two")
     )
     assert one.keys() == two.keys()
@@ -224,7 +229,25 @@ def test_two_processes_train_as_one_does(trained: str, data: Path, tmp_path: Pat
         torch.testing.assert_close(two[name], tensor, rtol=1e-3, atol=1e-5, msg=name)
 
 
-def test_weights_of_a_checkpoint_are_a_start(run: Path, data: Path, tmp_path: Path) -> None:
+def test_reading_in_processes_of_its_own_changes_nothing(data: Path, tmp_path: Path) -> None:
+    videos = write_small_dataset(tmp_path / "videos", SmallDataset(video=True))
+    last = [
+        finetune(
+            small_config(steps=4, workers=workers, trained="lora"),
+            paths(data, tmp_path / str(workers), dataset=videos),
+            ALONE,
+            wandb="disabled",
+        )
+        for workers in (0, 2)
+    ]
+    one, two = (load_file(folder / "training.safetensors") for folder in last)
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_weights_of_a_checkpoint_are_a_start(
+    precision: str, run: Path, data: Path, tmp_path: Path
+) -> None:
     """Continued with its own statistics, the first loss is that of a trained policy."""
     checkpoint = run / "checkpoints" / f"step_{STEPS:08d}"
     where = paths(
@@ -233,7 +256,8 @@ def test_weights_of_a_checkpoint_are_a_start(run: Path, data: Path, tmp_path: Pa
         weights=checkpoint,
         statistics=checkpoint / "assets/bridge/norm_stats.json",
     )
-    finetune(small_config(steps=1, batch_size=32), where, ALONE, wandb="disabled")
+    config = small_config(steps=1, batch_size=32, precision=precision)
+    finetune(config, where, ALONE, wandb="disabled")
     assert losses(tmp_path)[0] < 0.7 * losses(run)[0]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import torch
+from torch import Tensor
 from torch.utils.data import Sampler
 
 
@@ -22,8 +23,7 @@ class BatchOrder:
         self._rows = rows
         self._batch_size = batch_size
         self._seed = seed
-        self._pass = -1
-        self._order: list[int] = []
+        self._orders: dict[int, Tensor] = {}
 
     def batch(self, step: int) -> list[int]:
         """Rows of the batch of a step."""
@@ -32,11 +32,15 @@ class BatchOrder:
 
     def _row(self, position: int) -> int:
         number, offset = divmod(position, self._rows)
-        if number != self._pass:
+        return int(self._order(number)[offset])
+
+    def _order(self, number: int) -> Tensor:
+        if number not in self._orders:
+            # Reading runs ahead of training, so the pass before is still asked for.
+            self._orders = {each: self._orders[each] for each in self._orders if each == number - 1}
             generator = torch.Generator().manual_seed((self._seed << 32) + number)
-            self._order = torch.randperm(self._rows, generator=generator).tolist()
-            self._pass = number
-        return self._order[offset]
+            self._orders[number] = torch.randperm(self._rows, generator=generator)
+        return self._orders[number]
 
 
 class PartSampler(Sampler[list[int]]):

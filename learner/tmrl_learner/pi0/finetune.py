@@ -100,9 +100,10 @@ def finetune(
 def _statistics(
     config: FinetuneConfig, paths: FinetunePaths, data: Demonstrations, processes: Processes
 ) -> RobotStatistics:
-    """Statistics from the file given, from the run's own, or from the data set."""
+    """Statistics from the file given, from the run that is gone on with, or from the data set."""
     path = paths.statistics or paths.out / "assets" / config.rig / "norm_stats.json"
-    if paths.statistics is None and processes.first and not path.exists():
+    resumed = newest_checkpoint(paths.out) is not None
+    if paths.statistics is None and processes.first and not resumed:
         write_statistics(paths.out, config.rig, compute_statistics(data, config.model.horizon))
     processes.wait()
     return read_statistics(path, data.rig, config.model.action_dim)

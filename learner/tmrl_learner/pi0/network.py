@@ -73,7 +73,7 @@ def _loaded(config: FinetuneConfig, weights: Path | None, device: torch.device) 
         to_bfloat16(network)
         with torch.no_grad():
             for name, parameter in network.named_parameters():
-                if is_trained_whole(name, config):
+                if _is_trained_whole(name, config):
                     parameter.data = parameter.data.float()
     if weights is None:
         return network, ""
@@ -81,7 +81,7 @@ def _loaded(config: FinetuneConfig, weights: Path | None, device: torch.device) 
     return network, load_weights(network, weights)
 
 
-def is_trained_whole(name: str, config: FinetuneConfig) -> bool:
+def _is_trained_whole(name: str, config: FinetuneConfig) -> bool:
     """Whether a parameter itself is trained, not frozen or updated by a product of low rank."""
     part = name.partition(".")[0]
     if part in _PROJECTIONS or config.trained == "full":
@@ -91,7 +91,7 @@ def is_trained_whole(name: str, config: FinetuneConfig) -> bool:
 
 def _choose_trained(network: Pi0, config: FinetuneConfig) -> None:
     for name, parameter in network.named_parameters():
-        parameter.requires_grad_(is_trained_whole(name, config))
+        parameter.requires_grad_(_is_trained_whole(name, config))
     if config.trained == "lora":
         generator = torch.Generator().manual_seed(config.seed)
         streams = [network.prefix, *([network.expert] if config.lora.expert else [])]

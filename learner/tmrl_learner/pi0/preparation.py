@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tmrl_learner.errors import ConfigError
+from tmrl_learner.pi0.lerobot.errors import DatasetError
 from tmrl_learner.pi0.samples import Sample
 from tmrl_learner.pi0.statistics import relative_actions
 from tmrl_policies.pi0.batch import Pi0Batch
@@ -60,7 +62,7 @@ class Preparation:
         config: Sizes of the network.
 
     Raises:
-        ValueError: The statistics lack what the scale needs.
+        ConfigError: The statistics lack what the scale needs.
     """
 
     def __init__(
@@ -72,8 +74,11 @@ class Preparation:
         config: Pi0Config,
     ) -> None:
         self._rig = rig
-        self._state = Scaling(statistics.state, scale)
-        self._actions = Scaling(statistics.actions, scale)
+        try:
+            self._state = Scaling(statistics.state, scale)
+            self._actions = Scaling(statistics.actions, scale)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
         self._tokeniser = tokeniser
         self._width = config.action_dim
         self._slots_seen = np.full(len(CAMERA_SLOTS), rig.absent_cameras is AbsentCameras.BLACK)
@@ -83,15 +88,18 @@ class Preparation:
         """Prepares B samples.
 
         Raises:
-            ValueError: An image cannot be used, or an instruction is empty.
+            DatasetError: An image cannot be used, or an instruction is empty.
         """
         state = np.stack([sample.state for sample in samples])
         actions = relative_actions(np.stack([s.actions for s in samples]), state, self._rig)
-        prompts = [self._tokeniser.encode(sample.prompt) for sample in samples]
         size, slots = len(samples), len(CAMERA_SLOTS)
         images = np.zeros((size, slots, IMAGE_SIZE_PX, IMAGE_SIZE_PX, 3), dtype=np.uint8)
-        for image, sample in zip(images, samples, strict=True):
-            image[list(self._rig.slots)] = prepare_images(sample.images, self._rig.camera_names)
+        try:
+            prompts = [self._tokeniser.encode(sample.prompt) for sample in samples]
+            for image, sample in zip(images, samples, strict=True):
+                image[list(self._rig.slots)] = prepare_images(sample.images, self._rig.camera_names)
+        except ValueError as error:
+            raise DatasetError(f"a row of the data set cannot be used: {error}") from error
         return TrainingBatch(
             images=torch.from_numpy(images),
             image_mask=torch.from_numpy(np.tile(self._slots_seen, (size, 1))),
