@@ -7,7 +7,6 @@ import array
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Pose
 from numpy.typing import NDArray
 
 from tmrl_arm.driver import ArmCommand
@@ -43,17 +42,12 @@ def fill_arm_state(message: msg.ArmState, report: Report, stamp: Time) -> None:
     message.joint_position = to_float64_field(reading.joint_position_rad)
     message.joint_velocity = to_float64_field(reading.joint_velocity_rad_s)
     message.joint_effort = to_float64_field(reading.joint_effort_nm)
-    fill_pose(message.x_base_tool, reading.tool_position_m, reading.tool_quaternion_xyzw)
+    p, q = message.x_base_tool.position, message.x_base_tool.orientation
+    p.x, p.y, p.z = reading.tool_position_m.tolist()
+    q.x, q.y, q.z, q.w = reading.tool_quaternion_xyzw.tolist()
     message.gripper_opening = reading.gripper_opening
     message.gripper_command = reading.gripper_commanded
     message.fault = report.fault
-
-
-def fill_pose(pose: Pose, position_m: Array, quaternion_xyzw: Array) -> None:
-    """Writes a position (3,) [m] and a quaternion (4,) x y z w into a pose message."""
-    p, q = pose.position, pose.orientation
-    p.x, p.y, p.z = position_m.tolist()
-    q.x, q.y, q.z, q.w = quaternion_xyzw.tolist()
 
 
 def to_float64_field(values: Array) -> "array.array[float]":

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tmrl_arm.driver import ArmCommand, CommandMode
 from tmrl_sim.cell import WidowXCell
-from tmrl_sim.commands import Command, CommandMode
 from tmrl_sim.core import SimCore
 from tmrl_sim.kinematics import TOOL_DOWN_WXYZ
 from tmrl_sim.layouts import HOME_TOOL_POSITION_M
@@ -17,12 +17,15 @@ LOCK_STEP = SimConfig(robot="widowx")
 PACED = SimConfig(robot="widowx", real_time_factor=1.0)
 PERIOD_NS = 200_000_000
 TICK_NS = 20_000_000
-MOVE = Command(
+TOOL_DOWN_XYZW = np.roll(TOOL_DOWN_WXYZ, -1)
+MOVE = ArmCommand(
     robot="widowx",
     sequence=1,
+    arm_state_sequence=1,
     mode=CommandMode.CARTESIAN_POSE,
     position_m=np.array((0.3, 0.1, 0.1)),
-    quaternion_wxyz=TOOL_DOWN_WXYZ,
+    quaternion_xyzw=TOOL_DOWN_XYZW,
+    joint_velocity_rad_s=np.zeros(0),
     gripper_opening=1.0,
     duration_s=0.2,
     valid_for_s=0.3,
@@ -33,10 +36,10 @@ BAD_COMMANDS = [
     (replace(MOVE, mode=CommandMode.JOINT_VELOCITY), "mode JOINT_VELOCITY; send CARTESIAN_POSE"),
     (replace(MOVE, mode=9), "mode 9; send CARTESIAN_POSE"),
     (replace(MOVE, position_m=np.array((2.0, 0.0, 0.1))), "out of reach"),
-    (replace(MOVE, position_m=np.array((np.nan, 0.0, 0.1))), "not finite"),
-    (replace(MOVE, quaternion_wxyz=np.zeros(4)), "length 0"),
-    (replace(MOVE, quaternion_wxyz=np.full(4, np.nan)), "length nan"),
-    (replace(MOVE, gripper_opening=1.5), "gripper opening 1.5"),
+    (replace(MOVE, position_m=np.array((np.nan, 0.0, 0.1))), "not 7 finite"),
+    (replace(MOVE, quaternion_xyzw=np.zeros(4)), "length 0"),
+    (replace(MOVE, quaternion_xyzw=np.full(4, np.nan)), "not 7 finite"),
+    (replace(MOVE, gripper_opening=1.5), "opening is 1.5"),
     (replace(MOVE, duration_s=0.0), "duration_s is 0.0"),
     (replace(MOVE, duration_s=np.inf), "duration_s is inf"),
     (replace(MOVE, valid_for_s=np.nan), "valid_for_s is nan"),
@@ -99,7 +102,7 @@ numbers = st.floats(allow_nan=True, allow_infinity=True, width=64)
 @given(
     mode=st.integers(0, 255),
     position=st.tuples(numbers, numbers, numbers),
-    quaternion=st.tuples(numbers, numbers, numbers, numbers) | st.just(tuple(TOOL_DOWN_WXYZ)),
+    quaternion=st.tuples(numbers, numbers, numbers, numbers) | st.just(tuple(TOOL_DOWN_XYZW)),
     others=st.tuples(numbers, numbers, numbers),
 )
 def test_no_command_whatsoever_moves_the_arm_out_of_its_limits(
@@ -107,7 +110,8 @@ def test_no_command_whatsoever_moves_the_arm_out_of_its_limits(
 ):
     core = SimCore(LOCK_STEP, physics)
     low_rad, high_rad = physics.joint_limits_rad
-    core.command(Command("widowx", 1, mode, np.array(position), np.array(quaternion), *others))
+    pose = (np.array(position), np.array(quaternion))
+    core.command(ArmCommand("widowx", 1, 1, mode, *pose, np.zeros(0), *others))
     joints_rad = physics.readings().joint_position_rad
     assert np.all(joints_rad >= low_rad) and np.all(joints_rad <= high_rad)
     assert core.command(MOVE).fault == ""

@@ -8,8 +8,9 @@ from tmrl_sim.params import SimConfig
 
 pytest.importorskip("tmrl_msgs", reason="needs the workspace to be built")
 
+from tmrl_arm.messages import to_command
 from tmrl_msgs.msg import ArmCommand
-from tmrl_sim.messages import MeasurementMessages, to_command
+from tmrl_sim.messages import MeasurementMessages
 
 CONFIG = SimConfig(robot="widowx")
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tmrl_sim.commands import Command, CommandMode
+from tmrl_arm.commands import check_command
+from tmrl_arm.driver import ArmCommand, CommandMode
+from tmrl_sim.driver import widowx_capabilities
 from tmrl_sim.kinematics import TOOL_DOWN_WXYZ
 from tmrl_sim.layouts import HOME_TOOL_POSITION_M, downstream_layout, pretraining_layout
 from tmrl_sim.params import LayoutName, SimConfig
@@ -58,6 +60,7 @@ class SimCore:
         """
         self._config = config
         self._cell = cell
+        self._can = widowx_capabilities()
         self._period_ns = _nanoseconds(config.control_period_s)
         self._tick_ns = _nanoseconds(1.0 / config.tick_rate_hz)
         self._time_ns = 0
@@ -103,7 +106,7 @@ class SimCore:
         self._clear()
         return self._measure()
 
-    def command(self, command: Command) -> Measurement | None:
+    def command(self, command: ArmCommand) -> Measurement | None:
         """Take a command in.
 
         In lock-step the world then advances by one control period, except after a hold. A refused
@@ -114,13 +117,13 @@ class SimCore:
             What was measured; None where nothing is to be told before the next tick or command.
         """
         try:
-            command.check(self._config.robot)
+            check_command(command, self._config.robot, self._can)
             if command.mode == CommandMode.HOLD:
                 self._stop()
                 return None
             self._cell.command(
                 command.position_m,
-                command.quaternion_wxyz,
+                np.roll(command.quaternion_xyzw, 1),
                 command.gripper_opening,
                 command.duration_s,
             )
@@ -150,7 +153,7 @@ class SimCore:
         self._advance(self._period_ns)
         return self._measure()
 
-    def _refuse(self, command: Command, error: ValueError) -> None:
+    def _refuse(self, command: ArmCommand, error: ValueError) -> None:
         self._stop()
         self._fault = f"command {command.sequence} was refused: {error}. The arm holds"
         self._fault_ends_ns = self._time_ns + _FAULT_SHOWN_NS

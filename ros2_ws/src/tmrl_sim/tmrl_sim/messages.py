@@ -7,8 +7,6 @@ than the assignments.
 # Generated messages are typed in part only.
 # pyright: standard
 
-import array
-
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Pose
@@ -16,9 +14,9 @@ from numpy.typing import NDArray
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
-from tmrl_msgs.msg import ArmCommand, ArmState, ObjectPoses, SuccessDetection
+from tmrl_arm.messages import to_float64_field
+from tmrl_msgs.msg import ArmState, ObjectPoses, SuccessDetection
 from tmrl_ros.conversion import to_uint8_field
-from tmrl_sim.commands import Command
 from tmrl_sim.core import Measurement
 from tmrl_sim.kinematics import ARM_JOINTS
 from tmrl_sim.layouts import OBJECTS
@@ -62,8 +60,8 @@ class MeasurementMessages:
         self.success.detail = _pot_detail(measurement.in_pot)
         arm, state = measurement.arm, self.arm_state
         state.sequence = measurement.sequence
-        state.joint_position = array.array("d", arm.joint_position_rad.tobytes())
-        state.joint_velocity = array.array("d", arm.joint_velocity_rad_s.tobytes())
+        state.joint_position = to_float64_field(arm.joint_position_rad)
+        state.joint_velocity = to_float64_field(arm.joint_velocity_rad_s)
         _fill_pose(state.x_base_tool, arm.tool_position_m, arm.tool_quaternion_wxyz)
         state.gripper_opening = arm.gripper_opening
         state.gripper_command = arm.gripper_commanded
@@ -87,21 +85,6 @@ class MeasurementMessages:
         message.header.stamp = self._stamp
         message.header.frame_id = f"{self.arm_state.robot}/{camera}"
         return message
-
-
-def to_command(message: ArmCommand) -> Command:
-    """A setpoint as it arrived, unchecked."""
-    p, q = message.x_base_tool.position, message.x_base_tool.orientation
-    return Command(
-        robot=message.robot,
-        sequence=message.sequence,
-        mode=message.mode,
-        position_m=np.array((p.x, p.y, p.z)),
-        quaternion_wxyz=np.array((q.w, q.x, q.y, q.z)),
-        gripper_opening=message.gripper_opening,
-        duration_s=message.duration_s,
-        valid_for_s=message.valid_for_s,
-    )
 
 
 def _fill_pose(pose: Pose, position_m: Array, quaternion_wxyz: Array) -> None:

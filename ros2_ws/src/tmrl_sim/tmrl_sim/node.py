@@ -10,6 +10,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
+from tmrl_arm.messages import to_command
 from tmrl_msgs.msg import ArmCommand, ArmState, EpisodeState, ObjectPoses, SuccessDetection
 from tmrl_msgs.srv import ResetScene
 from tmrl_ros import qos
@@ -19,7 +20,7 @@ from tmrl_sim.backend import make_cell
 from tmrl_sim.cell import WidowXCell
 from tmrl_sim.core import Measurement, SimCore
 from tmrl_sim.kinematics import UnreachableTargetError
-from tmrl_sim.messages import MeasurementMessages, to_command
+from tmrl_sim.messages import MeasurementMessages
 from tmrl_sim.params import SimConfig
 from tmrl_sim.trajectory import TrajectoryRecorder
 
