@@ -36,13 +36,10 @@ def make_trainer(settings: FinetuneConfig) -> Trainer:
 
 def batch(size: int = 4, seed: int = 0) -> TrainingBatch:
     generator = torch.Generator().manual_seed(seed)
-    seen = torch.zeros(size, 3, dtype=torch.bool)
-    seen[:, 0] = True
     inside = torch.ones(size, SMALL.horizon, dtype=torch.bool)
     inside[0, 2:] = False
     return TrainingBatch(
-        images=torch.randint(256, (size, 3, 224, 224, 3), generator=generator, dtype=torch.uint8),
-        image_mask=seen,
+        images=torch.randint(256, (size, 1, 224, 224, 3), generator=generator, dtype=torch.uint8),
         tokens=torch.randint(SMALL.vocabulary, (size, SMALL.prompt_tokens), generator=generator),
         token_mask=torch.ones(size, SMALL.prompt_tokens, dtype=torch.bool),
         state=torch.randn(size, SMALL.action_dim, generator=generator),

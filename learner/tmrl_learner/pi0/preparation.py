@@ -23,10 +23,12 @@ from tmrl_policies.pi0.inputs.tokeniser import PromptTokeniser
 class TrainingBatch(NamedTuple):
     """B prepared chunks; images stay bytes until they are on the training device.
 
+    What the network would not look at is left out instead of masked, since computing it is most of
+    the work of a rig with one camera: positions count only what is there, so nothing else changes.
+
     Attributes:
-        images: Shape (B, 3 slots, 224, 224, 3), uint8.
-        image_mask: Which slots the network looks at, shape (B, 3), bool.
-        tokens: Shape (B, L), int64.
+        images: Shape (B, slots, 224, 224, 3), uint8; only slots at which the network looks.
+        tokens: Shape (B, L), int64; L is the length of the longest instruction.
         token_mask: Shape (B, L), bool.
         state: Normalised and padded, shape (B, action_dim), float32.
         actions: Normalised and padded, shape (B, H, action_dim), float32.
@@ -34,7 +36,6 @@ class TrainingBatch(NamedTuple):
     """
 
     images: Tensor
-    image_mask: Tensor
     tokens: Tensor
     token_mask: Tensor
     state: Tensor
@@ -48,7 +49,8 @@ class TrainingBatch(NamedTuple):
     def observations(self) -> Pi0Batch:
         """What the network sees."""
         images = self.images.permute(0, 1, 4, 2, 3).float() / 255.0 * 2.0 - 1.0
-        return Pi0Batch(images, self.image_mask, self.tokens, self.token_mask, self.state)
+        there = images.new_ones(images.shape[:2], dtype=torch.bool)
+        return Pi0Batch(images, there, self.tokens, self.token_mask, self.state)
 
 
 class Preparation:
@@ -81,8 +83,9 @@ class Preparation:
             raise ConfigError(str(error)) from error
         self._tokeniser = tokeniser
         self._width = config.action_dim
-        self._slots_seen = np.full(len(CAMERA_SLOTS), rig.absent_cameras is AbsentCameras.BLACK)
-        self._slots_seen[list(rig.slots)] = True
+        black = rig.absent_cameras is AbsentCameras.BLACK
+        self._slots = len(CAMERA_SLOTS) if black else len(rig.slots)
+        self._places = list(rig.slots) if black else list(range(len(rig.slots)))
 
     def __call__(self, samples: Sequence[Sample]) -> TrainingBatch:
         """Prepares B samples.
@@ -92,19 +95,19 @@ class Preparation:
         """
         state = np.stack([sample.state for sample in samples])
         actions = relative_actions(np.stack([s.actions for s in samples]), state, self._rig)
-        size, slots = len(samples), len(CAMERA_SLOTS)
-        images = np.zeros((size, slots, IMAGE_SIZE_PX, IMAGE_SIZE_PX, 3), dtype=np.uint8)
+        shape = (len(samples), self._slots, IMAGE_SIZE_PX, IMAGE_SIZE_PX, 3)
+        images = np.zeros(shape, dtype=np.uint8)
         try:
             prompts = [self._tokeniser.encode(sample.prompt) for sample in samples]
             for image, sample in zip(images, samples, strict=True):
-                image[list(self._rig.slots)] = prepare_images(sample.images, self._rig.camera_names)
+                image[self._places] = prepare_images(sample.images, self._rig.camera_names)
         except ValueError as error:
             raise DatasetError(f"a row of the data set cannot be used: {error}") from error
+        length = max(int(prompt.mask.sum()) for prompt in prompts)
         return TrainingBatch(
             images=torch.from_numpy(images),
-            image_mask=torch.from_numpy(np.tile(self._slots_seen, (size, 1))),
-            tokens=torch.from_numpy(np.stack([prompt.tokens for prompt in prompts])),
-            token_mask=torch.from_numpy(np.stack([prompt.mask for prompt in prompts])),
+            tokens=torch.from_numpy(np.stack([prompt.tokens[:length] for prompt in prompts])),
+            token_mask=torch.from_numpy(np.stack([prompt.mask[:length] for prompt in prompts])),
             state=_padded(self._state.normalise(state), self._width),
             actions=_padded(self._actions.normalise(actions), self._width),
             inside=torch.from_numpy(np.stack([sample.inside for sample in samples])),
