@@ -71,10 +71,11 @@ class _Form(Enum):
 
 
 class _Field(NamedTuple):
-    """A field of a message.
+    """A field of a message, at one place in it.
 
     Attributes:
         name: Of the dataclass's field.
+        where: Its path in the message.
         form: How it travels.
         type: Python type of a scalar or nested value, numpy scalar type of an array.
         optional: Whether it may be None.
@@ -82,62 +83,68 @@ class _Field(NamedTuple):
     """
 
     name: str
+    where: str
     form: _Form
     type: type[Any]
     optional: bool
-    default: bool | int | float | str | None = None
+    default: bool | int | float | str | None
 
 
 @functools.cache
-def _fields(message_type: type) -> tuple[_Field, ...]:
+def _fields(message_type: type, path: str = "") -> tuple[_Field, ...]:
+    """The fields of a message, or of a value in it whose path ends with a slash."""
     hints = typing.get_type_hints(message_type)
     return tuple(
-        _classify(field.name, hints[field.name])._replace(
+        _classify(field.name, path, hints[field.name])._replace(
             default=field.default if field.metadata == ADDED_LATER else None
         )
         for field in dataclasses.fields(message_type)
     )
 
 
-def _classify(name: str, hint: Any) -> _Field:
+def _classify(name: str, path: str, hint: Any) -> _Field:
     optional = isinstance(hint, types.UnionType)
     if optional:
         options: tuple[Any, ...] = typing.get_args(hint)
         hint = next(option for option in options if option is not types.NoneType)
+
+    def field(form: _Form, of: type[Any]) -> _Field:
+        return _Field(name, path + name, form, of, optional, None)
+
     if hint in (bool, int, float, str) or (isinstance(hint, type) and issubclass(hint, StrEnum)):
-        return _Field(name, _Form.SCALAR, hint, optional)
+        return field(_Form.SCALAR, hint)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        return _Field(name, _Form.NESTED, hint, optional)
+        return field(_Form.NESTED, hint)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is np.ndarray:
-        return _Field(name, _Form.ARRAY, typing.get_args(arguments[1])[0], optional)
+        return field(_Form.ARRAY, typing.get_args(arguments[1])[0])
     if hint == tuple[str, ...]:
-        return _Field(name, _Form.NAMES, str, optional)
+        return field(_Form.NAMES, str)
     if origin is dict:
-        image = _classify(name, arguments[1])
-        return _Field(name, _Form.IMAGES, image.type, optional)
+        return field(_Form.IMAGES, _classify(name, path, arguments[1]).type)
     raise TypeError(f"field '{name}' of type {hint} has no form on the wire")
 
 
 def _to_body(value: Any, path: str, arrays: dict[str, Array]) -> dict[str, Any]:
     body: dict[str, Any] = {}
-    for field in _fields(cast(type[Any], type(value))):
-        where = path + field.name
-        if field.optional and getattr(value, field.name) is None:
-            body[field.name] = None
-            continue
-        item = getattr(value, field.name)
-        if field.form is _Form.NESTED:
-            body[field.name] = _to_body(item, where + "/", arrays)
-        elif field.form is _Form.ARRAY:
-            arrays[where] = _checked_array(where, item, field.type)
-        elif field.form is _Form.IMAGES:
+    for name, where, form, wanted, optional, default in _fields(cast(type[Any], type(value)), path):
+        item = getattr(value, name)
+        if form is _Form.SCALAR:
+            if optional and item is None:
+                body[name] = None
+            elif default is None or item != default:
+                body[name] = item if type(item) is wanted else _plain_scalar(where, item, wanted)
+        elif form is _Form.ARRAY:
+            arrays[where] = _checked_array(where, item, wanted)
+        elif form is _Form.IMAGES:
             for key, image in item.items():
-                arrays[f"{where}/{key}"] = _checked_array(f"{where}/{key}", image, field.type)
-        elif field.form is _Form.NAMES:
-            body[field.name] = list(item)
-        elif field.default is None or item != field.default:
-            body[field.name] = _plain_scalar(where, item, field.type)
+                arrays[f"{where}/{key}"] = _checked_array(f"{where}/{key}", image, wanted)
+        elif optional and item is None:
+            body[name] = None
+        elif form is _Form.NESTED:
+            body[name] = _to_body(item, where + "/", arrays)
+        else:
+            body[name] = list(item)
     return body
 
 
@@ -146,7 +153,7 @@ def _checked_array(where: str, value: Any, wanted: type) -> Array:
         found = type(value).__name__
     else:
         array = cast(Array, value)
-        if array.dtype == wanted:
+        if array.dtype.type is wanted:
             return array
         found = str(array.dtype)
     raise EncodeError(f"'{where}' is {found}; it has to be an array of {wanted.__name__}")
@@ -163,59 +170,99 @@ def _plain_scalar(where: str, value: Any, wanted: type) -> bool | int | float | 
     return plain
 
 
-def _from_body(
-    message_type: type,
-    body: object,
-    path: str,
-    arrays: dict[str, Array],
-) -> Any:
-    """Build a value; takes the arrays that it uses out of `arrays`."""
+class _Plan(NamedTuple):
+    """How to read a value, sorted by form so that reading is a few short loops.
+
+    Attributes:
+        plain: Names of the fields that travel in the body.
+        scalars: Those that arrive as they are.
+        arrays: Fields that are frames of their own.
+        others: The rest.
+    """
+
+    plain: frozenset[str]
+    scalars: tuple[_Field, ...]
+    arrays: tuple[_Field, ...]
+    others: tuple[_Field, ...]
+
+
+@functools.cache
+def _plan(message_type: type, path: str) -> _Plan:
+    fields = _fields(message_type, path)
+    in_frames = (_Form.ARRAY, _Form.IMAGES)
+    scalars = tuple(
+        each
+        for each in fields
+        if each.form is _Form.SCALAR and not each.optional and not issubclass(each.type, StrEnum)
+    )
+    arrays = tuple(each for each in fields if each.form is _Form.ARRAY)
+    return _Plan(
+        frozenset(each.name for each in fields if each.form not in in_frames),
+        scalars,
+        arrays,
+        tuple(each for each in fields if each not in scalars + arrays),
+    )
+
+
+def _from_body(message_type: type, body: object, path: str, arrays: dict[str, Array]) -> Any:
+    """Build a value; takes the arrays that it uses out of `arrays`, and `body` for its own."""
     if not isinstance(body, dict):
         raise DecodeError(ErrorCode.MALFORMED, f"'{path.rstrip('/')}' is not a map")
-    remaining = dict(cast(dict[Any, Any], body))
-    values = {
-        field.name: _read_field(field, remaining, path, arrays) for field in _fields(message_type)
-    }
-    if remaining:
-        unknown = str(next(iter(remaining)))[:32]
-        raise DecodeError(ErrorCode.MALFORMED, f"field '{path}{unknown}' is unknown")
+    plan = _plan(message_type, path)
+    values = cast(dict[Any, Any], body)
+    if values.keys() != plan.plain:
+        _complete(values, message_type, path)
+    for name, where, _, wanted, _, _ in plan.scalars:
+        if type(values[name]) is not wanted:
+            detail = f"'{where}' is not of type {wanted.__name__}"
+            raise DecodeError(ErrorCode.MALFORMED, detail)
+    for name, where, _, wanted, _, _ in plan.arrays:
+        values[name] = _take_array(where, wanted, arrays)
+    for field in plan.others:
+        values[field.name] = _read_field(field, values.get(field.name), arrays)
     try:
         return message_type(**values)
     except ValueError as error:
         raise DecodeError(ErrorCode.MALFORMED, str(error)) from error
 
 
-def _read_field(
-    field: _Field, remaining: dict[Any, Any], path: str, arrays: dict[str, Array]
-) -> Any:
-    where = path + field.name
-    if field.form is _Form.ARRAY:
-        return _take_array(where, field.type, arrays)
-    if field.form is _Form.IMAGES:
-        paths = [path for path in arrays if path.startswith(where + "/")]
-        return {p[len(where) + 1 :]: _take_array(p, field.type, arrays) for p in paths}
-    if field.name not in remaining:
-        if field.default is not None:
-            return field.default
-        raise DecodeError(ErrorCode.MALFORMED, f"field '{where}' is missing")
-    value = remaining.pop(field.name)
-    if value is None and field.optional:
+def _complete(values: dict[Any, Any], message_type: type, path: str) -> None:
+    """Fill in what was added later and left out; refuse what is missing or unknown."""
+    plain = _plan(message_type, path).plain
+    for name in values:
+        if name not in plain:
+            detail = f"field '{path}{str(name)[:32]}' is unknown"
+            raise DecodeError(ErrorCode.MALFORMED, detail)
+    for field in _fields(message_type, path):
+        if field.name in plain and field.name not in values:
+            if field.default is None:
+                raise DecodeError(ErrorCode.MALFORMED, f"field '{field.where}' is missing")
+            values[field.name] = field.default
+
+
+def _read_field(field: _Field, value: Any, arrays: dict[str, Array]) -> Any:
+    _, where, form, wanted, optional, _ = field
+    if form is _Form.IMAGES:
+        start = where + "/"
+        paths = [path for path in arrays if path.startswith(start)]
+        return {path[len(start) :]: _take_array(path, wanted, arrays) for path in paths}
+    if value is None and optional:
         return None
-    if field.form is _Form.NESTED:
-        return _from_body(field.type, value, where + "/", arrays)
-    if field.form is _Form.NAMES:
+    if form is _Form.NESTED:
+        return _from_body(wanted, value, where + "/", arrays)
+    if form is _Form.NAMES:
         names = cast(list[object], value) if isinstance(value, list) else [None]
         if not all(isinstance(name, str) for name in names):
             raise DecodeError(ErrorCode.MALFORMED, f"field '{where}' is not a list of names")
         return tuple(names)
-    return _read_scalar(where, value, field.type)
+    return _read_scalar(where, value, wanted)
 
 
 def _take_array(where: str, wanted: type, arrays: dict[str, Array]) -> Array:
-    if where not in arrays:
+    array = arrays.pop(where, None)
+    if array is None:
         raise DecodeError(ErrorCode.MALFORMED, f"array '{where}' is missing")
-    array = arrays.pop(where)
-    if array.dtype != wanted:
+    if array.dtype.type is not wanted:
         detail = f"array '{where}' is {array.dtype}; it has to be {wanted.__name__}"
         raise DecodeError(ErrorCode.MALFORMED, detail)
     return array

@@ -24,8 +24,13 @@ PROTOCOL_VERSION = 1
 DTYPES: dict[str, type[np.generic]] = {"<f4": np.float32, "|u1": np.uint8}
 """Every dtype that may travel."""
 
+_NAMES: dict["np.dtype[Any]", str] = {np.dtype(name): name for name in DTYPES}
+_BY_NAME: dict[str, "np.dtype[Any]"] = {name: np.dtype(name) for name in DTYPES}
+
 MAX_DIMENSIONS = 3
 MAX_NAME_CHARACTERS = 96
+
+_HEADER_FIELDS = {"v": int, "id": int, "kind": str, "body": dict, "arrays": list}
 
 Array = NDArray[Any]
 Frame = bytes | memoryview
@@ -76,14 +81,15 @@ def pack(envelope: Envelope) -> list[Frame]:
     described: list[tuple[str, str, tuple[int, ...]]] = []
     frames: list[Frame] = []
     for name, array in envelope.arrays.items():
-        if array.dtype.str not in DTYPES or not 1 <= array.ndim <= MAX_DIMENSIONS:
+        dtype = _NAMES.get(array.dtype)
+        if dtype is None or not 1 <= array.ndim <= MAX_DIMENSIONS:
             raise EncodeError(
                 f"array '{name}' is {array.dtype} of shape {array.shape}; 1 to {MAX_DIMENSIONS} "
                 f"dimensions of {' or '.join(str(np.dtype(d)) for d in DTYPES)} can travel"
             )
         if len(name) > MAX_NAME_CHARACTERS:
             raise EncodeError(f"array name '{name}' is longer than {MAX_NAME_CHARACTERS}")
-        described.append((name, array.dtype.str, array.shape))
+        described.append((name, dtype, array.shape))
         # An empty array has no memory to view.
         frames.append(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
     header = {
@@ -115,16 +121,18 @@ def unpack(frames: Sequence[Frame], limits: WireLimits = DEFAULT_LIMITS) -> Enve
 
 
 def _check_sizes(frames: Sequence[Frame], limits: WireLimits) -> None:
-    sizes = [memoryview(frame).nbytes for frame in frames]
+    header_bytes, *sizes = [
+        frame.nbytes if isinstance(frame, memoryview) else len(frame) for frame in frames
+    ]
     for name, size, limit in (
-        ("the header has", sizes[0], limits.header_bytes),
-        ("the message has", sum(sizes), limits.message_bytes),
+        ("the header has", header_bytes, limits.header_bytes),
+        ("the message has", header_bytes + sum(sizes), limits.message_bytes),
     ):
         if size > limit:
             detail = f"{name} {size} bytes; the limit is {limit}"
             raise DecodeError(ErrorCode.TOO_LARGE, detail)
-    if len(frames) - 1 > limits.arrays:
-        detail = f"the message has {len(frames) - 1} arrays; the limit is {limits.arrays}"
+    if len(sizes) > limits.arrays:
+        detail = f"the message has {len(sizes)} arrays; the limit is {limits.arrays}"
         raise DecodeError(ErrorCode.TOO_LARGE, detail)
 
 
@@ -154,11 +162,11 @@ def _check_header_fields(header: Mapping[str, Any], request_id: int) -> None:
             "install the same release on both machines",
             request_id,
         )
-    expected = {"v": int, "id": int, "kind": str, "body": dict, "arrays": list}
-    if header.keys() != expected.keys():
-        detail = f"the header has the fields {sorted(map(str, header))}, not {sorted(expected)}"
+    if header.keys() != _HEADER_FIELDS.keys():
+        names = sorted(map(str, header))
+        detail = f"the header has the fields {names}, not {sorted(_HEADER_FIELDS)}"
         raise DecodeError(ErrorCode.MALFORMED, detail, request_id)
-    for name, wanted in expected.items():
+    for name, wanted in _HEADER_FIELDS.items():
         if type(header[name]) is not wanted:
             detail = f"header field '{name}' is not of type {wanted.__name__}"
             raise DecodeError(ErrorCode.MALFORMED, detail, request_id)
@@ -175,36 +183,48 @@ def _read_arrays(
         name, dtype, shape = _read_description(description, limits)
         if name in arrays:
             raise DecodeError(ErrorCode.MALFORMED, f"array '{name}' comes twice")
-        view = memoryview(frame)
+        size = frame.nbytes if isinstance(frame, memoryview) else len(frame)
         needed = math.prod(shape) * dtype.itemsize
-        if view.nbytes != needed:
+        if size != needed:
             raise DecodeError(
                 ErrorCode.MALFORMED,
-                f"array '{name}' of shape {shape} needs {needed} bytes, {view.nbytes} came",
+                f"array '{name}' of shape {shape} needs {needed} bytes, {size} came",
             )
-        flat = np.frombuffer(view, dtype=dtype) if needed else np.empty(0, dtype=dtype)
-        array = flat.reshape(shape)
-        array.flags.writeable = False
+        array = np.ndarray(shape, dtype, frame) if needed else np.empty(shape, dtype)
+        array.setflags(write=False)
         arrays[name] = array
     return arrays
 
 
 def _read_description(
     description: object, limits: WireLimits
-) -> tuple[str, np.dtype[Any], tuple[int, ...]]:
-    if not isinstance(description, list) or len(cast(list[object], description)) != 3:
-        raise DecodeError(ErrorCode.MALFORMED, "an array is not described as [name, dtype, shape]")
-    name, dtype, shape = cast(list[object], description)
-    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARACTERS:
-        raise DecodeError(ErrorCode.MALFORMED, "an array has no usable name")
-    if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise DecodeError(ErrorCode.MALFORMED, f"array '{name}' has a dtype that may not travel")
-    sizes = cast(list[object], shape) if isinstance(shape, list) else []
+) -> tuple[str, "np.dtype[Any]", tuple[int, ...]]:
+    parts = cast(list[Any], description) if type(description) is list else []
+    if len(parts) == 3:
+        name, dtype, shape = parts
+        known = _BY_NAME.get(dtype) if type(dtype) is str else None
+        if known is not None and type(name) is str and 0 < len(name) <= MAX_NAME_CHARACTERS:
+            return name, known, _checked_shape(name, shape, limits)
+    raise DecodeError(ErrorCode.MALFORMED, _bad_description(parts))
+
+
+def _checked_shape(name: str, shape: object, limits: WireLimits) -> tuple[int, ...]:
+    sizes = cast(list[Any], shape) if type(shape) is list else []
     if not 1 <= len(sizes) <= MAX_DIMENSIONS:
         raise DecodeError(
             ErrorCode.MALFORMED, f"array '{name}' does not have 1 to {MAX_DIMENSIONS} dimensions"
         )
-    checked = tuple(s for s in sizes if type(s) is int and 0 <= s <= limits.message_bytes)
-    if len(checked) != len(sizes):
-        raise DecodeError(ErrorCode.MALFORMED, f"array '{name}' has an impossible shape")
-    return name, np.dtype(DTYPES[dtype]), checked
+    for size in sizes:
+        if type(size) is not int or not 0 <= size <= limits.message_bytes:
+            raise DecodeError(ErrorCode.MALFORMED, f"array '{name}' has an impossible shape")
+    return tuple(sizes)
+
+
+def _bad_description(parts: list[Any]) -> str:
+    """What is wrong with a description, one sentence."""
+    if len(parts) != 3:
+        return "an array is not described as [name, dtype, shape]"
+    name = parts[0]
+    if type(name) is not str or not 0 < len(name) <= MAX_NAME_CHARACTERS:
+        return "an array has no usable name"
+    return f"array '{name}' has a dtype that may not travel"

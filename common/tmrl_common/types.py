@@ -6,6 +6,7 @@ Units are metres, radians and seconds; poses name both frames.
 
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ class SteeringLimits:
         if not 0.0 <= self.sigma_cap <= 1.0:
             raise ValueError(f"sigma_cap is {self.sigma_cap}; it has to lie in [0, 1]")
         for name, value in (("z_cap", self.z_cap), ("epsilon_cap", self.epsilon_cap)):
-            if not (np.isfinite(value) and value > 0.0):
+            if not (isfinite(value) and value > 0.0):
                 raise ValueError(f"{name} is {value}; it has to be a finite number above 0")
 
 

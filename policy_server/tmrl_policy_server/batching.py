@@ -34,10 +34,14 @@ class BatchWindow:
         """
         for admitted in waiting:
             self._asked_at_s[admitted.peer] = admitted.received_at_s
-        oldest_allowed_s = now_s - _ACTIVE_WITHIN_S
-        self._asked_at_s = {
-            peer: at_s for peer, at_s in self._asked_at_s.items() if at_s >= oldest_allowed_s
-        }
+        if len(waiting) < len(self._asked_at_s):
+            self._forget(now_s - _ACTIVE_WITHIN_S)
         if len(waiting) >= min(len(self._asked_at_s), self._largest):
             return now_s
         return min(admitted.received_at_s for admitted in waiting) + self._window_s
+
+    def _forget(self, before_s: float) -> None:
+        """Robots that have not asked since then."""
+        self._asked_at_s = {
+            peer: at_s for peer, at_s in self._asked_at_s.items() if at_s >= before_s
+        }

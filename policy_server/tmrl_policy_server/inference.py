@@ -217,6 +217,7 @@ def _chunks(
 
 
 def _timed(chunk: ChunkReply, admitted: Admitted, began_s: float, now_s: float) -> ChunkReply:
+    """The chunk with the times since its request came in."""
     timings = dataclasses.replace(
         chunk.timings,
         wait_s=began_s - admitted.received_at_s,

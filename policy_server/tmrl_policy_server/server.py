@@ -5,13 +5,14 @@ works in a thread of its own; pong says for how long that has been busy
 (docs/decisions/0005-server-threads.md).
 """
 
+import gc
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from tmrl_common.clock import Clock, SteadyClock
 from tmrl_common.errors import DecodeError, RequestError
 from tmrl_common.messages import Act, Swapped
-from tmrl_common.protocol import ServerIdentity, ServerProtocol, ServerSettings
+from tmrl_common.protocol import Admitted, ServerIdentity, ServerProtocol, ServerSettings
 from tmrl_common.transport import Received, RouterSocket
 from tmrl_policy_server.batching import BatchWindow
 from tmrl_policy_server.config import ServerLimits
@@ -60,6 +61,9 @@ class PolicyServer:
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Serve until `stopped` says so; it is asked several times a second."""
+        # What is there by now stays: no later search for garbage has to look at it.
+        gc.collect()
+        gc.freeze()
         while not stopped():
             self.turn(_POLL_S)
 
@@ -76,14 +80,15 @@ class PolicyServer:
 
     def _patience_s(self, wait_s: float) -> float:
         """How long to wait for messages: until a batch has to begin, at most `wait_s`."""
-        if self._inference.busy_since_s is not None or not self._protocol.waiting:
+        waiting = self._protocol.waiting
+        if not waiting or self._inference.busy_since_s is not None:
             return wait_s
         now_s = self._clock.now_s()
-        return min(wait_s, max(0.0, self._batch_begins_at_s(now_s) - now_s))
+        return min(wait_s, max(0.0, self._batch_begins_at_s(waiting, now_s) - now_s))
 
-    def _batch_begins_at_s(self, now_s: float) -> float:
-        acts = [each for each in self._protocol.waiting if isinstance(each.request, Act)]
-        if len(acts) < len(self._protocol.waiting):
+    def _batch_begins_at_s(self, waiting: Sequence[Admitted], now_s: float) -> float:
+        acts = [each for each in waiting if isinstance(each.request, Act)]
+        if len(acts) < len(waiting):
             return now_s  # Something waits that no other robot could join.
         return self._window.begins_at_s(acts, now_s)
 
@@ -98,10 +103,11 @@ class PolicyServer:
 
     def _begin_work(self) -> bool:
         """Hand waiting work to the inference, if it is time; whether any was handed over."""
-        if not self._protocol.waiting or self._inference.busy_since_s is not None:
+        waiting = self._protocol.waiting
+        if not waiting or self._inference.busy_since_s is not None:
             return False
         now_s = self._clock.now_s()
-        if self._batch_begins_at_s(now_s) > now_s:
+        if self._batch_begins_at_s(waiting, now_s) > now_s:
             return False
         work = self._protocol.take_work(now_s, self._limits.max_batch)
         if work:

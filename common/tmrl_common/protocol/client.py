@@ -132,6 +132,11 @@ class ClientProtocol:
         self._last_heard_s = now_s
         self._reconnect = False
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is to be sent or expected before `next_event_s`."""
+        return self.state is ClientState.READY and not self._pending and self._ping_id == 0
+
     def submit(self, request: Request, deadline_at_s: float) -> int:
         """Take a request on.
 

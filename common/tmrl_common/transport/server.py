@@ -2,7 +2,8 @@
 
 import logging
 import math
-import socket as sockets
+import secrets
+import threading
 from types import TracebackType
 from typing import NamedTuple, cast
 
@@ -17,8 +18,10 @@ from tmrl_common.transport.library import check_libzmq
 
 _log = logging.getLogger(__name__)
 
-_QUEUE_PER_CLIENT = 8
-_WAKE_BYTES = 4096
+_QUEUE_PER_CLIENT = 16
+"""More than a client has under way. A queue that is nearly full wakes its ends again and again."""
+_WAKE_ENDPOINT = "inproc://wake"
+_POLLIN = int(zmq.POLLIN)
 
 
 class Received(NamedTuple):
@@ -67,12 +70,14 @@ class RouterSocket:
         self._socket.setsockopt(zmq.RCVHWM, _QUEUE_PER_CLIENT)
         self._socket.setsockopt(zmq.MAXMSGSIZE, limits.message_bytes)
         self._authenticator = None
-        self._wake_receiver, self._wake_sender = sockets.socketpair()
-        self._wake_receiver.settimeout(0.0)
-        self._wake_sender.settimeout(0.0)
-        self._poller = zmq.Poller()
-        self._poller.register(self._socket, zmq.POLLIN)
-        self._poller.register(self._wake_receiver, zmq.POLLIN)
+        # A message from within the process ends a wait; to poll beside the socket costs more.
+        self._wake_peer = secrets.token_bytes(16)
+        self._wake_lock = threading.Lock()
+        self._waker = self._context.socket(zmq.DEALER)
+        self._waker.setsockopt(zmq.LINGER, 0)
+        self._waker.setsockopt(zmq.SNDHWM, 1)
+        self._waker.setsockopt(zmq.ROUTING_ID, self._wake_peer)
+        self._timeout_ms = -1
         try:
             self._authenticator = secure_server(self._context, self._socket, endpoint, security)
             self._socket.bind(endpoint)
@@ -85,6 +90,8 @@ class RouterSocket:
         self.endpoint = (
             cast(bytes, self._socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
         )
+        self._socket.bind(_WAKE_ENDPOINT)
+        self._waker.connect(_WAKE_ENDPOINT)
 
     def receive(self, timeout_s: float, most: int) -> list[Received]:
         """Wait for messages and take those that are there.
@@ -94,28 +101,40 @@ class RouterSocket:
             most: Largest number to take; the rest waits in the socket's bounded queues.
         """
         received: list[Received] = []
-        ready = self._poller.poll(max(0, math.ceil(1000 * timeout_s)))
-        if any(each == self._wake_receiver.fileno() for each, _ in ready):
-            self._wake_receiver.recv(_WAKE_BYTES)
-        while len(received) < most:
-            try:
-                peer, *frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
-                break
-            try:
-                request_id, content = decode([frame.buffer for frame in frames], self._limits)
-            except DecodeError as error:
-                request_id, content = error.request_id, error
-            received.append(Received(peer.bytes, request_id, content))
-        return received
+        timeout_ms = max(0, math.ceil(1000 * timeout_s))
+        if timeout_ms != self._timeout_ms:
+            self._socket.setsockopt(zmq.RCVTIMEO, timeout_ms)
+            self._timeout_ms = timeout_ms
+        try:
+            peer, *frames = self._socket.recv_multipart(copy=False)
+        except zmq.Again:
+            return received
+        while True:
+            self._take(peer.bytes, frames, received)
+            if len(received) >= most or not self._more_there():
+                return received
+            peer, *frames = self._socket.recv_multipart(copy=False)
+
+    def _more_there(self) -> bool:
+        return bool(cast(int, self._socket.getsockopt(zmq.EVENTS)) & _POLLIN)
+
+    def _take(self, peer: bytes, frames: list[zmq.Frame], received: list[Received]) -> None:
+        if peer == self._wake_peer:
+            return
+        try:
+            request_id, content = decode([frame.buffer for frame in frames], self._limits)
+        except DecodeError as error:
+            request_id, content = error.request_id, error
+        received.append(Received(peer, request_id, content))
 
     def wake(self) -> None:
         """End the wait of `receive`, or the next one. Safe from any thread."""
-        try:
-            self._wake_sender.send(b"\0")
-        except OSError:
-            # Full: a wake-up is under way already. Closed: nobody waits any more.
-            return
+        with self._wake_lock:
+            try:
+                self._waker.send(b"", zmq.NOBLOCK)
+            except zmq.ZMQError:
+                # Full: a wake-up is under way already. Closed: nobody waits any more.
+                return
 
     def send(self, peer: bytes, request_id: int, message: Message) -> None:
         """Send to a client; a client that is gone or does not read loses the message."""
@@ -127,12 +146,12 @@ class RouterSocket:
 
     def close(self) -> None:
         """Release the endpoint; what was not sent is dropped."""
+        with self._wake_lock:
+            self._waker.close()
         self._socket.close()
         if self._authenticator is not None:
             self._authenticator.stop()
         self._context.term()
-        self._wake_sender.close()
-        self._wake_receiver.close()
 
     def __enter__(self) -> "RouterSocket":
         return self
