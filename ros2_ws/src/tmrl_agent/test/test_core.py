@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from tmrl_agent.assembly import Reading
-from tmrl_agent.events import ChunkResult, ControllerMode, ControllerView, EpisodeView
+from tmrl_agent.events import (
+    ChunkResult,
+    ControllerMode,
+    ControllerView,
+    EpisodeView,
+    LearnerView,
+)
 from tmrl_agent.requests import AskChunk, AskFeatures, ChunkAnswer, FailedAnswer
 from tmrl_agent.testing import CAPS, CHUNK_NS, STEPS, World, made_end, made_label, made_reply
 from tmrl_common.types import Outcome, SteeringSource
@@ -102,9 +108,52 @@ PHASES = [
 
 @pytest.mark.parametrize(("phase", "source"), PHASES)
 def test_the_learner_says_who_steers(world, phase, source):
-    world.do(world.core.on_learner(phase))
+    world.do(world.core.on_learner(LearnerView(phase)))
     world.see(0)
     assert world.asked[0].source is source
+
+
+@pytest.fixture
+def waiting():
+    """A simulation after one chunk of which the learner knows nothing yet."""
+    world = World(max_rounds_owed=0)
+    world.do(world.core.on_learner(LearnerView("training")))
+    world.run()
+    world.play(2)
+    assert len(world.transitions) == 1
+    assert len(world.sent) == 2
+    return world
+
+
+def test_the_simulated_world_waits_until_the_learner_has_learned(waiting):
+    asked = len(waiting.asked)
+    for behind in (LearnerView("training", 0, 0), LearnerView("training", 1, 1)):
+        waiting.do(waiting.core.on_learner(behind))
+        assert len(waiting.asked) == asked
+        assert waiting.core.reason == ""
+    waiting.do(waiting.core.on_learner(LearnerView("training", 1, 0)))
+    assert isinstance(waiting.asked[-1], AskChunk)
+    assert len(waiting.asked) == asked + 1
+
+
+def test_a_silent_learner_is_not_waited_for(waiting):
+    asked = len(waiting.asked)
+    waiting.clock.advance(6.0)
+    waiting.do(waiting.core.advance())
+    assert len(waiting.asked) == asked + 1
+
+
+def test_the_end_of_an_episode_does_not_wait_for_the_learner(waiting):
+    waiting.leave()
+    assert isinstance(waiting.asked[-1], AskFeatures)
+
+
+def test_a_real_arm_waits_for_no_learner():
+    world = World()
+    world.do(world.core.on_learner(LearnerView("training", 0, 100)))
+    world.run()
+    world.play(3)
+    assert len(world.sent) == 3
 
 
 def test_the_same_chunk_of_the_same_session_has_the_same_seed():

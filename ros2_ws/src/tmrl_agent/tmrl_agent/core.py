@@ -21,9 +21,11 @@ from tmrl_agent.events import (
     ControllerView,
     EpisodeLabel,
     EpisodeView,
+    LearnerView,
     SentChunk,
 )
 from tmrl_agent.frames import ImageReading
+from tmrl_agent.learner_watch import LearnerWatch
 from tmrl_agent.params import AgentConfig
 from tmrl_agent.patience import BackOff, Stopwatch
 from tmrl_agent.requests import (
@@ -64,7 +66,7 @@ class AgentCore:
         self._assembler = ObservationAssembler(config)
         self._controller: ControllerView | None = None
         self._episode = EpisodeView(0, running=False)
-        self._phase = ""
+        self._learner = LearnerWatch(config, clock)
         self._awaits_outcome = False
         self._asked: tuple[int, Assembled] | None = None
         self._requests = 0
@@ -98,7 +100,7 @@ class AgentCore:
     @property
     def source(self) -> SteeringSource:
         """Who steers the next chunk."""
-        return steering.source(self._config, self._phase)
+        return steering.source(self._config, self._learner.phase)
 
     @property
     def reason(self) -> str:
@@ -142,9 +144,9 @@ class AgentCore:
             self._refusals = 0
         return self.advance()
 
-    def on_learner(self, phase: str) -> list[Decision]:
-        """The learner reported: "warmup", "training" or "base"."""
-        self._phase = phase
+    def on_learner(self, view: LearnerView) -> list[Decision]:
+        """The learner reported; a simulation may have waited for that."""
+        self._learner.heard(view)
         return self.advance()
 
     def on_episode(self, view: EpisodeView) -> list[Decision]:
@@ -233,6 +235,8 @@ class AgentCore:
         if self._asked is not None or self._ask_again.pausing:
             return []
         wants_chunk = not self._awaits_outcome and self._may_send()
+        if wants_chunk and self._learner.lags(self._builder.last_sequence):
+            return []
         if self._builder.wants_features and not (wants_chunk and self._sees_after):
             return self._ask_features()
         if wants_chunk:

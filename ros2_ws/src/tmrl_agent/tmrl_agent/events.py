@@ -72,6 +72,21 @@ class EpisodeView:
 
 
 @dataclass(frozen=True)
+class LearnerView:
+    """How far the learner is (tmrl_msgs/LearnerStatus).
+
+    Attributes:
+        phase: "warmup", "training" or "base".
+        transitions_taken: It has every transition up to this sequence number.
+        rounds_owed: Update rounds that these still call for.
+    """
+
+    phase: str
+    transitions_taken: int = 0
+    rounds_owed: int = 0
+
+
+@dataclass(frozen=True)
 class EpisodeLabel:
     """How an episode ended (tmrl_msgs/EpisodeOutcome).
 

@@ -68,7 +68,8 @@ def topics(
         return core.on_episode(messages.episode_view(message)) if ours else []
 
     def on_learner(message: msg.LearnerStatus) -> list[Decision]:
-        return core.on_learner(message.phase) if message.session == config.session else []
+        ours = message.session == config.session
+        return core.on_learner(messages.learner_view(message)) if ours else []
 
     return [
         Topic(msg.ObjectPoses, "perception/objects", qos.STATE, on_objects),

@@ -13,6 +13,7 @@ from tmrl_agent.events import (
     ControllerView,
     EpisodeLabel,
     EpisodeView,
+    LearnerView,
     SentChunk,
 )
 from tmrl_agent.frames import ImageReading
@@ -89,6 +90,11 @@ def episode_view(message: msg.EpisodeState) -> EpisodeView:
         started_ns=nanoseconds(message.started),
         time_limit_ns=round(message.time_limit_s * _NS_PER_S),
     )
+
+
+def learner_view(message: msg.LearnerStatus) -> LearnerView:
+    """How far the learner is."""
+    return LearnerView(message.phase, message.contiguous_sequence, message.rounds_owed)
 
 
 def episode_label(message: msg.EpisodeOutcome) -> EpisodeLabel:

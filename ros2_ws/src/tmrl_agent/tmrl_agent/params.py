@@ -21,6 +21,8 @@ class AgentConfig:
         session: Identifier of the fine-tuning run; the name of its directory.
         run_dir: Directory of the run; the journal lies in it.
         server: Endpoint of the policy server, such as "tcp://127.0.0.1:5760".
+        client_key: File with this machine's secret CURVE key, for a server on another machine.
+        server_key: File with the server's public key; goes with client_key.
         action_space: Of the rig, such as "bridge_delta_ee_7"; a server with another one is refused.
         proprio_fields: Names of the values that make up the robot state, in the policy's order:
             tool_x, tool_y, tool_z [m], tool_qx, tool_qy, tool_qz, tool_qw, gripper_opening,
@@ -42,6 +44,8 @@ class AgentConfig:
         execute_steps: How many steps of each chunk the controller is to execute.
         lock_step: Whether the simulation waits for commands: then all parts of an observation have
             to carry one stamp, and their age does not matter.
+        max_rounds_owed: In a simulation the next chunk waits until the learner has every transition
+            and owes at most that many update rounds; -1 never waits, as on a real arm.
         max_observation_age_s: Oldest part of an observation where the world does not wait.
         seed: Of the chunks' seeds, together with episode and chunk.
         unknown_learner_source: Who steers until the learner has reported: "uniform" or "base".
@@ -62,6 +66,8 @@ class AgentConfig:
     run_dir: str
     server: str
     proprio_fields: tuple[str, ...]
+    client_key: str = ""
+    server_key: str = ""
     action_space: str = "bridge_delta_ee_7"
     context_objects: tuple[str, ...] = ()
     cameras: tuple[str, ...] = ()
@@ -72,6 +78,7 @@ class AgentConfig:
     prompt: str = ""
     execute_steps: int = 5
     lock_step: bool = False
+    max_rounds_owed: int = -1
     max_observation_age_s: float = 0.3
     seed: int = 0
     unknown_learner_source: str = "uniform"
@@ -103,6 +110,11 @@ class AgentConfig:
             raise ConfigError(
                 f"retry_max_s is {self.retry_max_s}; it has to be at least retry_first_s "
                 f"({self.retry_first_s})"
+            )
+        if self.max_rounds_owed < -1:
+            raise ConfigError(
+                f"max_rounds_owed is {self.max_rounds_owed}; it has to be at least -1, which means "
+                "that nothing waits for the learner"
             )
         if self.execute_steps < 1 or self.max_refusals < 1 or self.seed < 0:
             raise ConfigError(

@@ -94,6 +94,11 @@ class TransitionBuilder:
         return len(self._finished)
 
     @property
+    def last_sequence(self) -> int:
+        """Number of the newest transition; 0 before the first."""
+        return self._next_sequence - 1
+
+    @property
     def wants_features(self) -> bool:
         """Whether the newest finished chunk still lacks what was seen after it."""
         return bool(self._finished) and self._finished[-1].next_features is None

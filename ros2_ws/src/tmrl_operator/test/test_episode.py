@@ -7,7 +7,6 @@ import pytest
 from tmrl_common.types import Outcome
 from tmrl_operator.episode import RefusedError, Request, State
 from tmrl_operator.ledger import Label, Ledger, LedgerError
-from tmrl_operator.peers import LearnerReport
 from tmrl_operator.testing import STEP_NS, Bench
 
 
@@ -132,32 +131,14 @@ def test_failed_reset_pauses_with_the_reason(bench: Bench) -> None:
     assert bench.machine.state is State.RESETTING
 
 
-def test_ready_waits_for_the_learner(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, max_rounds_owed=10)
+def test_ready_waits_for_the_learner_to_start(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, wait_for_learner=True)
     bench.hear_everybody()
     bench.machine.start()
     bench.run_to(State.READY)
     bench.machine.tick()
     assert "waits for the learner to start" in bench.machine.reason
-    bench.machine.heard_agent("epoch", "", transitions=7)
-    bench.machine.heard_learner(LearnerReport(transitions_taken=5, rounds_owed=0))
-    assert "2 transitions" in bench.machine.reason
-    bench.machine.heard_learner(LearnerReport(transitions_taken=7, rounds_owed=11))
-    assert "11 rounds" in bench.machine.reason
-    bench.machine.heard_learner(LearnerReport(transitions_taken=7, rounds_owed=10))
-    assert bench.requests[-1][0] is Request.RESUME
-
-
-def test_a_learner_that_has_died_is_not_waited_for(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, max_rounds_owed=0)
-    bench.machine.heard_learner(LearnerReport(transitions_taken=0, rounds_owed=3))
-    bench.hear_everybody()
-    bench.machine.start()
-    bench.run_to(State.READY)
-    bench.machine.tick()
-    assert "3 rounds" in bench.machine.reason
-    bench.clock.advance(bench.config.peer_timeout_s + 0.1)
-    bench.hear_everybody()
+    bench.machine.heard_learner()
     bench.machine.tick()
     assert bench.requests[-1][0] is Request.RESUME
 

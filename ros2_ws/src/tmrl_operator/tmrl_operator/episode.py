@@ -14,7 +14,7 @@ from tmrl_common.clock import Clock
 from tmrl_common.types import Outcome
 from tmrl_operator.ledger import Label, Ledger
 from tmrl_operator.params import OperatorConfig
-from tmrl_operator.peers import LearnerReport, Peers
+from tmrl_operator.peers import Peers
 
 _NANO = 1_000_000_000
 
@@ -138,23 +138,20 @@ class EpisodeMachine:
         elif self.state is State.RUNNING:
             self._enter(State.RUNNING, f"the controller holds: {holds}" if holds else "")
 
-    def heard_agent(self, epoch: str, trouble: str, transitions: int = 0) -> None:
+    def heard_agent(self, epoch: str, trouble: str) -> None:
         """The agent reported its health.
 
         Args:
             epoch: Identifies the life of its process.
             trouble: Why it cannot go on, such as an absent policy server; empty while it can.
-            transitions: How many it has published.
         """
-        restarted = self._peers.heard_agent(epoch, trouble, transitions)
+        restarted = self._peers.heard_agent(epoch, trouble)
         if restarted and self.state is State.RUNNING:
             self._abort("the agent restarted: what it had seen of the episode is lost")
 
-    def heard_learner(self, report: LearnerReport) -> None:
-        """The learner reported how far it is; an episode that waited for it begins."""
-        self._peers.heard_learner(report)
-        if self.state is State.READY:
-            self.tick()
+    def heard_learner(self) -> None:
+        """The learner has started."""
+        self._peers.heard_learner()
 
     # What a person asks for.
 

@@ -14,7 +14,6 @@ from tmrl_operator import messages
 from tmrl_operator.episode import EpisodeMachine, RefusedError, Request, Shell, State
 from tmrl_operator.ledger import Label, Ledger
 from tmrl_operator.params import OperatorConfig
-from tmrl_operator.peers import LearnerReport
 from tmrl_ros import qos
 from tmrl_ros.conversion import nanoseconds
 from tmrl_ros.node import TmrlNode
@@ -110,13 +109,11 @@ class OperatorNode(TmrlNode[OperatorConfig]):
 
     def _on_agent(self, message: msg.AgentStatus) -> None:
         if message.session == self.config.session:
-            trouble, made = messages.agent_trouble(message), message.transitions_published
-            self._machine.heard_agent(message.agent_epoch, trouble, made)
+            self._machine.heard_agent(message.agent_epoch, messages.agent_trouble(message))
 
     def _on_learner(self, message: msg.LearnerStatus) -> None:
         if message.session == self.config.session and message.phase != "starting":
-            taken, owed = message.contiguous_sequence, message.rounds_owed
-            self._machine.heard_learner(LearnerReport(taken, owed))
+            self._machine.heard_learner()
 
     def _tick(self) -> None:
         self._machine.tick()

@@ -21,9 +21,8 @@ class OperatorConfig:
             and a person confirms with operator/reset_done.
         max_episodes: The session goes idle after that many labelled episodes; 0 for no end.
         seed: Of the layouts that the scene is reset to.
-        max_rounds_owed: READY waits until the learner has every transition and owes at most that
-            many update rounds, so that a simulation faster than real time acts on what it learned;
-            -1 switches this off, as does a learner that has fallen silent.
+        wait_for_learner: Whether the first episode waits until the learner has started; a
+            simulation would be through several of them by then.
         peer_timeout_s: A controller, agent or arm that is silent for longer is lost, wall time.
         agent_timeout_s: An episode is aborted when the agent cannot go on for longer (no policy
             server, chunks refused, journal full), wall time.
@@ -38,7 +37,7 @@ class OperatorConfig:
     reset: str = "person"
     max_episodes: int = 0
     seed: int = 0
-    max_rounds_owed: int = -1
+    wait_for_learner: bool = False
     peer_timeout_s: float = 5.0
     agent_timeout_s: float = 30.0
     service_timeout_s: float = 10.0
@@ -56,6 +55,6 @@ class OperatorConfig:
         for name in ("time_limit_s", "peer_timeout_s", "agent_timeout_s", "service_timeout_s"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)} s; it has to be above 0")
-        for name, least in (("max_episodes", 0), ("max_rounds_owed", -1), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}; it cannot be below {least}")
+        for name in ("max_episodes", "seed"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it cannot be below 0")
