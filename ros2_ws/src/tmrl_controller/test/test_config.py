@@ -14,6 +14,8 @@ from tmrl_controller.testing import CONFIG, FRANKA_CONFIG
         ({"robot": ""}, "robot is empty"),
         ({"action_space": "joint_velocity"}, "bridge_delta_ee_7, droid_joint_velocity_8"),
         ({"pacing": "fast"}, "steady, state, lock_step"),
+        ({"fifo_priority": 100}, "fifo_priority is 100; it has to lie in 0 to 99"),
+        ({"fifo_priority": -1}, "fifo_priority is -1"),
         ({"horizon": 0}, "horizon is 0"),
         ({"sigma_cap": 1.5}, "sigma_cap is 1.5"),
         ({"z_cap": 0.0}, "z_cap is 0"),
@@ -55,7 +57,13 @@ def test_what_a_franka_could_not_execute_safely_is_refused(changes, sentence):
 
 @pytest.mark.parametrize("config", [CONFIG, FRANKA_CONFIG], ids=lambda c: c.action_space)
 def test_no_limit_of_a_rig_has_a_default(config):
-    no_limits = {"setpoint_grace_s", "tick_rate_hz", "pacing", "resume_after_teleop"}
+    no_limits = {
+        "setpoint_grace_s",
+        "tick_rate_hz",
+        "fifo_priority",
+        "pacing",
+        "resume_after_teleop",
+    }
     for field in dataclasses.fields(ControllerConfig):
         given = getattr(config, field.name) not in (0.0, ())
         if field.default is dataclasses.MISSING or field.name in no_limits or not given:

@@ -50,6 +50,7 @@ PARAMETERS = {
     "max_arm_state_age_s": 30.0,
     "max_teleop_age_s": 30.0,
     "setpoint_grace_s": 30.0,
+    "fifo_priority": 0,
 }
 SAME_IN_BOTH = (
     "robot",

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tmrl_controller.ticker import Ticker
+from tmrl_controller.ticker import Lateness, Ticker
 
 
 def test_it_ticks_until_it_is_stopped():
@@ -65,3 +65,44 @@ def test_an_error_in_a_tick_ends_the_ticking_and_is_raised_by_the_check():
 
 def test_stopping_before_starting_is_harmless():
     Ticker(0.001, lambda: None).stop()
+
+
+def test_how_late_each_tick_was_is_remembered():
+    lateness = Lateness(remembered=3)
+    assert lateness.percentile_ms(99.0) == 0.0
+
+    for late_s in (0.5, 0.001, 0.002, 0.003):
+        lateness.record(late_s)
+
+    assert lateness.count == 4
+    assert sorted(lateness.recent_s()) == [0.001, 0.002, 0.003]
+    assert lateness.percentile_ms(100.0) == pytest.approx(3.0)
+    assert lateness.percentile_ms(50.0) == pytest.approx(2.0)
+
+
+def test_a_tick_that_was_left_out_counts_as_late():
+    clock_held, done = threading.Event(), threading.Event()
+
+    def tick():
+        if ticker.lateness.count == 1:
+            clock_held.wait(0.05)
+        elif ticker.lateness.count > 10:
+            done.set()
+
+    ticker = Ticker(0.001, tick)
+    ticker.start()
+    assert done.wait(10.0)
+    ticker.stop()
+
+    assert ticker.lateness.percentile_ms(100.0) >= 40.0
+    assert ticker.lateness.count >= ticker.overruns
+
+
+def test_what_the_system_allowed_is_said():
+    ticked = threading.Event()
+    ticker = Ticker(0.001, ticked.set, fifo_priority=1)
+    ticker.start()
+    assert ticked.wait(10.0)
+    ticker.stop()
+
+    assert ticker.scheduling == "SCHED_FIFO 1" or "limits.conf" in ticker.scheduling

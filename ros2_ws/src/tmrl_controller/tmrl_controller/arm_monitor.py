@@ -102,11 +102,15 @@ class ArmMonitor:
             return self._broken
         return self._newest.fault if self._newest is not None else ""
 
+    def newest_age_s(self, now_s: float) -> float | None:
+        """Time since the newest good arm state arrived, s; None before the first."""
+        return None if self._newest is None else now_s - self._newest_s
+
     def staleness(self, now_s: float) -> str:
         """Why nobody knows where the arm is; empty while somebody does."""
-        if self._newest is None:
+        age_s = self.newest_age_s(now_s)
+        if age_s is None:
             return "no arm state has arrived yet: start the driver"
-        age_s = now_s - self._newest_s
         if age_s <= self._max_age_s:
             return ""
         return (

@@ -92,6 +92,8 @@ class ControllerConfig:
         refuse_joint_velocity_rad_s: A chunk that turns a joint faster is refused whole, rad/s.
         setpoint_grace_s: How long a setpoint stays valid beyond its period, s.
         tick_rate_hz: Rate of decisions, and of setpoints while a person drives, Hz.
+        fifo_priority: Of the thread that ticks, 1 to 99 of SCHED_FIFO where the system allows it;
+            the node's other callbacks run one below. 0 asks for nothing.
         pacing: "steady" (hardware), "state" (paced simulation) or "lock_step".
         resume_after_teleop: Whether the policy goes on by itself when a person lets go of the
             dead-man switch. False: the arm holds until controller/resume, so that a device put
@@ -125,6 +127,7 @@ class ControllerConfig:
     refuse_joint_velocity_rad_s: float = 0.0
     setpoint_grace_s: float = 0.1
     tick_rate_hz: float = 50.0
+    fifo_priority: int = 50
     pacing: str = Pacing.STEADY.value
     resume_after_teleop: bool = False
 
@@ -143,6 +146,8 @@ class ControllerConfig:
             raise ValueError(
                 f"pacing is {self.pacing!r}; choose one of {', '.join(p.value for p in Pacing)}"
             )
+        if not 0 <= self.fifo_priority <= 99:
+            raise ValueError(f"fifo_priority is {self.fifo_priority}; it has to lie in 0 to 99")
         if self.horizon < 1:
             raise ValueError(f"horizon is {self.horizon}; a chunk has at least 1 row")
         self._check_which_limits_are_given()

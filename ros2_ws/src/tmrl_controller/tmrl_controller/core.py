@@ -181,6 +181,10 @@ class ControllerCore:
             last_refusal_stamp_s=stamp_s,
         )
 
+    def arm_state_age_s(self) -> float | None:
+        """Time since the newest arm state arrived, s; None before the first."""
+        return self._arm.newest_age_s(self._clock.now_s())
+
     def limits_acted(self) -> dict[str, int]:
         """How often each limit changed a setpoint since the start, by the limit's name."""
         return {limit.value: count for limit, count in self._setpoints.limits_acted.items()}

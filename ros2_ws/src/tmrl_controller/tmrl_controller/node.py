@@ -12,12 +12,12 @@ from typing import TypeVar
 
 from std_srvs.srv import Trigger
 
-from tmrl_controller import messages
+from tmrl_controller import diagnostics, messages
 from tmrl_controller.clock import HardwareClock, StateClock
 from tmrl_controller.config import ControllerConfig, Pacing
 from tmrl_controller.core import ControllerCore
 from tmrl_controller.decisions import ArmCommand, ChunkOutcome, Decision, Reply
-from tmrl_controller.mode import Mode
+from tmrl_controller.realtime import claim_real_time
 from tmrl_controller.ticker import Ticker
 from tmrl_msgs import msg
 from tmrl_msgs.srv import ClearEstop
@@ -30,7 +30,11 @@ R = TypeVar("R", Trigger.Response, ClearEstop.Response)
 
 
 class ControllerNode(TmrlNode[ControllerConfig]):
-    """Executes policy/chunk on arm/command within the limits of the rig."""
+    """Executes policy/chunk on arm/command within the limits of the rig.
+
+    Attributes:
+        ticker: What makes it tick on hardware.
+    """
 
     def __init__(self) -> None:
         """Declares parameters, topics and services; on hardware, starts to tick.
@@ -41,7 +45,8 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         super().__init__("controller", ControllerConfig)
         self._lock = threading.Lock()
         self._state_clock = StateClock()
-        hardware_clock = HardwareClock(self._ros_time_s)
+        self._is_steady = self.config.pacing == Pacing.STEADY
+        hardware_clock = HardwareClock(lambda: to_seconds(self.get_clock().now().to_msg()))
         self._pacing_clock = hardware_clock if self._is_steady else self._state_clock
         self._core = ControllerCore(self.config, self._pacing_clock)
         self._frame_id = ""
@@ -51,39 +56,25 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         self.create_subscription(msg.ArmState, "arm/state", self._on_arm_state, qos.STATE)
         self.create_subscription(msg.ActionChunk, "policy/chunk", self._on_chunk, qos.EVENT)
         self.create_subscription(msg.TeleopCommand, "teleop/command", self._on_teleop, qos.STATE)
-        self._serve("hold", self._core.hold)
-        self._serve("resume", self._core.resume)
-        self._serve("estop", self._core.estop)
+        core = self._core
+        for name, act in {"hold": core.hold, "resume": core.resume, "estop": core.estop}.items():
+            self.create_service(Trigger, f"controller/{name}", partial(self._answer, act))
         self.create_service(ClearEstop, "controller/clear_estop", self._on_clear_estop)
         self.create_timer(1.0, self._publish_status, clock=self.wall_clock)
-        self._ticker = Ticker(self.config.tick_period_s, self._tick)
+        self.ticker = Ticker(self.config.tick_period_s, self._tick, self.config.fifo_priority)
         if self._is_steady:
-            self._ticker.start()
+            self.ticker.start()
 
     def destroy_node(self) -> None:
         """Stops to tick, then destroys the node."""
-        self._ticker.stop()
+        self.ticker.stop()
         super().destroy_node()
 
     def health(self) -> tuple[str, dict[str, str]]:
-        """The reason of a stop that a person has to look at, and what the limiter did."""
-        self._ticker.check()
+        """See `diagnostics.health`; raises what ended the ticks."""
+        self.ticker.check()
         with self._lock:
-            status, limits = self._core.status(), self._core.limits_acted()
-        reason = status.reason if status.mode in (Mode.ESTOP, Mode.FAULT) else ""
-        figures = {f"limited_by_{name}": str(count) for name, count in limits.items()}
-        figures |= {"mode": status.mode.name.lower(), "tick_overruns": str(self._ticker.overruns)}
-        return reason, figures
-
-    @property
-    def _is_steady(self) -> bool:
-        return self.config.pacing == Pacing.STEADY
-
-    def _ros_time_s(self) -> float:
-        return to_seconds(self.get_clock().now().to_msg())
-
-    def _serve(self, name: str, act: Callable[[], Reply]) -> None:
-        self.create_service(Trigger, f"controller/{name}", partial(self._answer, act))
+            return diagnostics.health(self._core, self.ticker)
 
     def _on_arm_state(self, message: msg.ArmState) -> None:
         with self._lock:
@@ -144,6 +135,14 @@ class ControllerNode(TmrlNode[ControllerConfig]):
             self._publish(self._core.status())
 
 
+def punctual_controller() -> ControllerNode:
+    """The node of a process of its own, which asks for real-time scheduling on hardware."""
+    node = ControllerNode()
+    if node.config.pacing == Pacing.STEADY:
+        node.get_logger().info(claim_real_time(node.config.fifo_priority))
+    return node
+
+
 def main() -> None:
     """Runs the node until it is told to stop."""
-    sys.exit(run_node(ControllerNode))
+    sys.exit(run_node(punctual_controller))
