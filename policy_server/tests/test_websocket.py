@@ -1,7 +1,9 @@
 """openpi's own client against the real server process with the committed policy."""
 
+import dataclasses
 import socket
 import threading
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -13,15 +15,21 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect as connect_websocket
 
 from tmrl_common.errors import TransportError
+from tmrl_common.messages import Hello, Welcome
+from tmrl_common.testing.message_examples import EXAMPLE_SPEC
 from tmrl_common.transport import PolicyClient
 from tmrl_common.types import Observation, Steering, SteeringLimits, SteeringSource
-from tmrl_policy_server.websocket_front import read_api_keys, reserve
+from tmrl_policy_server.config import EngineConfig
+from tmrl_policy_server.local_peers import LocalPeers
+from tmrl_policy_server.openpi_dialect import OpenpiDialect
+from tmrl_policy_server.websocket_front import WebsocketFront, read_api_keys, reserve
 
 CHECKPOINT = Path(__file__).parents[2] / "policies" / "checkpoints" / "widowx_sim" / "csp"
 PATIENCE_S = 60.0
 STATE = np.array([0.25, 0.0, 0.15, 0.0, 1.0], dtype=np.float32)
 CONTEXT = np.array([0.3, 0.05, 0.3, -0.1], dtype=np.float32)
 PLAIN = {"observation/state": STATE, "observation/context": CONTEXT, "prompt": "pick it up"}
+SMALL_SPEC = dataclasses.replace(EXAMPLE_SPEC, cameras=())
 KEY = "0123456789abcdef0123456789abcdef"
 
 
@@ -245,3 +253,50 @@ def test_files_of_keys_that_protect_nothing_are_refused(tmp_path, content, reaso
     path.write_text(content)
     with pytest.raises(TransportError, match=reason):
         read_api_keys(path)
+
+
+def test_a_hung_inference_is_told_and_does_not_keep_a_client_for_ever():
+    busy = [0.0]
+    peers = LocalPeers(lambda: None)
+    dialect = OpenpiDialect(EXAMPLE_SPEC, EngineConfig(), 0.2)
+    front = WebsocketFront(reserve("127.0.0.1:0", ()), peers, dialect, lambda: busy[0])
+    address = f"http://127.0.0.1:{front.address[1]}/healthz"
+    try:
+        with urllib.request.urlopen(address) as answer:
+            assert answer.status == 200
+        busy[0] = 60.0
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(address)
+        assert caught.value.code == 503
+        assert b"running for 60 s" in caught.value.read()
+    finally:
+        front.close()
+
+
+def test_a_request_that_takes_too_long_is_ended_with_a_sentence():
+    front, stop = None, threading.Event()
+    arrived = threading.Event()
+    peers = LocalPeers(arrived.set)
+
+    def server():
+        """Greets, and never makes a chunk."""
+        while not stop.is_set():
+            arrived.wait(0.1)
+            arrived.clear()
+            for peer, request_id, message in peers.take():
+                if isinstance(message, Hello):
+                    peers.deliver(peer, request_id, Welcome("server", "epoch", SMALL_SPEC, 0))
+
+    thread = threading.Thread(target=server)
+    thread.start()
+    dialect = OpenpiDialect(SMALL_SPEC, EngineConfig(), 0.2)
+    front = WebsocketFront(reserve("127.0.0.1:0", ()), peers, dialect, lambda: 7.0, deadline_s=0.2)
+    try:
+        client = WebsocketClientPolicy("127.0.0.1", front.address[1])
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match=r"no chunk within 0\.2 s.*running for 7\.0 s"):
+                client.infer(PLAIN)
+    finally:
+        front.close()
+        stop.set()
+        thread.join()
