@@ -1,0 +1,1 @@
+"""Publishes the pictures of one RealSense camera."""

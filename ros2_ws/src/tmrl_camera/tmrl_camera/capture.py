@@ -1,0 +1,114 @@
+"""Keeps a camera open: reads it, and opens it again after ever longer pauses when it is lost."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tmrl_camera.camera import Camera, CameraError, Frame, Opened
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A camera could not be opened, or stopped sending.
+
+    Attributes:
+        problem: One sentence, with the remedy.
+    """
+
+    problem: str
+
+
+Event = Opened | Frame | Lost
+
+
+class Capture:
+    """Decides what to do with a camera next.
+
+    Args:
+        camera: The camera; it belongs to this object.
+        deliver: Called with everything that happens.
+        retry_first_s: Pause after the first failure.
+        retry_max_s: Longest pause.
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        deliver: Callable[[Event], None],
+        retry_first_s: float,
+        retry_max_s: float,
+    ) -> None:
+        self._camera = camera
+        self._deliver = deliver
+        self._first_s = retry_first_s
+        self._max_s = retry_max_s
+        self._pause_s = retry_first_s
+        self._is_open = False
+
+    def step(self) -> float:
+        """Opens the camera, or reads one frame.
+
+        Returns:
+            How long to wait before the next step, in seconds.
+        """
+        try:
+            if self._is_open:
+                event = self._camera.read()
+                # A camera that opens but never sends would otherwise be tried without a pause.
+                self._pause_s = self._first_s
+            else:
+                event = self._camera.open()
+                self._is_open = True
+        except CameraError as error:
+            self.close()
+            self._deliver(Lost(str(error)))
+            pause_s = self._pause_s
+            self._pause_s = min(2.0 * pause_s, self._max_s)
+            return pause_s
+        self._deliver(event)
+        return 0.0
+
+    def close(self) -> None:
+        """Stops the camera."""
+        self._is_open = False
+        self._camera.close()
+
+
+class CaptureThread:
+    """Runs a `Capture`, because waiting for a frame blocks.
+
+    Args:
+        capture: Belongs to this thread from now on; what it delivers is delivered in it.
+    """
+
+    def __init__(self, capture: Capture) -> None:
+        self._capture = capture
+        self._closing = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raises what ended the thread, if something has; to be called regularly."""
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self) -> None:
+        """Ends the thread and stops the camera."""
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while not self._closing.is_set():
+                pause_s = self._capture.step()
+                if pause_s > 0.0:
+                    self._closing.wait(pause_s)
+        except BaseException as error:  # noqa: BLE001 - check() raises it in the node's thread
+            self._failure = error
+        finally:
+            self._capture.close()
