@@ -187,15 +187,19 @@ def test_recomputed_activations_give_the_same_gradients(trained: str) -> None:
     assert kept.gradient_norm == pytest.approx(again.gradient_norm, rel=1e-5)
 
 
-def test_half_precision_keeps_what_is_trained_in_float32_and_stays_close() -> None:
-    settings = config(precision="bfloat16")
+@pytest.mark.parametrize("recomputing", [False, True], ids=["kept", "recomputed"])
+@pytest.mark.parametrize("trained", ["expert", "lora", "full"])
+def test_half_precision_keeps_what_is_trained_in_float32_and_stays_close(
+    trained: str,
+    recomputing: bool,  # noqa: FBT001
+) -> None:
+    settings = config(precision="bfloat16", trained=trained, gradient_checkpointing=recomputing)
     network, _ = build_network(settings, None, ALONE)
-    dtypes = {each.requires_grad: each.dtype for each in network.prefix.layers.parameters()}
-    assert torch.bfloat16 in {each.dtype for each in network.prefix.parameters()}
-    assert all(each.dtype == torch.float32 for each in trained_parameters(network).values())
-    assert True not in dtypes
+    kinds = {(each.requires_grad, each.dtype) for each in network.parameters()}
+    assert (True, torch.bfloat16) not in kinds
+    assert ((False, torch.bfloat16) in kinds) == (trained != "full")
     half = Trainer(settings, network, ALONE).train_step([batch()], 14)
-    full = make_trainer(config()).train_step([batch()], 14)
+    full = make_trainer(config(trained=trained)).train_step([batch()], 14)
     assert half.loss == pytest.approx(full.loss, rel=0.05)
 
 

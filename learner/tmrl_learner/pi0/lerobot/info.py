@@ -72,6 +72,11 @@ class DatasetInfo:
 
     def video_file(self, column: str, **numbers: int) -> Path:
         """Path of a video, from its column and the numbers that the template names."""
+        if not self.video_template:
+            raise DatasetError(
+                f"{self.root / 'meta/info.json'}: column '{column}' is a video and video_path is "
+                "not given; write where the videos are"
+            )
         return self._path(self.video_template, "video_path", {"video_key": column, **numbers})
 
     def _path(self, template: str, name: str, values: Mapping[str, Any]) -> Path:
