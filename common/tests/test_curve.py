@@ -13,7 +13,7 @@ from tmrl_common.transport import (
     RouterSocket,
     ServerSecurity,
 )
-from tmrl_common.transport.curve import is_local, read_keys
+from tmrl_common.transport.curve import client_security, is_local, read_keys
 
 PATIENCE_S = 20.0
 
@@ -87,3 +87,17 @@ def test_allow_lists_may_hold_comments_and_nothing_but_keys(tmp_path):
         read_keys(path)
     with pytest.raises(TransportError, match="cannot be read"):
         read_keys(tmp_path / "absent")
+
+
+def test_a_client_takes_its_keys_from_files_and_both_of_them(tmp_path):
+    mine, servers = tmp_path / "robot.key", tmp_path / "server.key"
+    KeyPair.new().save(mine)
+    KeyPair.new().save(servers)
+    security = client_security(str(mine), f"{servers}.pub")
+    assert security.keys == KeyPair.load(mine)
+    assert security.server_public == KeyPair.load(servers).public
+    assert client_security("", "") is None
+    with pytest.raises(TransportError, match="client_key and server_key go together"):
+        client_security(str(mine), "")
+    with pytest.raises(TransportError, match=r"other\.pub cannot be read"):
+        client_security(str(mine), str(tmp_path / "other.pub"))

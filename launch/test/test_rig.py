@@ -3,19 +3,23 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tmrl_bringup.judging import judge
 from tmrl_bringup.options import SessionOptions
-from tmrl_bringup.processes import write_parameters
+from tmrl_bringup.processes import describe, select_parts
 from tmrl_bringup.rig import RigError, available, load, parse_overrides
 from tmrl_bringup.rundir import prepare_run_dir
 
 
-def test_every_rig_file_loads_and_takes_a_session(tmp_path: Path) -> None:
-    for name in available():
-        rig = SessionOptions(run_dir=tmp_path).apply(load(name))
-        files = write_parameters(rig, tmp_path)
-        assert all(path.exists() for path in files.values())
-        assert (tmp_path / "config.yaml").exists()
+@pytest.mark.parametrize("name", available())
+def test_every_rig_is_complete_once_its_examples_are_values(tmp_path: Path, name: str) -> None:
+    rig = SessionOptions(run_dir=tmp_path).apply(load(name).with_examples())
+    parts = select_parts(rig)
+    judge(rig, parts)
+    for spec in describe(rig, tmp_path, parts):
+        assert spec.argv
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["rig"] == name
 
 
 def test_unknown_rig_is_answered_with_the_valid_ones() -> None:

@@ -1,6 +1,6 @@
 """The processes of a rig as actions of ROS's `launch`; the description itself is in `processes`."""
 
-from pathlib import Path
+import shlex
 
 from launch.actions import (
     DeclareLaunchArgument,
@@ -12,21 +12,23 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
-from tmrl_bringup.options import SessionOptions
-from tmrl_bringup.processes import NodeSpec, describe_nodes, server_argv
-from tmrl_bringup.rig import load, parse_overrides
+from tmrl_bringup.processes import SERVER, NodeSpec, describe_nodes, server_argv
+from tmrl_bringup.rig import parse_overrides
 from tmrl_bringup.rundir import prepare_run_dir
+from tmrl_bringup.up import resolve
 
 _ARGUMENTS = {
-    "sim": ("true", "true: the simulated arm; false: the hardware"),
+    "rig": ("", "path of your own rig file; empty: the one of this name that comes along"),
+    "sim": ("false", "true: the simulated arm; false: the hardware"),
     "method": ("tmrl", "tmrl, dsrl or base"),
     "seed": ("0", "of layouts, exploration and learning"),
-    "label": ("auto", "auto: ground truth labels; manual: a person labels through the service"),
+    "label": ("", "manual: a person labels through the service; auto (simulation): ground truth"),
     "episodes": ("0", "the session stops after that many; 0 for no end"),
     "run_dir": ("", "directory of the run; empty: a new one below runs/; an existing one goes on"),
-    "server": ("true", "false where the policy server runs on another machine"),
+    "parts": ("all", "all, robot (what is beside the arm), gpu (server, learner), or names"),
     "set": ("", "further parameters, separated by spaces: part.key:=value"),
 }
+_NOT_OF_THE_SESSION = ("rig", "set")
 
 
 def _node_action(node: NodeSpec) -> Node:
@@ -36,6 +38,7 @@ def _node_action(node: NodeSpec) -> Node:
     return Node(
         package=node.package,
         executable=node.executable,
+        name=node.name,
         namespace=node.namespace,
         parameters=[str(node.parameter_file)],
         output="screen",
@@ -47,28 +50,21 @@ def session_launch_description(rig_name: str) -> LaunchDescription:
     """Launch description of one session.
 
     Args:
-        rig_name: Name of the hardware rig; with sim:=true its simulated twin `<rig>_sim` is used.
+        rig_name: Name of the hardware rig; with sim:=true its simulated twin `<rig>_sim` is used,
+            with rig:=PATH a lab's own file.
     """
 
-    def session(context: LaunchContext) -> list[Node | ExecuteProcess]:
+    def start(context: LaunchContext) -> list[Node | ExecuteProcess]:
         given = {name: LaunchConfiguration(name).perform(context) for name in _ARGUMENTS}
-        name = f"{rig_name}_sim" if given["sim"] == "true" else rig_name
-        options = SessionOptions(
-            run_dir=prepare_run_dir(Path(given["run_dir"]) if given["run_dir"] else None),
-            method=given["method"],
-            seed=int(given["seed"]),
-            label=given["label"],
-            max_episodes=int(given["episodes"]),
-        )
-        changes = parse_overrides(given["set"].split())
-        rig = options.apply(load(name).with_overrides(changes))
-        actions: list[Node | ExecuteProcess] = [
-            _node_action(node) for node in describe_nodes(rig, options.run_dir)
-        ]
-        if given["server"] == "true":
-            server = ExecuteProcess(
-                cmd=list(server_argv(rig)), name="policy_server", output="screen", respawn=True
-            )
+        chosen = [f"{k}:={v}" for k, v in given.items() if v and k not in _NOT_OF_THE_SESSION]
+        overrides = parse_overrides([*chosen, *shlex.split(given["set"])])
+        session = resolve(given["rig"] or rig_name, overrides)
+        run_dir = prepare_run_dir(session.options.run_dir)
+        nodes = describe_nodes(session.rig, run_dir, session.parts)
+        actions: list[Node | ExecuteProcess] = [_node_action(node) for node in nodes]
+        if SERVER in session.parts:
+            argv = list(server_argv(session.rig))
+            server = ExecuteProcess(cmd=argv, name=SERVER, output="screen", respawn=True)
             actions.insert(0, server)
         return actions
 
@@ -76,4 +72,4 @@ def session_launch_description(rig_name: str) -> LaunchDescription:
         DeclareLaunchArgument(name, default_value=default, description=text)
         for name, (default, text) in _ARGUMENTS.items()
     ]
-    return LaunchDescription([*arguments, OpaqueFunction(function=session)])
+    return LaunchDescription([*arguments, OpaqueFunction(function=start)])

@@ -20,14 +20,15 @@ class SessionOptions:
         run_dir: Directory of the run; its name is the name of the session.
         method: "tmrl", "dsrl" (z only, on plain behaviour cloning) or "base" (no learning).
         seed: Of layouts, exploration and learning.
-        label: "auto" (ground truth labels) or "manual" (a person labels through the service).
+        label: "auto" (ground truth labels) or "manual" (a person labels through the service);
+            empty for auto in simulation, which knows the truth, and manual on hardware.
         max_episodes: The session stops after that many; 0 for no end.
     """
 
     run_dir: Path
     method: str = "tmrl"
     seed: int = 0
-    label: str = "auto"
+    label: str = ""
     max_episodes: int = 0
 
     def __post_init__(self) -> None:
@@ -38,7 +39,7 @@ class SessionOptions:
         """
         if self.method not in METHODS:
             raise RigError(f"unknown method {self.method}; {nearest(self.method, [*METHODS])}")
-        if self.label not in LABEL_MODES:
+        if self.label and self.label not in LABEL_MODES:
             raise RigError(
                 f"unknown label mode {self.label}; {nearest(self.label, [*LABEL_MODES])}"
             )
@@ -59,30 +60,40 @@ class SessionOptions:
         Raises:
             RigError: The learner's preset or its overrides are unknown or out of range.
         """
-        endpoint = rig.parts["policy_server"]["bind"]
-        checkpoint = Path(rig.parts["policy_server"]["checkpoint"])
-        if self.method == "dsrl":
-            # DSRL steers plain behaviour cloning, which is trained beside the smoothed policy.
-            checkpoint = checkpoint.with_name("bc")
+        server = rig.parts["policy_server"]
+        endpoint = server.get("endpoint", server.get("bind"))
+        keys = {key: server[key] for key in ("client_key", "server_key") if key in server}
         common = {"session": self.session, "run_dir": str(self.run_dir)}
-        overrides: dict[str, Any] = {
-            **{f"agent.{key}": value for key, value in common.items()},
-            **{f"operator.{key}": value for key, value in common.items()},
-            **{f"learning.{key}": value for key, value in common.items()},
-            "agent.server": endpoint,
-            "agent.seed": self.seed,
-            "driver.run_dir": str(self.run_dir),
-            "operator.label_mode": self.label,
-            "operator.max_episodes": self.max_episodes,
-            "operator.seed": self.seed,
-            "learning.method": self.method,
-            "learning.seed": self.seed,
-            "learning.server": endpoint,
-            "policy_server.method": self.method,
-            "policy_server.checkpoint": str(checkpoint),
+        # An endpoint that the lab has not given yet is missing once, not once for each client.
+        given = endpoint if isinstance(endpoint, str) else ""
+        client = {"server": given, "seed": self.seed, **keys}
+        default_label = "auto" if rig.simulated else "manual"
+        values: dict[str, dict[str, Any]] = {
+            "agent": {**common, **client},
+            "operator": {
+                **common,
+                "label_mode": self.label or default_label,
+                "max_episodes": self.max_episodes,
+                "seed": self.seed,
+            },
+            "learning": {**common, **client, "method": self.method},
+            "policy_server": {
+                **self._bounds(rig),
+                "endpoint": endpoint,
+                "method": self.method,
+            },
         }
-        bounds = {f"policy_server.{key}": value for key, value in self._bounds(rig).items()}
-        return rig.with_overrides({**bounds, **overrides})
+        if rig.simulated:
+            values["driver"] = {"run_dir": str(self.run_dir)}
+            if self.method == "dsrl":
+                # It steers plain behaviour cloning, which is trained beside the smoothed policy.
+                beside = Path(server["checkpoint"]).with_name("bc")
+                values["policy_server"]["checkpoint"] = str(beside)
+        elif "cameras" not in rig.parts["agent"]:
+            values["agent"]["cameras"] = list(rig.cameras)
+        return rig.for_its_driver().with_overrides(
+            {f"{part}.{key}": value for part, of in values.items() for key, value in of.items()}
+        )
 
     def _bounds(self, rig: Rig) -> dict[str, Any]:
         """Bounds of the steering, as the learner is configured, where the rig is silent."""

@@ -1,6 +1,7 @@
 """The processes of a rig: the one description behind `ros2 launch`, `./tmrl up` and the demo."""
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,20 +9,57 @@ import yaml
 from ament_index_python.packages import get_package_prefix
 
 from tmrl_bringup.checks import repository_root
-from tmrl_bringup.rig import Rig
+from tmrl_bringup.link import NAMES as LINK_KEYS
+from tmrl_bringup.link import link_of
+from tmrl_bringup.rig import CAMERAS, Rig, RigError, nearest
 from tmrl_bringup.supervisor import ProcessSpec
+from tmrl_common.transport.curve import is_local
 
-NODES = {
+_PROGRAMS = {
     "driver": ("tmrl_sim", "sim"),
+    "arm": ("tmrl_arm", "arm"),
+    "cameras": ("tmrl_camera", "camera"),
     "controller": ("tmrl_controller", "controller"),
     "agent": ("tmrl_agent", "agent"),
     "operator": ("tmrl_operator", "operator"),
     "learning": ("tmrl_learning", "learning"),
 }
-"""Part -> ROS package and executable. The driver is the simulation's; hardware has its own."""
+"""Part -> ROS package and executable. `driver` is the simulation's, `arm` that of the hardware."""
 
-RESTARTABLE = ("learning", "policy_server")
-"""Parts without which the arm holds and nothing is lost; they are started again when they die."""
+SERVER = "policy_server"
+"""The one part that is no ROS node."""
+
+_KEY_FILES = ("secret_key", "allowed_keys")
+
+GPU_PARTS = (SERVER, "learning")
+"""What may run on another machine; the arm holds without them, and nothing is lost."""
+
+
+def select_parts(rig: Rig, chosen: str | list[str] = "all") -> tuple[str, ...]:
+    """The parts to start on this machine, in the order of their start.
+
+    Args:
+        rig: With the session's values in it.
+        chosen: "all": every part, but for a policy server whose endpoint is elsewhere; "robot":
+            what has to be beside the arm; "gpu": `GPU_PARTS`; or names of parts.
+
+    Raises:
+        RigError: A name is unknown.
+    """
+    every = (SERVER, *(part for part in rig.parts if part != SERVER))
+    if chosen == "all":
+        endpoint = rig.parts[SERVER].get("endpoint")
+        elsewhere = isinstance(endpoint, str) and not is_local(endpoint)
+        return every[1:] if elsewhere else every
+    if chosen == "robot":
+        return tuple(part for part in every if part not in GPU_PARTS)
+    if chosen == "gpu":
+        return tuple(part for part in every if part in GPU_PARTS)
+    names = chosen if isinstance(chosen, list) else chosen.split(",")
+    for name in names:
+        if name not in every:
+            raise RigError(f"unknown part {name}; {nearest(name, ['all', 'robot', 'gpu', *every])}")
+    return tuple(part for part in every if part in names)
 
 
 @dataclass(frozen=True)
@@ -29,7 +67,7 @@ class NodeSpec:
     """One ROS node of a rig.
 
     Attributes:
-        part: Name of its part in the rig's file; also the node's name.
+        name: Of the node and of its process.
         package: ROS package.
         executable: Executable of that package.
         namespace: Namespace, "/" and the robot's name.
@@ -37,7 +75,7 @@ class NodeSpec:
         restartable: Whether it may be started again during a session.
     """
 
-    part: str
+    name: str
     package: str
     executable: str
     namespace: str
@@ -47,62 +85,81 @@ class NodeSpec:
     def argv(self) -> tuple[str, ...]:
         """Command line without `ros2 run`, for machines that lack it."""
         program = Path(get_package_prefix(self.package), "lib", self.package, self.executable)
-        namespace = ("-r", f"__ns:={self.namespace}")
-        return (str(program), "--ros-args", *namespace, "--params-file", str(self.parameter_file))
+        names = ("-r", f"__ns:={self.namespace}", "-r", f"__node:={self.name}")
+        return (str(program), "--ros-args", *names, "--params-file", str(self.parameter_file))
 
 
 def server_argv(rig: Rig) -> tuple[str, ...]:
     """Command line of the policy server; a relative checkpoint lies in the repository."""
+    settings = {k: v for k, v in rig.parts[SERVER].items() if k not in LINK_KEYS}
+    settings.setdefault("bind", link_of(rig).bind)
+    settings["checkpoint"] = repository_root() / Path(settings["checkpoint"]).expanduser()
     arguments = [sys.executable, "-m", "tmrl_policy_server"]
-    settings = dict(rig.parts["policy_server"])
-    settings["checkpoint"] = repository_root() / settings["checkpoint"]
     for key, value in settings.items():
-        arguments += [f"--{key.replace('_', '-')}", str(value)]
+        text = str(Path(value).expanduser()) if key in _KEY_FILES and value else str(value)
+        arguments += [f"--{key.replace('_', '-')}", text]
     return tuple(arguments)
 
 
-def write_parameters(rig: Rig, run_dir: Path) -> dict[str, Path]:
+def write_parameters(rig: Rig, run_dir: Path, parts: Iterable[str]) -> dict[str, Path]:
     """Writes the resolved configuration and one ROS parameter file per node into the run directory.
 
     Args:
         rig: With every override applied.
         run_dir: Directory of the run; it has to exist.
+        parts: Those with a node on this machine.
 
     Returns:
-        Parameter file of each node's part.
+        Parameter file of each of them.
     """
     (run_dir / "config.yaml").write_text(yaml.safe_dump(rig.as_dict(), sort_keys=False))
     directory = run_dir / "parameters"
     directory.mkdir(exist_ok=True)
     files: dict[str, Path] = {}
-    for part in NODES:
+    for part in parts:
         parameters = {"use_sim_time": rig.simulated, **rig.parts[part]}
-        files[part] = directory / f"{part}.yaml"
+        files[part] = directory / f"{node_name(part)}.yaml"
         content = {"/**": {"ros__parameters": parameters}}
         files[part].write_text(yaml.safe_dump(content, sort_keys=False))
     return files
 
 
-def describe_nodes(rig: Rig, run_dir: Path) -> list[NodeSpec]:
-    """The ROS nodes of a rig, in the order of their start; writes their parameter files."""
-    files = write_parameters(rig, run_dir)
-    return [
-        NodeSpec(part, *NODES[part], f"/{rig.robot}", files[part], part in RESTARTABLE)
-        for part in NODES
-    ]
+def node_name(part: str) -> str:
+    """Name of a part's node and process: `camera_<name>` for a camera, its own for the others."""
+    group, _, camera = part.partition(".")
+    return f"camera_{camera}" if group == CAMERAS else part
 
 
-def describe(rig: Rig, run_dir: Path, *, with_server: bool = True) -> list[ProcessSpec]:
-    """Every process of a session for the supervisor.
+def describe_nodes(rig: Rig, run_dir: Path, parts: Iterable[str] | None = None) -> list[NodeSpec]:
+    """The ROS nodes of a rig, in the order of their start; writes their parameter files.
 
     Args:
         rig: With every override applied.
         run_dir: Directory of the run.
-        with_server: False where the policy server runs on another machine.
+        parts: As `select_parts` gives them; None for all that belong on this machine.
     """
-    nodes = [
-        ProcessSpec(node.part, node.argv(), node.restartable)
-        for node in describe_nodes(rig, run_dir)
+    chosen = [part for part in parts or select_parts(rig) if part != SERVER]
+    files = write_parameters(rig, run_dir, chosen)
+    return [
+        NodeSpec(
+            node_name(part),
+            *_PROGRAMS[part.partition(".")[0]],
+            f"/{rig.robot}",
+            files[part],
+            _is_restartable(part),
+        )
+        for part in chosen
     ]
-    server = [ProcessSpec("policy_server", server_argv(rig), restartable=True)]
-    return server + nodes if with_server else nodes
+
+
+def describe(rig: Rig, run_dir: Path, parts: Iterable[str] | None = None) -> list[ProcessSpec]:
+    """Every process of a session on this machine, for the supervisor; arguments as above."""
+    chosen = tuple(parts or select_parts(rig))
+    server = [ProcessSpec(SERVER, server_argv(rig), restartable=True)] if SERVER in chosen else []
+    nodes = describe_nodes(rig, run_dir, chosen)
+    return server + [ProcessSpec(node.name, node.argv(), node.restartable) for node in nodes]
+
+
+def _is_restartable(part: str) -> bool:
+    """Parts without which the arm holds and nothing is lost are started again when they die."""
+    return part in GPU_PARTS or part.startswith(f"{CAMERAS}.")

@@ -1,9 +1,12 @@
 """A rig: everything that a lab edits about one robot, read from `config/<rig>.yaml`.
 
-The file names the robot and gives the parameters of each part. `ros2 launch` and `./tmrl up` take
-overrides as `part.key:=value`; the resolved result is stored with every run.
+The file names the robot and gives the parameters of each part. What can hurt, or what only the lab
+knows, stands there as an example (`key: !example VALUE`) and counts as missing until the lab has
+replaced it. `ros2 launch` and `./tmrl up` take overrides as `part.key:=value`; the resolved result
+is stored with every run.
 """
 
+import dataclasses
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +16,48 @@ from typing import Any
 import yaml
 from ament_index_python.packages import get_package_share_directory
 
-PARTS = ("driver", "controller", "agent", "operator", "learning", "policy_server")
+from tmrl_arm.drivers import GROUPS
+
+ROBOT_PARTS = ("controller", "agent", "operator", "learning")
+"""Parts of every rig that belong to one robot."""
+SIMULATED_PARTS = ("driver", *ROBOT_PARTS, "policy_server")
+HARDWARE_PARTS = ("arm", "cameras", *ROBOT_PARTS, "policy_server")
+CAMERAS = "cameras"
+"""The one part that has parts of its own: `cameras.<name>`."""
 
 
 class RigError(ValueError):
     """A rig, a part or a key that does not exist, or a file that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A value that only shows what is wanted; the key counts as missing.
+
+    Attributes:
+        value: Such as a lab would write.
+    """
+
+    value: Any
+
+
+class _RigLoader(yaml.SafeLoader):
+    """Reads plain YAML, and `!example`."""
+
+
+def _example(loader: _RigLoader, node: yaml.Node) -> Example:
+    if isinstance(node, yaml.SequenceNode):
+        return Example(loader.construct_sequence(node, deep=True))
+    if isinstance(node, yaml.ScalarNode):
+        # With the tag gone, the scalar is read as it would be without.
+        kind = loader.resolve(yaml.ScalarNode, node.value, (node.style is None, False))
+        return Example(loader.construct_object(yaml.ScalarNode(kind, node.value)))
+    raise yaml.constructor.ConstructorError(
+        None, None, "!example takes one value or a list", node.start_mark
+    )
+
+
+_RigLoader.add_constructor("!example", _example)
 
 
 def nearest(name: str, valid: list[str]) -> str:
@@ -31,8 +71,13 @@ def config_dir() -> Path:
     return Path(get_package_share_directory("tmrl_bringup"), "config")
 
 
+def _file_of(name: str) -> Path:
+    """The file of a rig's name; of a linked installation, the one that is edited."""
+    return Path(config_dir(), f"{name}.yaml").resolve()
+
+
 def available() -> list[str]:
-    """Names of the rigs that have a file."""
+    """Names of the rigs that have a file here."""
     return sorted(path.stem for path in config_dir().glob("*.yaml"))
 
 
@@ -44,38 +89,81 @@ class Rig:
         name: Name of the file without its ending.
         robot: Name of the arm; namespace of its nodes.
         simulated: Whether the driver is the simulation: nodes then use its clock.
-        parts: Parameters of each part, by part and key.
+        parts: Parameters of each part, by part and key; a camera is a part `cameras.<name>`. A
+            value that the lab has not given yet is an `Example`.
+        file: Where it was read from.
     """
 
     name: str
     robot: str
     simulated: bool
     parts: Mapping[str, Mapping[str, Any]]
+    file: Path
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Names of the cameras that have a node of their own."""
+        prefix = f"{CAMERAS}."
+        return tuple(part.removeprefix(prefix) for part in self.parts if part.startswith(prefix))
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> "Rig":
         """A copy with some parameters replaced.
 
         Args:
-            overrides: Values by `part.key`. The part has to exist; whether the key does is judged
-                by the part itself, which knows its own configuration.
+            overrides: Values by `part.key`, `cameras.name.key` or `arm.driver.key`. The part has
+                to exist; whether the key does is judged by the part's own configuration
+                (`tmrl_bringup.judging`).
 
         Raises:
             RigError: A key has no part or an unknown one.
         """
         parts = {name: dict(values) for name, values in self.parts.items()}
         for path, value in overrides.items():
-            part, dot, key = path.partition(".")
-            if not dot or part not in parts:
-                raise RigError(
-                    f"unknown parameter {path}: write part.key; {nearest(part, [*parts])}"
-                )
-            parts[part][key] = value
-        return Rig(self.name, self.robot, self.simulated, parts)
+            part, key = self._split(path)
+            group, dot, name = key.partition(".")
+            if dot:
+                parts[part][group] = {**(parts[part].get(group) or {}), name: value}
+            else:
+                parts[part][key] = value
+        return dataclasses.replace(self, parts=parts)
+
+    def _split(self, path: str) -> tuple[str, str]:
+        """Part and key of an override's path."""
+        for part in self.parts:
+            if path.startswith(f"{part}."):
+                return part, path.removeprefix(f"{part}.")
+        wrong = path.rpartition(".")[0] or path
+        raise RigError(f"unknown parameter {path}: write part.key; {nearest(wrong, [*self.parts])}")
+
+    def for_its_driver(self) -> "Rig":
+        """A copy without the parameters of drivers that are not in use; nodes refuse them."""
+        if self.simulated:
+            return self
+        arm = self.parts["arm"]
+        others = [group for group in GROUPS if group != arm.get("driver")]
+        kept = {key: value for key, value in arm.items() if key not in others}
+        return dataclasses.replace(self, parts={**self.parts, "arm": kept})
+
+    def with_examples(self) -> "Rig":
+        """A copy in which every example is taken for the value; for trying things out."""
+        return dataclasses.replace(self, parts=_filled(self.parts))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for the run directory's config.yaml."""
-        parts = {name: dict(values) for name, values in self.parts.items()}
-        return {"rig": self.name, "robot": self.robot, "simulated": self.simulated, **parts}
+        plain: dict[str, Any] = {}
+        for part, values in self.parts.items():
+            group, dot, name = part.partition(".")
+            if dot:
+                plain.setdefault(group, {})[name] = dict(values)
+            else:
+                plain[part] = dict(values)
+        return {"rig": self.name, "robot": self.robot, "simulated": self.simulated, **plain}
+
+
+def _filled(value: Any) -> Any:
+    if isinstance(value, Example):
+        return value.value
+    return {k: _filled(v) for k, v in value.items()} if isinstance(value, Mapping) else value
 
 
 def parse_overrides(arguments: list[str]) -> dict[str, Any]:
@@ -93,21 +181,67 @@ def parse_overrides(arguments: list[str]) -> dict[str, Any]:
     return overrides
 
 
+def read_file(path: Path) -> dict[str, Any]:
+    """The content of a rig's file, examples included.
+
+    Raises:
+        RigError: It cannot be read, or is no YAML mapping; the text says where.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_RigLoader)
+    except OSError as error:
+        raise RigError(f"{path} cannot be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise RigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise RigError(f"{path} holds no keys; copy one of {', '.join(available())} and edit it")
+    return content
+
+
 def load(name: str) -> Rig:
     """Reads a rig's file.
 
+    Args:
+        name: Of a file in the package's `config`, or the path of a lab's own file (`*.yaml`).
+
     Raises:
-        RigError: There is no such rig, or its file lacks something or has something unknown.
+        RigError: There is no such rig, or its file lacks a part or has an unknown one.
     """
-    path = config_dir() / f"{name}.yaml"
-    if not path.exists():
-        raise RigError(f"unknown rig {name}; {nearest(name, available())}")
-    content = yaml.safe_load(path.read_text())
-    missing = [key for key in ("robot", "simulated", *PARTS) if key not in content]
+    if name.endswith(".yaml"):
+        path = Path(name).expanduser()
+    else:
+        path = _file_of(name)
+        if not path.exists():
+            raise RigError(f"unknown rig {name}; {nearest(name, available())}")
+    content = read_file(path)
+    names = SIMULATED_PARTS if content.get("simulated") else HARDWARE_PARTS
+    required = ("robot", "simulated", *names)
+    missing = [key for key in required if key not in content]
     if missing:
         raise RigError(f"{path} lacks {', '.join(missing)}")
-    unknown = sorted(set(content) - {"robot", "simulated", *PARTS})
+    unknown = sorted(set(content) - set(required))
     if unknown:
-        raise RigError(f"{path} has unknown keys: {unknown[0]}; {nearest(unknown[0], [*PARTS])}")
-    parts = {part: dict(content[part] or {}) for part in PARTS}
-    return Rig(name, content["robot"], bool(content["simulated"]), parts)
+        raise RigError(f"{path} has unknown keys: {unknown[0]}; {nearest(unknown[0], [*required])}")
+    parts: dict[str, dict[str, Any]] = {}
+    for part in names:
+        sections = (
+            _camera_sections(path, content[part]) if part == CAMERAS else {part: content[part]}
+        )
+        for section, values in sections.items():
+            if not isinstance(values or {}, dict):
+                raise RigError(
+                    f"{path}: {section} is {values!r}; it has to be a list of key: value"
+                )
+            told = {"robot": str(content["robot"])} if part != "policy_server" else {}
+            if part == CAMERAS:
+                told["camera"] = section.removeprefix(f"{CAMERAS}.")
+            parts[section] = {**told, **(values or {})}
+    return Rig(path.stem, str(content["robot"]), bool(content["simulated"]), parts, path)
+
+
+def _camera_sections(path: Path, cameras: Any) -> dict[str, Any]:
+    if not isinstance(cameras or {}, dict):
+        raise RigError(
+            f"{path}: {CAMERAS} has to give each camera a name, as in config/widowx.yaml"
+        )
+    return {f"{CAMERAS}.{name}": values for name, values in (cameras or {}).items()}

@@ -6,11 +6,16 @@ from pathlib import Path
 from tmrl_bringup.rig import RigError
 
 
+def new_run_dir() -> Path:
+    """A name below `runs/`, after date and time; nothing is made yet."""
+    return Path("runs", time.strftime("%Y%m%d_%H%M%S")).absolute()
+
+
 def prepare_run_dir(path: Path | None) -> Path:
     """Makes the directory of a run.
 
     Args:
-        path: Where; None for a new one below `runs/`, named after date and time.
+        path: Where; None for a new one.
 
     Returns:
         Its absolute path.
@@ -18,7 +23,7 @@ def prepare_run_dir(path: Path | None) -> Path:
     Raises:
         RigError: The path cannot be a directory or cannot be written to.
     """
-    chosen = path or Path("runs", time.strftime("%Y%m%d_%H%M%S"))
+    chosen = path or new_run_dir()
     try:
         chosen.mkdir(parents=True, exist_ok=True)
         probe = chosen / ".writable"

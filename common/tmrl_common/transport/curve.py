@@ -95,6 +95,26 @@ class ClientSecurity:
     server_public: bytes
 
 
+def client_security(client_key: str, server_key: str) -> ClientSecurity | None:
+    """Keys of a client from its settings.
+
+    Args:
+        client_key: Path of the file with the client's own secret key; empty for none.
+        server_key: Path of the file with the server's public key; empty for none.
+
+    Returns:
+        None where both are empty.
+
+    Raises:
+        TransportError: One is given without the other, or a file is absent or holds no key.
+    """
+    if bool(client_key) != bool(server_key):
+        raise TransportError("client_key and server_key go together; give both or neither")
+    if not client_key:
+        return None
+    return ClientSecurity(KeyPair.load(Path(client_key)), read_key(Path(server_key)))
+
+
 def read_key(path: Path) -> bytes:
     """Read the one key in a file.
 

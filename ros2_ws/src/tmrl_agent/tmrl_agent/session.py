@@ -9,6 +9,7 @@ from tmrl_agent.transitions import TransitionBuilder
 from tmrl_common.clock import Clock
 from tmrl_common.messages import PolicyExpectation
 from tmrl_common.transport.client import PolicyClient
+from tmrl_common.transport.curve import client_security
 
 
 def open_session(config: AgentConfig, clock: Clock) -> tuple[Journal, AgentCore]:
@@ -52,7 +53,7 @@ def connect(config: AgentConfig) -> PolicyClient:
     """A client that greets the policy server in the background.
 
     Raises:
-        TransportError: The endpoint is none.
+        TransportError: The endpoint is none, or a key file cannot be used.
     """
     expected = PolicyExpectation(
         action_space=config.action_space,
@@ -60,4 +61,10 @@ def connect(config: AgentConfig) -> PolicyClient:
         context_dim=len(config.context_objects),
         cameras=tuple(sorted(config.cameras)),
     )
-    return PolicyClient(config.server, client="agent", robot=config.robot, expected=expected)
+    return PolicyClient(
+        config.server,
+        client="agent",
+        robot=config.robot,
+        expected=expected,
+        security=client_security(config.client_key, config.server_key),
+    )

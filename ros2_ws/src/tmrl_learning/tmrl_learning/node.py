@@ -8,9 +8,8 @@ import torch
 from rclpy.task import Future
 
 from tmrl_common.clock import SteadyClock
-from tmrl_common.transport.client import PolicyClient
 from tmrl_learning.params import LearningConfig
-from tmrl_learning.worker import LearnerWorker, WorkerStatus
+from tmrl_learning.worker import LearnerWorker, WorkerStatus, connect
 from tmrl_msgs.msg import AgentStatus, LearnerStatus
 from tmrl_msgs.msg import Transition as TransitionMsg
 from tmrl_msgs.srv import FetchTransitions
@@ -34,9 +33,10 @@ class LearningNode(TmrlNode[LearningConfig]):
 
         Raises:
             ParameterError: A parameter is missing, unknown or out of range.
+            TransportError: The server's endpoint is none, or a key file cannot be used.
         """
         super().__init__("learning", LearningConfig)
-        self._client = PolicyClient(self.config.server, client="learner", robot=self.config.robot)
+        self._client = connect(self.config)
         tell = self.create_guard_condition(self._publish_status)
         self._worker = LearnerWorker(self.config, self._client, SteadyClock(), tell.trigger)
         self._highest_known = 0

@@ -16,6 +16,8 @@ class LearningConfig:
         session: Identifier of the fine-tuning run.
         run_dir: Directory of the run; the checkpoint is kept in `checkpoint/` below it.
         server: Endpoint of the policy server that takes the actor's weights.
+        client_key: File with this machine's secret CURVE key, for a server on another machine.
+        server_key: File with the server's public key; goes with client_key.
         method: "tmrl", "dsrl", or "base": transitions are stored and nothing is learned.
         preset: Named settings of the learner (tmrl_learner.config.PRESETS).
         overrides: Changes to the preset, each "dotted.key=value".
@@ -31,6 +33,8 @@ class LearningConfig:
     session: str
     run_dir: str
     server: str
+    client_key: str = ""
+    server_key: str = ""
     method: str = "tmrl"
     preset: str = "widowx_sim"
     overrides: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from tmrl_common.clock import Clock
 from tmrl_common.errors import TmrlError
 from tmrl_common.messages import ActorSpec
 from tmrl_common.transport.client import PolicyClient
+from tmrl_common.transport.curve import client_security
 from tmrl_common.types import PolicySpec, Transition
 from tmrl_learner.config import LearnerConfig, Sizes, resolve
 from tmrl_learner.session import CHECKPOINT_STEM, LearnerSession, Phase
@@ -86,6 +87,16 @@ def sizes_of(spec: PolicySpec, method: str) -> Sizes:
     """
     rows = spec.horizon if method == "base" else 1
     return Sizes(features=spec.features_dim, z=rows * spec.z_dim, epsilon=spec.epsilon_dim)
+
+
+def connect(config: LearningConfig) -> PolicyClient:
+    """A client that greets the policy server in the background.
+
+    Raises:
+        TransportError: The endpoint is none, or a key file cannot be used.
+    """
+    security = client_security(config.client_key, config.server_key)
+    return PolicyClient(config.server, client="learner", robot=config.robot, security=security)
 
 
 class LearnerWorker:

@@ -1,37 +1,19 @@
-"""`./tmrl doctor`: what works on this machine and what does not, with the remedy."""
+"""What the stack needs of this machine, whatever rig it is for."""
 
-import argparse
 import importlib
 import os
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from tmrl_bringup.checks import repository_root
+from tmrl_bringup.doctor.finding import Check, Finding, failed, good
 
 _FREE_GIB = 2.0
 _POLICY_CALLS = 20
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Result of one check.
-
-    Attributes:
-        ok: Whether it passed.
-        detail: What was seen.
-        remedy: What to do where it did not pass.
-    """
-
-    ok: bool
-    detail: str
-    remedy: str = ""
+_DISCOVERY_S = 10.0
 
 
 def check_packages() -> Finding:
@@ -44,7 +26,7 @@ def check_packages() -> Finding:
         except ImportError as error:
             missing.append(f"{name} ({error})")
     remedy = "run ./tmrl setup; if it says that nothing is to be done, remove .venv first"
-    return Finding(not missing, ", ".join(missing) or "all import", remedy)
+    return failed(", ".join(missing), remedy) if missing else good("all import")
 
 
 def check_gpu() -> Finding:
@@ -52,10 +34,8 @@ def check_gpu() -> Finding:
     import torch
 
     if torch.cuda.is_available():
-        return Finding(ok=True, detail=torch.cuda.get_device_name(0))
-    return Finding(
-        ok=True, detail=f"none; CPU with {os.cpu_count()} cores (enough for the simulated arm)"
-    )
+        return good(torch.cuda.get_device_name(0))
+    return good(f"none; CPU with {os.cpu_count()} cores (enough for the simulated arm)")
 
 
 def check_rendering() -> Finding:
@@ -68,7 +48,8 @@ def check_rendering() -> Finding:
     frame = cell.render("overview", 224, 224)
     cell.close()
     remedy = "install libegl1 and libgl1 (Debian, Ubuntu: apt-get install libegl1 libgl1)"
-    return Finding(bool(frame.std() > 1), f"{frame.shape[1]}x{frame.shape[0]} through EGL", remedy)
+    detail = f"{frame.shape[1]}x{frame.shape[0]} through EGL"
+    return good(detail) if frame.std() > 1 else failed(f"{detail}, empty", remedy)
 
 
 def check_policy() -> Finding:
@@ -93,73 +74,64 @@ def check_policy() -> Finding:
         policy.sample(*inputs)
         times_s.append(time.perf_counter() - start_s)
     finite = bool(torch.isfinite(policy.sample(*inputs)).all())
-    detail = f"a chunk takes {1e3 * float(np.median(times_s)):.1f} ms (median)"
-    return Finding(finite, detail, "restore policies/checkpoints/ from the repository")
+    if not finite:
+        remedy = "restore policies/checkpoints/ from the repository"
+        return failed("its actions are not finite", remedy)
+    return good(f"a chunk takes {1e3 * float(np.median(times_s)):.1f} ms (median)")
 
 
 def check_discovery() -> Finding:
     """Two ROS nodes find each other over DDS on this machine and a message arrives."""
+    domain, found_s = os.environ.get("ROS_DOMAIN_ID", "0"), round_trip_s()
+    if found_s is None:
+        remedy = "check the firewall for UDP on the loopback interface and ROS_DOMAIN_ID"
+        return failed(f"domain {domain}: no message in {_DISCOVERY_S:g} s", remedy)
+    return good(f"domain {domain}, {found_s:.2f} s")
+
+
+def round_trip_s() -> float | None:
+    """Time until a message of one node reaches another one that is new, too; None: it does not."""
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.node import Node
     from std_msgs.msg import Empty
 
-    rclpy.init(args=[])
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context)
     try:
-        talker, listener = Node("doctor_talker"), Node("doctor_listener")
+        talker, listener = (
+            Node(f"doctor_{name}", context=context) for name in ("talker", "listener")
+        )
         arrived: list[bool] = []
         listener.create_subscription(Empty, "doctor", lambda _: arrived.append(True), 1)
         publisher = talker.create_publisher(Empty, "doctor", 1)
-        executor = SingleThreadedExecutor()
+        executor = SingleThreadedExecutor(context=context)
         executor.add_node(listener)
         start_s = time.monotonic()
-        while not arrived and time.monotonic() - start_s < 10.0:
+        while not arrived and time.monotonic() - start_s < _DISCOVERY_S:
             publisher.publish(Empty())
             executor.spin_once(timeout_sec=0.05)
         executor.shutdown()
         for node in (talker, listener):
             node.destroy_node()
     finally:
-        rclpy.try_shutdown()
-    domain = os.environ.get("ROS_DOMAIN_ID", "0")
-    detail = (
-        f"domain {domain}, {time.monotonic() - start_s:.2f} s" if arrived else "no message in 10 s"
-    )
-    remedy = "check the firewall for UDP on the loopback interface and ROS_DOMAIN_ID"
-    return Finding(bool(arrived), detail, remedy)
+        context.try_shutdown()
+    return time.monotonic() - start_s if arrived else None
 
 
 def check_disk() -> Finding:
     """Runs have room: a session journals some megabytes per hour, videos more."""
     free_gib = shutil.disk_usage(Path.cwd()).free / 2**30
-    return Finding(free_gib >= _FREE_GIB, f"{free_gib:.0f} GiB free", "free disk space")
+    detail = f"{free_gib:.0f} GiB free"
+    return good(detail) if free_gib >= _FREE_GIB else failed(detail, "free disk space")
 
 
-CHECKS: dict[str, Callable[[], Finding]] = {
-    "packages": check_packages,
-    "GPU": check_gpu,
-    "rendering": check_rendering,
-    "policy checkpoint": check_policy,
-    "DDS discovery": check_discovery,
-    "disk": check_disk,
-}
-
-
-def main(argv: list[str]) -> int:
-    """Runs every check; 0 when all pass, 1 otherwise."""
-    parser = argparse.ArgumentParser(prog="./tmrl doctor", description=__doc__)
-    parser.parse_args(argv)
-    table = Table("check", "", "what was seen", "remedy", show_lines=False)
-    failed = 0
-    for name, check in CHECKS.items():
-        try:
-            finding = check()
-        except Exception as error:  # noqa: BLE001 - a doctor reports whatever is wrong
-            finding = Finding(
-                ok=False, detail=f"{type(error).__name__}: {error}", remedy="see the text before"
-            )
-        failed += not finding.ok
-        mark = "[green]ok[/]" if finding.ok else "[red]failed[/]"
-        table.add_row(name, mark, finding.detail, "" if finding.ok else finding.remedy)
-    Console().print(table)
-    return 1 if failed else 0
+MACHINE_CHECKS = (
+    Check("packages", check_packages, limit_s=120.0),
+    Check("GPU", check_gpu, limit_s=120.0),
+    Check("rendering", check_rendering, limit_s=120.0),
+    Check("policy checkpoint", check_policy, limit_s=120.0),
+    Check("DDS discovery", check_discovery, limit_s=30.0),
+    Check("disk", check_disk),
+)
+"""What the demo needs. Importing the packages takes the most of it."""

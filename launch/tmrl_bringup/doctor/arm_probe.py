@@ -1,0 +1,114 @@
+"""Listens to the arm: through the rig where it runs, through its own driver where it does not.
+
+Nothing here commands the arm. A driver's `connect` and `read` never move it (tmrl_arm.driver); of a
+WidowX not even that much is asked, because connecting writes to its motors.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tmrl_arm.driver import ArmDriver, ArmReading
+from tmrl_arm.drivers import make_driver, settings_class
+from tmrl_arm.params import DriverName
+from tmrl_bringup.doctor.arm import ArmSeen
+from tmrl_bringup.doctor.ear import Ear
+from tmrl_common.clock import SteadyClock
+from tmrl_msgs.msg import ArmState
+from tmrl_ros import qos
+
+_LISTEN_S = 1.5
+_FIND_S = 2.0
+_MANY = 10_000
+_RUNNING_RATE_HZ = 50.0
+
+
+def look_at_arm(values: Mapping[str, Any], ear: Ear) -> ArmSeen:
+    """Listens for a second or two.
+
+    Args:
+        values: The rig's part `arm`, complete.
+        ear: In the rig's namespace.
+
+    Raises:
+        ArmConnectionError: The arm cannot be reached; the text says why and what helps.
+    """
+    name = DriverName(values["driver"])
+    wanted = settings_class(name)
+    settings: Any = build_settings(wanted, values.get(name) or {}) if wanted else None
+    if ear.is_published("arm/state", _FIND_S):
+        model = make_driver(name, settings, SteadyClock()).capabilities.model
+        return _through_rig(ear, model, float(values.get("state_rate_hz", _RUNNING_RATE_HZ)))
+    if name is DriverName.INTERBOTIX:
+        from tmrl_bringup.doctor.interbotix_probe import look_at_motors
+
+        return look_at_motors(settings)
+    return _through_driver(make_driver(name, settings, SteadyClock()), name)
+
+
+def build_settings(config_class: type[Any], values: Mapping[str, Any]) -> Any:
+    """A driver's settings from the rig's file; lists become tuples."""
+    return config_class(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def _through_rig(ear: Ear, model: str, expected_hz: float) -> ArmSeen:
+    heard = ear.hear(ArmState, "arm/state", qos.STATE, enough=_MANY, wait_s=_LISTEN_S)
+    if not heard:
+        return _silent(model, "arm/state of the running rig", expected_hz)
+    newest: ArmState = heard[-1][1]
+    fresh = {message.sequence for _, message in heard}
+    return ArmSeen(
+        through="arm/state of the running rig",
+        model=model,
+        firmware="",
+        rate_hz=len(fresh) / _LISTEN_S,
+        expected_hz=expected_hz,
+        fault=newest.fault,
+        joint_names=tuple(newest.joint_names),
+        joint_rad=np.array(newest.joint_position),
+        joint_low_rad=np.zeros(0),
+        joint_high_rad=np.zeros(0),
+    )
+
+
+def _silent(model: str, through: str, expected_hz: float) -> ArmSeen:
+    nothing = np.zeros(0)
+    fault = f"nothing comes for {_LISTEN_S:g} s; see logs/arm.log in the run directory"
+    return ArmSeen(through, model, "", 0.0, expected_hz, fault, (), nothing, nothing, nothing)
+
+
+def _through_driver(driver: ArmDriver, name: str) -> ArmSeen:
+    can = driver.capabilities
+    driver.connect()
+    try:
+        readings = _readings(driver, can.state_rate_hz)
+    finally:
+        driver.close()
+    measured = {reading.measured_s for reading in readings}
+    newest = readings[-1]
+    return ArmSeen(
+        through=f"driver {name}",
+        model=can.model,
+        firmware=str(getattr(driver, "versions", "")),
+        rate_hz=len(measured) / _LISTEN_S,
+        expected_hz=can.state_rate_hz,
+        fault=newest.fault.sentence if newest.fault else "",
+        joint_names=can.joint_names,
+        joint_rad=newest.joint_position_rad,
+        joint_low_rad=can.joint_low_rad,
+        joint_high_rad=can.joint_high_rad,
+    )
+
+
+def _readings(driver: ArmDriver, rate_hz: float) -> list[ArmReading]:
+    """What the driver reads at its own rate."""
+    readings: list[ArmReading] = []
+    due_s = time.monotonic()
+    ends_s = due_s + _LISTEN_S
+    while due_s < ends_s:
+        readings.append(driver.read())
+        due_s += 1.0 / rate_hz
+        time.sleep(max(0.0, due_s - time.monotonic()))
+    return readings

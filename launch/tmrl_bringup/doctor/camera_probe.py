@@ -1,0 +1,89 @@
+"""Looks at some seconds of a camera: through its topic where it runs, at the device otherwise."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage, Image
+
+from tmrl_agent.images import CompressedPicture, RawPicture
+from tmrl_agent.messages import image_reading
+from tmrl_bringup.doctor.cameras import PicturesSeen
+from tmrl_bringup.doctor.ear import Ear
+from tmrl_camera.camera import CameraError
+from tmrl_camera.params import CameraConfig
+from tmrl_ros import qos
+
+_LISTEN_S = 2.0
+_FIND_S = 2.0
+_MANY = 10_000
+_WARM_UP = 5
+"""First pictures, which a camera takes while it finds its exposure."""
+
+
+def look_at_camera(values: Mapping[str, Any] | None, topic: str, ear: Ear) -> PicturesSeen:
+    """Looks for two seconds.
+
+    Args:
+        values: The rig's part `cameras.<name>`, complete; None for pictures that others publish.
+        topic: Of its pictures, relative to the rig's namespace.
+        ear: In that namespace.
+
+    Raises:
+        CameraError: The device cannot be opened, or falls silent.
+    """
+    if ear.is_published(topic, _FIND_S):
+        return _through_topic(topic, ear)
+    if values is None:
+        return PicturesSeen(f"{topic}: nobody publishes it", 0)
+    return _through_device(CameraConfig(**values))
+
+
+def _through_topic(topic: str, ear: Ear) -> PicturesSeen:
+    kind = CompressedImage if topic.endswith("/compressed") else Image
+    heard = ear.hear(kind, topic, qos.IMAGE, enough=_MANY, wait_s=_LISTEN_S)
+    pictures: list[NDArray[np.uint8]] = []
+    for _, message in heard:
+        reading = image_reading(message, 0.0)
+        if isinstance(reading.picture, RawPicture | CompressedPicture):
+            pictures.append(reading.picture.pixels())
+        else:
+            raise CameraError(f"{topic}: {reading.problem}")
+    return _summary(f"topic {topic}", pictures, _LISTEN_S, "")
+
+
+def _through_device(config: CameraConfig) -> PicturesSeen:
+    from tmrl_camera.realsense import RealSenseCamera
+
+    camera = RealSenseCamera(config)
+    opened = camera.open()
+    try:
+        for _ in range(_WARM_UP):
+            camera.read()
+        start_s, pictures = time.monotonic(), list[NDArray[np.uint8]]()
+        while time.monotonic() - start_s < _LISTEN_S:
+            pictures.append(camera.read().pixels.copy())
+        return _summary(opened.description, pictures, time.monotonic() - start_s, opened.warning)
+    finally:
+        camera.close()
+
+
+def _summary(
+    through: str, pictures: list[NDArray[np.uint8]], seconds: float, remark: str
+) -> PicturesSeen:
+    if not pictures:
+        return PicturesSeen(through, 0)
+    newest = pictures[-1]
+    return PicturesSeen(
+        through=through,
+        count=len(pictures),
+        rate_hz=len(pictures) / seconds,
+        width_px=newest.shape[1],
+        height_px=newest.shape[0],
+        changing=any(not np.array_equal(one, newest) for one in pictures[:-1]),
+        mean=float(newest.mean()),
+        spread=float(newest.std()),
+        remark=remark,
+    )

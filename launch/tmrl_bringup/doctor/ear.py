@@ -1,0 +1,95 @@
+"""Listens on the ROS 2 network for the doctor; publishes nothing that a rig listens to."""
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+_POLL_S = 0.02
+
+
+class Ear:
+    """A node with a thread of its own, as a context manager.
+
+    Args:
+        namespace: Of the rig, such as "/widowx".
+    """
+
+    def __init__(self, namespace: str) -> None:
+        self._context = rclpy.Context()
+        rclpy.init(args=[], context=self._context)
+        self.node = Node("doctor", context=self._context, namespace=namespace)
+        self._lock = threading.Lock()
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, name="ear", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> "Ear":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._executor.shutdown()
+        self._thread.join()
+        self.node.destroy_node()
+        self._context.try_shutdown()
+
+    def is_published(self, topic: str, wait_s: float) -> bool:
+        """Whether anybody publishes a topic of the rig, relative to its namespace."""
+        name = self.node.resolve_topic_name(topic)
+        return _until(lambda: self.node.count_publishers(name) > 0, wait_s)
+
+    def nodes(self) -> list[str]:
+        """Full names of all other nodes on the domain, those of one name as often as they are."""
+        found = self.node.get_node_names_and_namespaces()
+        own = self.node.get_fully_qualified_name()
+        names = [f"{space.rstrip('/')}/{name}" for name, space in found]
+        return [name for name in names if name != own and not name.split("/")[-1].startswith("_")]
+
+    def hear(
+        self, kind: Any, topic: str, profile: QoSProfile, *, enough: int, wait_s: float
+    ) -> list[tuple[float, Any]]:
+        """Messages of a topic with the steady time of their arrival.
+
+        Args:
+            kind: Message type.
+            topic: Relative to the namespace.
+            profile: Quality of service.
+            enough: Returns early when so many came.
+            wait_s: Longest time to listen.
+        """
+        heard: list[tuple[float, Any]] = []
+        with self._lock:
+            subscription = self.node.create_subscription(
+                kind, topic, lambda message: heard.append((time.monotonic(), message)), profile
+            )
+        _until(lambda: len(heard) >= enough, wait_s)
+        with self._lock:
+            self.node.destroy_subscription(subscription)
+        return list(heard)
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            return
+
+
+def _until(condition: Callable[[], bool], wait_s: float) -> bool:
+    ends_s = time.monotonic() + wait_s
+    while not condition():
+        if time.monotonic() > ends_s:
+            return False
+        time.sleep(_POLL_S)
+    return True

@@ -1,0 +1,192 @@
+"""The checks of one rig: which there are, what each needs, and how they hang together."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tmrl_bringup.doctor import arm, cameras, network, probes, server, storage, timing
+from tmrl_bringup.doctor.arm_probe import look_at_arm
+from tmrl_bringup.doctor.camera_probe import look_at_camera
+from tmrl_bringup.doctor.ear import Ear
+from tmrl_bringup.doctor.finding import Check, Finding, failed, good, skipped
+from tmrl_bringup.doctor.machine import check_gpu, check_packages
+from tmrl_bringup.doctor.running import Shared
+from tmrl_bringup.doctor.server_probe import LOAD_S, NoServerError, look_at_server
+from tmrl_bringup.judging import judge, missing_keys, sections_of
+from tmrl_bringup.processes import SERVER, node_name, select_parts
+from tmrl_bringup.rig import CAMERAS, Rig, RigError
+from tmrl_bringup.up import Session
+from tmrl_camera.camera import CameraError
+from tmrl_common.errors import TmrlError
+from tmrl_common.messages import PolicyExpectation
+from tmrl_msgs.msg import LearnerStatus
+from tmrl_ros import qos
+
+_ARM_S = 40.0
+_FOR_THE_SERVER = (
+    SERVER,
+    "controller.action_space",
+    "controller.horizon",
+    "controller.control_rate_hz",
+    "agent.proprio_fields",
+)
+_FIND_S = 2.0
+
+
+class RigChecks:
+    """Makes the checks of a session's rig.
+
+    Args:
+        session: What would be started; its rig may be incomplete.
+        ear: In the rig's namespace.
+    """
+
+    def __init__(self, session: Session, ear: Ear) -> None:
+        self._rig: Rig = session.rig
+        self._session = session
+        self._ear = ear
+        self._arm = Shared(lambda: look_at_arm(self._rig.parts["arm"], ear))
+        self._server = Shared(lambda: look_at_server(self._rig, may_start=True))
+
+    def all(self) -> list[Check]:
+        """Every check, in the order of the table."""
+        run_dir = self._session.options.run_dir
+        checks = [
+            Check("rig file", self._check_file),
+            Check("packages", check_packages, limit_s=120.0),
+            Check("GPU", check_gpu, limit_s=120.0),
+            *(self._arm_checks() if not self._rig.simulated else []),
+            *self._camera_checks(),
+            Check("clock", lambda: timing.judge_clock(probes.look_at_clock())),
+            Check("clock of the learner", self._check_skew),
+            Check("real-time jitter", self._check_jitter, alone=True),
+            Check("DDS discovery", _check_discovery, limit_s=30.0),
+            Check("ROS network", self._check_participants),
+            Check("policy server", self._check_server, limit_s=LOAD_S + 30.0),
+            Check("checkpoint and rig", self._check_agreement, limit_s=LOAD_S + 30.0),
+            Check("journal", lambda: storage.judge_journal(probes.look_at_journal(run_dir))),
+            Check("disk", lambda: storage.judge_space(*probes.free_space(run_dir))),
+        ]
+        return checks
+
+    def _check_file(self) -> Finding:
+        try:
+            judge(self._rig, self._session.parts)
+        except RigError as error:
+            return failed(str(error), "complete the rig's file as the text below says")
+        return good(f"{self._rig.file}: complete")
+
+    def _arm_checks(self) -> list[Check]:
+        def judged(judge_arm: Callable[[arm.ArmSeen], Finding]) -> Callable[[], Finding]:
+            return self._needs(["arm"], lambda: self._judge_arm(judge_arm))
+
+        return [
+            Check("arm", judged(arm.judge_arm), _ARM_S),
+            Check("arm firmware", judged(arm.judge_firmware), _ARM_S),
+            Check("joint states", judged(arm.judge_joints), _ARM_S),
+        ]
+
+    def _judge_arm(self, judge_arm: Callable[[arm.ArmSeen], Finding]) -> Finding:
+        try:
+            return judge_arm(self._arm())
+        except TmrlError as error:
+            remedy = "power, cable, network, the arm's own driver; then try again"
+            return failed(str(error), remedy)
+
+    def _camera_checks(self) -> list[Check]:
+        checks: list[Check] = []
+        agent = self._rig.parts["agent"]
+        names = list(agent.get("cameras", ()))
+        topics = agent.get("camera_topics") or [f"camera/{name}/image" for name in names]
+        for name, topic in zip(names, topics, strict=False):
+            part = f"{CAMERAS}.{name}"
+            values = self._rig.parts.get(part)
+            look = _camera_look(values, topic, self._ear)
+            needed = [part] if values is not None else []
+            checks.append(Check(f"camera {name}", self._needs(needed, look), limit_s=30.0))
+        return checks
+
+    def _check_skew(self) -> Finding:
+        if not self._ear.is_published("learner/status", _FIND_S):
+            return good("no learner runs")
+        now = self._ear.node.get_clock().now
+        heard = self._ear.hear(LearnerStatus, "learner/status", qos.STATUS, enough=2, wait_s=3.0)
+        if len(heard) < 2:
+            return skipped("the learner says nothing", "see logs/learning.log in the run directory")
+        stamp = heard[-1][1].header.stamp
+        offset_ns = now().nanoseconds - (stamp.sec * 10**9 + stamp.nanosec)
+        return timing.judge_skew(-1e-9 * offset_ns)
+
+    def _check_jitter(self) -> Finding:
+        tick_s = 1.0 / float(self._rig.parts["controller"].get("tick_rate_hz", 50.0))
+        return timing.judge_jitter(probes.look_at_jitter(), tick_s)
+
+    def _check_participants(self) -> Finding:
+        names = [node_name(part) for part in select_parts(self._rig) if part != SERVER]
+        self._ear.is_published("arm/state", _FIND_S)
+        return network.judge_participants(self._ear.nodes(), f"/{self._rig.robot}", names)
+
+    def _check_server(self) -> Finding:
+        return self._needs(_FOR_THE_SERVER, lambda: self._ask_server(server.judge_server))()
+
+    def _check_agreement(self) -> Finding:
+        def judge_seen(seen: server.ServerSeen, wanted: server.Expected) -> Finding:
+            return server.judge_agreement(seen.spec, wanted)
+
+        return self._needs(_FOR_THE_SERVER, lambda: self._ask_server(judge_seen))()
+
+    def _ask_server(
+        self, judge_server: Callable[[server.ServerSeen, server.Expected], Finding]
+    ) -> Finding:
+        try:
+            return judge_server(self._server(), self._expected())
+        except (NoServerError, TmrlError) as error:
+            remedy = (
+                "start it on its machine and check address, port, firewall and keys "
+                "(docs/guides/remote_gpu.md); where it belongs here, mend what it says"
+            )
+            return failed(str(error), remedy)
+
+    def _expected(self) -> server.Expected:
+        agent, controller = self._rig.parts["agent"], self._rig.parts["controller"]
+        policy = PolicyExpectation(
+            action_space=agent.get("action_space", controller["action_space"]),
+            proprio_dim=len(agent["proprio_fields"]),
+            context_dim=len(agent.get("context_objects", ())),
+            cameras=tuple(sorted(agent.get("cameras", ()))),
+        )
+        steps = int(agent.get("execute_steps", 5))
+        rate_hz = float(controller["control_rate_hz"])
+        return server.Expected(policy, int(controller["horizon"]), steps, rate_hz)
+
+    def _needs(self, keys: Sequence[str], look: Callable[[], Finding]) -> Callable[[], Finding]:
+        """Looks only where nothing is missing of these parts and keys."""
+
+        def guarded() -> Finding:
+            parts = {key for key in keys if key in self._rig.parts}
+            parts |= {key.rpartition(".")[0] for key in keys if key not in self._rig.parts}
+            chosen = [p for p in parts if p != SERVER or p in self._session.parts]
+            lacking = [
+                each.path
+                for each in missing_keys(sections_of(self._rig, chosen))
+                if any(each.path == key or each.path.startswith(f"{key}.") for key in keys)
+            ]
+            if lacking:
+                return skipped(f"{', '.join(lacking)} missing", "complete the rig's file first")
+            return look()
+
+        return guarded
+
+
+def _camera_look(values: Any, topic: str, ear: Ear) -> Callable[[], Finding]:
+    def look() -> Finding:
+        rate_hz = float((values or {}).get("rate_hz", 0.0)) or (30.0 if values else 0.0)
+        try:
+            return cameras.judge_camera(look_at_camera(values, topic, ear), rate_hz)
+        except (CameraError, ValueError) as error:
+            return failed(str(error), "check cable, USB port and serial number")
+
+    return look
+
+
+def _check_discovery() -> Finding:
+    return network.judge_discovery(probes.look_at_discovery())

@@ -1,0 +1,112 @@
+"""Asks the policy server, or one that is started for the look where none runs yet."""
+
+import contextlib
+import dataclasses
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import numpy as np
+
+from tmrl_bringup.doctor.server import ServerSeen
+from tmrl_bringup.link import ServerLink, link_of
+from tmrl_bringup.processes import server_argv
+from tmrl_bringup.rig import Rig
+from tmrl_bringup.supervisor import last_words
+from tmrl_common.errors import DeadlineExceededError
+from tmrl_common.transport.client import PolicyClient
+from tmrl_common.transport.curve import client_security
+from tmrl_common.types import Observation, PolicySpec
+
+_PINGS = 100
+_ENCODES = 10
+_IMAGE_PX = 224
+_ANSWER_S = 3.0
+_CALL_S = 10.0
+LOAD_S = 240.0
+"""A pi0 of 7 GB on a slow disk takes minutes."""
+
+
+class NoServerError(Exception):
+    """There is no server, and none could be started; the text says why."""
+
+
+def look_at_server(rig: Rig, *, may_start: bool) -> ServerSeen:
+    """Pings the server and lets it encode observations; its actor and its chunks are left alone.
+
+    Args:
+        rig: Complete.
+        may_start: Whether one may be started for this look, where it belongs on this machine.
+
+    Raises:
+        NoServerError: There is none; the text says why.
+    """
+    link = link_of(rig)
+    try:
+        return _ask(link, link.endpoint, _ANSWER_S)
+    except DeadlineExceededError as error:
+        if not (may_start and link.local):
+            raise NoServerError(f"{link.endpoint}: {error.detail}") from error
+    with _temporary_server(rig) as (link, process, log):
+        ends_s = time.monotonic() + LOAD_S
+        while time.monotonic() < ends_s:
+            if process.poll() is not None:
+                raise NoServerError(f"it does not start: {last_words(log)}")
+            with contextlib.suppress(DeadlineExceededError):
+                return _ask(link, "started for this look", _ANSWER_S)
+    raise NoServerError(f"it did not load within {LOAD_S:g} s")
+
+
+def _ask(link: ServerLink, where: str, answer_s: float) -> ServerSeen:
+    security = client_security(**link.key_files)
+    with PolicyClient(link.endpoint, client="doctor", robot="doctor", security=security) as client:
+        spec = client.connect(deadline_s=answer_s).spec
+        observation = _nothing_to_see(spec)
+        client.encode(observation, deadline_s=_CALL_S)
+        pings_s = [_timed(lambda: client.ping(deadline_s=_CALL_S)) for _ in range(_PINGS)]
+        encodes_s = [
+            _timed(lambda: client.encode(observation, deadline_s=_CALL_S)) for _ in range(_ENCODES)
+        ]
+    return ServerSeen(where, spec, tuple(pings_s), tuple(encodes_s))
+
+
+def _timed(call: Callable[[], object]) -> float:
+    start_s = time.perf_counter()
+    call()
+    return time.perf_counter() - start_s
+
+
+def _nothing_to_see(spec: PolicySpec) -> Observation:
+    grey = np.full((_IMAGE_PX, _IMAGE_PX, 3), 128, dtype=np.uint8)
+    return Observation(
+        proprio=np.zeros(spec.proprio_dim, dtype=np.float32),
+        context=np.zeros(spec.context_dim, dtype=np.float32),
+        images=dict.fromkeys(spec.cameras, grey),
+        prompt="doctor" if spec.cameras else "",
+    )
+
+
+@contextlib.contextmanager
+def _temporary_server(
+    rig: Rig,
+) -> "Generator[tuple[ServerLink, subprocess.Popen[bytes], Path]]":
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        endpoint = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    there = rig.with_overrides({"policy_server.endpoint": endpoint, "policy_server.bind": endpoint})
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "policy_server.log")
+        with log.open("wb") as output:
+            process = subprocess.Popen(server_argv(there), stdout=output, stderr=output)
+        try:
+            yield dataclasses.replace(link_of(rig), endpoint=endpoint), process, log
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=5.0)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

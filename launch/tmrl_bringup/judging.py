@@ -1,0 +1,234 @@
+"""Judges a rig before anything starts: every missing, unknown and impossible value at once.
+
+The parts' own configuration classes say what there is, what it means and what is possible, so
+nothing about their keys is written a second time here.
+"""
+
+import dataclasses
+import importlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_origin, get_type_hints
+
+from tmrl_arm.drivers import GROUPS, settings_class
+from tmrl_arm.params import DriverName
+from tmrl_bringup.link import ServerLink
+from tmrl_bringup.rig import (
+    CAMERAS,
+    Example,
+    Rig,
+    RigError,
+    available,
+    config_dir,
+    nearest,
+    read_file,
+)
+from tmrl_common.config import attribute_texts
+
+SERVER = "policy_server"
+_CLASSES = {
+    "driver": ("tmrl_sim.params.SimConfig",),
+    "arm": ("tmrl_arm.params.ArmConfig",),
+    CAMERAS: ("tmrl_camera.params.CameraConfig",),
+    "controller": ("tmrl_controller.config.ControllerConfig",),
+    "agent": ("tmrl_agent.params.AgentConfig",),
+    "operator": ("tmrl_operator.params.OperatorConfig",),
+    "learning": ("tmrl_learning.params.LearningConfig",),
+    SERVER: (
+        "tmrl_policy_server.config.ServerConfig",
+        "tmrl_policy_server.config.EngineConfig",
+        "tmrl_policies.pi0.inputs.settings.Pi0Settings",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """Keys that are judged together.
+
+    Attributes:
+        path: Of the part or of a group in it, such as "controller" or "arm.interbotix".
+        values: What the rig says.
+        classes: Configuration classes whose fields they are.
+        known: Further keys that may stand there and are judged elsewhere.
+        values_apply: Whether the classes judge the values; otherwise the process does, because
+            what applies depends on what it loads.
+    """
+
+    path: str
+    values: Mapping[str, Any]
+    classes: tuple[type, ...]
+    known: tuple[str, ...] = ()
+    values_apply: bool = True
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A key that the lab has to give.
+
+    Attributes:
+        path: `part.key`.
+        meaning: What it is.
+        example: Such as a lab would write; None where there is no example.
+    """
+
+    path: str
+    meaning: str
+    example: Any = None
+
+    def __str__(self) -> str:
+        """One line for the screen."""
+        example = "" if self.example is None else f" Example: {self.example}"
+        return f"  {self.path}: {self.meaning}{example}"
+
+
+def judge(rig: Rig, parts: Iterable[str]) -> None:
+    """Refuses a rig with which these parts cannot be started.
+
+    Args:
+        rig: With the session's values in it.
+        parts: Those that are to be started here.
+
+    Raises:
+        RigError: Names all that is unknown, or all that is missing with meaning and example, or
+            all that is impossible.
+    """
+    sections = sections_of(rig, parts)
+    if unknown := unknown_keys(sections):
+        raise RigError("\n".join([f"{rig.file} has unknown keys:", *unknown]))
+    if missing := missing_keys(sections):
+        lines = [f"{len(missing)} values are missing that only you know:", *map(str, missing)]
+        remedy = (
+            f"Write them into {rig.file} (without !example), or into a copy of it whose path you "
+            "give instead of the rig's name; or give them as part.key:=value."
+        )
+        raise RigError("\n".join([*lines, remedy]))
+    if impossible := impossible_values(sections):
+        raise RigError("\n".join([f"{rig.file} cannot work:", *impossible]))
+
+
+def sections_of(rig: Rig, parts: Iterable[str]) -> list[Section]:
+    """What there is to judge of these parts.
+
+    The way to the policy server is always in it: agent and learner need it, wherever it runs.
+    """
+    sections: list[Section] = []
+    for part in parts:
+        if part == SERVER:
+            continue
+        values = rig.parts[part]
+        flat = {k: v for k, v in values.items() if not (part == "arm" and k in GROUPS)}
+        sections.append(Section(part, flat, classes_of(part)))
+        if part == "arm":
+            sections += _driver_section(values)
+    server, link = rig.parts[SERVER], _names(ServerLink)
+    if SERVER in parts:
+        classes = classes_of(SERVER)
+        sections.append(Section(SERVER, server, classes, known=link, values_apply=False))
+    own = {key: value for key, value in server.items() if key in link}
+    return [*sections, Section(SERVER, own, (ServerLink,))]
+
+
+def classes_of(part: str) -> tuple[type, ...]:
+    """The configuration classes of a part."""
+    found: list[type] = []
+    for name in _CLASSES[part.partition(".")[0]]:
+        module, _, attribute = name.rpartition(".")
+        found.append(getattr(importlib.import_module(module), attribute))
+    return tuple(found)
+
+
+def _driver_section(values: Mapping[str, Any]) -> list[Section]:
+    """The group of the arm's driver, which its own class knows; none for an unknown driver."""
+    name = str(values.get("driver"))
+    if name not in list(DriverName):
+        return []
+    settings = settings_class(DriverName(name))
+    return [Section(f"arm.{name}", values.get(name) or {}, (settings,))] if settings else []
+
+
+def unknown_keys(sections: Iterable[Section]) -> list[str]:
+    """A sentence for each key that its part does not know."""
+    found: list[str] = []
+    for section in sections:
+        known = [*(name for each in section.classes for name in _names(each)), *section.known]
+        found += [
+            f"  {section.path}.{key}: unknown; {nearest(key, known)}"
+            for key in section.values
+            if key not in known
+        ]
+    return found
+
+
+def missing_keys(sections: Iterable[Section]) -> list[Missing]:
+    """Every key that has only an example, or nothing and no default."""
+    found: list[Missing] = []
+    for section in sections:
+        for config_class in section.classes:
+            texts = attribute_texts(config_class)
+            for field in dataclasses.fields(config_class):
+                value = section.values.get(field.name)
+                if isinstance(value, Example):
+                    example = value.value
+                elif value is None and (_has_no_default(field) or field.name in section.values):
+                    example = _shipped_example(section.path, field.name)
+                else:
+                    continue
+                path, meaning = f"{section.path}.{field.name}", texts.get(field.name, "")
+                found.append(Missing(path, meaning, example))
+    return found
+
+
+def impossible_values(sections: Iterable[Section]) -> list[str]:
+    """What the configurations themselves have to say against the values."""
+    found: list[str] = []
+    for section in sections:
+        for config_class in section.classes if section.values_apply else ():
+            names = _names(config_class)
+            given = {key: value for key, value in section.values.items() if key in names}
+            try:
+                config_class(**_typed(config_class, given))
+            except (ValueError, TypeError) as error:
+                found.append(f"  {section.path}: {error}")
+    return found
+
+
+def _names(config_class: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(config_class))
+
+
+def _has_no_default(field: "dataclasses.Field[Any]") -> bool:
+    missing = dataclasses.MISSING
+    return field.default is missing and field.default_factory is missing
+
+
+def _shipped_example(path: str, key: str) -> Any:
+    """The example of the same key in one of the files that come with this package."""
+    for name in available():
+        section: Any = read_file(config_dir() / f"{name}.yaml")
+        for step in path.split("."):
+            section = section.get(step) if isinstance(section, dict) else None
+        example = section.get(key) if isinstance(section, dict) else None
+        if isinstance(example, Example):
+            return example.value
+    return None
+
+
+def _typed(config_class: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """YAML's values as the fields want them: lists as tuples, whole numbers as floats.
+
+    Raises:
+        TypeError: A number stands where text is meant.
+    """
+    hints = get_type_hints(config_class)
+    typed: dict[str, Any] = {}
+    for name, value in values.items():
+        if hints[name] is str and not isinstance(value, str):
+            raise TypeError(f"{name} is {value!r}; it has to be text: put it into quotes")
+        if get_origin(hints[name]) is tuple and isinstance(value, list):
+            typed[name] = tuple(value)
+        elif hints[name] is float and type(value) is int:
+            typed[name] = float(value)
+        else:
+            typed[name] = value
+    return typed
