@@ -39,7 +39,7 @@ class ArmNode(TmrlNode[ArmConfig]):
         """
         super().__init__("arm", ArmConfig, groups=GROUPS)
         self._host: ArmHost | None = None
-        self._clock = SteadyClock()
+        self._steady = SteadyClock()
         try:
             self._driver = self._make_driver()
         except TmrlError:
@@ -49,9 +49,9 @@ class ArmNode(TmrlNode[ArmConfig]):
         self._message = ArmState(robot=self.config.robot, joint_names=list(can.joint_names))
         self._message.header.frame_id = self.config.base_frame
         self._state = self.create_publisher(ArmState, "arm/state", qos.STATE)
-        core = ArmCore(self.config, self._driver, self._clock)
+        core = ArmCore(self.config, self._driver, self._steady)
         rate_hz = min(self.config.state_rate_hz, can.state_rate_hz)
-        self._host = host = ArmHost(core, self._clock, rate_hz, self._publish)
+        self._host = host = ArmHost(core, self._steady, rate_hz, self._publish)
         self.create_subscription(
             ArmCommand, "arm/command", lambda message: host.command(to_command(message)), qos.STATE
         )
@@ -99,7 +99,7 @@ class ArmNode(TmrlNode[ArmConfig]):
                 )
         wanted = settings_class(name)
         settings = declare(self, wanted, group=name.value) if wanted is not None else None
-        return make_driver(name, settings, self._clock)
+        return make_driver(name, settings, self._steady)
 
     def _serve(self, name: str, ask: Callable[[Answer], None]) -> None:
         """Serves a request that takes its time; a group of its own lets commands pass meanwhile."""
@@ -127,7 +127,7 @@ class ArmNode(TmrlNode[ArmConfig]):
 
     def _publish(self, report: Report) -> None:
         """Publishes a reading, stamped with when it was measured; called on the driver's thread."""
-        age_s = self._clock.now_s() - report.reading.measured_s
+        age_s = self._steady.now_s() - report.reading.measured_s
         stamp = self.get_clock().now() - Duration(seconds=max(age_s, 0.0))
         fill_arm_state(self._message, report, stamp.to_msg())
         self._state.publish(self._message)

@@ -1,0 +1,127 @@
+"""What the rest of the stack is to an arm's node, for tests over real DDS."""
+
+# Generated messages are typed in part only.
+# pyright: standard
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from ament_index_python.packages import get_package_prefix
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.task import Future
+from std_srvs.srv import Trigger
+
+from tmrl_msgs.msg import ArmCommand, ArmState
+from tmrl_ros import qos
+
+TIMEOUT_S = 30.0
+
+
+def start_arm(robot: str, **parameters: object) -> subprocess.Popen[str]:
+    """Starts the node in the namespace of the robot; `group__name` is the parameter group.name."""
+    program = Path(get_package_prefix("tmrl_arm"), "lib", "tmrl_arm", "arm")
+    arguments = ["--ros-args", "-r", f"__ns:=/{robot}", "-p", f"robot:={robot}"]
+    for name, value in parameters.items():
+        arguments += ["-p", f"{name.replace('__', '.')}:={value}"]
+    return subprocess.Popen([program, *arguments], stderr=subprocess.PIPE, text=True)
+
+
+class ArmClient:
+    """Listens to an arm, commands it, calls its services.
+
+    Attributes:
+        states: Every state received.
+        statuses: Every diagnostic status of the arm's node received.
+    """
+
+    def __init__(self, robot: str, domain_id: int) -> None:
+        """Opens a node of its own."""
+        self._robot = robot
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context, domain_id=domain_id)
+        self._node = rclpy.create_node("client", namespace=f"/{robot}", context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self.states: list[ArmState] = []
+        self.statuses: list[DiagnosticStatus] = []
+        self._node.create_subscription(ArmState, "arm/state", self.states.append, qos.STATE)
+        self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_health, 10)
+        self._command = self._node.create_publisher(ArmCommand, "arm/command", qos.STATE)
+
+    def close(self) -> None:
+        """Ends the node."""
+        self._node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+
+    @property
+    def newest(self) -> ArmState:
+        """The newest state."""
+        return self.states[-1]
+
+    def wait(self, condition: Callable[[], Any], what: str) -> None:
+        """Spins until the condition holds.
+
+        Raises:
+            TimeoutError: It did not within TIMEOUT_S.
+        """
+        deadline_s = time.monotonic() + TIMEOUT_S
+        while not condition():
+            if time.monotonic() > deadline_s:
+                raise TimeoutError(f"waited {TIMEOUT_S} s in vain for {what}")
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def first_state(self) -> ArmState:
+        """Waits until both sides know each other."""
+        self.wait(
+            lambda: self.states and self._command.get_subscription_count(), "the arm's first state"
+        )
+        return self.newest
+
+    def next_state(self) -> ArmState:
+        """Waits for a state that is not here yet."""
+        count = len(self.states)
+        self.wait(lambda: len(self.states) > count, "a state")
+        return self.newest
+
+    def send(self, mode: int, **fields: Any) -> None:
+        """Publishes a command that answers the newest state: to where the tool is, by default."""
+        newest = self.newest
+        message = ArmCommand(
+            robot=self._robot,
+            mode=mode,
+            arm_state_sequence=newest.sequence,
+            x_base_tool=newest.x_base_tool,
+            gripper_opening=newest.gripper_command,
+            duration_s=0.2,
+            valid_for_s=0.4,
+        )
+        for name, value in fields.items():
+            setattr(message, name, value)
+        self._command.publish(message)
+
+    def ask(self, service: str) -> Future[Trigger.Response]:
+        """Calls a service without waiting for the answer."""
+        client = self._node.create_client(Trigger, service)
+        self.wait(client.service_is_ready, service)
+        return client.call_async(Trigger.Request())
+
+    def call(self, service: str) -> Trigger.Response:
+        """Calls a service and waits for the answer."""
+        future = self.ask(service)
+        self.wait(future.done, f"the answer of {service}")
+        response = future.result()
+        assert response is not None
+        return response
+
+    def figures(self) -> dict[str, str]:
+        """What the newest diagnostic status says."""
+        return {pair.key: pair.value for pair in self.statuses[-1].values}
+
+    def _on_health(self, message: DiagnosticArray) -> None:
+        mine = f"/{self._robot}/arm"
+        self.statuses += [status for status in message.status if status.name == mine]
