@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 
 from tmrl_agent.assembly import ArmReading, Reading
+from tmrl_agent.bridge_angles import bridge_angles_rad
 from tmrl_agent.core import AgentCore
 from tmrl_agent.events import (
     ChunkEnd,
@@ -32,12 +33,19 @@ _NS_PER_S = 1_000_000_000
 
 
 def arm_reading(message: msg.ArmState, received_s: float) -> ArmReading:
-    """The arm's state with every value that an observation may name."""
+    """The arm's state with every value that an observation may name.
+
+    Raises:
+        ValueError: The tool's rotation is none.
+    """
     position, turn = message.x_base_tool.position, message.x_base_tool.orientation
+    angles_rad = bridge_angles_rad((turn.x, turn.y, turn.z, turn.w))
     values = {
         **{"tool_x": position.x, "tool_y": position.y, "tool_z": position.z},
         **{"tool_qx": turn.x, "tool_qy": turn.y, "tool_qz": turn.z, "tool_qw": turn.w},
+        **dict(zip(("tool_roll", "tool_pitch", "tool_yaw"), angles_rad, strict=True)),
         "gripper_opening": message.gripper_opening,
+        "gripper_closing": 1.0 - message.gripper_opening,
         "gripper_command": message.gripper_command,
     }
     joints = zip(message.joint_names, message.joint_position, strict=False)

@@ -25,7 +25,8 @@ class AgentConfig:
         server_key: File with the server's public key; goes with client_key.
         action_space: Of the rig, such as "bridge_delta_ee_7"; a server with another one is refused.
         proprio_fields: Names of the values that make up the robot state, in the policy's order:
-            tool_x, tool_y, tool_z [m], tool_qx, tool_qy, tool_qz, tool_qw, gripper_opening,
+            tool_x, tool_y, tool_z [m], tool_qx, tool_qy, tool_qz, tool_qw, tool_roll, tool_pitch,
+            tool_yaw [rad, as BridgeData counts them], gripper_opening, gripper_closing,
             gripper_command, or joint.<name> [rad].
         context_objects: Names of the object positions that make up the context, such as carrot.x
             [m], in the base frame; empty for a policy that looks at images.
