@@ -1,4 +1,4 @@
-"""What the agent does between the moment in which a camera fails and the one in which it is back."""
+"""What the agent does between the failure of a camera and its return."""
 
 import numpy as np
 import pytest

@@ -2,6 +2,7 @@
 
 import subprocess
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -179,7 +180,7 @@ def test_every_chunk_is_asked_for_with_both_pictures_of_its_moment(tmp_path, ros
         for pixels in observation.images.values():
             assert pixels.shape == (128, 128, 3)
             assert pixels.std() > 5
-    for before, after in zip(asked, asked[1:], strict=False):
+    for before, after in pairwise(asked):
         for camera in SPEC.cameras:
             assert not np.array_equal(before.images[camera], after.images[camera])
     assert not any(transition.aborted for transition in world.transitions)
