@@ -1,0 +1,282 @@
+"""The WidowX driver over real DDS, against a stand-in for the vendor's driver with faults."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tmrl_arm.driver import ArmConnectionError, ArmFaultError, CommandRefusedError
+from tmrl_arm.interbotix import InterbotixDriver
+from tmrl_arm.interbotix_config import InterbotixConfig
+from tmrl_arm.testing.contract import DriverContract
+from tmrl_arm.testing.rig import DriverRig
+from tmrl_common.clock import SteadyClock
+
+HERE = Path(__file__).parent
+pytestmark = [pytest.mark.ros, pytest.mark.timeout(600)]
+
+
+class StandIn:
+    """The stand-in's process; it can be killed and started again."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, HERE / "interbotix_stand_in.py", "wx250s", self._log]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def fault(self, line: str) -> None:
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+        wait_for(lambda: line.split() in [e["values"] for e in self.log("fault")])
+
+    def log(self, *what: str) -> list[dict]:
+        if not self._log.exists():
+            return []
+        entries = map(json.loads, self._log.read_text(encoding="utf-8").splitlines())
+        return [entry for entry in entries if not what or entry["what"] in what]
+
+
+def wait_for(condition, timeout_s=30.0):
+    ends_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < ends_s, "waited in vain"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def messages():
+    sys.path.insert(0, str(HERE))
+    try:
+        import interbotix_messages
+    finally:
+        sys.path.remove(str(HERE))
+    interbotix_messages.provide()
+
+
+@pytest.fixture
+def stand_in(messages, ros_domain_id, tmp_path):
+    process = StandIn(tmp_path / "stand_in.jsonl")
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+@pytest.fixture
+def driver(stand_in):
+    import rclpy
+
+    from tmrl_arm.interbotix_node import InterbotixNode
+
+    rclpy.init()
+    clock = SteadyClock()
+    # Time limits are generous: the machine may be busy.
+    config = InterbotixConfig(
+        connect_timeout_s=15.0, service_timeout_s=5.0, state_timeout_s=1.0, health_period_s=0.3
+    )
+    arm = InterbotixDriver(config, clock, lambda: InterbotixNode(config.vendor_name, clock))
+    try:
+        yield arm
+    finally:
+        arm.close()
+        rclpy.try_shutdown()
+
+
+@pytest.fixture
+def rig(driver, stand_in):
+    def cause_fault():
+        stand_in.fault("nan elbow")
+        wait_for(lambda: driver.read().fault is not None)
+        stand_in.fault("well")
+
+    return DriverRig(
+        driver=driver,
+        let_pass=time.sleep,
+        cause_fault=cause_fault,
+        cut=stand_in.kill,
+        mend=stand_in.start,
+    )
+
+
+class TestContract(DriverContract):
+    @pytest.fixture
+    def rig(self, rig):
+        return rig
+
+
+@pytest.fixture
+def connected(rig):
+    rig.driver.connect()
+    return rig
+
+
+def fault_of(rig):
+    ill = rig.until(lambda reading: reading.fault is not None, "a fault")
+    return ill.fault.sentence
+
+
+def set_off(rig):
+    """A movement that takes a while, under way."""
+    start = rig.driver.read()
+    slow = rig.pose(start, (0.08, 0.05, 0.0), duration_s=4.0, valid_for_s=20.0)
+    rig.driver.command(slow)
+    far_m = 0.01
+    rig.until(
+        lambda now: np.linalg.norm(now.tool_position_m - start.tool_position_m) > far_m,
+        "the arm to be under way",
+    )
+    return slow
+
+
+def test_connecting_sends_no_target_and_touches_no_torque(connected, stand_in):
+    assert stand_in.log("joint_group", "joint_single", "torque_enable", "reboot") == []
+    modes = [entry["values"] for entry in stand_in.log("set_modes")]
+    assert modes == [["gripper", "linear_position"]]
+
+
+def test_targets_in_time_are_passed_without_a_stop(connected, stand_in):
+    start = connected.driver.read()
+    for step in range(1, 11):
+        offset_m = (0.0, 0.01 * step, 0.0)
+        connected.driver.command(connected.pose(start, offset_m, duration_s=0.2, valid_for_s=1.0))
+        time.sleep(0.2)
+    targets = np.array([entry["values"] for entry in stand_in.log("joint_group")])
+    steps = np.abs(np.diff(targets[:, 0]))
+    moving = steps[10:80]
+    assert moving.min() > 0.2 * moving.mean()
+    most_rad = connected.driver.capabilities.joint_max_velocity_rad_s[0] / 50.0
+    assert np.abs(np.diff(targets, axis=0)).max() <= most_rad + 1e-6
+
+
+def test_a_killed_vendor_driver_leaves_a_fault_and_an_arm_that_waits(connected, stand_in):
+    slow = set_off(connected)
+    stand_in.kill()
+    assert "vendor's driver died" in connected.until_lost()
+    stand_in.start()
+    connected.driver.connect()
+    commands = len(stand_in.log("joint_group"))
+    assert "arm/recover" in fault_of(connected)
+    with pytest.raises(CommandRefusedError, match="fault"):
+        connected.driver.command(slow)
+    time.sleep(1.0)
+    assert len(stand_in.log("joint_group")) == commands
+    connected.driver.recover()
+    assert connected.driver.read().fault is None
+    time.sleep(0.5)
+    assert len(stand_in.log("joint_group")) == commands
+    connected.driver.command(connected.pose(connected.driver.read(), (0.03, 0.0, 0.0)))
+    wait_for(lambda: len(stand_in.log("joint_group")) > commands)
+
+
+def test_a_vendor_driver_that_falls_silent_is_a_lost_connection(connected, stand_in):
+    stand_in.fault("silent")
+    assert "no joint states" in connected.until_lost()
+
+
+def test_an_overloaded_motor_is_named_with_the_remedy(connected, stand_in):
+    set_off(connected)
+    stand_in.fault("overload elbow")
+    connected.until(
+        lambda now: now.fault is not None and "motor elbow" in now.fault.sentence, "its name"
+    )
+    assert "reboot elbow --arm-is-held" in fault_of(connected)
+    with pytest.raises(ArmFaultError, match="motor elbow"):
+        connected.driver.recover()
+    assert stand_in.log("torque_enable", "reboot") == []
+
+
+def test_an_overloaded_second_motor_is_noticed_as_well(connected, stand_in):
+    stand_in.fault("overload shoulder_shadow")
+    assert "motor shoulder_shadow" in fault_of(connected)
+
+
+def test_a_motor_off_the_bus_is_named_with_the_remedy(connected, stand_in):
+    set_off(connected)
+    stand_in.fault("off forearm_roll")
+    connected.until(
+        lambda now: now.fault is not None and "motor forearm_roll" in now.fault.sentence,
+        "its name",
+    )
+    assert "cable" in fault_of(connected)
+    wait_for(lambda: connected.driver.read().fault is not None)
+    commands = len(stand_in.log("joint_group"))
+    time.sleep(1.0)
+    assert len(stand_in.log("joint_group")) - commands <= 20
+    with pytest.raises(ArmFaultError, match="forearm_roll"):
+        connected.driver.recover()
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ("nan elbow", "nan rad for elbow"),
+        ("jump elbow", "elbow jumped"),
+        ("freeze elbow", "elbow stays at exactly"),
+        ("block elbow", "elbow is .* rad away"),
+    ],
+)
+def test_joint_states_betray_a_fault(connected, stand_in, fault, sentence):
+    set_off(connected)
+    stand_in.fault(fault)
+    start = connected.driver.read()
+    far = connected.pose(start, (0.14, 0.0, 0.0), duration_s=1.0, valid_for_s=5.0)
+    try:
+        connected.driver.command(far)
+    except CommandRefusedError as error:
+        # The fault was noticed before the command came.
+        assert "fault" in str(error)
+    assert re.search(sentence, fault_of(connected))
+
+
+def test_a_reboot_asks_whether_the_arm_is_held_and_then_helps(connected, stand_in):
+    from tmrl_arm import interbotix_tool
+
+    stand_in.fault("overload shoulder")
+    fault_of(connected)
+    assert interbotix_tool.main(["reboot", "shoulder"]) == 1
+    assert stand_in.log("reboot") == []
+    assert interbotix_tool.main(["reboot", "shoulder", "--arm-is-held"]) in (0, 1)
+    assert [entry["values"] for entry in stand_in.log("reboot")] == [["shoulder", True]]
+    wait_for(lambda: interbotix_tool.main(["status"]) == 0)
+    connected.driver.recover()
+    profile = [entry["values"] for entry in stand_in.log("set_registers")]
+    assert profile.count(["arm", "Profile_Velocity", 40]) == 2
+    connected.drive_to(connected.pose(connected.driver.read(), (0.02, 0.0, 0.0), duration_s=1.0))
+
+
+def test_a_limp_arm_is_stiffened_where_it_is_and_only_on_request(stand_in, driver):
+    from tmrl_arm import interbotix_tool
+
+    assert interbotix_tool.main(["torque-off"]) == 1
+    assert stand_in.log("torque_enable") == []
+    interbotix_tool.main(["torque-off", "--arm-is-held"])
+    driver.connect()
+    assert "limp" in driver.read().fault.sentence
+    assert [entry["values"] for entry in stand_in.log("torque_enable")] == [["all", False]]
+    driver.recover()
+    assert driver.read().fault is None
+    assert [entry["values"] for entry in stand_in.log("torque_enable")][-1] == ["all", True]
+    target = stand_in.log("joint_group")[0]
+    assert np.allclose(target["values"], target["position"], atol=0.05)
+
+
+def test_without_a_vendor_driver_connecting_fails_with_the_remedy(messages, ros_domain_id):
+    from tmrl_arm.interbotix_node import InterbotixNode
+
+    config = InterbotixConfig(connect_timeout_s=0.5)
+    arm = InterbotixDriver(config, SteadyClock(), lambda: InterbotixNode("wx250s", SteadyClock()))
+    with pytest.raises(ArmConnectionError, match=r"/dev/ttyDXL"):
+        arm.connect()
+    arm.close()

@@ -1,0 +1,131 @@
+"""What a lab sets for its WidowX 250 (6 DoF), and what the arm itself is."""
+
+from dataclasses import dataclass
+from math import isfinite, pi, radians
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmrl_common.errors import ConfigError
+
+Array = NDArray[np.float64]
+
+JOINTS = ("waist", "shoulder", "elbow", "forearm_roll", "wrist_angle", "wrist_rotate")
+"""The arm's joints in the order of the vendor's group "arm", and of every array of joints."""
+
+SHADOWS = ("shoulder_shadow", "elbow_shadow")
+"""The second motors of the two joints that have two; they copy what the first ones are told."""
+
+GRIPPER = "gripper"
+
+# From the vendor's robot description. Its rotary joints end just short of half a turn.
+_ALMOST_PI = pi - 1e-5
+JOINT_LOW_RAD: Array = np.array(
+    [-_ALMOST_PI, radians(-108), radians(-123), -_ALMOST_PI, radians(-100), -_ALMOST_PI]
+)
+JOINT_HIGH_RAD: Array = np.array(
+    [_ALMOST_PI, radians(114), radians(92), _ALMOST_PI, radians(123), _ALMOST_PI]
+)
+FINGER_LOW_M = 0.015
+FINGER_HIGH_M = 0.037
+_VENDOR_VELOCITY_RAD_S = pi
+
+
+@dataclass(frozen=True)
+class InterbotixConfig:
+    """How one WidowX 250 is driven.
+
+    Attributes:
+        vendor_name: Name under which the vendor's driver runs (its `robot_name`), the namespace of
+            its topics and services.
+        joint_margin_rad: Distance kept from each joint's limit, rad.
+        max_joint_velocity_rad_s: Largest speed of a joint, rad/s.
+        max_joint_acceleration_rad_s2: Largest acceleration of a joint, rad/s^2; also how fast a
+            hold brakes.
+        stream_rate_hz: Joint targets per second that are sent to the motors, Hz.
+        stretch: A target is due after this times its duration. 1.25 keeps the arm moving through
+            targets that come a quarter of a period late; 1 would stop at each of them.
+        profile_time_ms: Time in which a motor glides to one streamed target, ms.
+        gripper_pwm: Largest duty of the gripper's motor, of 885; what it squeezes with.
+        finger_closed_m: Distance of a finger from the middle when the gripper counts as closed, m.
+        finger_open_m: The same when it counts as open, m.
+        home_position_m: Where `home` brings the tool, gripper pointing down, base frame, m.
+        home_velocity_rad_s: Largest speed of a joint on the way home, rad/s.
+        connect_timeout_s: The vendor's driver has to be there within this, s.
+        service_timeout_s: Each of its services has to answer within this, s.
+        state_timeout_s: Joint states may be missing, or make no sense, for this long, s.
+        following_error_rad: A joint may lag so far behind what it was told, rad.
+        following_time_s: For so long, s.
+        health_period_s: Time between two looks at the motors' error registers, s.
+    """
+
+    vendor_name: str = "wx250s"
+    joint_margin_rad: float = 0.02
+    max_joint_velocity_rad_s: float = 2.0
+    max_joint_acceleration_rad_s2: float = 10.0
+    stream_rate_hz: float = 50.0
+    stretch: float = 1.25
+    profile_time_ms: int = 40
+    gripper_pwm: int = 250
+    finger_closed_m: float = FINGER_LOW_M
+    finger_open_m: float = FINGER_HIGH_M
+    home_position_m: tuple[float, ...] = (0.25, 0.0, 0.15)
+    home_velocity_rad_s: float = 0.5
+    connect_timeout_s: float = 10.0
+    service_timeout_s: float = 2.0
+    state_timeout_s: float = 0.3
+    following_error_rad: float = 0.25
+    following_time_s: float = 0.3
+    health_period_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what the arm could not do, or could do harm.
+
+        Raises:
+            ConfigError: A value is out of range; the text names it and the range.
+        """
+        if not self.vendor_name or self.vendor_name.startswith("/"):
+            raise ConfigError(
+                f"vendor_name is {self.vendor_name!r}; name the vendor's driver without a slash, "
+                "as in its robot_name, for example wx250s"
+            )
+        for name, low, high in _RANGES:
+            value = getattr(self, name)
+            if not (isfinite(value) and low <= value <= high):
+                raise ConfigError(f"{name} is {value}; it has to lie between {low:g} and {high:g}")
+        if not FINGER_LOW_M - 0.005 <= self.finger_closed_m < self.finger_open_m <= FINGER_HIGH_M:
+            raise ConfigError(
+                f"finger_closed_m is {self.finger_closed_m} and finger_open_m "
+                f"{self.finger_open_m}; they have to rise and lie between "
+                f"{FINGER_LOW_M - 0.005:g} and {FINGER_HIGH_M}"
+            )
+        if len(self.home_position_m) != 3 or not np.isfinite(self.home_position_m).all():
+            raise ConfigError(f"home_position_m is {self.home_position_m}; give x, y and z in m")
+
+    @property
+    def joint_low_rad(self) -> Array:
+        """Lowest joint positions that are commanded, shape (6,), rad."""
+        return JOINT_LOW_RAD + self.joint_margin_rad
+
+    @property
+    def joint_high_rad(self) -> Array:
+        """Highest joint positions that are commanded, shape (6,), rad."""
+        return JOINT_HIGH_RAD - self.joint_margin_rad
+
+
+_RANGES = (
+    ("joint_margin_rad", 0.0, 0.3),
+    ("max_joint_velocity_rad_s", 0.05, _VENDOR_VELOCITY_RAD_S),
+    ("max_joint_acceleration_rad_s2", 0.5, 30.0),
+    ("stream_rate_hz", 20.0, 100.0),
+    ("stretch", 1.0, 2.0),
+    ("profile_time_ms", 10, 200),
+    ("gripper_pwm", 100, 350),
+    ("home_velocity_rad_s", 0.05, 1.0),
+    ("connect_timeout_s", 0.5, 120.0),
+    ("service_timeout_s", 0.1, 30.0),
+    ("state_timeout_s", 0.05, 5.0),
+    ("following_error_rad", 0.05, 1.0),
+    ("following_time_s", 0.05, 5.0),
+    ("health_period_s", 0.1, 60.0),
+)

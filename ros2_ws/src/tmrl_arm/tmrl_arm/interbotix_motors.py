@@ -1,0 +1,170 @@
+"""What is done to the motors on purpose: looking at all, torque, reboot, registers.
+
+Torque off and reboot let the arm sink under its own weight. They happen only where the caller says
+that the arm is held.
+"""
+
+from concurrent.futures import Future
+from typing import TypeVar
+
+from tmrl_arm.driver import ArmConnectionError, ArmFaultError
+from tmrl_arm.interbotix_bus import ALL, ARM, Array, Bus, MotorInfo, Register, single
+from tmrl_arm.interbotix_bus import Motors as Target
+from tmrl_arm.interbotix_config import GRIPPER, JOINTS, SHADOWS, InterbotixConfig
+from tmrl_arm.interbotix_health import READ_TOGETHER, error_sentence
+
+T = TypeVar("T")
+
+_GRIPPER_MODE = "linear_position"
+_LIMIT_TOLERANCE = 0.1
+MOTOR_NAMES = (*JOINTS, *SHADOWS, GRIPPER)
+"""All nine motors."""
+
+
+class Motors:
+    """Requests to the motors that wait for the answer, and check what the services do not tell."""
+
+    def __init__(self, bus: Bus, config: InterbotixConfig) -> None:
+        """Use an open bus."""
+        self._bus = bus
+        self._config = config
+        self._simulated = False
+
+    def check_model(self) -> None:
+        """Make sure that this is the arm it should be, in the mode it should be in.
+
+        Raises:
+            ArmConnectionError: It is another one, or it does not answer.
+        """
+        info = self._wait(self._bus.info(ARM))
+        if info.joint_names != JOINTS:
+            raise ArmConnectionError(
+                f"the vendor's driver has the joints {', '.join(info.joint_names)}, expected "
+                f"{', '.join(JOINTS)}: start it with robot_model:=wx250s"
+            )
+        self._check_limits(info)
+        if (info.mode, info.profile_type) != ("position", "time"):
+            raise ArmConnectionError(
+                f"the arm is in mode {info.mode!r} with profile {info.profile_type!r}; changing "
+                "that would drop it. Start the vendor's driver with its own modes.yaml: position, "
+                "time"
+            )
+        self._simulated = self._is_simulated()
+
+    def set_profile(self) -> None:
+        """Write the registers that a motor forgets when it restarts, and read them back.
+
+        Raises:
+            ArmConnectionError: A motor did not take its value.
+        """
+        if self._wait(self._bus.info(single(GRIPPER))).mode != _GRIPPER_MODE:
+            self._wait(self._bus.set_mode(single(GRIPPER), _GRIPPER_MODE))
+        self._write(ARM, Register.PROFILE_VELOCITY, self._config.profile_time_ms)
+        self._write(ARM, Register.PROFILE_ACCELERATION, self._config.profile_time_ms // 2)
+        if not self._simulated:
+            self._write(single(GRIPPER), Register.GOAL_PWM, self._config.gripper_pwm)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether this is the vendor's simulated driver, which has no error registers."""
+        return self._simulated
+
+    def problem(self) -> str:
+        """What is wrong with a motor, with the remedy; empty while all nine are well."""
+        if self._simulated:
+            return ""
+        for motors, names in READ_TOGETHER:
+            values = self._wait(self._bus.get_registers(motors, Register.HARDWARE_ERROR_STATUS))
+            sentence = error_sentence(names, values)
+            if sentence:
+                return sentence
+        return ""
+
+    def limp(self) -> tuple[str, ...]:
+        """The motors without torque."""
+        if self._simulated:
+            return ()
+        found: list[str] = []
+        for motors, names in READ_TOGETHER:
+            values = self._wait(self._bus.get_registers(motors, Register.TORQUE_ENABLE))
+            found += [name for name, on in zip(names, values, strict=False) if not on]
+        return tuple(found)
+
+    def stiffen(self, position_rad: Array) -> None:
+        """Switch the torque of all motors on where the arm is; it does not move.
+
+        Args:
+            position_rad: Where it is, shape (6,), rad.
+
+        Raises:
+            ArmFaultError: A motor stays without torque.
+        """
+        # The target first: a motor that still has an old one would jump to it.
+        self._bus.write_arm(position_rad)
+        self.limp()
+        self._wait(self._bus.set_torque(ALL, on=True))
+        limp = self.limp()
+        if limp:
+            raise ArmFaultError(
+                f"{', '.join(limp)} stayed without torque: restart the vendor's driver"
+            )
+
+    def torque_off(self, *, arm_is_held: bool) -> None:
+        """Let the arm go limp.
+
+        Raises:
+            ArmFaultError: Nobody holds the arm; it would fall.
+        """
+        _demand(arm_is_held, "without torque the arm falls")
+        self._wait(self._bus.set_torque(ALL, on=False))
+
+    def reboot(self, name: str, *, arm_is_held: bool) -> None:
+        """Restart a motor and switch its torque on; it is limp for about a second.
+
+        Raises:
+            ArmFaultError: Nobody holds the arm, or there is no such motor.
+        """
+        if name not in MOTOR_NAMES:
+            raise ArmFaultError(
+                f"there is no motor {name!r}; the motors are {', '.join(MOTOR_NAMES)}"
+            )
+        _demand(arm_is_held, f"while {name} restarts the arm sinks")
+        self._wait(self._bus.reboot(single(name)))
+
+    def _check_limits(self, info: MotorInfo) -> None:
+        low, high = self._config.joint_low_rad, self._config.joint_high_rad
+        for i, name in enumerate(JOINTS if info.low.size else ()):
+            if low[i] < info.low[i] - _LIMIT_TOLERANCE or high[i] > info.high[i] + _LIMIT_TOLERANCE:
+                raise ArmConnectionError(
+                    f"the vendor's driver limits {name} to {info.low[i]:.3f} and {info.high[i]:.3f}"
+                    f" rad, this one counts on {low[i]:.3f} and {high[i]:.3f}: it is not a wx250s"
+                )
+
+    def _is_simulated(self) -> bool:
+        """The vendor's simulated driver answers reads of few registers, none of them of health."""
+        health = self._wait(self._bus.get_registers(ALL, Register.HARDWARE_ERROR_STATUS))
+        profile = self._wait(self._bus.get_registers(ALL, Register.PROFILE_VELOCITY))
+        return not health and len(profile) == len(JOINTS) + 1
+
+    def _write(self, motors: Target, register: Register, value: int) -> None:
+        self._wait(self._bus.set_registers(motors, register, value))
+        values = self._wait(self._bus.get_registers(motors, register))
+        if not values or any(found != value for found in values):
+            raise ArmConnectionError(
+                f"{register} of {motors.name} was to become {value} and reads {list(values)}: a "
+                "motor does not answer; look at the LEDs and cables"
+            )
+
+    def _wait(self, answer: Future[T]) -> T:
+        try:
+            return answer.result(self._config.service_timeout_s)
+        except TimeoutError as error:
+            raise ArmConnectionError(
+                f"the vendor's driver did not answer for {self._config.service_timeout_s:g} s: it "
+                "died or hangs; restart it"
+            ) from error
+
+
+def _demand(held: bool, why: str) -> None:  # noqa: FBT001 - the one thing that is asked
+    if not held:
+        raise ArmFaultError(f"{why}: hold it by hand or rest it, then say so (--arm-is-held)")

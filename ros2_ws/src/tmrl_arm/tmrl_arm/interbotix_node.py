@@ -1,0 +1,129 @@
+"""The ROS node through which the driver speaks to the vendor's driver of the motors."""
+
+# The vendor's messages have no types.
+# pyright: basic
+
+import threading
+import time
+from collections.abc import Callable
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import JointState
+
+from tmrl_arm.driver import ArmConnectionError
+from tmrl_arm.interbotix_bus import JointSample
+from tmrl_arm.interbotix_calls import LEFT_FINGER, VendorCalls, to_sample
+from tmrl_arm.interbotix_config import JOINTS
+from tmrl_arm.interbotix_endpoints import connect_endpoints, import_messages
+from tmrl_common.clock import Clock
+
+_LOOK_PERIOD_S = 0.05
+_NEWEST = QoSProfile(depth=1)
+
+
+class InterbotixNode(VendorCalls):
+    """`interbotix_bus.Bus` over ROS 2, with a node and a thread of its own."""
+
+    def __init__(self, vendor_name: str, clock: Clock) -> None:
+        """Touches nothing yet.
+
+        Args:
+            vendor_name: Namespace of the vendor's driver, without a slash.
+            clock: For the arrival of joint states.
+        """
+        self._vendor_name = vendor_name
+        self._clock = clock
+        self._newest: JointSample | None = None
+        self._nodes: list[Node] = []
+        self._executor: SingleThreadedExecutor | None = None
+        self._thread: threading.Thread | None = None
+        self._owns_context = False
+
+    def open(self, timeout_s: float) -> None:
+        """See `Bus.open`."""
+        self._messages, self._services = import_messages()
+        if not rclpy.ok():
+            rclpy.init()
+            self._owns_context = True
+        self._newest = None
+        try:
+            self._find_vendor(timeout_s)
+        except ArmConnectionError:
+            self.close()
+            raise
+
+    def _find_vendor(self, timeout_s: float) -> None:
+        space = f"/{self._vendor_name}"
+        self._executor = SingleThreadedExecutor()
+        listener = self._new_node("interbotix_listener")
+        listener.create_subscription(
+            JointState, f"{space}/joint_states", self._on_joint_states, _NEWEST
+        )
+        self._executor.add_node(listener)
+        self._thread = threading.Thread(
+            target=_spin, args=(self._executor,), name="interbotix_bus", daemon=True
+        )
+        self._thread.start()
+        _wait_until(
+            lambda: self._newest is not None,
+            timeout_s,
+            f"no message of {space}/joint_states names {', '.join((*JOINTS, LEFT_FINGER))}. Is "
+            f"the vendor's driver running with robot_model:=wx250s robot_name:={space[1:]}, the "
+            "arm's power on, /dev/ttyDXL there? Do ROS_DOMAIN_ID and discovery settings agree?",
+        )
+        # A second node: the vendor's class spins the one it is given until it is complete.
+        caller = self._new_node("interbotix_caller")
+        self._endpoints = connect_endpoints(caller, self._vendor_name)
+        self._executor.add_node(caller)
+        _wait_until(
+            lambda: all(client.service_is_ready() for client in self._endpoints.clients),
+            timeout_s,
+            f"the vendor's driver publishes joint states, but does not serve all of "
+            f"{', '.join(client.srv_name for client in self._endpoints.clients)}: restart it",
+        )
+
+    def _new_node(self, name: str) -> Node:
+        # Remappings of the process (name, namespace) are meant for the arm's own node.
+        node = rclpy.create_node(name, use_global_arguments=False)
+        self._nodes.append(node)
+        return node
+
+    def newest(self) -> JointSample | None:
+        """See `Bus.newest`."""
+        return self._newest
+
+    def close(self) -> None:
+        """See `Bus.close`."""
+        if self._executor is not None:
+            self._executor.shutdown()
+        if self._thread is not None:
+            self._thread.join()
+        self._executor = self._thread = None
+        while self._nodes:
+            self._nodes.pop().destroy_node()
+        if self._owns_context:
+            rclpy.try_shutdown()
+            self._owns_context = False
+
+    def _on_joint_states(self, message: JointState) -> None:
+        sample = to_sample(message, self._clock.now_s())
+        if sample is not None:
+            self._newest = sample
+
+
+def _spin(executor: SingleThreadedExecutor) -> None:
+    try:
+        executor.spin()
+    except ExternalShutdownException:
+        return
+
+
+def _wait_until(done: Callable[[], bool], timeout_s: float, otherwise: str) -> None:
+    ends_s = time.monotonic() + timeout_s
+    while not done():
+        if time.monotonic() > ends_s:
+            raise ArmConnectionError(f"after {timeout_s:g} s: {otherwise}")
+        time.sleep(_LOOK_PERIOD_S)

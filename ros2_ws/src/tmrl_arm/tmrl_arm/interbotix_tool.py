@@ -1,0 +1,68 @@
+"""Looks at the motors of a WidowX, or does to them what a person beside the arm asks for.
+
+python -m tmrl_arm.interbotix_tool status
+python -m tmrl_arm.interbotix_tool reboot shoulder --arm-is-held
+python -m tmrl_arm.interbotix_tool torque-off --arm-is-held
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from tmrl_arm.driver import ArmError
+from tmrl_arm.interbotix_bus import Bus
+from tmrl_arm.interbotix_config import InterbotixConfig
+from tmrl_arm.interbotix_health import nonsense_in
+from tmrl_arm.interbotix_motors import MOTOR_NAMES, Motors
+from tmrl_arm.interbotix_node import InterbotixNode
+from tmrl_common.clock import SteadyClock
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one action.
+
+    Returns:
+        Exit code: 0 where it was done and all motors are well, 1 otherwise.
+    """
+    parser = argparse.ArgumentParser(
+        prog="interbotix_tool",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("action", choices=("status", "torque-on", "torque-off", "reboot"))
+    parser.add_argument("motor", nargs="?", choices=MOTOR_NAMES, help="reboot: which one")
+    parser.add_argument("--arm-is-held", action="store_true", help="a person or a rest holds it")
+    parser.add_argument("--vendor-name", default=InterbotixConfig().vendor_name)
+    options = parser.parse_args(arguments)
+    if options.action == "reboot" and options.motor is None:
+        parser.error(f"name the motor to reboot: {', '.join(MOTOR_NAMES)}")
+    config = InterbotixConfig(vendor_name=options.vendor_name)
+    bus = InterbotixNode(config.vendor_name, SteadyClock())
+    try:
+        bus.open(config.connect_timeout_s)
+        problem = _act(Motors(bus, config), bus, options)
+    except ArmError as error:
+        problem = str(error)
+    finally:
+        bus.close()
+    sys.stdout.write((problem or "all motors are well and hold their position") + "\n")
+    return 1 if problem else 0
+
+
+def _act(motors: Motors, bus: Bus, options: argparse.Namespace) -> str:
+    """Do it; what is wrong afterwards."""
+    motors.check_model()
+    if options.action == "torque-off":
+        motors.torque_off(arm_is_held=options.arm_is_held)
+    if options.action == "reboot":
+        motors.reboot(options.motor, arm_is_held=options.arm_is_held)
+    sample = bus.newest()
+    problem = motors.problem() or (nonsense_in(sample) if sample else "there are no joint states")
+    if options.action == "torque-on" and sample and not problem:
+        motors.stiffen(sample.position_rad)
+    limp = motors.limp()
+    return problem or (f"without torque: {', '.join(limp)}" if limp else "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
