@@ -268,13 +268,18 @@ def _take_array(where: str, wanted: type, arrays: dict[str, Array]) -> Array:
     return array
 
 
-def _read_scalar(where: str, value: Any, wanted: type) -> bool | int | float | str:
-    if issubclass(wanted, StrEnum) and isinstance(value, str):
-        try:
-            return wanted(value)
-        except ValueError as error:
+def _read_scalar(where: str, value: Any, wanted: type[Any]) -> bool | int | float | str:
+    if issubclass(wanted, StrEnum) and type(value) is str:
+        member = _members(wanted).get(value)
+        if member is None:
             detail = f"'{where}' is '{value[:32]}'; known are {', '.join(wanted)}"
-            raise DecodeError(ErrorCode.MALFORMED, detail) from error
+            raise DecodeError(ErrorCode.MALFORMED, detail)
+        return member
     if type(value) is not wanted:
         raise DecodeError(ErrorCode.MALFORMED, f"'{where}' is not of type {wanted.__name__}")
     return value
+
+
+@functools.cache
+def _members(names: type[StrEnum]) -> dict[str, StrEnum]:
+    return {str(member): member for member in names}

@@ -24,7 +24,9 @@ def asked(peer, at_s):
 
 @pytest.fixture
 def window():
-    return BatchWindow(window_s=0.01, largest=3)
+    window = BatchWindow(window_s=0.01, largest=3)
+    window.note_pass(1.0)
+    return window
 
 
 def test_one_robot_never_waits(window):
@@ -55,3 +57,11 @@ def test_a_full_batch_begins_although_more_robots_are_there(window):
 def test_a_robot_that_stopped_asking_is_not_waited_for(window):
     window.begins_at_s([asked(b"a", 0.0), asked(b"b", 0.0)], 0.0)
     assert window.begins_at_s([asked(b"a", 60.0)], 60.0) == 60.0
+
+
+def test_a_quick_policy_does_not_wait_longer_than_it_pays(window):
+    window.begins_at_s([asked(b"a", 0.0), asked(b"b", 0.0)], 0.0)
+    window.note_pass(0.02)
+    assert window.begins_at_s([asked(b"a", 1.0)], 1.0) == pytest.approx(1.005)
+    window.note_pass(0.002)
+    assert window.begins_at_s([asked(b"a", 2.0)], 2.0) == 2.0

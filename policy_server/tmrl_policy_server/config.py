@@ -106,8 +106,8 @@ class ServerConfig:
         max_clients: Connections remembered at a time.
         threads: Threads of the network's arithmetic; one is best for small policies.
         inference: Which thread the networks run in: "auto", "inline" or "thread".
-        batch_window_s: Longest time that a request waits for those of other robots; none waits
-            while there is one robot.
+        batch_window_s: Longest time that a request waits for those of other robots, and at most a
+            quarter of what a pass takes; none waits while there is one robot.
         max_batch: Most requests for chunks in one pass through the policy.
         websocket_bind: HOST:PORT for clients of openpi; empty for none. Beyond this machine it
             needs `websocket_keys`.

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from tmrl_common.clock import Clock
 from tmrl_common.errors import ErrorCode, RequestError
-from tmrl_common.messages import Act, ChunkReply, Encode, Features, Reply, Swap, Swapped
+from tmrl_common.messages import Act, ChunkReply, Encode, Features, Reply, Swap, Swapped, Timings
 from tmrl_common.protocol import Admitted
 from tmrl_common.types import PolicySpec
 from tmrl_policy_server.engine import Engine
@@ -218,9 +218,12 @@ def _chunks(
 
 def _timed(chunk: ChunkReply, admitted: Admitted, began_s: float, now_s: float) -> ChunkReply:
     """The chunk with the times since its request came in."""
-    timings = dataclasses.replace(
-        chunk.timings,
+    spent = chunk.timings
+    timings = Timings(
         wait_s=began_s - admitted.received_at_s,
+        encode_s=spent.encode_s,
+        steer_s=spent.steer_s,
+        sample_s=spent.sample_s,
         total_s=now_s - admitted.received_at_s,
     )
     return dataclasses.replace(chunk, timings=timings)

@@ -54,6 +54,7 @@ class PolicyServer:
         self._local = local_peers or LocalPeers(socket.wake)
         self._meter = meter or SilentMeter()
         self._clock = clock or SteadyClock()
+        self._began_s = 0.0
         self._window = BatchWindow(limits.batch_window_s, limits.max_batch)
         identity = ServerIdentity(_NAME, secrets.token_hex(8), inference.spec)
         settings = ServerSettings(max_clients=limits.max_clients)
@@ -112,12 +113,16 @@ class PolicyServer:
         work = self._protocol.take_work(now_s, self._limits.max_batch)
         if work:
             self._meter.batch(sum(isinstance(each.request, Act) for each in work))
+            self._began_s = now_s
             self._inference.begin(work)
         return True
 
     def _collect(self) -> None:
-        for finished in self._inference.take_finished():
-            self._finish(finished)
+        finished = self._inference.take_finished()
+        for each in finished:
+            self._finish(each)
+        if finished and isinstance(finished[-1].admitted.request, Act):
+            self._window.note_pass(self._clock.now_s() - self._began_s)
 
     def _finish(self, finished: Finished) -> None:
         peer, request_id = finished.admitted.peer, finished.admitted.request_id

@@ -310,6 +310,13 @@ class ClientProtocol:
 
 def _with_budget(request: Request, budget_s: float) -> Request:
     """The request with the time that is left; kinds that carry none as they are."""
-    if isinstance(request, Act | Encode):
-        return dataclasses.replace(request, budget_s=budget_s)
-    return request
+    if isinstance(request, Act):
+        return Act(
+            request.observation,
+            request.limits,
+            request.source,
+            request.explicit,
+            request.seed,
+            budget_s,
+        )
+    return Encode(request.observation, budget_s) if isinstance(request, Encode) else request
