@@ -1,0 +1,153 @@
+"""A hardware rig without hardware: made-up arm, made-up camera, a tiny pi0 of random weights."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import rclpy
+import yaml
+from rclpy.executors import SingleThreadedExecutor
+
+from tmrl_bringup.rig import load
+from tmrl_policies.pi0.config import TINY
+from tmrl_policies.pi0.inputs import rigs, testing
+from tmrl_policies.pi0.inputs.statistics import RobotStatistics, Statistics, write_statistics
+
+TIMEOUT_S = 180.0
+SERIAL = "000000000001"
+
+
+def write_policy(folder: Path) -> Path:
+    """A tiny pi0 whose actions are millimetres, so that the controller need not refuse them."""
+    testing.write_checkpoint(folder, rigs.BRIDGE, TINY)
+    spread = np.array([*[0.003] * 3, *[0.01] * 3, 0.2])
+    actions = Statistics(np.array([*[0.0] * 6, 0.5]), spread, -3 * spread, 3 * spread)
+    state = testing.make_statistics(rigs.BRIDGE).state
+    write_statistics(folder, rigs.BRIDGE.name, RobotStatistics(state, actions))
+    return folder
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def write_rig(path: Path, policy: Path, **changes: Any) -> Path:
+    """A lab's own file: the shipped one with every example replaced."""
+    own = {
+        "arm.driver": "loopback",
+        "cameras.overview.serial": SERIAL,
+        "cameras.overview.width_px": 64,
+        "cameras.overview.height_px": 48,
+        "controller.horizon": TINY.horizon,
+        "learning.wandb": "disabled",
+        # One processor is shared by everything here; a lab's file keeps the shipped limits.
+        "controller.max_chunk_age_s": 20.0,
+        "controller.max_arm_state_age_s": 5.0,
+        "agent.max_observation_age_s": 5.0,
+        "agent.frozen_after_s": 0.0,
+        "agent.execute_steps": 2,
+        "operator.time_limit_s": 600.0,
+        "policy_server.endpoint": f"tcp://127.0.0.1:{free_port()}",
+        "policy_server.checkpoint": str(policy),
+        "policy_server.rig": "bridge",
+        "policy_server.dino": "none",
+    }
+    rig = load("widowx").with_examples().with_overrides({**own, **changes}).as_dict()
+    del rig["rig"]
+    path.write_text(yaml.safe_dump(rig, sort_keys=False))
+    return path
+
+
+@dataclass
+class Rig:
+    """A rig that runs: `./tmrl up` with a lab's own file, and the made-up camera beside it."""
+
+    file: Path
+    run_dir: Path
+    output: Path
+    _processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+
+    def start(self, *arguments: str) -> None:
+        """Starts it; its camera's process is replaced by one on a made-up device."""
+        parts = "policy_server,arm,controller,agent,operator,learning"
+        up = [sys.executable, "-m", "tmrl_bringup.cli", "up", str(self.file)]
+        self._spawn(*up, f"run_dir:={self.run_dir}", f"parts:={parts}", *arguments)
+        values = yaml.safe_load(self.file.read_text())["cameras"]["overview"]
+        told = {"robot": "widowx", "camera": "overview", **values}
+        parameters = self.output.with_name("camera.yaml")
+        parameters.write_text(yaml.safe_dump({"/**": {"ros__parameters": told}}))
+        camera = [sys.executable, "-m", "tmrl_camera.testing", "--ros-args"]
+        self._spawn(*camera, "-r", "__ns:=/widowx", "--params-file", str(parameters))
+
+    def _spawn(self, *argv: str) -> None:
+        with self.output.open("ab") as output:
+            environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+            self._processes.append(
+                subprocess.Popen(argv, stdout=output, stderr=output, env=environment)
+            )
+
+    def family(self) -> list[psutil.Process]:
+        """Everything that was started, and what that started."""
+        roots = [psutil.Process(p.pid) for p in self._processes if p.poll() is None]
+        return [each for root in roots for each in (root, *root.children(recursive=True))]
+
+    def interrupt(self) -> int:
+        """What Ctrl-C does; the exit code of `up`. Nothing may be left running."""
+        family = self.family()
+        for process in self._processes:
+            process.terminate()
+        code = self._processes[0].wait(timeout=TIMEOUT_S)
+        _, alive = psutil.wait_procs(family, timeout=20)
+        assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE], "processes are left"
+        return code
+
+    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        """Waits for a condition; a rig that dies meanwhile ends the wait."""
+        ends_s = time.monotonic() + TIMEOUT_S
+        while not condition():
+            assert self._processes[0].poll() is None, self.output.read_text()
+            if time.monotonic() > ends_s:
+                raise TimeoutError(f"waited for {what}: {self.output.read_text()}")
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        """Ends what a failed test left behind."""
+        for process in self.family():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+@contextlib.contextmanager
+def person(domain_id: int) -> Iterator[Callable[[Any, str, Any], Any]]:
+    """A function that calls a service as a person would, and returns its answer."""
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=domain_id)
+    node = rclpy.create_node("person", context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+
+    def call(kind: Any, name: str, request: Any = None) -> Any:
+        client = node.create_client(kind, name)
+        assert client.wait_for_service(timeout_sec=TIMEOUT_S), name
+        future = client.call_async(request or kind.Request())
+        executor.spin_until_future_complete(future, timeout_sec=TIMEOUT_S)
+        node.destroy_client(client)
+        return future.result()
+
+    try:
+        yield call
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        context.try_shutdown()

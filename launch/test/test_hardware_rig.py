@@ -1,0 +1,80 @@
+"""The WidowX rig from end to end with its real processes; only arm, camera and weights are made up.
+
+What a lab does on its first day: refusal of an incomplete file, start, reset, an episode, a label,
+stop. The arm is the loopback driver behind the hardware's node.
+"""
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
+
+from std_srvs.srv import Trigger
+
+from tmrl_bringup.doctor import main as doctor
+from tmrl_msgs.msg import EpisodeOutcome
+from tmrl_msgs.srv import LabelEpisode
+
+from .hardware_rig import Rig, person, write_policy, write_rig
+
+pytestmark = [pytest.mark.e2e, pytest.mark.ros, pytest.mark.timeout(400)]
+
+
+@pytest.fixture
+def rig(tmp_path: Path, ros_domain_id: int) -> Iterator[Rig]:
+    policy = write_policy(tmp_path / "pi0")
+    file = write_rig(tmp_path / "my_widowx.yaml", policy)
+    made = Rig(file, tmp_path / "run", tmp_path / "output.txt")
+    yield made
+    made.close()
+
+
+def chunks(run_dir: Path, episode: int) -> int:
+    journal = run_dir / "journal.sqlite"
+    if not journal.exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(journal)) as connection:
+        query = "SELECT count(*) FROM transitions WHERE episode = ? AND steps > 0"
+        with contextlib.suppress(sqlite3.OperationalError):
+            return connection.execute(query, (episode,)).fetchone()[0]
+    return 0
+
+
+def test_a_hardware_rig_runs_an_episode_and_leaves_nothing_behind(
+    rig: Rig, ros_domain_id: int
+) -> None:
+    rig.start()
+    with person(ros_domain_id) as call:
+
+        def ask(name: str) -> bool:
+            answer = call(Trigger, f"/widowx/operator/{name}")
+            return answer.success
+
+        rig.wait_until(lambda: ask("start"), "the start")
+        rig.wait_until(lambda: ask("reset_done"), "the way home")
+        rig.wait_until(lambda: chunks(rig.run_dir, 1) >= 3, "three chunks")
+        assert doctor([str(rig.file)]) == 0
+        success = LabelEpisode.Request(outcome=EpisodeOutcome.SUCCESS, operator_name="ada")
+        answer = call(LabelEpisode, "/widowx/operator/label", success)
+        assert answer.success, answer.message
+        rig.wait_until(lambda: ask("stop"), "the stop")
+    assert rig.interrupt() == 0, rig.output.read_text()
+    ledger = map(json.loads, (rig.run_dir / "episodes.jsonl").read_text().splitlines())
+    assert next(e["outcome"] for e in ledger if e["event"] == "labelled") == "SUCCESS"
+
+
+def test_the_doctor_finds_the_rig_fit_before_it_runs(
+    rig: Rig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # No camera is connected to this machine: that line has to fail, and only that one.
+    assert doctor([str(rig.file)]) == 1
+    text = capsys.readouterr().out
+    failed = [line for line in text.splitlines() if "failed" in line]
+    assert len(failed) == 1, text
+    assert "camera overview" in failed[0]
+    assert "started for this look" in text
