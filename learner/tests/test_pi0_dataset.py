@@ -39,17 +39,17 @@ def test_every_row_comes_with_its_own_image_and_instruction(
     what: SmallDataset, tmp_path: Path
 ) -> None:
     samples = samples_of(write_small_dataset(tmp_path, what))
-    assert len(samples) == sum(what.lengths)
-    index = 0
-    for episode, length in enumerate(what.lengths):
-        for row in range(length):
-            sample = samples[index]
-            image = sample.images["overview"].astype(int)
-            assert sample.prompt == PROMPTS[episode % 2]
-            # Videos lose a little; neighbouring rows are 12 apart in the corner.
-            assert np.abs(image[16:, 16:] - COLOURS[episode % 2]).max() <= 12
-            assert abs(image[2:6, 2:6].mean() - min(255, 12 * row)) < 6
-            index += 1
+    rows = [(episode, row) for episode, length in enumerate(what.lengths) for row in range(length)]
+    assert len(samples) == len(rows)
+    # In no order, as training reads them.
+    for index in np.random.default_rng(0).permutation(len(rows)):
+        episode, row = rows[index]
+        sample = samples[int(index)]
+        image = sample.images["overview"].astype(int)
+        assert sample.prompt == PROMPTS[episode % 2]
+        # Videos lose a little; neighbouring rows are 12 apart in the corner.
+        assert np.abs(image[16:, 16:] - COLOURS[episode % 2]).max() <= 12
+        assert abs(image[2:6, 2:6].mean() - min(255, 12 * row)) < 6
 
 
 def test_all_kinds_of_data_set_hold_the_same_numbers(tmp_path: Path) -> None:

@@ -293,6 +293,8 @@ def test_the_command_answers_mistakes_in_sentences(data: Path, tmp_path: Path, c
     arguments = [each for each in command(data, tmp_path) if each != "--from-random-weights"]
     assert main(arguments) == 2
     assert "no first weights" in capsys.readouterr().err
+    assert main([*arguments, "--weights", str(tmp_path / "nowhere")]) == 2
+    assert "there are no pi0 weights at" in capsys.readouterr().err
 
 
 def test_a_batch_has_to_divide_among_the_processes(data: Path, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from tmrl_policies.pi0.inputs.record import scale_named
 from tmrl_policies.pi0.inputs.rigs import rig_named
 from tmrl_policies.pi0.inputs.statistics import RobotStatistics, read_statistics, write_statistics
 from tmrl_policies.pi0.inputs.tokeniser import PromptTokeniser
+from tmrl_policies.pi0.weights import find_weights
 
 _AVERAGE = "average."
 _FREE_TO_CHANGE = ("steps", "checkpoint_every", "keep_checkpoints", "log_every", "workers")
@@ -87,10 +88,17 @@ def finetune(
             f"batch_size is {config.batch_size}; it has to be a multiple of accumulation times the "
             f"number of processes, {config.accumulation} * {processes.count}"
         )
+    # The cheap files first: a typing error should not cost the minutes of the data.
+    if paths.weights is not None:
+        find_weights(paths.weights)
+    model, scale = config.model, scale_named(config.scale)
+    tokeniser = PromptTokeniser(paths.tokeniser, model.prompt_tokens, model.vocabulary)
     rig = rig_named(config.rig)
     demonstrations = open_demonstrations(paths.dataset, config.columns, rig)
     statistics = _statistics(config, paths, demonstrations, processes)
-    run = _Run(config, paths, demonstrations, statistics, processes)
+    preparation = Preparation(rig, statistics, scale, tokeniser, model)
+    samples = ChunkSamples(demonstrations, model.horizon, quiet=not processes.first)
+    run = _Run(config, paths, samples, statistics, preparation, processes)
     if not processes.first:
         return run.train(lambda _step, _values: None)
     with open_tracker(paths.out, run.account, wandb=wandb) as tracker:
@@ -116,26 +124,24 @@ class _Run:
         self,
         config: FinetuneConfig,
         paths: FinetunePaths,
-        demonstrations: Demonstrations,
+        samples: ChunkSamples,
         statistics: RobotStatistics,
+        preparation: Preparation,
         processes: Processes,
     ) -> None:
         self._config = config
         self._paths = paths
+        self._samples = samples
         self._statistics = statistics
+        self._preparation = preparation
         self._processes = processes
-        model, scale = config.model, scale_named(config.scale)
-        tokeniser = PromptTokeniser(paths.tokeniser, model.prompt_tokens, model.vocabulary)
-        self._preparation = Preparation(demonstrations.rig, statistics, scale, tokeniser, model)
-        quiet = not processes.first
-        self._samples = ChunkSamples(demonstrations, model.horizon, quiet=quiet)
-        self._order = BatchOrder(len(self._samples), config.batch_size, config.seed)
+        self._order = BatchOrder(len(samples), config.batch_size, config.seed)
         self._network, weights_sha256 = build_network(config, paths.weights, processes)
         self._trainer = Trainer(config, self._network, processes)
         self.account: dict[str, Any] = {
             "config": config.to_mapping(),
-            "data_sha256": self._samples.sha256(),
-            "statistics_sha256": statistics.content_hash(scale),
+            "data_sha256": samples.sha256(),
+            "statistics_sha256": statistics.content_hash(scale_named(config.scale)),
             "weights_sha256": weights_sha256,
         }
         if (newest := newest_checkpoint(paths.out)) is not None:
@@ -212,7 +218,8 @@ class _Run:
         folder = unfinished_checkpoint(self._paths.out, step)
         write_training_state(folder, tensors, step, self._identity())
         plain = served_state(self._network, average, self._config)
-        account = self.account | {"step": step}
+        came_from = {"dataset": str(self._paths.dataset), "weights": str(self._paths.weights)}
+        account = self.account | came_from | {"step": step}
         write_served(folder, plain, self._config, self._statistics, self._paths.tokeniser, account)
         finish_checkpoint(folder, self._config.keep_checkpoints)
 
