@@ -2,9 +2,10 @@
 
 The same request (two 224x224 RGB images and a state of 7) and the same answer (32x7 float32) over
 loopback TCP, each server in a process of its own, in turns within one run so that a busy machine
-slows all alike. Ours is the whole stack: `PolicyClient`, protocol, engine and server. Theirs is
-`openpi_client` against a server that speaks its protocol as openpi's own does: metadata first, then
-one msgpack message in and one out, without compression or limit of size.
+slows all alike. Ours is everything around the engine: `PolicyClient`, codec, protocol and server,
+with and without encryption. Theirs is `openpi_client` against a server that speaks its protocol as
+openpi's own does: metadata first, then one msgpack message in and one out, without compression or
+limit of size.
 """
 
 import argparse
@@ -92,6 +93,7 @@ def observation() -> Any:
 
 
 def _serve_tmrl(port: int, keys: Path | None) -> None:
+    """Our server; with encryption where there are keys."""
     from tmrl_common.clock import SteadyClock
     from tmrl_common.transport import KeyPair, RouterSocket, ServerSecurity
     from tmrl_common.transport.curve import read_keys
@@ -110,6 +112,7 @@ def _serve_tmrl(port: int, keys: Path | None) -> None:
 
 
 def _serve_openpi(port: int) -> None:
+    """A server of openpi's websocket protocol."""
     from openpi_client import msgpack_numpy
     from websockets.asyncio.server import ServerConnection, serve
 
