@@ -71,6 +71,7 @@ def topics(
         ours = message.session == config.session
         return core.on_learner(messages.learner_view(message)) if ours else []
 
+    image_profile = qos.IMAGE_OF_OTHERS if config.best_effort_images else qos.IMAGE
     return [
         Topic(msg.ObjectPoses, "perception/objects", qos.STATE, on_objects),
         Topic(msg.ArmState, "arm/state", qos.STATE, on_arm),
@@ -80,7 +81,7 @@ def topics(
         Topic(msg.EpisodeState, "episode/state", qos.STATUS, on_episode),
         Topic(msg.LearnerStatus, "learner/status", qos.STATUS, on_learner),
         *(
-            Topic(_image_kind(topic), topic, qos.IMAGE, lambda m, name=name: on_image(name, m))
+            Topic(_image_kind(topic), topic, image_profile, lambda m, name=name: on_image(name, m))
             for name, topic in config.image_topics.items()
         ),
     ]

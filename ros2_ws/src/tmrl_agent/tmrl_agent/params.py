@@ -33,6 +33,8 @@ class AgentConfig:
         cameras: Names of the cameras that the policy needs.
         camera_topics: Their topics, in the same order; sensor_msgs/CompressedImage where the name
             ends in /compressed, sensor_msgs/Image otherwise. Empty: camera/<name>/image.
+        best_effort_images: Whether the cameras' drivers publish best effort ("sensor data"): a
+            subscription that asks for more gets nothing from them.
         max_image_px: Longest side of a picture on its way to the policy server; larger ones are
             made smaller. With the server's own size (224 for pi0) it gets the same pixels as
             without, in fewer bytes.
@@ -73,6 +75,7 @@ class AgentConfig:
     context_objects: tuple[str, ...] = ()
     cameras: tuple[str, ...] = ()
     camera_topics: tuple[str, ...] = ()
+    best_effort_images: bool = False
     max_image_px: int = 640
     frozen_after_s: float = 0.5
     black_below: float = 8.0

@@ -1,11 +1,14 @@
 """The agent and its camera over DDS: what it does when the camera dies, freezes or goes dark."""
 
+import array
+import io
 import signal
 import subprocess
 import sys
 import time
 
 import numpy as np
+import PIL.Image
 import pytest
 
 pytest.importorskip("tmrl_camera", reason="needs the built ROS workspace: ./tmrl run pytest")
@@ -14,7 +17,8 @@ import rclpy
 from geometry_msgs.msg import Pose
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from sensor_msgs.msg import Image
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import CompressedImage, Image
 
 from tmrl_agent.node import AgentNode
 from tmrl_camera.messages import fill_image
@@ -170,14 +174,14 @@ class Stack:
             assert time.monotonic() < deadline_s, f"waited in vain for {what}: {self.world.reason}"
             self.executor.spin_once(timeout_sec=0.1)
 
-    def run(self):
+    def run(self, driver=None):
         world = self.world
-        peers = (world.arm, world.outcome, world.episode, world.controller, world.image)
+        peers = (world.arm, world.outcome, world.episode, world.controller, driver or world.image)
         self.until(
             lambda: (
                 all(p.get_subscription_count() for p in peers)
                 and world.count_publishers("policy/chunk")
-                and self.agent.count_publishers("camera/wrist/image")
+                and (driver or self.agent.count_publishers("camera/wrist/image"))
             ),
             "discovery",
         )
@@ -275,6 +279,25 @@ def test_pictures_that_show_nothing_new_or_nothing_at_all_stop_the_chunks(start,
     camera.mode = "live"
     stack.more_chunks(2)
     assert stack.aborted(last_blind)
+
+
+def test_the_driver_of_somebody_else_may_send_files_as_sensor_data(start):
+    topic = "/usb_cam/image_raw/compressed"
+    stack = start(camera_topics=f"[{topic}]", best_effort_images="true")
+    world = stack.world
+    driver = world.create_publisher(CompressedImage, topic, qos_profile_sensor_data)
+    camera = Camera(world)
+
+    def publish():
+        file = io.BytesIO()
+        PIL.Image.fromarray(camera.picture()).save(file, format="JPEG")
+        data = array.array("B", file.getvalue())
+        driver.publish(CompressedImage(format="rgb8; jpeg compressed bgr8", data=data))
+
+    world.create_timer(0.05, publish)
+    stack.run(driver)
+    stack.more_chunks(2)
+    assert stack.server.requests[-1].observation.images["wrist"].shape == (48, 64, 3)
 
 
 def test_another_resolution_is_looked_at_and_another_encoding_is_refused_by_name(start):
