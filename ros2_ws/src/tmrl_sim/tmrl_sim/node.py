@@ -129,8 +129,7 @@ class SimNode(TmrlNode[SimConfig]):
         self._objects.publish(messages.objects)
         self._success.publish(messages.success)
         self._publish_images(measurement.stamp_ns)
-        snapshot = self._cell.snapshot()
-        self._recorder.record(measurement.sequence, measurement.stamp_ns, snapshot)
+        self._recorder.record(measurement.sequence, measurement.stamp_ns, self._cell.snapshot())
         self._arm_state.publish(messages.arm_state)
 
     def _publish_images(self, stamp_ns: int) -> None:
