@@ -6,7 +6,7 @@ setup(
     name="tmrl_arm",
     version="0.1.0",
     packages=["tmrl_arm", "tmrl_arm.testing"],
-    package_data={"tmrl_arm": ["py.typed"]},
+    package_data={"tmrl_arm": ["py.typed"], "tmrl_arm.testing": ["*.lock"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/tmrl_arm"]),
         ("share/tmrl_arm", ["package.xml"]),

@@ -27,7 +27,7 @@ _DRIVERS = {
         "tmrl_sim.driver:SimulatedArm", remedy="build tmrl_sim (./tmrl setup)"
     ),
     DriverName.FRANKY: _Entry(
-        "tmrl_arm.franky_arm:FrankyArm",
+        "tmrl_arm.franky_robot:make_driver",
         "tmrl_arm.franky_config:FrankyConfig",
         "install franky-control (./tmrl setup does)",
     ),

@@ -1,0 +1,265 @@
+"""The Franka through franky (libfranka): the one place that imports it."""
+
+# franky has its types in one compiled module only.
+# pyright: reportMissingTypeStubs=false
+
+import socket
+
+import franky
+import numpy as np
+from numpy.typing import NDArray
+
+from tmrl_arm.driver import ArmConnectionError, ArmFaultError
+from tmrl_arm.franka_arm import FrankaArm
+from tmrl_arm.franka_robot import HandError, MotionAbortedError, RobotMode, RobotSample
+from tmrl_arm.franky_config import FrankyConfig
+from tmrl_common.clock import Clock
+
+Array = NDArray[np.float64]
+
+FCI_PORT = 1337
+_ERRORS = tuple(name for name in dir(franky.Errors) if not name.startswith("_"))
+_LOST = (franky.NetworkException, franky.ProtocolException, RuntimeError)
+
+
+def make_driver(config: FrankyConfig, clock: Clock) -> FrankaArm:
+    """A Franka with its hand, not connected yet."""
+    return FrankaArm(config, clock, open_robot, open_hand)
+
+
+def open_robot(config: FrankyConfig) -> "FrankyRobot":
+    """Connects to the robot and sets its collision behaviour; it does not move.
+
+    Raises:
+        ArmConnectionError: No answer, a refusal, another version, no real-time kernel.
+    """
+    _knock(config.address, config.connect_timeout_s)
+    wanted = franky.RealtimeConfig.Enforce if config.realtime else franky.RealtimeConfig.Ignore
+    try:
+        robot = franky.Robot(
+            config.address,
+            relative_dynamics_factor=1.0,
+            controller_mode=franky.ControllerMode.JointImpedance,
+            realtime_config=wanted,
+        )
+        torques, forces = list(config.collision_torque_nm), list(config.collision_force_n)
+        robot.set_collision_behavior(torques, torques, forces, forces)
+        return FrankyRobot(robot, config)
+    except franky.IncompatibleVersionException as error:
+        raise ArmConnectionError(
+            f"the robot at {config.address} speaks another version of the control interface than "
+            f"this franky-control: {error}; install the franky-control built for the robot's "
+            "system version, or update the robot"
+        ) from error
+    except franky.RealtimeException as error:
+        raise ArmConnectionError(
+            f"this machine has no real-time kernel ({error}), which a Franka demands: boot a "
+            "PREEMPT_RT kernel; for a simulator set franky.realtime to false"
+        ) from error
+    except (*_LOST, franky.CommandException) as error:
+        raise ArmConnectionError(
+            f"the robot at {config.address} refused the control connection: {error}; in Desk "
+            "unlock the joints and activate FCI, and end other programs that control it"
+        ) from error
+
+
+def open_hand(config: FrankyConfig) -> "FrankyHand":
+    """Connects to the Franka hand.
+
+    Raises:
+        ArmConnectionError: It does not answer, or does not know its width yet.
+    """
+    try:
+        hand = franky.Gripper(config.address)
+        width_m = float(hand.max_width)
+    except _LOST as error:
+        raise ArmConnectionError(
+            f"the Franka hand at {config.address} does not answer: {error}; see that it is "
+            "mounted and chosen as end effector in Desk"
+        ) from error
+    if width_m < 0.01:
+        raise ArmConnectionError(
+            f"the Franka hand reports a stroke of {width_m:g} m, expected is 0.08: it has not been "
+            "homed since it was switched on; home it in Desk"
+        )
+    return FrankyHand(hand, width_m, config)
+
+
+def _knock(address: str, timeout_s: float) -> None:
+    """Finds out whether anybody answers: libfranka alone would wait for a minute.
+
+    Raises:
+        ArmConnectionError: Nobody does; the text tells the ways apart.
+    """
+    try:
+        socket.create_connection((address, FCI_PORT), timeout_s).close()
+    except socket.gaierror as error:
+        raise ArmConnectionError(
+            f"the address {address!r} is not known ({error}); give the robot's IP address, as in "
+            "Desk's URL"
+        ) from error
+    except ConnectionRefusedError as error:
+        raise ArmConnectionError(
+            f"{address} refuses connections on port {FCI_PORT}; if that is the robot, activate FCI "
+            "in Desk"
+        ) from error
+    except OSError as error:
+        raise ArmConnectionError(
+            f"no answer from {address} within {timeout_s:g} s ({error}); check the cable to the "
+            "robot's control, this machine's address on that network, and that it is switched on"
+        ) from error
+
+
+class _FrankyChain:
+    """Kinematics by the model that the robot sent."""
+
+    def __init__(self, robot: franky.Robot) -> None:
+        state = robot.state
+        self._model = robot.model
+        self._tool = (state.F_T_EE, state.EE_T_K)
+
+    def pose(self, joint_rad: Array) -> tuple[Array, Array]:
+        pose = self._model.pose(franky.Frame.EndEffector, joint_rad, *self._tool)
+        return _plain(pose)
+
+    def jacobian(self, joint_rad: Array) -> Array:
+        columns = self._model.zero_jacobian(franky.Frame.EndEffector, joint_rad, *self._tool)
+        return np.asarray(columns)
+
+
+class FrankyRobot:
+    """Implements `franka_robot.Robot`."""
+
+    def __init__(self, robot: franky.Robot, config: FrankyConfig) -> None:
+        """Takes a connected robot."""
+        self._robot = robot
+        self._factor = franky.RelativeDynamicsFactor(
+            1.0, config.dynamics_factor, config.dynamics_factor
+        )
+        self.chain = _FrankyChain(robot)
+        """Its kinematics."""
+
+    def sample(self) -> RobotSample:
+        """See `Robot.sample`."""
+        try:
+            state = self._robot.state
+        except _LOST as error:
+            raise _lost(error) from error
+        mode = RobotMode(state.robot_mode.name)
+        position_m, quaternion_xyzw = _plain(state.O_T_EE)
+        return RobotSample(
+            robot_time_s=state.time.to_sec(),
+            joint_position_rad=np.asarray(state.q),
+            joint_velocity_rad_s=np.asarray(state.dq),
+            joint_effort_nm=np.asarray(state.tau_J),
+            tool_position_m=position_m,
+            tool_quaternion_xyzw=quaternion_xyzw,
+            mode=mode,
+            errors=_names_of(state) if mode is RobotMode.REFLEX else (),
+        )
+
+    def move(self, velocity_rad_s: Array, hold_s: float) -> None:
+        """See `Robot.move`."""
+        hold = franky.Duration(round(hold_s * 1e3))
+        self._start(
+            franky.JointVelocityWaypointMotion(
+                [
+                    franky.JointVelocityWaypoint(velocity_rad_s, hold_target_duration=hold),
+                    franky.JointVelocityWaypoint(np.zeros(7)),
+                ],
+                self._factor,
+            )
+        )
+
+    def halt(self) -> None:
+        """See `Robot.halt`."""
+        if self._robot.is_in_control:
+            self._start(franky.JointVelocityStopMotion())
+
+    def poll(self) -> bool:
+        """See `Robot.poll`."""
+        try:
+            return bool(self._robot.poll_motion())
+        except franky.ControlException as error:
+            raise MotionAbortedError(str(error)) from error
+        except _LOST as error:
+            raise _lost(error) from error
+
+    def recover(self) -> None:
+        """See `Robot.recover`."""
+        try:
+            self._robot.recover_from_errors()
+        except franky.CommandException as error:
+            raise ArmFaultError(f"the robot refused to recover: {error}") from error
+        except _LOST as error:
+            raise _lost(error) from error
+
+    def _start(self, motion: franky.BaseJointVelocityMotion) -> None:
+        try:
+            self._robot.move(motion, asynchronous=True)
+        except (franky.ControlException, franky.CommandException) as error:
+            raise MotionAbortedError(str(error)) from error
+        except _LOST as error:
+            raise _lost(error) from error
+
+
+class FrankyHand:
+    """Implements `franka_robot.Hand`."""
+
+    def __init__(self, hand: franky.Gripper, width_m: float, config: FrankyConfig) -> None:
+        """Takes a connected, homed hand."""
+        self._hand, self._width_m = hand, width_m
+        self._speed_m_s, self._force_n = config.gripper_speed_m_s, config.gripper_force_n
+        self._under_way: franky.BoolFuture | None = None
+
+    def opening(self) -> float:
+        """See `Hand.opening`."""
+        try:
+            return min(max(float(self._hand.width) / self._width_m, 0.0), 1.0)
+        except _LOST as error:
+            raise _lost(error) from error
+
+    def start(self, opening: float) -> None:
+        """See `Hand.start`. Closing grasps, with force, at whatever width a thing is met."""
+        width_m = opening * self._width_m
+        if opening < self.opening():
+            # With tolerances as wide as the stroke nothing counts as failed, grasped or not.
+            self._under_way = self._hand.grasp_async(
+                width_m, self._speed_m_s, self._force_n, self._width_m, self._width_m
+            )
+        else:
+            self._under_way = self._hand.move_async(width_m, self._speed_m_s)
+
+    def wait(self, timeout_s: float) -> bool:
+        """See `Hand.wait`."""
+        if self._under_way is None:
+            return True
+        try:
+            if not self._under_way.wait(timeout_s):
+                return False
+            reached = self._under_way.get()
+        except franky.CommandException as error:
+            self._under_way = None
+            raise HandError(str(error)) from error
+        except _LOST as error:
+            raise _lost(error) from error
+        self._under_way = None
+        if not reached:
+            raise HandError("the hand reports a failure")
+        return True
+
+
+def _plain(pose: franky.Affine) -> tuple[Array, Array]:
+    return np.asarray(pose.translation).ravel(), np.asarray(pose.quaternion).ravel()
+
+
+def _names_of(state: franky.RobotState) -> tuple[str, ...]:
+    sources = (state.current_errors, state.last_motion_errors)
+    return tuple(name for name in _ERRORS if any(getattr(errors, name) for errors in sources))
+
+
+def _lost(error: Exception) -> ArmConnectionError:
+    return ArmConnectionError(
+        f"the connection to the robot broke: {error}; check the cable and that the robot is "
+        "switched on; the next attempt to connect comes by itself"
+    )

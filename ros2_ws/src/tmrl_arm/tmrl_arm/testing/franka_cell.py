@@ -1,0 +1,126 @@
+"""A simulated Franka behind libfranka's own network protocol, with a hand for trouble; a script.
+
+It runs in the simulator's environment (see franka_simulator.py), on top of franky-sim, whose robot
+never errs. This one does, on request: lines on standard input are
+
+    reflex          the robot stops itself as after a collision, until its errors are recovered
+    mode NAME       the robot is in this mode (Idle, UserStopped, Guiding, Other)
+    freeze          nothing is sent any more, and the sockets stay open
+
+Usage: franka_cell.py HOSTNAME CLOCK_FILE; into the file goes the robot's time, a float64 in s.
+"""
+
+# franky-sim is not in the environment that types are checked in.
+# pyright: basic, reportMissingImports=false
+
+import mmap
+import struct
+import sys
+import threading
+import time
+from pathlib import Path
+
+from franky_sim import SimulationServer
+from franky_sim.franka_robot_protocol import (
+    AutomaticErrorRecoveryCommand,
+    AutomaticErrorRecoveryStatus,
+    BaseCommand,
+    MoveStatus,
+    RobotCommand,
+    RobotMode,
+)
+from franky_sim.franka_robot_server import FrankaRobotServer
+from franky_sim.mujoco_simulator import MujocoSimulator
+
+_STEP_S = 0.001
+_ERRORS = 41
+_JOINT_REFLEX = 6
+
+
+class Trouble:
+    """What is wrong with the robot at the moment."""
+
+    def __init__(self) -> None:
+        self.mode: RobotMode | None = None
+        self.reflex = False
+        self.frozen = False
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        for line in sys.stdin:
+            word, _, argument = line.strip().partition(" ")
+            if word == "reflex":
+                self.reflex = True
+            elif word == "mode":
+                self.mode = None if argument == "Idle" else RobotMode[f"k{argument}"]
+            elif word == "freeze":
+                self.frozen = True
+            else:
+                raise SystemExit(f"unknown request {line!r}")
+
+    @property
+    def holds(self) -> bool:
+        """Whether the robot may not move."""
+        return self.reflex or self.mode is not None
+
+
+def install(trouble: Trouble) -> None:
+    """Makes every robot server obey."""
+    healthy = FrankaRobotServer.robot_state.fget
+
+    def robot_state(server: FrankaRobotServer):  # noqa: ANN202 - a class of franky-sim
+        state = healthy(server)
+        if trouble.reflex:
+            flags = tuple(number == _JOINT_REFLEX for number in range(_ERRORS))
+            return state.replace(robot_mode=RobotMode.kReflex, errors=flags, reflex_reason=flags)
+        return state if trouble.mode is None else state.replace(robot_mode=trouble.mode)
+
+    def recover(command: AutomaticErrorRecoveryCommand, _: FrankaRobotServer) -> None:
+        if trouble.mode is not None:
+            command.reply(AutomaticErrorRecoveryStatus.kCommandNotPossibleRejected)
+            return
+        trouble.reflex = False
+        command.reply(AutomaticErrorRecoveryStatus.kSuccess)
+
+    FrankaRobotServer.robot_state = property(robot_state)
+    AutomaticErrorRecoveryCommand.handle = recover
+
+
+def abort_motion(server: FrankaRobotServer) -> None:
+    """Ends the motion under way as a reflex does."""
+    motion = server.current_motion_id
+    if motion:
+        server.stop_motion(send_preemption_signal=False)
+        BaseCommand.send_response(
+            server._tcp_socket, RobotCommand.kMove, motion, MoveStatus.kReflexAborted
+        )
+        server.reset_current_motion_id()
+
+
+def main() -> None:
+    """Simulates until it is killed."""
+    hostname, clock_file = sys.argv[1], Path(sys.argv[2])
+    trouble = Trouble()
+    install(trouble)
+    clock_file.write_bytes(struct.pack("d", 0.0))
+    with MujocoSimulator() as sim:
+        sim.add_robot()
+        with (
+            SimulationServer(sim, hostname_candidates=[hostname]) as server,
+            clock_file.open("r+b") as file,
+            mmap.mmap(file.fileno(), 8) as clock,
+        ):
+            steps = 0
+            while True:
+                if trouble.frozen:
+                    time.sleep(0.1)
+                    continue
+                if trouble.holds:
+                    abort_motion(server.robot_servers[0])
+                server.run_once()
+                steps += 1
+                struct.pack_into("d", clock, 0, steps * _STEP_S)
+
+
+if __name__ == "__main__":
+    main()
