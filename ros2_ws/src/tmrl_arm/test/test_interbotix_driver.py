@@ -78,15 +78,12 @@ def stand_in(messages, ros_domain_id, tmp_path):
 def driver(stand_in):
     import rclpy
 
-    from tmrl_arm.interbotix_node import InterbotixNode
-
     rclpy.init()
-    clock = SteadyClock()
     # Time limits are generous: the machine may be busy.
     config = InterbotixConfig(
         connect_timeout_s=15.0, service_timeout_s=5.0, state_timeout_s=1.0, health_period_s=0.3
     )
-    arm = InterbotixDriver(config, clock, lambda: InterbotixNode(config.vendor_name, clock))
+    arm = InterbotixDriver(config, SteadyClock())
     try:
         yield arm
     finally:
@@ -273,10 +270,7 @@ def test_a_limp_arm_is_stiffened_where_it_is_and_only_on_request(stand_in, drive
 
 
 def test_without_a_vendor_driver_connecting_fails_with_the_remedy(messages, ros_domain_id):
-    from tmrl_arm.interbotix_node import InterbotixNode
-
-    config = InterbotixConfig(connect_timeout_s=0.5)
-    arm = InterbotixDriver(config, SteadyClock(), lambda: InterbotixNode("wx250s", SteadyClock()))
+    arm = InterbotixDriver(InterbotixConfig(connect_timeout_s=0.5), SteadyClock())
     with pytest.raises(ArmConnectionError, match=r"/dev/ttyDXL"):
         arm.connect()
     arm.close()

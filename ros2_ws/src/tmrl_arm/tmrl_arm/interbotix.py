@@ -28,18 +28,24 @@ _BRAKING_S = 2.0
 class InterbotixDriver:
     """`ArmDriver` of one WidowX 250."""
 
-    def __init__(self, config: InterbotixConfig, clock: Clock, make_bus: Callable[[], Bus]) -> None:
+    def __init__(
+        self,
+        config: InterbotixConfig,
+        clock: Clock,
+        make_bus: Callable[[InterbotixConfig, Clock], Bus] | None = None,
+    ) -> None:
         """Touches nothing.
 
         Args:
             config: The lab's settings.
             clock: For `ArmReading.measured_s`, ages and time-outs.
-            make_bus: Makes the connection to the vendor's driver, not yet open.
+            make_bus: Makes the connection to the vendor's driver, not yet open; None: over ROS.
 
         Raises:
             ConfigError: The arm cannot reach its rest pose.
         """
-        self._config, self._clock, self._make_bus = config, clock, make_bus
+        self._config, self._clock = config, clock
+        self._make_bus = make_bus or _bus_over_ros
         try:
             limits_rad = (config.joint_low_rad, config.joint_high_rad)
             tool_down(np.array(config.home_position_m), limits_rad)
@@ -69,7 +75,7 @@ class InterbotixDriver:
         """See `ArmDriver.connect`. After a lost connection the arm waits for `recover`."""
         lost = self._core.lost if self._core is not None else ""
         self._let_go()
-        bus = self._make_bus()
+        bus = self._make_bus(self._config, self._clock)
         bus.open(self._config.connect_timeout_s)
         fault = f"the arm was out of reach: {lost}; then call arm/recover" if lost else ""
         try:
@@ -151,3 +157,10 @@ class InterbotixDriver:
                     self._core.tick()
             # A late tick is not made up for: the next setpoint would come too early.
             due_s = max(due_s + period_s, time.monotonic())
+
+
+def _bus_over_ros(config: InterbotixConfig, clock: Clock) -> Bus:
+    # Tests of the driver without ROS never get here, and need no rclpy.
+    from tmrl_arm.interbotix_node import InterbotixNode
+
+    return InterbotixNode(config.vendor_name, clock)

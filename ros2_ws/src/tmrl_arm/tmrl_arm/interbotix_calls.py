@@ -43,7 +43,7 @@ class VendorCalls:
     def set_mode(self, motors: Motors, mode: str) -> Future[None]:
         """See `Bus.set_mode`."""
         request = self._services.OperatingModes.Request(
-            cmd_type=motors.kind, name=motors.name, mode=mode, profile_type="time"
+            cmd_type=motors.kind, name=motors.name, mode=mode, profile_type="velocity"
         )
         return _ask(self._endpoints.srv_set_op_modes, request, _nothing)
 

@@ -1,0 +1,390 @@
+"""What the WidowX driver decides, on a made-up bus and a made-up clock."""
+
+from concurrent.futures import Future
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tmrl_arm.driver import (
+    ArmCommand,
+    ArmConnectionError,
+    ArmFaultError,
+    CommandMode,
+    CommandRefusedError,
+)
+from tmrl_arm.interbotix import InterbotixDriver
+from tmrl_arm.interbotix_bus import JointSample, MotorInfo, Register
+from tmrl_arm.interbotix_config import (
+    GRIPPER,
+    JOINT_HIGH_RAD,
+    JOINT_LOW_RAD,
+    JOINTS,
+    InterbotixConfig,
+)
+from tmrl_arm.interbotix_core import InterbotixCore
+from tmrl_arm.interbotix_health import error_sentence
+from tmrl_arm.interbotix_kinematics import TOOL_DOWN_XYZW, forward, tool_down
+from tmrl_common.errors import ConfigError
+from tmrl_common.testing import FakeClock
+
+CONFIG = InterbotixConfig()
+HOME_RAD = tool_down(np.array(CONFIG.home_position_m), (JOINT_LOW_RAD, JOINT_HIGH_RAD))
+
+
+class FakeBus:
+    """Motors that are at once where they are told to be; answers come at once, or never."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.position_rad = HOME_RAD.copy()
+        self.finger_m = 0.037
+        self.registers = {register: [1] * 9 for register in Register}
+        self.registers[Register.HARDWARE_ERROR_STATUS] = [0] * 9
+        self.mode, self.names = ("position", "time"), JOINTS
+        self.limits = (JOINT_LOW_RAD, JOINT_HIGH_RAD)
+        self.answers = self.moves = self.talks = True
+        self.ends_at = 9
+        self.written, self.deeds, self.fingers = [], [], []
+        self.sample = None
+        self.publish()
+
+    def publish(self, position_rad=None):
+        shown = self.position_rad if position_rad is None else position_rad
+        self.sample = JointSample(self.clock.now_s(), shown.copy(), np.zeros(6), self.finger_m)
+
+    def newest(self):
+        return self.sample
+
+    def info(self, motors):
+        mode, profile = ("linear_position", "velocity") if motors.name == GRIPPER else self.mode
+        return self._answer(MotorInfo(self.names, mode, profile, *self.limits))
+
+    def get_registers(self, motors, register):
+        values = self.registers[register]
+        where = {"all": slice(0, 7), "arm": slice(0, 6), GRIPPER: slice(6, 7)}
+        shadows = {"shoulder_shadow": slice(7, 8), "elbow_shadow": slice(8, 9)}
+        asked = range(9)[(where | shadows)[motors.name]]
+        return self._answer(tuple(values[i] for i in asked if i < self.ends_at or i > 6))
+
+    def set_registers(self, motors, register, value):
+        self.deeds.append((motors.name, register.value, value))
+        self.registers[register] = [value] * 9
+        return self._answer(None)
+
+    def set_mode(self, motors, mode):
+        self.deeds.append((motors.name, mode))
+        return self._answer(None)
+
+    def set_torque(self, motors, *, on):
+        self.deeds.append((motors.name, "torque", on))
+        self.registers[Register.TORQUE_ENABLE] = [int(on)] * 9
+        return self._answer(None)
+
+    def reboot(self, motors):
+        self.deeds.append((motors.name, "reboot"))
+        return self._answer(None)
+
+    def write_arm(self, position_rad):
+        self.written.append(position_rad.copy())
+        if self.moves:
+            self.position_rad = position_rad.copy()
+
+    def write_gripper(self, finger_m):
+        self.fingers.append(finger_m)
+
+    def _answer(self, value):
+        answer = Future()
+        if self.answers:
+            answer.set_result(value)
+        return answer
+
+
+class Arm:
+    """A core on a fake bus."""
+
+    def __init__(self, fault="", config=CONFIG):
+        self.clock = FakeClock(start_s=10.0)
+        self.bus = FakeBus(self.clock)
+        self.config, self.fault = config, fault
+
+    def connect(self):
+        self.core = InterbotixCore(self.config, self.bus, self.clock, self.fault)
+        return self
+
+    def run(self, seconds, show=None):
+        for _ in range(round(seconds * self.config.stream_rate_hz)):
+            self.clock.advance(1.0 / self.config.stream_rate_hz)
+            if self.bus.talks:
+                self.bus.publish(show() if show else None)
+            self.core.tick()
+        return self
+
+    def sentence(self):
+        fault = self.core.read().fault
+        return fault.sentence if fault else ""
+
+    def tool_m(self):
+        return forward(self.bus.position_rad)[0]
+
+
+def to(position_m, duration_s=0.2, valid_for_s=1.0, gripper=1.0, mode=CommandMode.CARTESIAN_POSE):
+    return ArmCommand(
+        robot="widowx",
+        sequence=1,
+        arm_state_sequence=1,
+        mode=mode,
+        position_m=np.asarray(position_m, dtype=np.float64),
+        quaternion_xyzw=TOOL_DOWN_XYZW,
+        joint_velocity_rad_s=np.zeros(0),
+        gripper_opening=gripper,
+        duration_s=duration_s,
+        valid_for_s=valid_for_s,
+    )
+
+
+def test_a_target_is_reached():
+    arm = Arm().connect()
+    arm.core.command(to((0.27, 0.02, 0.12)))
+    arm.run(0.5)
+    assert arm.tool_m() == pytest.approx((0.27, 0.02, 0.12), abs=1e-3)
+
+
+def test_the_last_setpoint_is_sent_some_more_times_and_then_none():
+    arm = Arm().connect()
+    arm.core.command(to((0.26, 0.0, 0.15), valid_for_s=0.5))
+    arm.run(2.0)
+    sent = len(arm.bus.written)
+    assert all((arm.bus.written[-1] == last).all() for last in arm.bus.written[-8:])
+    arm.run(2.0)
+    assert len(arm.bus.written) == sent
+
+
+def test_a_command_expires_without_anybody_asking():
+    arm = Arm().connect()
+    arm.core.command(to((0.30, 0.0, 0.15), duration_s=2.0, valid_for_s=0.2))
+    arm.run(3.0)
+    assert 0.25 < arm.tool_m()[0] < 0.28
+
+
+def test_an_ik_failure_stops_the_arm_and_is_counted():
+    arm = Arm().connect()
+    arm.core.command(to((0.32, 0.0, 0.15), duration_s=1.0, valid_for_s=10.0))
+    arm.run(0.2)
+    with pytest.raises(CommandRefusedError, match="out of reach"):
+        arm.core.command(to((2.0, 0.0, 0.15)))
+    assert arm.core.ik_failures == 1
+    arm.run(0.5)
+    here_m = arm.tool_m()
+    arm.run(1.0)
+    assert arm.tool_m() == pytest.approx(here_m)
+    assert here_m[0] < 0.30
+
+
+def test_a_joint_limit_is_refused_with_name_value_and_limit():
+    arm = Arm().connect()
+    with pytest.raises(CommandRefusedError) as refusal:
+        arm.core.command(to((0.25, 0.0, 0.36), duration_s=5.0))
+    high = f"{arm.config.joint_high_rad[4]:.3f}"
+    assert "wrist_angle at 2." in str(refusal.value)
+    assert high in str(refusal.value)
+    arm.run(0.5)
+    assert arm.bus.written == []
+
+
+def test_a_target_that_would_need_too_much_speed_is_refused_with_the_joint():
+    arm = Arm().connect()
+    with pytest.raises(CommandRefusedError, match=r"waist would have to turn at .* limit is 2.00"):
+        arm.core.command(to((0.0, 0.25, 0.15), duration_s=0.1))
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.1, 0.5), st.floats(-0.4, 0.4), st.floats(-0.1, 0.5)), max_size=8)
+)
+@settings(deadline=None)
+def test_whatever_is_commanded_the_motors_get_no_target_beyond_a_limit(targets):
+    arm = Arm().connect()
+    for target_m in targets:
+        try:
+            arm.core.command(to(target_m))
+        except CommandRefusedError:
+            arm.core.stop()
+        arm.run(0.2)
+    most = arm.config.max_joint_velocity_rad_s / arm.config.stream_rate_hz + 1e-9
+    before = HOME_RAD
+    for written in arm.bus.written:
+        assert (written >= arm.config.joint_low_rad - 1e-9).all()
+        assert (written <= arm.config.joint_high_rad + 1e-9).all()
+        assert np.abs(written - before).max() <= most
+        before = written
+
+
+def test_the_gripper_opens_and_closes_between_its_ends():
+    arm = Arm().connect()
+    for opening in (0.0, 0.5, 1.0):
+        arm.core.command(to(CONFIG.home_position_m, gripper=opening))
+    assert arm.bus.fingers == pytest.approx([0.015, 0.026, 0.037])
+    assert arm.core.read().gripper_commanded == 1.0
+
+
+def test_home_lifts_the_tool_before_it_goes_sideways():
+    arm = Arm().connect()
+    arm.bus.position_rad = tool_down(np.array((0.30, 0.15, 0.03)), (JOINT_LOW_RAD, JOINT_HIGH_RAD))
+    arm.bus.publish()
+    arm.connect()
+    arm.core.home()
+    assert arm.core.read().homing
+    while arm.core.read().homing:
+        arm.run(0.02)
+        x, y, z = arm.tool_m()
+        if z < 0.10:
+            assert (x, y) == pytest.approx((0.30, 0.15), abs=0.03)
+    assert arm.tool_m() == pytest.approx(CONFIG.home_position_m, abs=1e-3)
+
+
+def test_missing_joint_states_are_a_lost_connection():
+    arm = Arm().connect()
+    arm.core.command(to((0.30, 0.0, 0.15), duration_s=5.0, valid_for_s=10.0))
+    arm.bus.talks = False
+    arm.run(1.0)
+    with pytest.raises(ArmConnectionError, match="no joint states"):
+        arm.core.read()
+    sent = len(arm.bus.written)
+    arm.run(1.0)
+    assert len(arm.bus.written) == sent
+
+
+def test_after_a_lost_connection_a_person_has_to_clear_the_fault():
+    arm = Arm(fault="the arm was out of reach; call arm/recover").connect()
+    with pytest.raises(CommandRefusedError, match="out of reach"):
+        arm.core.command(to((0.26, 0.0, 0.15)))
+    arm.core.recover()
+    arm.core.command(to((0.26, 0.0, 0.15)))
+
+
+def one_wrong(value):
+    def show(arm):
+        shown = arm.bus.position_rad.copy()
+        shown[2] = value if value is not None else shown[2] - 2.0
+        return shown
+
+    return show
+
+
+@pytest.mark.parametrize(
+    ("show", "sentence"),
+    [
+        (one_wrong(np.nan), "nan rad for elbow"),
+        (one_wrong(None), "elbow jumped"),
+        (lambda _: np.full(6, -np.pi), "all joints read -3.142"),
+    ],
+)
+def test_nonsense_is_a_fault_only_if_it_lasts(show, sentence):
+    arm = Arm().connect()
+    arm.run(0.2, lambda: show(arm)).run(0.5)
+    assert arm.sentence() == ""
+    arm.run(0.5, lambda: show(arm))
+    assert sentence in arm.sentence()
+    good = arm.core.read().joint_position_rad
+    assert good == pytest.approx(HOME_RAD)
+
+
+def test_a_frozen_reading_and_a_blocked_joint_are_told_apart():
+    frozen = Arm().connect()
+    frozen.bus.moves = False
+    frozen.core.command(to((0.32, 0.0, 0.15), duration_s=1.0, valid_for_s=10.0))
+    frozen.run(2.0)
+    assert "stays at exactly" in frozen.sentence()
+
+    blocked = Arm().connect()
+    blocked.bus.moves = False
+    noise = np.random.default_rng(0)
+    blocked.core.command(to((0.38, 0.0, 0.15), duration_s=1.0, valid_for_s=10.0))
+    blocked.run(3.0, lambda: blocked.bus.position_rad + noise.normal(0.0, 1e-3, 6))
+    assert "blocked, overloaded" in blocked.sentence()
+    # What pressed is led back to where the arm is.
+    assert blocked.bus.written[-1] == pytest.approx(HOME_RAD, abs=0.01)
+
+
+def test_a_motor_in_an_error_state_is_named_even_where_joint_states_spoke_first():
+    arm = Arm().connect()
+    arm.bus.ends_at = 3
+    arm.run(2.0, lambda: np.full(6, -np.pi))
+    assert "motor forearm_roll does not answer" in arm.sentence()
+    with pytest.raises(ArmFaultError, match="forearm_roll"):
+        arm.core.recover()
+    arm.bus.ends_at = 9
+    arm.run(0.1)
+    arm.core.recover()
+    assert arm.sentence() == ""
+
+
+def test_a_vendor_driver_that_answers_nothing_is_a_fault():
+    arm = Arm().connect()
+    arm.bus.answers = False
+    arm.run(CONFIG.service_timeout_s + CONFIG.health_period_s + 0.5)
+    assert "did not answer" in arm.sentence()
+
+
+@pytest.mark.parametrize(
+    ("bit", "what"),
+    [(0, "input voltage"), (2, "overheating"), (3, "encoder"), (4, "electrical"), (5, "overload")],
+)
+def test_error_bits_are_told_with_a_remedy(bit, what):
+    sentence = error_sentence(("waist", "elbow"), (0, 1 << bit))
+    assert "motor elbow" in sentence
+    assert what in sentence
+    assert "reboot elbow --arm-is-held" in sentence
+
+
+def test_a_limp_arm_waits_and_is_stiffened_where_it_is():
+    arm = Arm()
+    arm.bus.registers[Register.TORQUE_ENABLE] = [0] * 9
+    arm.connect()
+    assert "limp" in arm.sentence()
+    assert ("all", "torque", True) not in arm.bus.deeds
+    arm.bus.position_rad = HOME_RAD + 0.05
+    arm.bus.publish()
+    arm.core.recover()
+    assert ("all", "torque", True) in arm.bus.deeds
+    assert arm.bus.written[0] == pytest.approx(HOME_RAD + 0.05)
+    assert arm.sentence() == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"names": JOINTS[:5]}, "robot_model:=wx250s"),
+        ({"mode": ("position", "velocity")}, "modes.yaml"),
+        ({"limits": (JOINT_LOW_RAD * 0.5, JOINT_HIGH_RAD)}, "it is not a wx250s"),
+    ],
+)
+def test_another_arm_or_mode_is_refused(change, sentence):
+    arm = Arm()
+    vars(arm.bus).update(change)
+    with pytest.raises(ArmConnectionError, match=sentence):
+        arm.connect()
+    assert arm.bus.deeds == []
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"vendor_name": "/wx250s"},
+        {"stretch": 0.5},
+        {"max_joint_velocity_rad_s": 10.0},
+        {"gripper_pwm": 885},
+        {"finger_closed_m": 0.04},
+        {"home_position_m": (0.2, 0.0)},
+        {"following_error_rad": float("nan")},
+    ],
+)
+def test_settings_that_could_do_harm_are_refused_by_name(setting):
+    with pytest.raises(ConfigError, match=next(iter(setting))):
+        InterbotixConfig(**setting)
+
+
+def test_a_rest_pose_out_of_reach_is_refused_before_anything_is_touched():
+    with pytest.raises(ConfigError, match="home_position_m"):
+        InterbotixDriver(InterbotixConfig(home_position_m=(0.6, 0.0, 0.5)), FakeClock())
