@@ -1,4 +1,4 @@
-"""A session on a WidowX 250: `ros2 launch tmrl_bringup widowx.launch.py rig:=FILE`, or sim:=true."""
+"""A session on a WidowX 250: `ros2 launch tmrl_bringup widowx.launch.py rig:=FILE` or sim:=true."""
 
 from tmrl_bringup.launching import session_launch_description
 

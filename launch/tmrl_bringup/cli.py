@@ -37,7 +37,10 @@ VERBS = {
     ),
     "test": Verb("[fast|all]", "lint, check types, run the tests", "tmrl_bringup.checks"),
     "bench": Verb("NAME [--json FILE]", "run a benchmark", "tmrl_bringup.bench"),
-    "doctor": Verb("", "say what works on this machine, and what does not", "tmrl_bringup.doctor"),
+    "doctor": Verb(
+        "[RIG]", "say what works on this machine or rig, what does not", "tmrl_bringup.doctor"
+    ),
+    "keys": Verb("FILE", "make the keys of a machine", "tmrl_bringup.keys"),
     "env": Verb("", "print the environment as shell commands", _HOST),
     "run": Verb("COMMAND [ARG ...]", "run a command in the environment", _HOST),
 }
@@ -47,6 +50,7 @@ examples:
   ./tmrl demo                         the whole stack on this machine, with a report at the end
   ./tmrl demo --method dsrl --seed 3  the same with another algorithm
   ./tmrl up widowx sim:=true          only the processes, without the live view
+  ./tmrl doctor my_widowx.yaml        whether your own arm, cameras and server are fit
   ./tmrl test fast                    what to run before each commit
   ./tmrl run python -c 'import rclpy' anything else, inside the environment
   eval "$(./tmrl env)"                enter the environment with this shell

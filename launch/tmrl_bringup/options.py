@@ -62,7 +62,11 @@ class SessionOptions:
         """
         server = rig.parts["policy_server"]
         endpoint = server.get("endpoint", server.get("bind"))
-        keys = {key: server[key] for key in ("client_key", "server_key") if key in server}
+        keys = {
+            key: str(Path(server[key]).expanduser())
+            for key in ("client_key", "server_key")
+            if server.get(key)
+        }
         common = {"session": self.session, "run_dir": str(self.run_dir)}
         # An endpoint that the lab has not given yet is missing once, not once for each client.
         given = endpoint if isinstance(endpoint, str) else ""

@@ -57,13 +57,14 @@ def _through_rig(ear: Ear, model: str, expected_hz: float) -> ArmSeen:
     heard = ear.hear(ArmState, "arm/state", qos.STATE, enough=_MANY, wait_s=_LISTEN_S)
     if not heard:
         return _silent(model, "arm/state of the running rig", expected_hz)
-    newest: ArmState = heard[-1][1]
-    fresh = {message.sequence for _, message in heard}
+    (first_s, oldest), (last_s, newest) = heard[0], heard[-1]
+    # By the numbers of the states: what this process is too slow to hear was published too.
+    published, took_s = newest.sequence - oldest.sequence, last_s - first_s
     return ArmSeen(
         through="arm/state of the running rig",
         model=model,
         firmware="",
-        rate_hz=len(fresh) / _LISTEN_S,
+        rate_hz=published / took_s if took_s else 0.0,
         expected_hz=expected_hz,
         fault=newest.fault,
         joint_names=tuple(newest.joint_names),

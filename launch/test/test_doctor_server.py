@@ -1,0 +1,70 @@
+"""What the doctor sees of a policy server: one that answers, none, one that cannot start, keys."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tmrl_bringup.doctor.server_probe import NoServerError, look_at_server
+from tmrl_bringup.keys import main as make_key
+from tmrl_bringup.rig import Rig, load
+from tmrl_common.testing.fake_policy_server import FakePolicyServer
+from tmrl_common.testing.message_examples import EXAMPLE_SPEC
+from tmrl_common.transport.curve import KeyPair, ServerSecurity, read_keys
+
+from .hardware_rig import free_port
+
+ABSENT = "tcp://127.0.0.1:{}"
+
+
+def rig(**server: str) -> Rig:
+    changes = {f"policy_server.{key}": value for key, value in server.items()}
+    return load("widowx").with_examples().with_overrides(changes)
+
+
+def test_a_server_that_runs_is_asked_and_steered_by_nobody() -> None:
+    with FakePolicyServer(EXAMPLE_SPEC) as fake:
+        seen = look_at_server(rig(endpoint=fake.endpoint), may_start=False)
+        kinds = {type(request).__name__ for request in fake.requests}
+    assert seen.spec == EXAMPLE_SPEC
+    assert min(seen.ping_s) > 0.0
+    assert min(seen.encode_s) > 0.0
+    assert kinds == {"Encode"}
+
+
+def test_no_server_is_said_with_the_endpoint() -> None:
+    endpoint = ABSENT.format(free_port())
+    with pytest.raises(NoServerError, match=endpoint):
+        look_at_server(rig(endpoint=endpoint), may_start=False)
+
+
+def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+    absent = rig(endpoint=ABSENT.format(free_port()), checkpoint=str(tmp_path / "absent"))
+    with pytest.raises(NoServerError, match=r"does not start: .*there is no checkpoint at"):
+        look_at_server(absent, may_start=True)
+
+
+def test_a_server_with_keys_answers_whom_it_knows(tmp_path: Path) -> None:
+    for name in ("server", "robot", "stranger"):
+        make_key([str(tmp_path / f"{name}.key")])
+    allowed = read_keys(tmp_path / "robot.key.pub")
+    security = ServerSecurity(KeyPair.load(tmp_path / "server.key"), allowed)
+    with FakePolicyServer(EXAMPLE_SPEC, security=security) as fake:
+        keys = {"endpoint": fake.endpoint, "server_key": str(tmp_path / "server.key.pub")}
+        known = rig(**keys, client_key=str(tmp_path / "robot.key"))
+        assert look_at_server(known, may_start=False).spec == EXAMPLE_SPEC
+        stranger = rig(**keys, client_key=str(tmp_path / "stranger.key"))
+        with pytest.raises(NoServerError, match="keys"):
+            look_at_server(stranger, may_start=False)
+
+
+def test_the_parameters_of_nodes_name_the_keys(tmp_path: Path) -> None:
+    from tmrl_bringup.options import SessionOptions
+    from tmrl_bringup.processes import describe_nodes
+
+    remote = rig(endpoint="tcp://10.0.0.5:5760", client_key="~/a.key", server_key="~/b.key.pub")
+    session = SessionOptions(run_dir=tmp_path).apply(remote)
+    for node in describe_nodes(session, tmp_path):
+        values = yaml.safe_load(node.parameter_file.read_text())["/**"]["ros__parameters"]
+        wanted = node.name in ("agent", "learning")
+        assert values.get("client_key") == (str(Path.home() / "a.key") if wanted else None)
