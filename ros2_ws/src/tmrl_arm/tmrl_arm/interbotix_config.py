@@ -71,7 +71,7 @@ class InterbotixConfig:
     finger_open_m: float = FINGER_HIGH_M
     home_position_m: tuple[float, ...] = (0.25, 0.0, 0.15)
     home_velocity_rad_s: float = 0.5
-    connect_timeout_s: float = 10.0
+    connect_timeout_s: float = 4.0
     service_timeout_s: float = 2.0
     state_timeout_s: float = 0.3
     following_error_rad: float = 0.25
