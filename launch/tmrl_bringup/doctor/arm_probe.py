@@ -1,7 +1,8 @@
 """Listens to the arm: through the rig where it runs, through its own driver where it does not.
 
-Nothing here commands the arm. A driver's `connect` and `read` never move it (tmrl_arm.driver); of a
-WidowX not even that much is asked, because connecting writes to its motors.
+Nothing here commands the arm. A driver's `connect` and `read` never move it (tmrl_arm.driver); of
+hardware not even that much is asked: connecting writes to a WidowX's motors, and takes hold of a
+Franka's control.
 """
 
 import time
@@ -45,6 +46,10 @@ def look_at_arm(values: Mapping[str, Any], ear: Ear) -> ArmSeen:
         from tmrl_bringup.doctor.interbotix_probe import look_at_motors
 
         return look_at_motors(settings)
+    if name is DriverName.FRANKY:
+        from tmrl_bringup.doctor.franka_probe import look_at_franka
+
+        return look_at_franka(settings)
     return _through_driver(make_driver(name, settings, SteadyClock()), name)
 
 
@@ -92,7 +97,7 @@ def _through_driver(driver: ArmDriver, name: str) -> ArmSeen:
     return ArmSeen(
         through=f"driver {name}",
         model=can.model,
-        firmware=str(getattr(driver, "versions", "")),
+        firmware="",
         rate_hz=len(measured) / _LISTEN_S,
         expected_hz=can.state_rate_hz,
         fault=newest.fault.sentence if newest.fault else "",

@@ -28,6 +28,7 @@ def look_at_motors(config: InterbotixConfig) -> ArmSeen:
         motors.check_model()
         limp = motors.limp()
         fault = motors.problem() or (f"without torque: {', '.join(limp)}" if limp else "")
+        versions = ", ".join(map(str, motors.firmware()))
         arrivals = _arrivals(bus)
         newest = bus.newest()
     finally:
@@ -35,7 +36,7 @@ def look_at_motors(config: InterbotixConfig) -> ArmSeen:
     return ArmSeen(
         through=f"the vendor's driver /{config.vendor_name}",
         model="WidowX 250 6DOF" + (" (the vendor's simulated driver)" if motors.simulated else ""),
-        firmware="",
+        firmware=f"motors: version {versions}" if versions else "",
         rate_hz=arrivals / _LISTEN_S,
         expected_hz=_EXPECTED_HZ,
         fault=fault,

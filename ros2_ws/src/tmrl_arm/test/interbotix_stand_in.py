@@ -43,6 +43,7 @@ OVERLOAD = 1 << 5
 def fresh_registers():
     """What a motor holds after a restart."""
     return {
+        "Firmware_Version": 46,
         "Hardware_Error_Status": 0,
         "Torque_Enable": 1,
         "Profile_Velocity": 0,

@@ -212,6 +212,11 @@ class FrankyHand:
         self._speed_m_s, self._force_n = config.gripper_speed_m_s, config.gripper_force_n
         self._under_way: franky.BoolFuture | None = None
 
+    @property
+    def version(self) -> int:
+        """Of the hand's control interface."""
+        return int(self._hand.server_version)
+
     def opening(self) -> float:
         """See `Hand.opening`."""
         try:

@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 class Register(StrEnum):
     """Registers of the motors that the driver reads or writes."""
 
+    FIRMWARE_VERSION = "Firmware_Version"
     HARDWARE_ERROR_STATUS = "Hardware_Error_Status"
     TORQUE_ENABLE = "Torque_Enable"
     PROFILE_VELOCITY = "Profile_Velocity"

@@ -80,6 +80,11 @@ class Motors:
                 return sentence
         return ""
 
+    def firmware(self) -> tuple[int, ...]:
+        """Versions that the motors run, each once; empty where they do not tell."""
+        reads = [self._bus.get_registers(m, Register.FIRMWARE_VERSION) for m, _ in READ_TOGETHER]
+        return tuple(sorted({version for read in reads for version in self._wait(read)}))
+
     def limp(self) -> tuple[str, ...]:
         """The motors without torque."""
         if self._simulated:
