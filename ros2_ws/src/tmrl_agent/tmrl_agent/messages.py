@@ -71,8 +71,8 @@ def objects_reading(message: msg.ObjectPoses, received_s: float) -> Reading:
 
 def image_reading(message: Image | CompressedImage, received_s: float) -> ImageReading:
     """A picture; one that cannot be used comes with the reason, for the operator to see."""
-    content: NDArray[np.uint8] = np.frombuffer(message.data, dtype=np.uint8)
     stamp_ns = nanoseconds(message.header.stamp)
+    content: NDArray[np.uint8] = np.asarray(message.data, dtype=np.uint8)
     try:
         if isinstance(message, CompressedImage):
             picture = CompressedPicture(message.format, content)

@@ -62,12 +62,13 @@ class RealSenseCamera:
         try:
             device = self._find()
             profiles = self._start(device)
+            warning = self._usb_warning(device)
+            return Opened(_describe(device), _calibration(profiles[0]), warning)
         except RuntimeError as error:
             raise CameraError(
                 f"camera {self._config.serial} cannot be opened: {error}; does another program use "
                 "it? Otherwise plug it in anew"
             ) from error
-        return Opened(_describe(device), _calibration(profiles[0]), self._usb_warning(device))
 
     def read(self) -> Frame:
         """Waits for the next picture, with its depth where that was asked for.
