@@ -19,7 +19,14 @@ from tmrl_controller.core import ControllerCore
 from tmrl_controller.decisions import ArmCommand, ChunkOutcome, CommandMode, Result
 from tmrl_controller.limiter import rotation_between
 from tmrl_controller.mode import Mode
-from tmrl_controller.testing import CONFIG, ManualClock, action_chunk, arm_state, teleop_command
+from tmrl_controller.testing import (
+    CONFIG,
+    MORE_EXAMPLES,
+    ManualClock,
+    action_chunk,
+    arm_state,
+    teleop_command,
+)
 
 TICK_S, PERIOD_S = CONFIG.tick_period_s, CONFIG.control_period_s
 LOW_M, HIGH_M = CONFIG.motion_limits.low_m, CONFIG.motion_limits.high_m
@@ -376,7 +383,7 @@ class ControlledInLockStep(Controlled):
     pacing = Pacing.LOCK_STEP
 
 
-SETTINGS = settings(max_examples=60, stateful_step_count=40, deadline=None)
+SETTINGS = settings(max_examples=60 * MORE_EXAMPLES, stateful_step_count=40, deadline=None)
 
 TestSteady = Controlled.TestCase
 TestPacedSimulation = ControlledInPacedSimulation.TestCase

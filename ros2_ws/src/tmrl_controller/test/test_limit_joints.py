@@ -16,7 +16,13 @@ from tmrl_controller.limiter import (
     Setpoint,
     limit_joints,
 )
-from tmrl_controller.testing import FRANKA_CONFIG, FRANKA_REST_RAD, TOOL_ON_FLANGE_M
+from tmrl_controller.limiter.joints import last_allowed
+from tmrl_controller.testing import (
+    FRANKA_CONFIG,
+    FRANKA_REST_RAD,
+    MORE_EXAMPLES,
+    TOOL_ON_FLANGE_M,
+)
 
 LIMITS = FRANKA_CONFIG.joint_limits
 PERIOD_S = FRANKA_CONFIG.control_period_s
@@ -193,6 +199,60 @@ def test_along_a_wall_the_tool_slides():
     assert tool_m[2] >= low_box[4] - 1e-3
 
 
+def leaves_by_m(speeds, limits, dt_s=PERIOD_S):
+    """How far the tool leaves the box until it rests, halfway and at the rest."""
+    way = rest(FRANKA_REST_RAD, speeds, dt_s + limits.reaction_s) - FRANKA_REST_RAD
+    tools_m = [
+        franka_chain(FRANKA_REST_RAD + share * way).point_m(TOOL_ON_FLANGE_M) for share in (0.5, 1)
+    ]
+    return max(
+        float(np.linalg.norm(tool_m - np.clip(tool_m, limits.low_m, limits.high_m)))
+        for tool_m in tools_m
+    )
+
+
+def test_on_the_way_to_a_wall_nothing_is_worse_than_to_brake():
+    """Where the arm is too fast to slide, it takes the nearest allowed way to braking."""
+    random = np.random.default_rng(7)
+    low_box = (*LIMITS.workspace_box[:4], at().position_m[2] - 0.01, 0.8)
+    limits = replace(LIMITS, workspace_box=low_box)
+    slower = 0
+    for _ in range(60):
+        last = towards(random.normal(size=3), 0.1) * random.uniform(0.0, 2.0)
+        wanted = towards((0, 0, -1), random.uniform(0.1, 0.6))
+
+        result = limited(wanted, moving(last), limits=limits)
+
+        change = LIMITS.acceleration * PERIOD_S
+        braking = last - np.clip(last, -change, change)
+        allowed_m = leaves_by_m(braking, limits) + 1e-6
+        assert leaves_by_m(velocity(result), limits) <= allowed_m
+        assert (np.abs(velocity(result) - last) <= change * (1 + 1e-9)).all()
+        slower += np.linalg.norm(velocity(result)) > np.linalg.norm(braking)
+    assert slower > 20, "the room that is left is used"
+
+
+@pytest.mark.parametrize("share", [0.0, 0.004, 0.3, 0.77, 0.999, 1.0])
+def test_the_furthest_allowed_point_is_found(share):
+    start, end = np.array([1.0, -2.0]), np.array([2.0, 6.0])
+
+    found = last_allowed(start, end, lambda point: point[0] <= 1.0 + share)
+
+    assert 1.0 + share - 1.0 / 256 <= found[0] <= 1.0 + share
+    assert found[1] == pytest.approx(-2.0 + 8.0 * (found[0] - 1.0))
+
+
+def test_a_tool_may_be_half_a_metre_long():
+    chain = franka_chain(FRANKA_REST_RAD)
+    for length_m, allowed in ((0.49, True), (0.51, False)):
+        here = replace(at(), position_m=chain.point_m(np.array([0.0, length_m, 0.0])))
+        if allowed:
+            assert limited(STILL, here=here).acted <= {Limit.WORKSPACE}
+        else:
+            with pytest.raises(InputRefusedError, match=f"{length_m:.3f} m from the flange"):
+                limited(STILL, here=here)
+
+
 def test_outside_the_box_the_tool_may_only_come_back():
     low_box = (*LIMITS.workspace_box[:4], at().position_m[2] + 0.02, 0.8)
     limits = replace(LIMITS, workspace_box=low_box)
@@ -280,7 +340,7 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=100 * MORE_EXAMPLES)
 @given(STEPS)
 def test_no_sequence_of_velocities_leaves_the_limits(steps):
     """An arm that obeys each command for its whole life, or brakes, never gets where it may not."""

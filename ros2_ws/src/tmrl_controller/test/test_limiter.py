@@ -1,13 +1,17 @@
 """The limiter: whatever is wanted, what comes out is within the limits."""
 
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmrl_common.geometry import IDENTITY_QUATERNION, quaternion_from_rotation_vector
+from tmrl_common.geometry import (
+    IDENTITY_QUATERNION,
+    move_pose,
+    quaternion_from_rotation_vector,
+)
 from tmrl_controller.limiter import (
     InputRefusedError,
     Limit,
@@ -18,7 +22,7 @@ from tmrl_controller.limiter import (
     limit_move,
     rotation_between,
 )
-from tmrl_controller.testing import CONFIG
+from tmrl_controller.testing import CONFIG, MORE_EXAMPLES
 
 LIMITS = CONFIG.motion_limits
 PERIOD_S = CONFIG.control_period_s
@@ -63,6 +67,23 @@ def test_a_long_translation_is_shortened_without_bending_it():
 
     assert result.acted == {Limit.TRANSLATION}
     assert step_m(result) == pytest.approx([0.015, 0.02, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("relative_excess", "acted"), [(0.8e-6, set()), (1.5e-6, {Limit.TRANSLATION})]
+)
+def test_only_what_float32_rounds_is_too_little_to_report(relative_excess, acted):
+    longest_m = CONFIG.max_translation_m * (1.0 + relative_excess)
+
+    assert limited(move((longest_m, 0.0, 0.0))).acted == acted
+
+
+def test_a_target_of_the_tool_says_nothing_of_joints():
+    result = limited(move((0.01, 0.0, 0.0)))
+
+    assert result.motion.setpoint.joint_position_rad.size == 0
+    assert result.motion.joint_velocity_rad_s.size == 0
+    assert Motion.at_rest(result.motion.setpoint).joint_velocity_rad_s.size == 0
 
 
 def test_a_large_rotation_keeps_its_axis():
@@ -115,6 +136,15 @@ def test_the_seam_bounds_how_far_a_step_may_differ_from_the_one_before():
     assert step_rad(result) == pytest.approx([0.0, 0.0, 0.1])
 
 
+@pytest.mark.parametrize(("excess_m", "acted"), [(2e-5, {Limit.WORKSPACE}), (1e-9, set())])
+def test_a_wall_that_was_touched_is_reported_unless_by_rounding(excess_m, acted):
+    near_wall = at([LIMITS.high_m[0] - 0.01, 0.0, 0.15])
+
+    result = limited(move((0.01 + excess_m, 0.0, 0.0)), near_wall)
+
+    assert result.acted == acted
+
+
 def test_the_wall_wins_over_the_seam():
     limits = replace(LIMITS, max_translation_change_m=0.001)
     at_wall = at([0.399, 0.0, 0.15])
@@ -138,6 +168,45 @@ def test_a_blocked_arm_winds_up_no_more_than_the_lead():
     lead_rad = np.linalg.norm(rotation_between(CENTRE.quaternion, motion.setpoint.quaternion))
     assert lead_m == pytest.approx(CONFIG.max_lead_m)
     assert lead_rad == pytest.approx(CONFIG.max_lead_rad)
+
+
+@pytest.mark.parametrize(
+    "wanted", [move((0.0, 0.0, 0.02)), move(rotation_rad=(0.0, 0.2, 0.0))], ids=["way", "turn"]
+)
+def test_a_target_that_ran_ahead_is_reported_as_lead(wanted):
+    behind = at(
+        CENTRE.position_m - [0.0, 0.0, CONFIG.max_lead_m],
+        quaternion_from_rotation_vector([0.0, -CONFIG.max_lead_rad, 0.0]),
+    )
+
+    result = limited(wanted, CENTRE, behind)
+
+    assert result.acted == {Limit.LEAD}
+
+
+def test_a_rotation_within_all_limits_is_executed_to_the_last_bit():
+    start = at(CENTRE.position_m, quaternion_from_rotation_vector([0.3, -0.2, 0.1]))
+    wanted = move(rotation_rad=(0.11, 0.07, -0.05))
+
+    result = limited(wanted, start)
+
+    _, expected = move_pose(np.zeros(3), start.quaternion, np.zeros(3), wanted.rotation_rad)
+    assert result.motion.setpoint.quaternion.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        (LIMITS, "workspace_box"),
+        (CENTRE, "position_m"),
+        (Motion.at_rest(CENTRE), "setpoint"),
+        (limited(move()), "motion"),
+        (move(), "translation_m"),
+    ],
+)
+def test_nothing_is_changed_after_it_was_checked(value, field):
+    with pytest.raises(FrozenInstanceError):
+        setattr(value, field, None)
 
 
 @pytest.mark.parametrize(
@@ -249,6 +318,7 @@ MEASURED = st.builds(Setpoint, vectors(2.0), ORIENTATIONS, st.floats(0.0, 1.0))
 SEAMS = st.sampled_from([0.001, 0.01, 0.05])
 
 
+@settings(deadline=None, max_examples=100 * MORE_EXAMPLES)
 @given(TARGETS, MEASURED, st.lists(st.tuples(MOVES, st.floats(0.01, PERIOD_S)), max_size=6), SEAMS)
 def test_no_sequence_of_moves_leaves_the_limits(target, measured, moves, seam_m):
     limits = replace(LIMITS, max_translation_change_m=seam_m)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tmrl_controller.mode import TRANSITIONS, Event, Mode, ModeMachine, ModeRefusedError
+from tmrl_controller.testing import MORE_EXAMPLES
 
 WAYS = {
     Mode.HOLD: [],
@@ -74,6 +75,16 @@ def test_every_event_in_every_mode_does_what_the_page_says(mode, event):
         with pytest.raises(ModeRefusedError, match=machine.remedy):
             do(machine, event)
         assert machine.mode is mode
+
+
+def test_the_numbers_of_the_modes_are_those_of_the_message():
+    assert {mode.name: mode.value for mode in Mode} == {
+        "HOLD": 0,
+        "POLICY": 1,
+        "TELEOP": 2,
+        "ESTOP": 3,
+        "FAULT": 4,
+    }
 
 
 def test_only_resume_and_handback_let_the_policy_drive():
@@ -186,4 +197,6 @@ class Modes(RuleBasedStateMachine):
 
 
 TestModes = Modes.TestCase
-TestModes.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestModes.settings = settings(
+    max_examples=100 * MORE_EXAMPLES, stateful_step_count=30, deadline=None
+)

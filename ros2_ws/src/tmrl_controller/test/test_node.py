@@ -12,6 +12,7 @@ from tmrl_controller.testing import CONFIG, action_chunk
 pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
 
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from std_srvs.srv import Trigger
@@ -253,6 +254,41 @@ def test_the_estop_stops_latches_and_needs_a_name(hardware):
     assert hardware.ask("clear_estop", operator_name="Ada").success
     hardware.until(lambda: world.statuses[-1].mode == msg.ControllerStatus.HOLD, "hold")
     assert "Ada" in world.statuses[-1].reason
+
+
+def test_an_estop_survives_a_restart_of_the_node_until_a_person_clears_it(ros_domain_id, tmp_path):
+    estop_file = {"estop_file": str(tmp_path / "estop")}
+    for first in bench(ros_domain_id, **estop_file):
+        assert first.ask("estop").success
+
+    for second in bench(ros_domain_id, **estop_file):
+        second.world.publish_state()
+        second.until(
+            lambda world=second.world: world.statuses[-1].mode == msg.ControllerStatus.ESTOP,
+            "the latch of the life before",
+        )
+        assert not second.ask("resume").success
+        assert second.ask("clear_estop", operator_name="Ada").success
+
+    for third in bench(ros_domain_id, **estop_file):
+        third.world.publish_state()
+        third.resume()
+
+
+def test_its_health_is_on_diagnostics(hardware):
+    heard = []
+    hardware.world.create_subscription(DiagnosticArray, "/diagnostics", heard.append, 10)
+
+    def of_the_controller():
+        named = (s for array in heard for s in array.status if s.name == "/controller")
+        return {value.key: value.value for status in named for value in status.values}
+
+    hardware.until(lambda: float(of_the_controller().get("ticks", 0)) > 0, "a heartbeat")
+
+    told = of_the_controller()
+    assert told["mode"] == "hold"
+    assert told["scheduling"] == "normal scheduling, as configured"
+    assert float(told["tick_late_max_ms"]) >= float(told["tick_late_p99_ms"]) >= 0.0
 
 
 def test_in_lock_step_the_simulation_paces_the_chunk(lock_step):

@@ -95,6 +95,8 @@ class ControllerConfig:
         fifo_priority: Of the thread that ticks, 1 to 99 of SCHED_FIFO where the system allows it;
             the node's other callbacks run one below. 0 asks for nothing.
         pacing: "steady" (hardware), "state" (paced simulation) or "lock_step".
+        estop_file: Remembers a latched e-stop, so that no restart clears it; empty, as in a
+            simulation, remembers nothing.
         resume_after_teleop: Whether the policy goes on by itself when a person lets go of the
             dead-man switch. False: the arm holds until controller/resume, so that a device put
             down by accident sets nothing in motion.
@@ -129,6 +131,7 @@ class ControllerConfig:
     tick_rate_hz: float = 50.0
     fifo_priority: int = 50
     pacing: str = Pacing.STEADY.value
+    estop_file: str = ""
     resume_after_teleop: bool = False
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ from tmrl_controller.clock import HardwareClock, StateClock
 from tmrl_controller.config import ControllerConfig, Pacing
 from tmrl_controller.core import ControllerCore
 from tmrl_controller.decisions import ArmCommand, ChunkOutcome, Decision, Reply
+from tmrl_controller.estop_file import EstopFile
 from tmrl_controller.realtime import claim_real_time
 from tmrl_controller.ticker import Ticker
 from tmrl_msgs import msg
@@ -30,11 +31,7 @@ R = TypeVar("R", Trigger.Response, ClearEstop.Response)
 
 
 class ControllerNode(TmrlNode[ControllerConfig]):
-    """Executes policy/chunk on arm/command within the limits of the rig.
-
-    Attributes:
-        ticker: What makes it tick on hardware.
-    """
+    """Executes policy/chunk on arm/command within the limits; `ticker` paces it on hardware."""
 
     def __init__(self) -> None:
         """Declares parameters, topics and services; on hardware, starts to tick.
@@ -48,7 +45,10 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         self._is_steady = self.config.pacing == Pacing.STEADY
         hardware_clock = HardwareClock(lambda: to_seconds(self.get_clock().now().to_msg()))
         self._pacing_clock = hardware_clock if self._is_steady else self._state_clock
-        self._core = ControllerCore(self.config, self._pacing_clock)
+        self._core = core = ControllerCore(self.config, self._pacing_clock)
+        self._estop_file = EstopFile(self.config.estop_file)
+        if reason := self._estop_file.read():
+            core.estop(reason)
         self._frame_id = ""
         self._command = self.create_publisher(msg.ArmCommand, "arm/command", qos.STATE)
         self._outcome = self.create_publisher(msg.ChunkOutcome, "controller/outcome", qos.EVENT)
@@ -56,7 +56,6 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         self.create_subscription(msg.ArmState, "arm/state", self._on_arm_state, qos.STATE)
         self.create_subscription(msg.ActionChunk, "policy/chunk", self._on_chunk, qos.EVENT)
         self.create_subscription(msg.TeleopCommand, "teleop/command", self._on_teleop, qos.STATE)
-        core = self._core
         for name, act in {"hold": core.hold, "resume": core.resume, "estop": core.estop}.items():
             self.create_service(Trigger, f"controller/{name}", partial(self._answer, act))
         self.create_service(ClearEstop, "controller/clear_estop", self._on_clear_estop)
@@ -93,9 +92,7 @@ class ControllerNode(TmrlNode[ControllerConfig]):
             self._core.on_teleop(messages.teleop_command(message))
         self._tick_on_input()
 
-    def _on_clear_estop(
-        self, request: ClearEstop.Request, response: ClearEstop.Response
-    ) -> ClearEstop.Response:
+    def _on_clear_estop(self, request: ClearEstop.Request, response: R) -> R:
         clear = partial(self._core.clear_estop, request.operator_name)
         return self._answer(clear, request, response)
 
@@ -129,6 +126,8 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         else:
             stamp_s = self._pacing_clock.stamp_s()
             self._status.publish(messages.status_msg(decision, self.config, stamp_s))
+            if problem := self._estop_file.follow(decision):
+                self.get_logger().error(problem)
 
     def _publish_status(self) -> None:
         with self._lock:

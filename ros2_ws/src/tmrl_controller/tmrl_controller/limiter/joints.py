@@ -215,7 +215,7 @@ class _Here:
         acted.add(Limit.WORKSPACE)
         for _ in range(_SLIDES):
             velocity = self.within_reach(self._turned_inwards(velocity), last_rad_s, ignored)
-        return _last_allowed(
+        return last_allowed(
             braking, velocity, lambda candidate: self._outside_m(candidate) <= allowed_m
         )
 
@@ -281,8 +281,17 @@ def _clipped(
     return inside
 
 
-def _last_allowed(start: Vector, end: Vector, allowed: Callable[[Vector], bool]) -> Vector:
-    """The furthest allowed point found between an allowed start and an end."""
+def last_allowed(start: Vector, end: Vector, allowed: Callable[[Vector], bool]) -> Vector:
+    """The furthest allowed point between a start, which is taken as allowed, and an end.
+
+    Args:
+        start: Shape (n,).
+        end: Shape (n,).
+        allowed: Whether a point may be taken; true from the start up to some point.
+
+    Returns:
+        The end, or a point at most 1/256 of the way before the last allowed one.
+    """
     if allowed(end):
         return end
     low, high = 0.0, 1.0

@@ -16,7 +16,6 @@ TOLERANCE = 1e-6
 
 NO_JOINTS: Vector = np.zeros(0)
 """The joints of an arm that is commanded by the pose of its tool."""
-NO_JOINTS.flags.writeable = False
 
 
 class InputRefusedError(LocalError, ValueError):

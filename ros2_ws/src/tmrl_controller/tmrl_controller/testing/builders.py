@@ -1,5 +1,6 @@
 """Builders of a controller's configuration and inputs for tests; every field can be replaced."""
 
+import os
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -65,6 +66,8 @@ FRANKA_CONFIG = ControllerConfig(
 )
 """A Franka as in DROID."""
 
+MORE_EXAMPLES = int(os.environ.get("TMRL_MORE_EXAMPLES", "1"))
+"""By how much the property tests are longer than in everyday use."""
 FRANKA_REST_RAD = np.array([0.0, -0.628, 0.0, -2.513, 0.0, 1.885, 0.0])
 """Gripper down, in the middle of the box."""
 TOOL_ON_FLANGE_M = np.array([0.0, 0.0, 0.15])

@@ -1,0 +1,72 @@
+"""Remembers a latched e-stop over the end of the process: only a person clears it, no restart."""
+
+import os
+from pathlib import Path
+
+from tmrl_controller.decisions import ControllerStatus
+from tmrl_controller.mode import Mode
+
+
+class EstopFile:
+    """A file that exists as long as the e-stop is latched; its text is the reason."""
+
+    def __init__(self, path: str) -> None:
+        """Takes where to remember it.
+
+        Args:
+            path: The file; empty remembers nothing.
+        """
+        self._path = Path(path) if path else None
+        self._kept: str | None = None
+
+    def read(self) -> str:
+        """Why the e-stop was latched when the last process ended; empty where it was not.
+
+        A file that cannot be read counts as a latched e-stop.
+        """
+        if self._path is None:
+            return ""
+        try:
+            self._kept = self._path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+        except (OSError, UnicodeDecodeError) as error:
+            return f"the file of the e-stop cannot be read ({error}): look at the cell, clear it"
+        return self._kept or "the e-stop was latched before the restart"
+
+    def follow(self, status: ControllerStatus) -> str:
+        """Writes or removes the file, where the status says so.
+
+        Args:
+            status: The newest one.
+
+        Returns:
+            What went wrong, with its consequence; empty where nothing did.
+        """
+        wanted = status.reason if status.mode is Mode.ESTOP else None
+        if self._path is None or wanted == self._kept:
+            return ""
+        try:
+            if wanted is None:
+                self._path.unlink(missing_ok=True)
+            else:
+                self._write(self._path, wanted)
+        except OSError as error:
+            return f"the e-stop's state would not survive a restart: {self._path}: {error.strerror}"
+        self._kept = wanted
+        return ""
+
+    def _write(self, path: Path, reason: str) -> None:
+        """Whole or not at all, and on the disk when it returns."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(path.name + ".new")
+        with new.open("w", encoding="utf-8") as file:
+            file.write(reason)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
