@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tmrl_common.types import Driver
 from tmrl_controller.config import Pacing
@@ -14,6 +16,7 @@ from tmrl_controller.mode import Mode
 from tmrl_controller.testing import (
     FRANKA_CONFIG,
     FRANKA_REST_RAD,
+    MORE_EXAMPLES,
     ManualClock,
     franka_chunk,
     franka_state,
@@ -207,3 +210,43 @@ def test_a_state_without_seven_joints_latches_a_fault(franka, joints):
     assert holds(franka.core.tick())
     assert franka.core.status().mode is Mode.FAULT
     assert "7 finite numbers" in franka.core.status().reason
+
+
+EVENTS = st.one_of(
+    st.tuples(st.just("chunk"), st.lists(st.floats(-1.3, 1.3), min_size=8, max_size=8)),
+    st.tuples(st.just("person"), st.lists(st.floats(-3.0, 3.0), min_size=6, max_size=6)),
+    st.tuples(st.just("time"), st.floats(0.02, 0.4)),
+    st.tuples(st.sampled_from(["hold", "resume", "estop", "clear"]), st.none()),
+)
+
+
+def bring_about(franka, what, value, number):
+    core = franka.core
+    if what == "chunk":
+        row = np.array(value, dtype=np.float32)
+        franka.offer(sequence=number, chunk=number, actions=np.tile(row, 10), execute_steps=10)
+    elif what == "person":
+        twist = {"linear_m_s": np.array(value[:3]), "angular_rad_s": np.array(value[3:])}
+        core.on_teleop(teleop_command(robot="franka", **twist))
+    elif what == "clear":
+        core.clear_estop("Ada")
+    elif what != "time":
+        getattr(core, what)()
+    return franka.run(value if what == "time" else TICK_S)
+
+
+@settings(deadline=None, max_examples=30 * MORE_EXAMPLES)
+@given(st.lists(EVENTS, max_size=25))
+def test_whoever_drives_a_franka_its_joints_stay_within_their_limits(events):
+    franka = Franka()
+    low, high = np.array(FRANKA_CONFIG.joint_low_rad), np.array(FRANKA_CONFIG.joint_high_rad)
+    fastest = np.array(FRANKA_CONFIG.max_joint_velocity_rad_s)
+    for number, (what, value) in enumerate(events, start=1):
+        log = bring_about(franka, what, value, number)
+
+        for command in joint_moves(log):
+            assert (np.abs(command.joint_velocity_rad_s) <= fastest * (1 + 1e-9)).all()
+            assert 0.0 <= command.target.gripper <= 1.0
+        assert (low <= franka.joints).all()
+        assert (franka.joints <= high).all()
+        assert not (franka.core.status().mode is Mode.ESTOP and joint_moves(log))

@@ -240,6 +240,7 @@ def test_the_furthest_allowed_point_is_found(share):
 
     assert 1.0 + share - 1.0 / 256 <= found[0] <= 1.0 + share
     assert found[1] == pytest.approx(-2.0 + 8.0 * (found[0] - 1.0))
+    assert share < 1.0 or found.tolist() == end.tolist()
 
 
 def test_a_tool_may_be_half_a_metre_long():
