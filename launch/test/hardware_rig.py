@@ -23,16 +23,20 @@ from tmrl_policies.pi0.inputs import rigs, testing
 from tmrl_policies.pi0.inputs.statistics import RobotStatistics, Statistics, write_statistics
 
 TIMEOUT_S = 180.0
-SERIAL = "000000000001"
 
 
-def write_policy(folder: Path) -> Path:
-    """A tiny pi0 whose actions are millimetres, so that the controller need not refuse them."""
-    testing.write_checkpoint(folder, rigs.BRIDGE, TINY)
-    spread = np.array([*[0.003] * 3, *[0.01] * 3, 0.2])
-    actions = Statistics(np.array([*[0.0] * 6, 0.5]), spread, -3 * spread, 3 * spread)
-    state = testing.make_statistics(rigs.BRIDGE).state
-    write_statistics(folder, rigs.BRIDGE.name, RobotStatistics(state, actions))
+WEIGHTS = {"widowx": rigs.BRIDGE, "franka": rigs.DROID}
+
+
+def write_policy(folder: Path, name: str) -> Path:
+    """A tiny pi0 for a rig; its actions are small, so that the controller need not refuse them."""
+    weights = WEIGHTS[name]
+    testing.write_checkpoint(folder, weights, TINY)
+    size = weights.action_dim
+    spread = np.array([*[0.003] * (size - 1), 0.2])
+    actions = Statistics(np.array([*[0.0] * (size - 1), 0.5]), spread, -3 * spread, 3 * spread)
+    state = testing.make_statistics(weights).state
+    write_statistics(folder, weights.name, RobotStatistics(state, actions))
     return folder
 
 
@@ -42,13 +46,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def write_rig(path: Path, policy: Path, **changes: Any) -> Path:
+def write_rig(path: Path, name: str, policy: Path) -> Path:
     """A lab's own file: the shipped one with every example replaced."""
+    shipped = load(name).with_examples()
     own = {
         "arm.driver": "loopback",
-        "cameras.overview.serial": SERIAL,
-        "cameras.overview.width_px": 64,
-        "cameras.overview.height_px": 48,
         "controller.horizon": TINY.horizon,
         "learning.wandb": "disabled",
         # One processor is shared by everything here; a lab's file keeps the shipped limits.
@@ -60,10 +62,13 @@ def write_rig(path: Path, policy: Path, **changes: Any) -> Path:
         "operator.time_limit_s": 600.0,
         "policy_server.endpoint": f"tcp://127.0.0.1:{free_port()}",
         "policy_server.checkpoint": str(policy),
-        "policy_server.rig": "bridge",
+        "policy_server.rig": WEIGHTS[name].name,
         "policy_server.dino": "none",
     }
-    rig = load("widowx").with_examples().with_overrides({**own, **changes}).as_dict()
+    for number, camera in enumerate(shipped.cameras):
+        size = {"serial": f"{number:012d}", "width_px": 64, "height_px": 48, "rate_hz": 15}
+        own |= {f"cameras.{camera}.{key}": value for key, value in size.items()}
+    rig = shipped.with_overrides(own).as_dict()
     del rig["rig"]
     path.write_text(yaml.safe_dump(rig, sort_keys=False))
     return path
@@ -78,17 +83,23 @@ class Rig:
     output: Path
     _processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
+    @property
+    def robot(self) -> str:
+        """Namespace of its nodes."""
+        return load(str(self.file)).robot
+
     def start(self, *arguments: str) -> None:
-        """Starts it; its camera's process is replaced by one on a made-up device."""
+        """Starts it; its cameras' processes are replaced by ones on made-up devices."""
         parts = "policy_server,arm,controller,agent,operator,learning"
         up = [sys.executable, "-m", "tmrl_bringup.cli", "up", str(self.file)]
         self._spawn(*up, f"run_dir:={self.run_dir}", f"parts:={parts}", *arguments)
-        values = yaml.safe_load(self.file.read_text())["cameras"]["overview"]
-        told = {"robot": "widowx", "camera": "overview", **values}
-        parameters = self.output.with_name("camera.yaml")
-        parameters.write_text(yaml.safe_dump({"/**": {"ros__parameters": told}}))
-        camera = [sys.executable, "-m", "tmrl_camera.testing", "--ros-args"]
-        self._spawn(*camera, "-r", "__ns:=/widowx", "--params-file", str(parameters))
+        rig = load(str(self.file))
+        for camera in rig.cameras:
+            parameters = self.output.with_name(f"{camera}.yaml")
+            told = rig.parts[f"cameras.{camera}"]
+            parameters.write_text(yaml.safe_dump({"/**": {"ros__parameters": dict(told)}}))
+            argv = [sys.executable, "-m", "tmrl_camera.testing", "--ros-args"]
+            self._spawn(*argv, "-r", f"__ns:=/{rig.robot}", "--params-file", str(parameters))
 
     def _spawn(self, *argv: str) -> None:
         with self.output.open("ab") as output:

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tmrl_arm.core import ArmCore
 from tmrl_arm.driver import ArmFaultError, CommandMode, Fault
-from tmrl_arm.loopback import LoopbackArm
+from tmrl_arm.loopback import LoopbackArm, LoopbackConfig
 from tmrl_arm.params import ArmConfig
 from tmrl_arm.reports import Reply
 from tmrl_arm.testing.rig import DriverRig
@@ -27,7 +27,7 @@ class Cell:
 
     def __init__(self, config: ArmConfig = CONFIG) -> None:
         self.clock = FakeClock(start_s=50.0)
-        self.arm = LoopbackArm(self.clock)
+        self.arm = LoopbackArm(LoopbackConfig(), self.clock)
         self.core = ArmCore(config, self.arm, self.clock)
         self.rig = DriverRig(driver=self.arm, let_pass=self.clock.advance)
         self.reports = []

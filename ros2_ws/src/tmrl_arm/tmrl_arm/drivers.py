@@ -21,7 +21,9 @@ class _Entry:
 
 
 _DRIVERS = {
-    DriverName.LOOPBACK: _Entry("tmrl_arm.loopback:LoopbackArm"),
+    DriverName.LOOPBACK: _Entry(
+        "tmrl_arm.loopback:LoopbackArm", "tmrl_arm.loopback:LoopbackConfig"
+    ),
     # The simulation brings its driver along; a robot's machine need not have it.
     DriverName.MUJOCO: _Entry(
         "tmrl_sim.driver:SimulatedArm", remedy="build tmrl_sim (./tmrl setup)"

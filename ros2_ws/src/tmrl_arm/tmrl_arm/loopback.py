@@ -1,8 +1,10 @@
-"""An arm that is made up: six joints that go where they are told, and a tool that does not care.
+"""An arm that is made up: joints that go where they are told, and a tool that does not care.
 
 For tests of everything around the arm: the tool goes to its targets and the joints turn at their
 speeds, but neither moves the other. Faults and broken connections are made on request.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +19,10 @@ from tmrl_arm.driver import (
     Fault,
 )
 from tmrl_common.clock import Clock
+from tmrl_common.errors import ConfigError
 
 Array = NDArray[np.float64]
 
-_JOINTS = 6
 _HOME_M = np.array((0.3, 0.0, 0.15))
 _REACH_M = 0.7
 _HOMING_S = 1.0
@@ -28,18 +30,46 @@ _GRIPPER_STROKE_S = 0.5
 _TOOL_DOWN_XYZW = np.array((0.0, np.sqrt(0.5), 0.0, np.sqrt(0.5)))
 
 
+@dataclass(frozen=True)
+class LoopbackConfig:
+    """Whose joints the made-up arm has.
+
+    Attributes:
+        joint_names: Of the arm that it stands in for.
+        rest_joint_rad: Their positions at the rest pose, rad.
+    """
+
+    joint_names: tuple[str, ...] = tuple(f"joint_{number}" for number in range(1, 7))
+    rest_joint_rad: tuple[float, ...] = (0.0,) * 6
+
+    def __post_init__(self) -> None:
+        """Refuse a rest pose of other joints.
+
+        Raises:
+            ConfigError: The numbers of names and positions differ, or there are none.
+        """
+        names, positions = len(self.joint_names), len(self.rest_joint_rad)
+        if names != positions or not names:
+            raise ConfigError(
+                f"rest_joint_rad has {positions} positions for {names} joint_names; give one each"
+            )
+
+
 class LoopbackArm:
     """Implements `ArmDriver` without hardware; time passes only by its clock."""
 
-    def __init__(self, clock: Clock) -> None:
-        """Takes the clock; the arm is at its rest pose, not connected."""
+    def __init__(self, config: LoopbackConfig, clock: Clock) -> None:
+        """Takes joints and clock; the arm is at its rest pose, not connected."""
+        self._config = config
+        self._rest_rad: Array = np.array(config.rest_joint_rad)
+        self._joints = self._rest_rad.size
         self._clock = clock
         self._connected = False
         self._cut = False
         self._fault: Fault | None = None
         self._now_s = clock.now_s()
-        self._joint_rad: Array = np.zeros(_JOINTS)
-        self._joint_speed: Array = np.zeros(_JOINTS)
+        self._joint_rad: Array = self._rest_rad.copy()
+        self._joint_speed: Array = np.zeros(self._joints)
         self._tool_m: Array = _HOME_M.copy()
         self._tool_xyzw: Array = _TOOL_DOWN_XYZW.copy()
         self._tool_speed: Array = np.zeros(3)
@@ -55,10 +85,10 @@ class LoopbackArm:
         """Those of a small arm."""
         return ArmCapabilities(
             model="loopback arm",
-            joint_names=tuple(f"joint_{number}" for number in range(1, _JOINTS + 1)),
-            joint_low_rad=np.full(_JOINTS, -np.pi),
-            joint_high_rad=np.full(_JOINTS, np.pi),
-            joint_max_velocity_rad_s=np.full(_JOINTS, np.pi),
+            joint_names=self._config.joint_names,
+            joint_low_rad=np.full(self._joints, -np.pi),
+            joint_high_rad=np.full(self._joints, np.pi),
+            joint_max_velocity_rad_s=np.full(self._joints, np.pi),
             modes=frozenset(CommandMode),
             state_rate_hz=100.0,
             max_command_rate_hz=100.0,
@@ -94,7 +124,7 @@ class LoopbackArm:
         return ArmReading(
             measured_s=self._now_s,
             joint_position_rad=self._joint_rad.copy(),
-            joint_velocity_rad_s=self._joint_speed.copy() if moving else np.zeros(_JOINTS),
+            joint_velocity_rad_s=self._joint_speed.copy() if moving else np.zeros(self._joints),
             joint_effort_nm=np.zeros(0),
             tool_position_m=self._tool_m.copy(),
             tool_quaternion_xyzw=self._tool_xyzw.copy(),
@@ -140,7 +170,7 @@ class LoopbackArm:
         if self._fault is not None:
             raise CommandRefusedError(f"the arm has a fault: {self._fault.sentence}")
         self._set_off(_HOME_M, _HOMING_S)
-        self._joint_speed = -self._joint_rad / _HOMING_S
+        self._joint_speed = (self._rest_rad - self._joint_rad) / _HOMING_S
         self._expires_s = self._arrives_s
         self._homing = True
 
@@ -167,7 +197,7 @@ class LoopbackArm:
 
     def _halt(self) -> None:
         self._expires_s = self._arrives_s = self._now_s
-        self._joint_speed = np.zeros(_JOINTS)
+        self._joint_speed = np.zeros(self._joints)
         self._tool_speed = np.zeros(3)
         self._homing = False
 
