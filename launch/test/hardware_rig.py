@@ -52,6 +52,7 @@ def write_rig(path: Path, name: str, policy: Path) -> Path:
     own = {
         "arm.driver": "loopback",
         "controller.horizon": TINY.horizon,
+        "controller.estop_file": str(path.with_suffix(".estop")),
         "learning.wandb": "disabled",
         # One processor is shared by everything here; a lab's file keeps the shipped limits.
         "controller.max_chunk_age_s": 20.0,

@@ -143,6 +143,16 @@ def test_people_label_on_hardware_and_the_truth_does_in_simulation(tmp_path: Pat
     assert resolve("widowx_sim", {}).rig.parts["operator"]["label_mode"] == "auto"
 
 
+def test_a_latched_stop_is_remembered_beside_no_run(tmp_path: Path) -> None:
+    first = resolve(filled(tmp_path, "widowx"), {"run_dir": str(tmp_path / "one")})
+    second = resolve(filled(tmp_path, "widowx"), {"run_dir": str(tmp_path / "two")})
+    files = [each.rig.parts["controller"]["estop_file"] for each in (first, second)]
+    assert files[0] == files[1]
+    assert Path(files[0]).is_absolute()
+    own = resolve(filled(tmp_path, "widowx"), {"controller.estop_file": "/var/lib/stop"})
+    assert own.rig.parts["controller"]["estop_file"] == "/var/lib/stop"
+
+
 REMOTE = {
     "policy_server.endpoint": "tcp://10.0.0.5:5760",
     "policy_server.client_key": "~/robot.key",

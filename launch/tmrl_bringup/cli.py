@@ -40,6 +40,7 @@ VERBS = {
     "doctor": Verb(
         "[RIG]", "say what works on this machine or rig, what does not", "tmrl_bringup.doctor"
     ),
+    "call": Verb("SERVICE [FIELD:=VALUE ...]", "ask a running rig", "tmrl_bringup.call"),
     "keys": Verb("FILE", "make the keys of a machine", "tmrl_bringup.keys"),
     "env": Verb("", "print the environment as shell commands", _HOST),
     "run": Verb("COMMAND [ARG ...]", "run a command in the environment", _HOST),

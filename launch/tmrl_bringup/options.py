@@ -93,8 +93,11 @@ class SessionOptions:
                 # It steers plain behaviour cloning, which is trained beside the smoothed policy.
                 beside = Path(server["checkpoint"]).with_name("bc")
                 values["policy_server"]["checkpoint"] = str(beside)
-        elif "cameras" not in rig.parts["agent"]:
-            values["agent"]["cameras"] = list(rig.cameras)
+        else:
+            _add_missing(values, rig, "agent", "cameras", list(rig.cameras))
+            # Beside no run: a stop that was pressed in one session holds in the next.
+            stop = Path.home() / ".tmrl" / f"{rig.robot}.estop"
+            _add_missing(values, rig, "controller", "estop_file", str(stop))
         return rig.for_its_driver().with_overrides(
             {f"{part}.{key}": value for part, of in values.items() for key, value in of.items()}
         )
@@ -115,3 +118,11 @@ class SessionOptions:
             "epsilon_bound": agent.epsilon_bound,
         }
         return {k: v for k, v in bounds.items() if k not in rig.parts["policy_server"]}
+
+
+def _add_missing(
+    values: dict[str, dict[str, Any]], rig: Rig, part: str, key: str, value: Any
+) -> None:
+    """Adds a value that follows from others, where the rig does not give it and it is not empty."""
+    if value and key not in rig.parts[part]:
+        values.setdefault(part, {})[key] = value

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
 
 from tmrl_agent.images import CompressedPicture, RawPicture
@@ -23,27 +24,30 @@ _WARM_UP = 5
 """First pictures, which a camera takes while it finds its exposure."""
 
 
-def look_at_camera(values: Mapping[str, Any] | None, topic: str, ear: Ear) -> PicturesSeen:
+def look_at_camera(
+    values: Mapping[str, Any] | None, topic: str, ear: Ear, *, best_effort: bool = False
+) -> PicturesSeen:
     """Looks for two seconds.
 
     Args:
         values: The rig's part `cameras.<name>`, complete; None for pictures that others publish.
         topic: Of its pictures, relative to the rig's namespace.
         ear: In that namespace.
+        best_effort: Whether the topic's publisher offers no more (`agent.best_effort_images`).
 
     Raises:
         CameraError: The device cannot be opened, or falls silent.
     """
     if ear.is_published(topic, _FIND_S):
-        return _through_topic(topic, ear)
+        return _through_topic(topic, ear, qos.IMAGE_OF_OTHERS if best_effort else qos.IMAGE)
     if values is None:
         return PicturesSeen(f"{topic}: nobody publishes it", 0)
     return _through_device(CameraConfig(**values))
 
 
-def _through_topic(topic: str, ear: Ear) -> PicturesSeen:
+def _through_topic(topic: str, ear: Ear, profile: QoSProfile) -> PicturesSeen:
     kind = CompressedImage if topic.endswith("/compressed") else Image
-    heard = ear.hear(kind, topic, qos.IMAGE, enough=_MANY, wait_s=_LISTEN_S)
+    heard = ear.hear(kind, topic, profile, enough=_MANY, wait_s=_LISTEN_S)
     pictures: list[NDArray[np.uint8]] = []
     for _, message in heard:
         reading = image_reading(message, 0.0)

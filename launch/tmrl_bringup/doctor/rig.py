@@ -100,7 +100,8 @@ class RigChecks:
         for name, topic in zip(names, topics, strict=False):
             part = f"{CAMERAS}.{name}"
             values = self._rig.parts.get(part)
-            look = _camera_look(values, topic, self._ear)
+            best_effort = bool(agent.get("best_effort_images", False))
+            look = _camera_look(values, topic, self._ear, best_effort=best_effort)
             needed = [part] if values is not None else []
             checks.append(Check(f"camera {name}", self._needs(needed, look), limit_s=30.0))
         return checks
@@ -177,11 +178,13 @@ class RigChecks:
         return guarded
 
 
-def _camera_look(values: Any, topic: str, ear: Ear) -> Callable[[], Finding]:
+def _camera_look(values: Any, topic: str, ear: Ear, *, best_effort: bool) -> Callable[[], Finding]:
     def look() -> Finding:
         rate_hz = float((values or {}).get("rate_hz", 0.0)) or (30.0 if values else 0.0)
         try:
-            return cameras.judge_camera(look_at_camera(values, topic, ear), rate_hz)
+            return cameras.judge_camera(
+                look_at_camera(values, topic, ear, best_effort=best_effort), rate_hz
+            )
         except (CameraError, ValueError) as error:
             return failed(str(error), "check cable, USB port and serial number")
 

@@ -1,0 +1,48 @@
+"""`./tmrl call`: which service is meant, and what its request holds."""
+
+import pytest
+
+from tmrl_bringup.call import choose, filled
+from tmrl_bringup.rig import RigError
+
+pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
+
+from tmrl_msgs.srv import LabelEpisode
+
+NAMES = ["/widowx/operator/start", "/widowx/operator/label", "/widowx/arm/home"]
+KIND = "tmrl_msgs/srv/LabelEpisode"
+
+
+@pytest.mark.parametrize("wanted", ["operator/start", "/widowx/operator/start", "start"])
+def test_the_end_of_a_name_is_enough(wanted: str) -> None:
+    assert choose(wanted, NAMES) == "/widowx/operator/start"
+
+
+def test_an_unknown_service_is_answered_with_the_nearest() -> None:
+    with pytest.raises(RigError, match="did you mean /widowx/operator/start"):
+        choose("/widowx/operator/strat", NAMES)
+
+
+def test_where_nothing_runs_that_is_said() -> None:
+    with pytest.raises(RigError, match="nothing runs"):
+        choose("operator/start", [])
+
+
+def test_one_of_two_arms_has_to_be_named_in_full() -> None:
+    with pytest.raises(RigError, match="give the whole name"):
+        choose("arm/home", [*NAMES, "/left/arm/home"])
+
+
+def test_fields_are_set_and_text_may_look_like_a_number() -> None:
+    fields = {"outcome": 1, "operator_name": 7}
+    request = filled(LabelEpisode.Request(), KIND, fields)
+    assert (request.outcome, request.operator_name) == (1, "7")
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [({"outcom": 1}, "did you mean outcome"), ({"outcome": "success"}, "does not fit")],
+)
+def test_fields_that_do_not_fit_are_refused(fields: dict[str, object], sentence: str) -> None:
+    with pytest.raises(RigError, match=sentence):
+        filled(LabelEpisode.Request(), KIND, fields)

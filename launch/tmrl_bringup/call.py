@@ -1,0 +1,137 @@
+"""`./tmrl call SERVICE`: asks a running rig for something, where `ros2 service call` is missing."""
+
+import argparse
+import importlib
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import rclpy
+from rclpy.node import Node
+
+from tmrl_bringup.rig import RigError, nearest, parse_overrides
+
+_DESCRIPTION = """\
+Calls a ROS 2 service by the end of its name and prints the answer; without SERVICE, lists those of
+the rigs that run. The same as `ros2 service call`, on machines without the ros2 command."""
+
+_EPILOG = """\
+examples:
+  ./tmrl call operator/start
+  ./tmrl call operator/label outcome:=0 operator_name:=ada      0 success, 1 failure
+  ./tmrl call /widowx/controller/estop"""
+
+_FIND_S = 3.0
+_ANSWER_S = 60.0
+_POLL_S = 0.05
+_OF_EVERY_NODE = ("/describe_parameters", "/get_parameter", "/list_parameters", "/set_parameters")
+
+
+def main(argv: list[str]) -> int:
+    """Calls one service.
+
+    Returns:
+        0 where it was done, 1 where it was refused or did not answer, 2 where there is none.
+    """
+    parser = argparse.ArgumentParser(
+        prog="./tmrl call",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("service", metavar="SERVICE", nargs="?", help="such as operator/start")
+    parser.add_argument("fields", nargs="*", metavar="FIELD:=VALUE", help="of the request")
+    parsed = parser.parse_args(argv)
+    rclpy.init(args=[])
+    node = rclpy.create_node("caller")
+    try:
+        services = _services(node, parsed.service)
+        if parsed.service is None:
+            sys.stdout.write("".join(f"{name}  {kind}\n" for name, kind in services.items()))
+            return 0
+        name = choose(parsed.service, list(services))
+        return _call(node, name, services[name], parse_overrides(parsed.fields))
+    except RigError as error:
+        sys.stderr.write(f"tmrl call: {error}\n")
+        return 2
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def choose(wanted: str, names: list[str]) -> str:
+    """The one service that is meant.
+
+    Args:
+        wanted: A full name, or the end of one.
+        names: Full names of all services.
+
+    Raises:
+        RigError: None ends so, or several do; the text lists what there is.
+    """
+    found = [name for name in names if name == wanted or name.endswith(f"/{wanted.lstrip('/')}")]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise RigError(f"several services end so; give the whole name: {', '.join(found)}")
+    if not names:
+        raise RigError(
+            f"no service {wanted}: nothing runs on this ROS domain; start a rig with ./tmrl up, "
+            "and compare ROS_DOMAIN_ID"
+        )
+    raise RigError(f"no service {wanted}; {nearest(wanted, names)}")
+
+
+def filled(request: Any, kind: str, fields: Mapping[str, Any]) -> Any:
+    """The request with some of its fields set.
+
+    Raises:
+        RigError: There is no such field, or the value does not fit it.
+    """
+    types = request.get_fields_and_field_types()
+    for name, value in fields.items():
+        if name not in types:
+            raise RigError(f"{kind} has no field {name}; {nearest(name, list(types))}")
+        # A generated message says itself what it holds; it does not refuse anything else.
+        wanted: type[Any] = type(getattr(request, name))
+        fits = type(value) is wanted or (wanted in (str, float) and isinstance(value, int | float))
+        if not fits:
+            raise RigError(f"{name}:={value} does not fit {kind}, {types[name]}")
+        setattr(request, name, wanted(value))
+    return request
+
+
+def _services(node: Node, wanted: str | None) -> dict[str, str]:
+    """Services of rigs by full name, with their type; waits for the wanted one to be discovered."""
+    ends_s = time.monotonic() + _FIND_S
+    while True:
+        found = {
+            name: kinds[0]
+            for name, kinds in node.get_service_names_and_types()
+            if not any(mark in name for mark in _OF_EVERY_NODE)
+            and not name.endswith("/get_type_description")
+        }
+        there = wanted is not None and any(name.endswith(wanted) for name in found)
+        if there or time.monotonic() > ends_s:
+            return dict(sorted(found.items()))
+        time.sleep(_POLL_S)
+
+
+def _call(node: Node, name: str, kind: str, fields: Mapping[str, Any]) -> int:
+    package, _, short = kind.split("/")
+    service: Any = getattr(importlib.import_module(f"{package}.srv"), short)
+    request = filled(service.Request(), kind, fields)
+    client = node.create_client(service, name)
+    if not client.wait_for_service(timeout_sec=_FIND_S):
+        sys.stderr.write(f"tmrl call: {name} does not answer; is its node alive?\n")
+        return 1
+    future = client.call_async(request)
+    rclpy.spin_until_future_complete(node, future, timeout_sec=_ANSWER_S)
+    response: Any = future.result() if future.done() else None
+    if response is None:
+        sys.stderr.write(f"tmrl call: no answer of {name} within {_ANSWER_S:g} s\n")
+        return 1
+    for field in response.get_fields_and_field_types():
+        sys.stdout.write(f"{field}: {getattr(response, field)}\n")
+    return 0 if getattr(response, "success", True) else 1
