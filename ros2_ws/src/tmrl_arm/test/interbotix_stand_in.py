@@ -8,7 +8,7 @@ motor that fails, a motor off the bus makes all joints read the raw value 0. Eve
 command is appended to LOG, one JSON object per line: what the tests believe, not the driver.
 
 Standard input takes one fault per line: "overload elbow", "off elbow", "nan elbow", "freeze elbow",
-"jump elbow", "block elbow", "silent", "well".
+"jump elbow", "block elbow", "silent", "well"; and "held": somebody holds the arm, it does not sink.
 """
 
 import json
@@ -63,10 +63,14 @@ class Motors:
         self.gripper_mode = "pwm"
         self.registers = {name: fresh_registers() for name in MOTORS}
         self.faults = {}
+        self.held = False
         self.rebooting_until = {}
         self.shown = dict(self.position)
 
     def fault(self, kind, name=""):
+        if kind == "held":
+            self.held = True
+            return
         if kind == "well":
             # A person mends cables and frees joints; only a reboot ends an overload.
             self.faults = {n: k for n, k in self.faults.items() if k == "overload"}
@@ -105,7 +109,8 @@ class Motors:
         for name in ARM:
             change = 0.6 * (self.goal[name] - self.position[name])
             if not self.stiff(name):
-                change = SINKING_RAD_S * period_s if name in ("shoulder", "elbow") else 0.0
+                sinks = name in ("shoulder", "elbow") and not self.held
+                change = SINKING_RAD_S * period_s if sinks else 0.0
             elif self.faults.get(name) == "block":
                 # At a wall; an encoder's reading is never quite still.
                 change = 1e-4 * sin(1e3 * time.monotonic())
@@ -162,6 +167,7 @@ class Server:
             (srv.RegisterValues, "get_motor_registers", self.get_registers),
             (srv.RegisterValues, "set_motor_registers", self.set_registers),
             (srv.OperatingModes, "set_operating_modes", self.set_modes),
+            (srv.MotorGains, "set_motor_pid_gains", self.set_gains),
             (srv.TorqueEnable, "torque_enable", self.set_torque),
             (srv.Reboot, "reboot_motors", self.reboot),
         ):
@@ -210,6 +216,10 @@ class Server:
         if request.name == "gripper":
             self.motors.gripper_mode = request.mode
             self.motors.registers["gripper"]["Goal_PWM"] = 885
+        return response
+
+    def set_gains(self, request, response):
+        self.log("set_gains", [request.name])
         return response
 
     def set_torque(self, request, response):

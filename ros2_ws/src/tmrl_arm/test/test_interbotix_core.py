@@ -14,7 +14,6 @@ from tmrl_arm.driver import (
     CommandMode,
     CommandRefusedError,
 )
-from tmrl_arm.interbotix import InterbotixDriver
 from tmrl_arm.interbotix_bus import JointSample, MotorInfo, Register
 from tmrl_arm.interbotix_config import (
     GRIPPER,
@@ -24,9 +23,7 @@ from tmrl_arm.interbotix_config import (
     InterbotixConfig,
 )
 from tmrl_arm.interbotix_core import InterbotixCore
-from tmrl_arm.interbotix_health import error_sentence
 from tmrl_arm.interbotix_kinematics import TOOL_DOWN_XYZW, forward, tool_down
-from tmrl_common.errors import ConfigError
 from tmrl_common.testing import FakeClock
 
 CONFIG = InterbotixConfig()
@@ -168,6 +165,17 @@ def test_a_command_expires_without_anybody_asking():
     assert 0.25 < arm.tool_m()[0] < 0.28
 
 
+def test_targets_at_5_hz_are_passed_without_a_stop_even_if_one_is_late():
+    arm = Arm().connect()
+    for number in range(1, 12):
+        arm.core.command(to((0.25, 0.01 * number, 0.15)))
+        arm.run(0.24 if number == 7 else 0.2)
+    waist = np.diff([written[0] for written in arm.bus.written])
+    under_way = waist[10:100]
+    assert under_way.min() > 0.5 * under_way.mean()
+    assert under_way[60:].max() < 1.5 * under_way.mean()
+
+
 def test_an_ik_failure_stops_the_arm_and_is_counted():
     arm = Arm().connect()
     arm.core.command(to((0.32, 0.0, 0.15), duration_s=1.0, valid_for_s=10.0))
@@ -307,6 +315,18 @@ def test_a_frozen_reading_and_a_blocked_joint_are_told_apart():
     assert blocked.bus.written[-1] == pytest.approx(HOME_RAD, abs=0.01)
 
 
+def test_a_joint_that_sets_off_late_is_no_fault():
+    arm = Arm().connect()
+    arm.run(5.0)
+    arm.core.command(to((0.32, 0.0, 0.15), duration_s=0.5, valid_for_s=10.0))
+    arm.bus.moves = False
+    arm.run(0.2)
+    arm.bus.moves = True
+    arm.run(2.0)
+    assert arm.sentence() == ""
+    assert arm.tool_m() == pytest.approx((0.32, 0.0, 0.15), abs=1e-3)
+
+
 def test_a_motor_in_an_error_state_is_named_even_where_joint_states_spoke_first():
     arm = Arm().connect()
     arm.bus.ends_at = 3
@@ -325,17 +345,6 @@ def test_a_vendor_driver_that_answers_nothing_is_a_fault():
     arm.bus.answers = False
     arm.run(CONFIG.service_timeout_s + CONFIG.health_period_s + 0.5)
     assert "did not answer" in arm.sentence()
-
-
-@pytest.mark.parametrize(
-    ("bit", "what"),
-    [(0, "input voltage"), (2, "overheating"), (3, "encoder"), (4, "electrical"), (5, "overload")],
-)
-def test_error_bits_are_told_with_a_remedy(bit, what):
-    sentence = error_sentence(("waist", "elbow"), (0, 1 << bit))
-    assert "motor elbow" in sentence
-    assert what in sentence
-    assert "reboot elbow --arm-is-held" in sentence
 
 
 def test_a_limp_arm_waits_and_is_stiffened_where_it_is():
@@ -366,25 +375,3 @@ def test_another_arm_or_mode_is_refused(change, sentence):
     with pytest.raises(ArmConnectionError, match=sentence):
         arm.connect()
     assert arm.bus.deeds == []
-
-
-@pytest.mark.parametrize(
-    "setting",
-    [
-        {"vendor_name": "/wx250s"},
-        {"stretch": 0.5},
-        {"max_joint_velocity_rad_s": 10.0},
-        {"gripper_pwm": 885},
-        {"finger_closed_m": 0.04},
-        {"home_position_m": (0.2, 0.0)},
-        {"following_error_rad": float("nan")},
-    ],
-)
-def test_settings_that_could_do_harm_are_refused_by_name(setting):
-    with pytest.raises(ConfigError, match=next(iter(setting))):
-        InterbotixConfig(**setting)
-
-
-def test_a_rest_pose_out_of_reach_is_refused_before_anything_is_touched():
-    with pytest.raises(ConfigError, match="home_position_m"):
-        InterbotixDriver(InterbotixConfig(home_position_m=(0.6, 0.0, 0.5)), FakeClock())

@@ -81,7 +81,7 @@ def driver(stand_in):
     rclpy.init()
     # Time limits are generous: the machine may be busy.
     config = InterbotixConfig(
-        connect_timeout_s=15.0, service_timeout_s=5.0, state_timeout_s=1.0, health_period_s=0.3
+        connect_timeout_s=10.0, service_timeout_s=5.0, state_timeout_s=1.0, health_period_s=0.3
     )
     arm = InterbotixDriver(config, SteadyClock())
     try:
@@ -143,18 +143,13 @@ def test_connecting_sends_no_target_and_touches_no_torque(connected, stand_in):
     assert modes == [["gripper", "linear_position"]]
 
 
-def test_targets_in_time_are_passed_without_a_stop(connected, stand_in):
+def test_no_step_between_setpoints_is_faster_than_the_limit(connected, stand_in):
     start = connected.driver.read()
-    for step in range(1, 11):
-        offset_m = (0.0, 0.01 * step, 0.0)
-        connected.driver.command(connected.pose(start, offset_m, duration_s=0.2, valid_for_s=1.0))
-        time.sleep(0.2)
+    connected.drive_to(connected.pose(start, (0.0, 0.08, 0.0), duration_s=0.5))
     targets = np.array([entry["values"] for entry in stand_in.log("joint_group")])
-    steps = np.abs(np.diff(targets[:, 0]))
-    moving = steps[10:80]
-    assert moving.min() > 0.2 * moving.mean()
-    most_rad = connected.driver.capabilities.joint_max_velocity_rad_s[0] / 50.0
-    assert np.abs(np.diff(targets, axis=0)).max() <= most_rad + 1e-6
+    most_rad = connected.driver.capabilities.joint_max_velocity_rad_s / 50.0
+    assert (np.abs(np.diff(targets, axis=0)) <= most_rad + 1e-6).all()
+    assert np.abs(targets[0] - start.joint_position_rad).max() < 0.01
 
 
 def test_a_killed_vendor_driver_leaves_a_fault_and_an_arm_that_waits(connected, stand_in):
@@ -240,6 +235,7 @@ def test_joint_states_betray_a_fault(connected, stand_in, fault, sentence):
 def test_a_reboot_asks_whether_the_arm_is_held_and_then_helps(connected, stand_in):
     from tmrl_arm import interbotix_tool
 
+    stand_in.fault("held")
     stand_in.fault("overload shoulder")
     fault_of(connected)
     assert interbotix_tool.main(["reboot", "shoulder"]) == 1
@@ -256,6 +252,7 @@ def test_a_reboot_asks_whether_the_arm_is_held_and_then_helps(connected, stand_i
 def test_a_limp_arm_is_stiffened_where_it_is_and_only_on_request(stand_in, driver):
     from tmrl_arm import interbotix_tool
 
+    stand_in.fault("held")
     assert interbotix_tool.main(["torque-off"]) == 1
     assert stand_in.log("torque_enable") == []
     interbotix_tool.main(["torque-off", "--arm-is-held"])

@@ -28,6 +28,8 @@ JOINT_HIGH_RAD: Array = np.array(
 )
 FINGER_LOW_M = 0.015
 FINGER_HIGH_M = 0.037
+_FINGER_CLOSED_M = 0.011
+"""Nearer to the middle the linkage of the gripper is at its dead centre."""
 _VENDOR_VELOCITY_RAD_S = pi
 
 
@@ -93,11 +95,11 @@ class InterbotixConfig:
             value = getattr(self, name)
             if not (isfinite(value) and low <= value <= high):
                 raise ConfigError(f"{name} is {value}; it has to lie between {low:g} and {high:g}")
-        if not FINGER_LOW_M - 0.005 <= self.finger_closed_m < self.finger_open_m <= FINGER_HIGH_M:
+        if not _FINGER_CLOSED_M <= self.finger_closed_m < self.finger_open_m <= FINGER_HIGH_M:
             raise ConfigError(
                 f"finger_closed_m is {self.finger_closed_m} and finger_open_m "
                 f"{self.finger_open_m}; they have to rise and lie between "
-                f"{FINGER_LOW_M - 0.005:g} and {FINGER_HIGH_M}"
+                f"{_FINGER_CLOSED_M} and {FINGER_HIGH_M}"
             )
         if len(self.home_position_m) != 3 or not np.isfinite(self.home_position_m).all():
             raise ConfigError(f"home_position_m is {self.home_position_m}; give x, y and z in m")

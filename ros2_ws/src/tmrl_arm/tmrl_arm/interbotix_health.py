@@ -100,7 +100,7 @@ class JointWatch:
         self._nonsense_since_s = 0.0
         self._still_rad = sample.position_rad
         self._still_setpoint_rad = sample.position_rad
-        self._still_since_s: Array = np.full(len(JOINTS), sample.received_s)
+        self._led_since_s: Array = np.full(len(JOINTS), np.inf)
         self._behind_since_s: Array = np.full(len(JOINTS), np.inf)
 
     def look(self, sample: JointSample, setpoint_rad: Array) -> Trouble | None:
@@ -145,9 +145,9 @@ class JointWatch:
         moved = np.abs(self.good.position_rad - self._still_rad) > _STILL_RAD
         self._still_rad = np.where(moved, self.good.position_rad, self._still_rad)
         self._still_setpoint_rad = np.where(moved, setpoint_rad, self._still_setpoint_rad)
-        self._still_since_s = np.where(moved, now_s, self._still_since_s)
         led = np.abs(setpoint_rad - self._still_setpoint_rad) > _LED_RAD
-        frozen = led & (now_s - self._still_since_s >= self._config.following_time_s)
+        self._led_since_s = np.where(led, np.minimum(self._led_since_s, now_s), np.inf)
+        frozen = now_s - self._led_since_s >= self._config.following_time_s
         for joint in np.flatnonzero(frozen).tolist():
             return Trouble(
                 f"{JOINTS[joint]} stays at exactly {self.good.position_rad[joint]:.4f} rad "
