@@ -204,10 +204,8 @@ class _Here:
 
     def in_box(self, velocity: Vector, last_rad_s: Vector, acted: set[Limit]) -> Vector:
         """The velocity, or one from which the tool comes to rest in the box."""
-        change = self._limits.acceleration * self._dt_s
-        slowest = last_rad_s - np.clip(last_rad_s, -change, change)
         ignored: set[Limit] = set()
-        braking = self.within_reach(slowest, last_rad_s, ignored)
+        braking = self.within_reach(np.zeros(FRANKA_JOINTS), last_rad_s, ignored)
         # Where even braking leaves the box, nothing may leave it by more.
         allowed_m = self._outside_m(braking) + TOLERANCE * self._limits.max_translation_m
         if self._outside_m(velocity) <= allowed_m:
