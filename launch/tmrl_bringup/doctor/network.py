@@ -39,8 +39,8 @@ def judge_discovery(seen: Discovery) -> Finding:
     if seen.multicast:
         return warning(
             f"{detail}; no multicast ({seen.multicast})",
-            "fine on one machine; for several use a discovery server or Zenoh "
-            "(docs/guides/remote_gpu.md)",
+            "fine on one machine; for several name the others in ROS_STATIC_PEERS, or use a "
+            "discovery server (docs/guides/remote_gpu.md)",
         )
     return good(f"{detail}, multicast works")
 

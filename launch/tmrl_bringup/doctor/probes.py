@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from tmrl_agent.journal import Journal, JournalError
 from tmrl_bringup.doctor.machine import round_trip_s
@@ -35,6 +36,7 @@ _DISCOVERY_SETTINGS = (
     "ROS_STATIC_PEERS",
 )
 _COMMITS = 20
+_MULTICAST_S = 0.5
 
 
 def look_at_clock() -> ClockSeen:
@@ -87,19 +89,31 @@ def look_at_discovery() -> Discovery:
 
 
 def _multicast_problem() -> str:
-    """Why a datagram to the group does not come back; empty where it does."""
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
-            receiver.bind(("", 0))
-            receiver.settimeout(1.0)
-            group = socket.inet_aton(_MULTICAST_GROUP) + socket.inet_aton("0.0.0.0")
-            receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-                sender.sendto(b"tmrl", (_MULTICAST_GROUP, receiver.getsockname()[1]))
-            receiver.recv(16)
-    except OSError as error:
-        return str(error)
-    return ""
+    """Why a datagram to the group comes back on no interface; empty where it does on one."""
+    problems: list[str] = []
+    for interface, addresses in sorted(psutil.net_if_addrs().items()):
+        for address in (each.address for each in addresses if each.family == socket.AF_INET):
+            try:
+                _send_to_group(address)
+            except OSError as error:
+                problems.append(f"{interface}: {error}")
+            else:
+                return ""
+    return "; ".join(problems) or "no interface has an IPv4 address"
+
+
+def _send_to_group(address: str) -> None:
+    """Sends to the group through the interface of an address, and waits for it to come back."""
+    interface = socket.inet_aton(address)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("", 0))
+        receiver.settimeout(_MULTICAST_S)
+        group = socket.inet_aton(_MULTICAST_GROUP) + interface
+        receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, interface)
+            sender.sendto(b"tmrl", (_MULTICAST_GROUP, receiver.getsockname()[1]))
+        receiver.recv(16)
 
 
 def look_at_journal(run_dir: Path) -> JournalSeen:
