@@ -116,6 +116,9 @@ class _Session:
     def close(self) -> None:
         self._stopping.set()
         self._thread.join(_CLOSE_S)
+        if self.lost or self._gripper.lost or self._thread.is_alive():
+            self._robot.abandon()
+            self._thread.join(_CLOSE_S)
         self._gripper.close()
 
     def _check(self) -> None:

@@ -121,6 +121,9 @@ class FrankaControl:
             Joint velocities, shape (7,), rad/s; None: come to rest, or stay there.
         """
         self._sample = sample
+        if sample.mode in _SENTENCES:
+            # The mode says why the motion ended, and when it is over nothing is left to clear.
+            self._aborted = ""
         if self.fault is not None or now_s >= self._expires_s:
             self.stop()
         if self._doing is _Doing.RESTING:

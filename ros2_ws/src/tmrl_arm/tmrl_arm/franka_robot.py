@@ -137,3 +137,7 @@ class Robot(Protocol):
             ArmConnectionError: The connection broke.
         """
         ...
+
+    def abandon(self) -> None:
+        """Break the connections with the robot and its hand, so that nothing waits for them."""
+        ...

@@ -3,7 +3,12 @@
 # franky has its types in one compiled module only.
 # pyright: reportMissingTypeStubs=false
 
+import errno
+import os
 import socket
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import franky
 import numpy as np
@@ -18,6 +23,10 @@ from tmrl_common.clock import Clock
 Array = NDArray[np.float64]
 
 FCI_PORT = 1337
+_HAND_PORT = 1338
+_LEAST_STROKE_M = 0.01
+_REALTIME = {True: franky.RealtimeConfig.Enforce, False: franky.RealtimeConfig.Ignore}
+_NO_CONNECTION = (errno.EBADF, errno.ENOTSOCK, errno.ENOTCONN, errno.EINVAL)
 _ERRORS = tuple(name for name in dir(franky.Errors) if not name.startswith("_"))
 _LOST = (franky.NetworkException, franky.ProtocolException, RuntimeError)
 
@@ -33,18 +42,17 @@ def open_robot(config: FrankyConfig) -> "FrankyRobot":
     Raises:
         ArmConnectionError: No answer, a refusal, another version, no real-time kernel.
     """
-    _knock(config.address, config.connect_timeout_s)
-    wanted = franky.RealtimeConfig.Enforce if config.realtime else franky.RealtimeConfig.Ignore
+    peer = _knock(config.address, config.connect_timeout_s)
     try:
-        robot = franky.Robot(
-            config.address,
-            relative_dynamics_factor=1.0,
-            controller_mode=franky.ControllerMode.JointImpedance,
-            realtime_config=wanted,
-        )
-        torques, forces = list(config.collision_torque_nm), list(config.collision_force_n)
-        robot.set_collision_behavior(torques, torques, forces, forces)
-        return FrankyRobot(robot, config)
+        with _bounded(peer, config.connect_timeout_s):
+            robot = franky.Robot(
+                config.address,
+                controller_mode=franky.ControllerMode.JointImpedance,
+                realtime_config=_REALTIME[config.realtime],
+            )
+            torques, forces = list(config.collision_torque_nm), list(config.collision_force_n)
+            robot.set_collision_behavior(torques, torques, forces, forces)
+            return FrankyRobot(robot, peer, config)
     except franky.IncompatibleVersionException as error:
         raise ArmConnectionError(
             f"the robot at {config.address} speaks another version of the control interface than "
@@ -70,14 +78,15 @@ def open_hand(config: FrankyConfig) -> "FrankyHand":
         ArmConnectionError: It does not answer, or does not know its width yet.
     """
     try:
-        hand = franky.Gripper(config.address)
-        width_m = float(hand.max_width)
-    except _LOST as error:
+        with _bounded(socket.gethostbyname(config.address), config.connect_timeout_s):
+            hand = franky.Gripper(config.address)
+            width_m = float(hand.max_width)
+    except (*_LOST, OSError) as error:
         raise ArmConnectionError(
             f"the Franka hand at {config.address} does not answer: {error}; see that it is "
             "mounted and chosen as end effector in Desk"
         ) from error
-    if width_m < 0.01:
+    if width_m < _LEAST_STROKE_M:
         raise ArmConnectionError(
             f"the Franka hand reports a stroke of {width_m:g} m, expected is 0.08: it has not been "
             "homed since it was switched on; home it in Desk"
@@ -85,14 +94,18 @@ def open_hand(config: FrankyConfig) -> "FrankyHand":
     return FrankyHand(hand, width_m, config)
 
 
-def _knock(address: str, timeout_s: float) -> None:
+def _knock(address: str, timeout_s: float) -> str:
     """Finds out whether anybody answers: libfranka alone would wait for a minute.
+
+    Returns:
+        The robot's IP address.
 
     Raises:
         ArmConnectionError: Nobody does; the text tells the ways apart.
     """
     try:
-        socket.create_connection((address, FCI_PORT), timeout_s).close()
+        with socket.create_connection((address, FCI_PORT), timeout_s) as connection:
+            return connection.getpeername()[0]
     except socket.gaierror as error:
         raise ArmConnectionError(
             f"the address {address!r} is not known ({error}); give the robot's IP address, as in "
@@ -108,6 +121,33 @@ def _knock(address: str, timeout_s: float) -> None:
             f"no answer from {address} within {timeout_s:g} s ({error}); check the cable to the "
             "robot's control, this machine's address on that network, and that it is switched on"
         ) from error
+
+
+@contextmanager
+def _bounded(peer: str, timeout_s: float) -> Generator[None]:
+    """Hangs up on a robot that lets the body wait for longer than this."""
+    timer = threading.Timer(timeout_s, _hang_up, [peer])
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _hang_up(peer: str) -> None:
+    """Ends every connection of this process with the robot and its hand, whoever owns it.
+
+    franky offers no way to. A robot that fell silent, its cable pulled for example, would keep
+    franky's destructors waiting for an answer, with Python's interpreter lock held.
+    """
+    for descriptor in os.listdir("/proc/self/fd"):
+        try:
+            with socket.socket(fileno=os.dup(int(descriptor))) as connection:
+                if connection.getpeername()[:2] in ((peer, FCI_PORT), (peer, _HAND_PORT)):
+                    connection.shutdown(socket.SHUT_RDWR)
+        except OSError as error:
+            if error.errno not in _NO_CONNECTION:
+                raise
 
 
 class _FrankyChain:
@@ -130,9 +170,9 @@ class _FrankyChain:
 class FrankyRobot:
     """Implements `franka_robot.Robot`."""
 
-    def __init__(self, robot: franky.Robot, config: FrankyConfig) -> None:
-        """Takes a connected robot."""
-        self._robot = robot
+    def __init__(self, robot: franky.Robot, peer: str, config: FrankyConfig) -> None:
+        """Takes a connected robot and its IP address."""
+        self._robot, self._peer = robot, peer
         self._factor = franky.RelativeDynamicsFactor(
             1.0, config.dynamics_factor, config.dynamics_factor
         )
@@ -193,6 +233,10 @@ class FrankyRobot:
             raise ArmFaultError(f"the robot refused to recover: {error}") from error
         except _LOST as error:
             raise _lost(error) from error
+
+    def abandon(self) -> None:
+        """See `Robot.abandon`."""
+        _hang_up(self._peer)
 
     def _start(self, motion: franky.BaseJointVelocityMotion) -> None:
         try:

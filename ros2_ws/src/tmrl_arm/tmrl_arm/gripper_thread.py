@@ -7,6 +7,7 @@ from tmrl_arm.franka_robot import Hand, HandError
 
 _STEP_S = 0.03
 _SAME = 0.02
+_PATIENCE_S = 3.0
 
 
 class GripperThread:
@@ -64,11 +65,11 @@ class GripperThread:
             self._wished = self._done = self._opening
 
     def close(self) -> None:
-        """Ends the thread after the movement under way, or leaves it to that."""
+        """Ends the thread after the movement under way; where that takes long, without waiting."""
         with self._wake:
             self._stopping = True
             self._wake.notify()
-        self._thread.join(timeout=0.5)
+        self._thread.join(_PATIENCE_S)
 
     def _run(self) -> None:
         try:
@@ -85,7 +86,7 @@ class GripperThread:
         with self._wake:
             if abs(self._wished - self._done) < _SAME and not self._stopping:
                 self._wake.wait(_STEP_S)
-            if self._problem or abs(self._wished - self._done) < _SAME:
+            if self._stopping or self._problem or abs(self._wished - self._done) < _SAME:
                 return None
             self._done = self._wished
             return self._done
@@ -93,7 +94,8 @@ class GripperThread:
     def _carry_out(self, wished: float) -> None:
         try:
             self._hand.start(wished)
-            while not self._hand.wait(_STEP_S) and not self._stopping:
+            # Also when the thread is to end: franky's hand must not go away in mid-movement.
+            while not self._hand.wait(_STEP_S):
                 self._opening = self._hand.opening()
         except HandError as error:
             self._problem = (

@@ -6,14 +6,18 @@ never errs. This one does, on request: lines on standard input are
     reflex          the robot stops itself as after a collision, until its errors are recovered
     mode NAME       the robot is in this mode (Idle, UserStopped, Guiding, Other)
     freeze          nothing is sent any more, and the sockets stay open
+    unhomed         the hand has forgotten its width
 
-Usage: franka_cell.py HOSTNAME CLOCK_FILE; into the file goes the robot's time, a float64 in s.
+Usage: franka_cell.py HOSTNAME FOLDER. Into FOLDER/clock goes the robot's time, a float64 in s; into
+FOLDER/collision.json the thresholds that it was given last.
 """
 
 # franky-sim is not in the environment that types are checked in.
 # pyright: basic, reportMissingImports=false
 
+import json
 import mmap
+import os
 import struct
 import sys
 import threading
@@ -28,6 +32,7 @@ from franky_sim.franka_robot_protocol import (
     MoveStatus,
     RobotCommand,
     RobotMode,
+    SetCollisionBehaviorCommand,
 )
 from franky_sim.franka_robot_server import FrankaRobotServer
 from franky_sim.mujoco_simulator import MujocoSimulator
@@ -44,6 +49,7 @@ class Trouble:
         self.mode: RobotMode | None = None
         self.reflex = False
         self.frozen = False
+        self.unhomed = False
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
@@ -55,8 +61,13 @@ class Trouble:
                 self.mode = None if argument == "Idle" else RobotMode[f"k{argument}"]
             elif word == "freeze":
                 self.frozen = True
+            elif word == "unhomed":
+                self.unhomed = True
             else:
-                raise SystemExit(f"unknown request {line!r}")
+                print(f"unknown request {line!r}", file=sys.stderr)  # noqa: T201 - a script
+                os._exit(2)
+        # Whoever started this process is gone.
+        os._exit(0)
 
     @property
     def holds(self) -> bool:
@@ -64,8 +75,8 @@ class Trouble:
         return self.reflex or self.mode is not None
 
 
-def install(trouble: Trouble) -> None:
-    """Makes every robot server obey."""
+def install(trouble: Trouble, folder: Path) -> None:
+    """Makes every robot server obey and take notes."""
     healthy = FrankaRobotServer.robot_state.fget
 
     def robot_state(server: FrankaRobotServer):  # noqa: ANN202 - a class of franky-sim
@@ -82,7 +93,16 @@ def install(trouble: Trouble) -> None:
         trouble.reflex = False
         command.reply(AutomaticErrorRecoveryStatus.kSuccess)
 
+    def note_thresholds(command: SetCollisionBehaviorCommand, _: FrankaRobotServer) -> None:
+        notes = {
+            "torque_nm": command.upper_torque_thresholds_nominal,
+            "force_n": command.upper_force_thresholds_nominal,
+        }
+        (folder / "collision.json").write_text(json.dumps(notes), encoding="utf-8")
+        command.reply(0)
+
     FrankaRobotServer.robot_state = property(robot_state)
+    SetCollisionBehaviorCommand.handle = note_thresholds
     AutomaticErrorRecoveryCommand.handle = recover
 
 
@@ -99,9 +119,10 @@ def abort_motion(server: FrankaRobotServer) -> None:
 
 def main() -> None:
     """Simulates until it is killed."""
-    hostname, clock_file = sys.argv[1], Path(sys.argv[2])
+    hostname, folder = sys.argv[1], Path(sys.argv[2])
+    clock_file = folder / "clock"
     trouble = Trouble()
-    install(trouble)
+    install(trouble, folder)
     clock_file.write_bytes(struct.pack("d", 0.0))
     with MujocoSimulator() as sim:
         sim.add_robot()
@@ -115,6 +136,8 @@ def main() -> None:
                 if trouble.frozen:
                     time.sleep(0.1)
                     continue
+                if trouble.unhomed:
+                    server.robot_servers[0].gripper_server._max_width = 0.0
                 if trouble.holds:
                     abort_motion(server.robot_servers[0])
                 server.run_once()

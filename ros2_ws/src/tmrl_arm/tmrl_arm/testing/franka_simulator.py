@@ -7,12 +7,14 @@ a gigabyte), shared by all checkouts, safe to delete.
 
 import fcntl
 import hashlib
+import json
 import mmap
 import os
 import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import venv
 from pathlib import Path
@@ -22,7 +24,7 @@ _HERE = Path(__file__).resolve().parent
 _LOCK_FILE = _HERE / "franky_sim.lock"
 _CELL = _HERE / "franka_cell.py"
 _START_S = 60.0
-_STANDSTILL_S = 0.2
+_STANDSTILL_S = 1.0
 
 
 def environment() -> Path:
@@ -103,7 +105,7 @@ class FrankaSimulator:
         # Neither ROS's libraries nor our packages may shadow the simulator's own.
         clean = {"PATH": os.defpath, "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
-            [python, _CELL, self.address, self._clock_file],
+            [python, _CELL, self.address, self._folder.name],
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -134,6 +136,14 @@ class FrankaSimulator:
     def freeze(self) -> None:
         """Lets the robot fall silent, its sockets open."""
         self._request("freeze")
+
+    def forget_hand(self) -> None:
+        """Lets the hand forget its width, as after a power cut."""
+        self._request("unhomed")
+
+    def thresholds(self) -> dict[str, list[float]]:
+        """The collision thresholds that the robot was given last: "torque_nm" and "force_n"."""
+        return json.loads((Path(self._folder.name) / "collision.json").read_text(encoding="utf-8"))
 
     def kill(self) -> None:
         """Ends the process at once, as a power cut would."""
@@ -170,18 +180,20 @@ class SimulatorClock:
         self._now_s = 0.0
         self._last_s = simulator.time_s()
         self._moved_s = self._asked_s = time.monotonic()
+        self._lock = threading.Lock()
 
     def now_s(self) -> float:
         """Seconds since an arbitrary moment."""
-        machine_s, simulated_s = time.monotonic(), self._simulator.time_s()
-        if simulated_s != self._last_s:
-            # A restarted simulator begins at 0 again.
-            self._now_s += max(simulated_s - self._last_s, 0.0)
-            self._last_s, self._moved_s = simulated_s, machine_s
-        elif machine_s - self._moved_s > _STANDSTILL_S:
-            self._now_s += machine_s - self._asked_s
-        self._asked_s = machine_s
-        return self._now_s
+        with self._lock:
+            machine_s, simulated_s = time.monotonic(), self._simulator.time_s()
+            if simulated_s != self._last_s:
+                # A restarted simulator begins at 0 again.
+                self._now_s += max(simulated_s - self._last_s, 0.0)
+                self._last_s, self._moved_s = simulated_s, machine_s
+            elif machine_s - self._moved_s > _STANDSTILL_S:
+                self._now_s += machine_s - self._asked_s
+            self._asked_s = machine_s
+            return self._now_s
 
     def sleep(self, duration_s: float) -> None:
         """Waits for so long by this clock."""
