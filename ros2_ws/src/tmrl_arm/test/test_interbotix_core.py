@@ -228,6 +228,15 @@ def test_whatever_is_commanded_the_motors_get_no_target_beyond_a_limit(targets):
         before = written
 
 
+def test_an_arm_that_was_moved_by_hand_sets_off_from_where_it_is():
+    arm = Arm().connect()
+    arm.bus.position_rad = HOME_RAD + np.array([0.2, 0.0, 0.0, 0.0, 0.0, 0.0])
+    arm.run(0.5)
+    arm.core.command(to((0.25, 0.05, 0.15)))
+    arm.run(0.02)
+    assert arm.bus.written[0][0] == pytest.approx(0.2, abs=0.01)
+
+
 def test_the_gripper_opens_and_closes_between_its_ends():
     arm = Arm().connect()
     for opening in (0.0, 0.5, 1.0):

@@ -27,6 +27,7 @@ from tmrl_arm.interbotix_motors import Motors
 from tmrl_arm.interbotix_setpoints import MotionLimits, SetpointStream
 from tmrl_common.clock import Clock
 
+_SLACK_RAD = 0.1
 _REPEATS = 10
 """The last setpoint is sent so often: the motors do not acknowledge what they are told."""
 
@@ -116,6 +117,7 @@ class InterbotixCore:
             return
         try:
             self._refuse_while_faulty()
+            self._anchor()
             target_rad = self._reach(command.position_m, command.quaternion_xyzw)
             allowed_s = command.duration_s * self._config.stretch
             self._check_speed(target_rad, allowed_s)
@@ -141,6 +143,7 @@ class InterbotixCore:
         self._check_connection()
         self.stop()
         self._refuse_while_faulty()
+        self._anchor()
         position_m, rotation = forward(self._stream.position_rad)
         above_m = position_m.copy()
         above_m[2] = max(position_m[2], self._config.home_position_m[2])
@@ -159,16 +162,22 @@ class InterbotixCore:
         self._check_connection()
         if not self._fault:
             return
-        sample = self._bus.newest()
-        problem = self._motors.problem() or (nonsense_in(sample) if sample else "")
-        if problem or sample is None:
+        problem = self._motors.problem()
+        if problem:
             self._fault = problem
             raise ArmFaultError(problem)
         self._motors.set_profile()
         if self._motors.limp():
-            self._motors.stiffen(sample.position_rad)
-        self._watch_from(self._bus.newest() or sample)
+            self._motors.stiffen(self._sound_sample().position_rad)
+        self._watch_from(self._sound_sample())
         self._fault = ""
+
+    def _sound_sample(self) -> JointSample:
+        sample = self._bus.newest()
+        nonsense = nonsense_in(sample) if sample else "there are no joint states"
+        if nonsense or sample is None:
+            raise ArmFaultError(nonsense)
+        return sample
 
     def tick(self) -> None:
         """Look at the arm and send the next setpoint; to be called at the stream's rate."""
@@ -220,6 +229,12 @@ class InterbotixCore:
         if self._writes_left:
             self._bus.write_arm(stream.position_rad)
             self._writes_left -= 1
+
+    def _anchor(self) -> None:
+        """Set off from where the arm is, if it was moved by hand or sank while it stood still."""
+        here_rad = self._watch.good.position_rad
+        if self.at_rest and np.abs(here_rad - self._stream.position_rad).max() > _SLACK_RAD:
+            self._watch_from(self._watch.good)
 
     def _end_home(self) -> None:
         self._legs.clear()

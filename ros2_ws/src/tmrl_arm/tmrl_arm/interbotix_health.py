@@ -178,8 +178,9 @@ def nonsense_in(sample: JointSample) -> str:
     bad = ~(np.isfinite(sample.position_rad) & np.isfinite(sample.velocity_rad_s))
     for joint in np.flatnonzero(bad).tolist():
         return (
-            f"the joint states give {sample.position_rad[joint]} rad for {JOINTS[joint]}: restart "
-            "the vendor's driver, then call arm/recover"
+            f"the joint states give {sample.position_rad[joint]} rad for {JOINTS[joint]}, at "
+            f"{sample.velocity_rad_s[joint]} rad/s: restart the vendor's driver, then call "
+            "arm/recover"
         )
     if not np.isfinite(sample.finger_m):
         return (
