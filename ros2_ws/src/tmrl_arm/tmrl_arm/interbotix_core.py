@@ -221,7 +221,8 @@ class InterbotixCore:
                 target_rad = self._legs.popleft()
                 way_rad = float(np.abs(target_rad - stream.position_rad).max())
                 stream.aim(target_rad, way_rad / self._config.home_velocity_rad_s)
-            else:
+            elif not self._writes_left:
+                # The motors have had the time of the repeats to follow the last setpoint.
                 self._homing = False
         if not stream.at_rest:
             stream.step()
