@@ -40,7 +40,11 @@ def test_what_could_not_be_executed_safely_is_refused(changes, sentence):
     [
         ({"joint_low_rad": ()}, "joint_low_rad is missing"),
         ({"joint_high_rad": (1.0,) * 6}, "high_rad is .* it needs 7 finite numbers"),
-        ({"joint_low_rad": (float("nan"),) * 7}, "low_rad is .* it needs 7 finite numbers"),
+        (
+            {"joint_low_rad": (float("nan"), *(-2.0,) * 6)},
+            "low_rad is .* it needs 7 finite numbers",
+        ),
+        ({"joint_low_rad": (2.7, *(-3.0,) * 6)}, "each lower end has to lie below its upper one"),
         ({"joint_low_rad": (3.0,) * 7}, "each lower end has to lie below its upper one"),
         ({"max_joint_velocity_rad_s": (1.0,) * 6 + (0.0,)}, "each has to be above 0"),
         ({"max_joint_acceleration_rad_s2": (-1.0,) * 7}, "each has to be above 0"),

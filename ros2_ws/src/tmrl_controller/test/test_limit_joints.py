@@ -80,15 +80,17 @@ def test_a_velocity_within_all_limits_passes_unchanged():
         FRANKA_REST_RAD + wanted * PERIOD_S
     )
     assert result.motion.setpoint.gripper == pytest.approx(0.6)
+    assert result.motion.linear_m_s.tolist() == result.motion.angular_rad_s.tolist() == [0, 0, 0]
 
 
-def test_a_joint_that_is_too_fast_slows_all_of_them_so_that_the_direction_stays():
-    wanted = one(6, 3.0) + one(4, 1.0)
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_joint_that_is_too_fast_slows_all_of_them_so_that_the_direction_stays(sign):
+    wanted = sign * (one(6, 3.0) + one(4, 1.0))
 
     result = limited(wanted, moving(wanted / 2.0))
 
     assert result.acted == {Limit.JOINT_VELOCITY}
-    assert velocity(result) == pytest.approx(one(6, 1.5) + one(4, 0.5))
+    assert velocity(result) == pytest.approx(sign * (one(6, 1.5) + one(4, 0.5)))
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,7 @@ def test_a_joint_that_is_too_fast_slows_all_of_them_so_that_the_direction_stays(
 )
 def test_the_tool_is_no_faster_than_allowed(changes, limit, rows):
     limits = replace(LIMITS, **changes)
-    wanted = one(0, 0.4) + one(1, 0.2)
+    wanted = one(0, 0.4) + one(1, 0.2) + one(2, 0.3)
 
     result = limited(wanted, limits=limits, previous=moving(one(0, 0.1)))
 
@@ -118,6 +120,15 @@ def test_when_the_tool_translates_and_rotates_too_fast_the_graver_excess_counts(
 
     assert result.acted == {Limit.TRANSLATION, Limit.ROTATION}
     assert velocity(result) == pytest.approx(one(0, 0.001 / PERIOD_S))
+
+
+def test_the_largest_speed_itself_is_allowed():
+    fastest = one(6, LIMITS.velocity[6])
+
+    result = limited(fastest, moving(fastest))
+
+    assert result.acted == frozenset()
+    assert velocity(result).tolist() == fastest.tolist()
 
 
 def test_no_joint_changes_its_velocity_faster_than_it_may_accelerate():
@@ -147,15 +158,19 @@ def test_near_the_end_of_a_joint_the_way_to_brake_is_kept(joint, sign):
     assert rest(joints, velocity(result))[joint] == pytest.approx(end)
 
 
-def test_a_joint_beyond_its_end_may_only_come_back():
+@pytest.mark.parametrize(("end", "sign"), [("high", 1.0), ("low", -1.0)])
+def test_a_joint_beyond_its_end_may_only_come_back(end, sign):
     joints = FRANKA_REST_RAD.copy()
-    joints[6] = LIMITS.high[6] + 0.05
+    joints[6] = getattr(LIMITS, end)[6] + sign * 0.05
 
-    outwards, inwards = (limited(one(6, v), moving(STILL), at(joints)) for v in (0.3, -0.3))
+    outwards, still, inwards = (
+        limited(one(6, sign * v), moving(STILL), at(joints)) for v in (0.3, 0.0, -0.3)
+    )
 
     assert velocity(outwards)[6] == 0.0
     assert outwards.acted == {Limit.JOINT_POSITION}
-    assert velocity(inwards)[6] == pytest.approx(-0.3)
+    assert velocity(still).tolist() == STILL.tolist()
+    assert velocity(inwards)[6] == pytest.approx(sign * -0.3)
 
 
 def test_a_fresh_measurement_beyond_the_end_stops_a_joint_at_once():
@@ -199,6 +214,33 @@ def test_along_a_wall_the_tool_slides():
     assert tool_m[2] >= low_box[4] - 1e-3
 
 
+@pytest.mark.parametrize("direction", [(0, 0, -1), (0, 0.7, -0.7), (0.7, 0, -0.7)])
+def test_an_agile_arm_slides_along_the_wall_itself(direction):
+    low_box = (*LIMITS.workspace_box[:4], at().position_m[2] - 0.02, 0.8)
+    limits = replace(LIMITS, workspace_box=low_box, max_acceleration_rad_s2=(50.0,) * 7)
+
+    result = limited(towards(direction, 0.4), moving(STILL), limits=limits)
+
+    speeds = velocity(result)
+    seconds = PERIOD_S + limits.reaction_s + np.abs(speeds) / (2.0 * limits.acceleration)
+    tool_m = franka_chain(FRANKA_REST_RAD + speeds * seconds).point_m(TOOL_ON_FLANGE_M)
+    assert Limit.WORKSPACE in result.acted
+    assert tool_m[2] == pytest.approx(low_box[4], abs=1e-5)
+
+
+def test_an_arc_whose_middle_leaves_the_box_is_seen():
+    joints = FRANKA_REST_RAD + one(0, -0.158)
+    wall_m = at(joints).position_m[0] + 0.0039
+    limits = replace(LIMITS, workspace_box=(0.25, wall_m, *LIMITS.workspace_box[2:]))
+    swing = one(0, 1.0)
+
+    result = limited(swing, moving(swing), at(joints), limits=limits)
+
+    assert outside_m(rest(joints, swing)) == 0.0
+    assert result.acted == {Limit.WORKSPACE}
+    assert 0.0 < velocity(result)[0] < 1.0
+
+
 def leaves_by_m(speeds, limits, dt_s=PERIOD_S):
     """How far the tool leaves the box until it rests, halfway and at the rest."""
     way = rest(FRANKA_REST_RAD, speeds, dt_s + limits.reaction_s) - FRANKA_REST_RAD
@@ -234,12 +276,12 @@ def test_on_the_way_to_a_wall_nothing_is_worse_than_to_brake():
 
 @pytest.mark.parametrize("share", [0.0, 0.004, 0.3, 0.77, 0.999, 1.0])
 def test_the_furthest_allowed_point_is_found(share):
-    start, end = np.array([1.0, -2.0]), np.array([2.0, 6.0])
+    start, end = np.array([1.0, -2.0]), np.array([3.0, 6.0])
 
-    found = last_allowed(start, end, lambda point: point[0] <= 1.0 + share)
+    found = last_allowed(start, end, lambda point: point[0] <= 1.0 + 2.0 * share)
 
-    assert 1.0 + share - 1.0 / 256 <= found[0] <= 1.0 + share
-    assert found[1] == pytest.approx(-2.0 + 8.0 * (found[0] - 1.0))
+    assert share - 1.0 / 256 <= (found[0] - 1.0) / 2.0 <= share
+    assert found[1] == pytest.approx(-2.0 + 4.0 * (found[0] - 1.0))
     assert share < 1.0 or found.tolist() == end.tolist()
 
 

@@ -22,6 +22,7 @@ from tmrl_controller.limiter import (
     limit_move,
     rotation_between,
 )
+from tmrl_controller.limiter.motion import limit_gripper, shorten
 from tmrl_controller.testing import CONFIG, MORE_EXAMPLES
 
 LIMITS = CONFIG.motion_limits
@@ -76,6 +77,15 @@ def test_only_what_float32_rounds_is_too_little_to_report(relative_excess, acted
     longest_m = CONFIG.max_translation_m * (1.0 + relative_excess)
 
     assert limited(move((longest_m, 0.0, 0.0))).acted == acted
+
+
+def test_the_edge_of_what_is_too_little_belongs_to_it():
+    acted = set()
+
+    assert shorten(np.array([1.0 + 1e-6, 0, 0]), 1.0, Limit.LEAD, acted)[0] == 1.0 + 1e-6
+    assert limit_gripper(0.0, -1e-6, 1.0, acted) == 0.0
+    assert limit_gripper(0.0, 1e-6, 0.0, acted) == 0.0
+    assert limited(move(), dt_s=PERIOD_S * (1.0 + 1e-6)).acted == acted == set()
 
 
 def test_a_target_of_the_tool_says_nothing_of_joints():
@@ -235,7 +245,7 @@ def test_the_gripper_moves_no_faster_than_allowed():
     [
         (lambda b: move((b, 0, 0)), CENTRE, CENTRE, "wanted translation"),
         (lambda b: move(rotation_rad=(0, b, 0)), CENTRE, CENTRE, "wanted rotation"),
-        (lambda b: move(gripper=b), CENTRE, CENTRE, "wanted gripper"),
+        (lambda b: move(gripper=b), CENTRE, CENTRE, "wanted gripper .* 1 finite number: hold"),
         (lambda _: move(), CENTRE, lambda b: at([b, 0, 0]), "measured position"),
         (
             lambda _: move(),
@@ -294,6 +304,7 @@ def test_a_time_that_the_limits_do_not_cover_is_refused(dt_s):
         (0.0, 1.0, 0.0, 1.0),
         (0.0, 1.0, 0.0, 1.0, 1.0, 1.0),
         (0.0, 1.0, 0.0, np.nan, 0.0, 1.0),
+        (0.0, 1.0, 0.0, np.inf, 0.0, 1.0),
         (1.0, 0.0, 0.0, 1.0, 0.0, 1.0),
     ],
 )
