@@ -64,9 +64,9 @@ def rest(joints, speeds, life_s=PERIOD_S + LIMITS.reaction_s):
     return joints + speeds * (life_s + np.abs(speeds) / (2.0 * LIMITS.acceleration))
 
 
-def outside_m(joints):
+def outside_m(joints, limits=LIMITS):
     tool_m = franka_chain(joints).point_m(TOOL_ON_FLANGE_M)
-    return float(np.linalg.norm(tool_m - np.clip(tool_m, LIMITS.low_m, LIMITS.high_m)))
+    return float(np.linalg.norm(tool_m - np.clip(tool_m, limits.low_m, limits.high_m)))
 
 
 def test_a_velocity_within_all_limits_passes_unchanged():
@@ -241,16 +241,10 @@ def test_an_arc_whose_middle_leaves_the_box_is_seen():
     assert 0.0 < velocity(result)[0] < 1.0
 
 
-def leaves_by_m(speeds, limits, dt_s=PERIOD_S):
+def leaves_by_m(speeds, limits):
     """How far the tool leaves the box until it rests, halfway and at the rest."""
-    way = rest(FRANKA_REST_RAD, speeds, dt_s + limits.reaction_s) - FRANKA_REST_RAD
-    tools_m = [
-        franka_chain(FRANKA_REST_RAD + share * way).point_m(TOOL_ON_FLANGE_M) for share in (0.5, 1)
-    ]
-    return max(
-        float(np.linalg.norm(tool_m - np.clip(tool_m, limits.low_m, limits.high_m)))
-        for tool_m in tools_m
-    )
+    way = rest(FRANKA_REST_RAD, speeds) - FRANKA_REST_RAD
+    return max(outside_m(FRANKA_REST_RAD + share * way, limits) for share in (0.5, 1.0))
 
 
 def test_on_the_way_to_a_wall_nothing_is_worse_than_to_brake():
