@@ -167,8 +167,7 @@ def test_a_joint_beyond_its_end_may_only_come_back(end, sign):
         limited(one(6, sign * v), moving(STILL), at(joints)) for v in (0.3, 0.0, -0.3)
     )
 
-    assert velocity(outwards)[6] == 0.0
-    assert outwards.acted == {Limit.JOINT_POSITION}
+    assert (velocity(outwards)[6], outwards.acted) == (0.0, {Limit.JOINT_POSITION})
     assert velocity(still).tolist() == STILL.tolist()
     assert velocity(inwards)[6] == pytest.approx(sign * -0.3)
 
