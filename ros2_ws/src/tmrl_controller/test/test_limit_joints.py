@@ -16,7 +16,6 @@ from tmrl_controller.limiter import (
     Setpoint,
     limit_joints,
 )
-from tmrl_controller.limiter.joints import last_allowed
 from tmrl_controller.testing import (
     FRANKA_CONFIG,
     FRANKA_REST_RAD,
@@ -172,6 +171,15 @@ def test_a_joint_beyond_its_end_may_only_come_back(end, sign):
     assert velocity(inwards)[6] == pytest.approx(sign * -0.3)
 
 
+def test_at_its_end_what_is_too_little_is_not_reported():
+    joints = FRANKA_REST_RAD.copy()
+    joints[6] = LIMITS.high[6]
+
+    result = limited(one(6, 1e-6), moving(STILL), at(joints))
+
+    assert (velocity(result)[6], result.acted) == (0.0, frozenset())
+
+
 def test_a_fresh_measurement_beyond_the_end_stops_a_joint_at_once():
     joints = FRANKA_REST_RAD.copy()
     joints[6] = LIMITS.high[6] + 0.001
@@ -265,17 +273,6 @@ def test_on_the_way_to_a_wall_nothing_is_worse_than_to_brake():
         assert (np.abs(velocity(result) - last) <= change * (1 + 1e-9)).all()
         slower += np.linalg.norm(velocity(result)) > np.linalg.norm(braking)
     assert slower > 20, "the room that is left is used"
-
-
-@pytest.mark.parametrize("share", [0.0, 0.004, 0.3, 0.77, 0.999, 1.0])
-def test_the_furthest_allowed_point_is_found(share):
-    start, end = np.array([1.0, -2.0]), np.array([3.0, 6.0])
-
-    found = last_allowed(start, end, lambda point: point[0] <= 1.0 + 2.0 * share)
-
-    assert share - 1.0 / 256 <= (found[0] - 1.0) / 2.0 <= share
-    assert found[1] == pytest.approx(-2.0 + 4.0 * (found[0] - 1.0))
-    assert share < 1.0 or found.tolist() == end.tolist()
 
 
 def test_a_tool_may_be_half_a_metre_long():
