@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from tmrl_bringup.doctor import arm, cameras, network, probes, server, storage, timing
+from tmrl_bringup.doctor import arm, cameras, network, probes, server, session, storage, timing
 from tmrl_bringup.doctor.finding import (
     Check,
     Finding,
@@ -60,6 +60,7 @@ EXPECTED = server.Expected(
     execute_steps=min(5, EXAMPLE_SPEC.horizon),
     control_rate_hz=5.0,
 )
+SESSION = session.SessionSeen(1, "resumed", "", "", 3, 3, "", "")
 DISCOVERY = network.Discovery(domain=7, settings={}, found_s=0.1, multicast="")
 
 
@@ -71,7 +72,7 @@ JUDGED: list[tuple[Finding, Level, str]] = [
     (arm.judge_arm(ARM), Level.GOOD, "WidowX, through driver test"),
     (arm.judge_arm(changed(ARM, fault="motor elbow is off")), Level.FAILED, "motor elbow is off"),
     (arm.judge_firmware(ARM), Level.GOOD, "libfranka 1.2"),
-    (arm.judge_firmware(changed(ARM, firmware="")), Level.GOOD, "does not tell"),
+    (arm.judge_firmware(changed(ARM, firmware="")), Level.GOOD, "not told by driver test"),
     (arm.judge_joints(ARM), Level.GOOD, "2 joints at 100 Hz"),
     (arm.judge_joints(changed(ARM, rate_hz=70.0)), Level.FAILED, "100 Hz are expected"),
     (arm.judge_joints(changed(ARM, joint_rad=np.array([0.0, np.nan]))), Level.FAILED, "nan"),
@@ -121,6 +122,19 @@ JUDGED: list[tuple[Finding, Level, str]] = [
     ),
     (network.judge_participants(["/widowx/arm"], "/widowx", ["arm"]), Level.GOOD, "the rig runs"),
     (network.judge_participants(["/widowx/arm"] * 2, "/widowx", ["arm"]), Level.FAILED, "twice"),
+    (session.judge_session(SESSION), Level.GOOD, "controller policy: resumed; episode 3 running"),
+    (session.judge_session(changed(SESSION, mode=3)), Level.WARNING, "controller e-stop"),
+    (session.judge_session(changed(SESSION, state=5)), Level.WARNING, "episode 3 paused"),
+    (
+        session.judge_session(changed(SESSION, agent="no policy server")),
+        Level.WARNING,
+        "agent: no policy server",
+    ),
+    (
+        session.judge_session(changed(SESSION, refusal="sigma 0.5 above 0.3")),
+        Level.GOOD,
+        "last refused chunk: sigma 0.5 above 0.3",
+    ),
     (server.judge_server(SERVER, EXPECTED), Level.GOOD, "encode 10.0/10.0 ms"),
     (server.judge_server(changed(SERVER, encode_s=(2.0,)), EXPECTED), Level.WARNING, "would wait"),
     (server.judge_agreement(EXAMPLE_SPEC, EXPECTED), Level.GOOD, EXAMPLE_SPEC.statistics_hash[:12]),

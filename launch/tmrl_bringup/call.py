@@ -22,7 +22,8 @@ examples:
   ./tmrl call operator/label outcome:=0 operator_name:=ada      0 success, 1 failure
   ./tmrl call /widowx/controller/estop"""
 
-_FIND_S = 3.0
+_FIND_S = 10.0
+_LIST_S = 3.0
 _ANSWER_S = 60.0
 _POLL_S = 0.05
 _OF_EVERY_NODE = ("/describe_parameters", "/get_parameter", "/list_parameters", "/set_parameters")
@@ -104,7 +105,7 @@ def filled(request: Any, kind: str, fields: Mapping[str, Any]) -> Any:
 
 def _services(node: Node, wanted: str | None) -> dict[str, str]:
     """Services of rigs by full name, with their type; waits for the wanted one to be discovered."""
-    ends_s = time.monotonic() + _FIND_S
+    ends_s = time.monotonic() + (_LIST_S if wanted is None else _FIND_S)
     while True:
         found = {
             name: kinds[0]

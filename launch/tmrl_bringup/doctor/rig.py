@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tmrl_bringup.doctor import arm, cameras, network, probes, server, storage, timing
+from tmrl_bringup.doctor import arm, cameras, network, probes, server, session, storage, timing
 from tmrl_bringup.doctor.arm_probe import look_at_arm
 from tmrl_bringup.doctor.camera_probe import look_at_camera
 from tmrl_bringup.doctor.ear import Ear
@@ -18,7 +18,7 @@ from tmrl_bringup.up import Session
 from tmrl_camera.camera import CameraError
 from tmrl_common.errors import TmrlError
 from tmrl_common.messages import PolicyExpectation
-from tmrl_msgs.msg import LearnerStatus
+from tmrl_msgs.msg import AgentStatus, ControllerStatus, EpisodeState, LearnerStatus
 from tmrl_ros import qos
 
 _ARM_S = 40.0
@@ -36,13 +36,13 @@ class RigChecks:
     """Makes the checks of a session's rig.
 
     Args:
-        session: What would be started; its rig may be incomplete.
+        asked_for: What would be started; its rig may be incomplete.
         ear: In the rig's namespace.
     """
 
-    def __init__(self, session: Session, ear: Ear) -> None:
-        self._rig: Rig = session.rig
-        self._session = session
+    def __init__(self, asked_for: Session, ear: Ear) -> None:
+        self._rig: Rig = asked_for.rig
+        self._session = asked_for
         self._ear = ear
         self._arm = Shared(lambda: look_at_arm(self._rig.parts["arm"], ear))
         self._server = Shared(lambda: look_at_server(self._rig, may_start=True))
@@ -61,6 +61,7 @@ class RigChecks:
             Check("real-time jitter", self._check_jitter, alone=True),
             Check("DDS discovery", _check_discovery, limit_s=30.0),
             Check("ROS network", self._check_participants),
+            Check("session", self._check_session),
             Check("policy server", self._check_server, limit_s=LOAD_S + 30.0),
             Check("checkpoint and rig", self._check_agreement, limit_s=LOAD_S + 30.0),
             Check("journal", lambda: storage.judge_journal(probes.look_at_journal(run_dir))),
@@ -125,6 +126,29 @@ class RigChecks:
         names = [node_name(part) for part in select_parts(self._rig) if part != SERVER]
         self._ear.is_published("arm/state", _FIND_S)
         return network.judge_participants(self._ear.nodes(), f"/{self._rig.robot}", names)
+
+    def _check_session(self) -> Finding:
+        if not self._ear.is_published("controller/status", _FIND_S):
+            return good("none runs")
+
+        def newest(kind: Any, topic: str) -> Any:
+            heard = self._ear.hear(kind, topic, qos.STATUS, enough=1, wait_s=_FIND_S)
+            return heard[-1][1] if heard else kind()
+
+        controller = newest(ControllerStatus, "controller/status")
+        episode = newest(EpisodeState, "episode/state")
+        return session.judge_session(
+            session.SessionSeen(
+                mode=controller.mode,
+                mode_reason=controller.reason,
+                refusal=controller.last_refusal,
+                agent=newest(AgentStatus, "agent/status").reason,
+                episode=episode.episode,
+                state=episode.state,
+                state_reason=episode.reason,
+                learner=newest(LearnerStatus, "learner/status").reason,
+            )
+        )
 
     def _check_server(self) -> Finding:
         return self._needs(_FOR_THE_SERVER, lambda: self._ask_server(server.judge_server))()
