@@ -164,7 +164,7 @@ class _Session:
             except MotionAbortedError as error:
                 self._driving = False
                 with self._lock:
-                    self._control.abort(str(error))
+                    self._control.abort(str(error), self._clock.now_s())
 
     def _take(self, sample: RobotSample) -> None:
         """Keeps a sample; notices a robot that says nothing new.

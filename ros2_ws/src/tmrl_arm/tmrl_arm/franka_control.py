@@ -22,6 +22,8 @@ _AT_REST_RAD_S = 0.005
 _HOME_RAD = 0.01
 _MOST_STEPS = 10
 _LIMIT_GAIN = 4.0
+_NEWS_S = 1.0
+"""How much later than the state the news of an aborted motion may come."""
 
 
 class _Doing(Enum):
@@ -52,6 +54,7 @@ class FrankaControl:
         self._expires_s = float("-inf")
         self._stepped_s = float("-inf")
         self._aborted = ""
+        self._explained_until_s = float("-inf")
 
     @property
     def homing(self) -> bool:
@@ -100,9 +103,10 @@ class FrankaControl:
         """No movement any more."""
         self._doing = _Doing.RESTING
 
-    def abort(self, reason: str) -> None:
+    def abort(self, reason: str, now_s: float) -> None:
         """The robot ended a motion by itself: a fault until `recovered`."""
-        self._aborted = reason
+        if now_s >= self._explained_until_s:
+            self._aborted = reason
         self.stop()
 
     def recovered(self) -> None:
@@ -122,8 +126,9 @@ class FrankaControl:
         """
         self._sample = sample
         if sample.mode in _SENTENCES:
-            # The mode says why the motion ended, and when it is over nothing is left to clear.
+            # The mode says why a motion ends, and when it is over nothing is left to clear.
             self._aborted = ""
+            self._explained_until_s = now_s + _NEWS_S
         if self.fault is not None or now_s >= self._expires_s:
             self.stop()
         if self._doing is _Doing.RESTING:

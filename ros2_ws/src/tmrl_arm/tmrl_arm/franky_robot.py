@@ -6,9 +6,11 @@
 import errno
 import os
 import socket
+import stat
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 import franky
 import numpy as np
@@ -26,7 +28,7 @@ FCI_PORT = 1337
 _HAND_PORT = 1338
 _LEAST_STROKE_M = 0.01
 _REALTIME = {True: franky.RealtimeConfig.Enforce, False: franky.RealtimeConfig.Ignore}
-_NO_CONNECTION = (errno.EBADF, errno.ENOTSOCK, errno.ENOTCONN, errno.EINVAL)
+_NO_CONNECTION = (errno.EBADF, errno.ENOENT, errno.ENOTCONN)
 _ERRORS = tuple(name for name in dir(franky.Errors) if not name.startswith("_"))
 _LOST = (franky.NetworkException, franky.ProtocolException, RuntimeError)
 
@@ -140,12 +142,15 @@ def _hang_up(peer: str) -> None:
     franky offers no way to. A robot that fell silent, its cable pulled for example, would keep
     franky's destructors waiting for an answer, with Python's interpreter lock held.
     """
-    for descriptor in os.listdir("/proc/self/fd"):
+    for path in Path("/proc/self/fd").iterdir():
         try:
-            with socket.socket(fileno=os.dup(int(descriptor))) as connection:
+            if not stat.S_ISSOCK(path.stat().st_mode):
+                continue
+            with socket.socket(fileno=os.dup(int(path.name))) as connection:
                 if connection.getpeername()[:2] in ((peer, FCI_PORT), (peer, _HAND_PORT)):
                     connection.shutdown(socket.SHUT_RDWR)
         except OSError as error:
+            # Closed meanwhile by its owner, or a socket without a peer.
             if error.errno not in _NO_CONNECTION:
                 raise
 

@@ -23,6 +23,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from franky_sim import SimulationServer
 from franky_sim.franka_robot_protocol import (
@@ -33,6 +34,7 @@ from franky_sim.franka_robot_protocol import (
     RobotCommand,
     RobotMode,
     SetCollisionBehaviorCommand,
+    UDPCommand,
 )
 from franky_sim.franka_robot_server import FrankaRobotServer
 from franky_sim.mujoco_simulator import MujocoSimulator
@@ -106,6 +108,24 @@ def install(trouble: Trouble, folder: Path) -> None:
     AutomaticErrorRecoveryCommand.handle = recover
 
 
+def ignore_late_commands() -> None:
+    """Lets no packet that ends one motion end the next one: as a real robot, franky-sim not."""
+    start, handle = FrankaRobotServer.start_motion, FrankaRobotServer._handle_udp_command
+    begun_with: dict[FrankaRobotServer, int] = {}
+
+    def start_motion(server: FrankaRobotServer, *how: Any) -> None:
+        # Of the next state; what answers an earlier one belongs to an earlier motion.
+        begun_with[server] = server._FrankaServer__message_id
+        start(server, *how)
+
+    def handle_udp_command(server: FrankaRobotServer, data: bytes) -> None:
+        if UDPCommand.from_bytes(data).message_id >= begun_with.get(server, 0):
+            handle(server, data)
+
+    FrankaRobotServer.start_motion = start_motion
+    FrankaRobotServer._handle_udp_command = handle_udp_command
+
+
 def abort_motion(server: FrankaRobotServer) -> None:
     """Ends the motion under way as a reflex does."""
     motion = server.current_motion_id
@@ -123,6 +143,7 @@ def main() -> None:
     clock_file = folder / "clock"
     trouble = Trouble()
     install(trouble, folder)
+    ignore_late_commands()
     clock_file.write_bytes(struct.pack("d", 0.0))
     with MujocoSimulator() as sim:
         sim.add_robot()
