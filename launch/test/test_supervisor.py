@@ -14,6 +14,7 @@ import pytest
 from tmrl_bringup.supervisor import (
     BAD_CONFIGURATION,
     MAX_RESTARTS,
+    STOP_GRACE_S,
     ProcessEvent,
     ProcessSpec,
     Supervisor,
@@ -122,3 +123,20 @@ asyncio.run(main())
         parent.kill()
     gone, _ = psutil.wait_procs([child], timeout=_TIMEOUT_S)
     assert gone or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_process_with_something_to_bring_to_rest_gets_the_time_for_it(tmp_path: Path) -> None:
+    rest = tmp_path / "at_rest"
+    brakes = (
+        "import pathlib, signal, sys, time\n"
+        "def stop(*_):\n"
+        f"    time.sleep({STOP_GRACE_S + 1.0}); pathlib.Path({str(rest)!r}).touch(); sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, stop); print('up', flush=True); time.sleep(1000)"
+    )
+    spec = ProcessSpec("arm", (sys.executable, "-c", brakes), stop_grace_s=_TIMEOUT_S)
+
+    async def story(supervisor: Supervisor) -> None:
+        await until(lambda: "up" in supervisor.log_of("arm").read_text())
+
+    run([spec], tmp_path / "logs", story)
+    assert rest.exists()

@@ -12,7 +12,7 @@ from tmrl_bringup.checks import repository_root
 from tmrl_bringup.link import NAMES as LINK_KEYS
 from tmrl_bringup.link import link_of
 from tmrl_bringup.rig import CAMERAS, Rig, RigError, nearest
-from tmrl_bringup.supervisor import ProcessSpec
+from tmrl_bringup.supervisor import STOP_GRACE_S, ProcessSpec
 from tmrl_common.transport.curve import is_local
 
 _PROGRAMS = {
@@ -30,6 +30,9 @@ SERVER = "policy_server"
 """The one part that is no ROS node."""
 
 _KEY_FILES = ("secret_key", "allowed_keys")
+
+ARM_STOP_GRACE_S = 10.0
+"""A driver brakes before it lets go of the arm; killed in the middle, the arm would stop harder."""
 
 GPU_PARTS = (SERVER, "learning")
 """What may run on another machine; the arm holds without them, and nothing is lost."""
@@ -157,7 +160,15 @@ def describe(rig: Rig, run_dir: Path, parts: Iterable[str] | None = None) -> lis
     chosen = tuple(parts or select_parts(rig))
     server = [ProcessSpec(SERVER, server_argv(rig), restartable=True)] if SERVER in chosen else []
     nodes = describe_nodes(rig, run_dir, chosen)
-    return server + [ProcessSpec(node.name, node.argv(), node.restartable) for node in nodes]
+    return server + [
+        ProcessSpec(
+            node.name,
+            node.argv(),
+            node.restartable,
+            ARM_STOP_GRACE_S if node.package == "tmrl_arm" else STOP_GRACE_S,
+        )
+        for node in nodes
+    ]
 
 
 def _is_restartable(part: str) -> bool:

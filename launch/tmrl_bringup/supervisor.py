@@ -6,6 +6,7 @@ holds without it and nothing that was collected depends on it.
 """
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
@@ -31,12 +32,14 @@ class ProcessSpec:
         name: Short name, unique within the rig; names the log file.
         argv: Program and arguments.
         restartable: Whether it is started again when it dies (at most MAX_RESTARTS times).
+        stop_grace_s: From SIGTERM to SIGKILL; longer for what has something to bring to rest.
         env: Variables on top of the supervisor's own environment.
     """
 
     name: str
     argv: tuple[str, ...]
     restartable: bool = False
+    stop_grace_s: float = STOP_GRACE_S
     env: dict[str, str] = field(default_factory=dict)
 
 
@@ -153,20 +156,27 @@ class Supervisor:
             if not self._stopping:
                 await self._spawn(spec)
 
-    def _signal_all(self, number: signal.Signals) -> None:
-        for process in self._running.values():
-            if process.returncode is None:
-                os.killpg(process.pid, number)
+    def _specs_running(self) -> list[ProcessSpec]:
+        return [spec for spec in self._specs if spec.name in self._running]
+
+    async def _end(self, process: asyncio.subprocess.Process, grace_s: float) -> None:
+        """Ends a process and all that it started."""
+        if process.returncode is not None:
+            return
+        # It may have ended by itself a moment ago, without asyncio having noticed yet.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), grace_s)
+        except TimeoutError:
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
 
     async def stop(self) -> None:
-        """Ends every process: SIGTERM, after STOP_GRACE_S SIGKILL. Safe to call more than once."""
+        """Ends every process: SIGTERM, after its grace SIGKILL. Safe to call more than once."""
         self._stopping = True
-        self._signal_all(signal.SIGTERM)
-        waits = [asyncio.create_task(p.wait()) for p in self._running.values()]
-        if waits:
-            await asyncio.wait(waits, timeout=STOP_GRACE_S)
-            self._signal_all(signal.SIGKILL)
-            await asyncio.gather(*waits)
+        ended = [self._end(self._running[s.name], s.stop_grace_s) for s in self._specs_running()]
+        await asyncio.gather(*ended)
         for watcher in self._watchers:
             watcher.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
