@@ -46,7 +46,7 @@ def clock(simulator):
 
 @pytest.fixture
 def rig(simulator, clock):
-    config = FrankyConfig(address=simulator.address, realtime=False)
+    config = FrankyConfig(address=simulator.address, realtime=False, connect_timeout_s=30.0)
     yield DriverRig(
         driver=make_driver(config, clock),
         let_pass=clock.sleep,
@@ -217,6 +217,7 @@ def test_the_collision_thresholds_reach_the_robot(rig, simulator):
     config = FrankyConfig(
         address=simulator.address,
         realtime=False,
+        connect_timeout_s=30.0,
         collision_torque_nm=(31.0, 32.0, 33.0, 34.0, 35.0, 36.0, 37.0),
         collision_force_n=(41.0, 42.0, 43.0, 44.0, 45.0, 46.0),
     )
@@ -237,7 +238,8 @@ def test_a_hand_that_does_not_know_its_width_is_refused(rig, simulator):
 
 @pytest.mark.skipif(Path("/sys/kernel/realtime").exists(), reason="this kernel is real-time")
 def test_without_a_real_time_kernel_a_real_arm_is_refused(simulator):
-    driver = make_driver(FrankyConfig(address=simulator.address), SteadyClock())
+    config = FrankyConfig(address=simulator.address, connect_timeout_s=30.0)
+    driver = make_driver(config, SteadyClock())
     with pytest.raises(ArmConnectionError, match="PREEMPT_RT"):
         driver.connect()
 

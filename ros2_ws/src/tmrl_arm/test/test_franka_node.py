@@ -25,7 +25,11 @@ def address(worker_id):
 @contextmanager
 def running_arm(address, domain_id):
     process = start_arm(
-        "franka", driver="franky", franky__address=address, franky__realtime="false"
+        "franka",
+        driver="franky",
+        franky__address=address,
+        franky__realtime="false",
+        franky__connect_timeout_s="20.0",
     )
     client = ArmClient("franka", domain_id)
     try:

@@ -101,7 +101,7 @@ class FrankyConfig:
     gripper_speed_m_s: float = 0.1
     gripper_force_n: float = 20.0
     state_timeout_s: float = 0.5
-    connect_timeout_s: float = 3.0
+    connect_timeout_s: float = 5.0
 
     def __post_init__(self) -> None:
         """Refuse what the arm could not do, or could do harm.

@@ -150,8 +150,10 @@ def main() -> None:
         with (
             SimulationServer(sim, hostname_candidates=[hostname]) as server,
             clock_file.open("r+b") as file,
-            mmap.mmap(file.fileno(), 8) as clock,
+            mmap.mmap(file.fileno(), 8) as shared,
         ):
+            # Stored in one piece; struct.pack_into would let a reader see it half written.
+            clock = memoryview(shared).cast("d")
             steps = 0
             while True:
                 if trouble.frozen:
@@ -163,7 +165,7 @@ def main() -> None:
                     abort_motion(server.robot_servers[0])
                 server.run_once()
                 steps += 1
-                struct.pack_into("d", clock, 0, steps * _STEP_S)
+                clock[0] = steps * _STEP_S
 
 
 if __name__ == "__main__":

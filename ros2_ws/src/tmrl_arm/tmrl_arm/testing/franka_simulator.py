@@ -10,7 +10,6 @@ import hashlib
 import json
 import mmap
 import os
-import struct
 import subprocess
 import sys
 import tempfile
@@ -76,7 +75,7 @@ class FrankaSimulator:
         self._folder = tempfile.TemporaryDirectory(prefix="franka-")
         self._clock_file = Path(self._folder.name) / "clock"
         self._process: subprocess.Popen[str] | None = None
-        self._clock: mmap.mmap | None = None
+        self._clock: memoryview[float] | None = None
 
     def __enter__(self) -> "FrankaSimulator":
         """Starts it."""
@@ -115,7 +114,8 @@ class FrankaSimulator:
         while not (self._clock_file.exists() and self._clock_file.stat().st_size == 8):
             self._check_start(deadline_s)
         with self._clock_file.open("rb") as file:
-            self._clock = mmap.mmap(file.fileno(), 8, access=mmap.ACCESS_READ)
+            shared = mmap.mmap(file.fileno(), 8, access=mmap.ACCESS_READ)
+        self._clock = memoryview(shared).cast("d")
         while self.time_s() == 0.0:
             self._check_start(deadline_s)
 
@@ -123,7 +123,7 @@ class FrankaSimulator:
         """Time of the robot since its start, s."""
         if self._clock is None:
             raise RuntimeError("the simulator has not been started")
-        return float(struct.unpack_from("d", self._clock)[0])
+        return float(self._clock[0])
 
     def reflex(self) -> None:
         """Lets the robot stop itself as after a collision."""

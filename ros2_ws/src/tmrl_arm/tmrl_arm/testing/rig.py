@@ -124,13 +124,14 @@ class DriverRig:
         )
 
     def drive_to(self, target: ArmCommand) -> ArmReading:
-        """Send a pose again and again until the tool is there, as a controller does."""
-
-        def arrived(reading: ArmReading) -> bool:
-            off_m = np.linalg.norm(reading.tool_position_m - target.position_m)
-            if off_m < self.position_tolerance_m:
-                return True
+        """Send a pose, again whenever its validity has ended, until the tool is there."""
+        reading = self.driver.read()
+        for _ in range(round(self.timeout_s / target.valid_for_s)):
             self.driver.command(target)
-            return False
-
-        return self.until(arrived, f"the tool to be at {target.position_m}")
+            for _ in range(round(target.valid_for_s / _POLL_S)):
+                self.let_pass(_POLL_S)
+                reading = self.driver.read()
+                off_m = np.linalg.norm(reading.tool_position_m - target.position_m)
+                if off_m < self.position_tolerance_m:
+                    return reading
+        raise TimeoutError(f"the tool is not at {target.position_m} m: {reading}")
