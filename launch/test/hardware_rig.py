@@ -140,6 +140,20 @@ class Rig:
                 process.kill()
 
 
+def failed_checks(file: Path) -> tuple[list[str], str]:
+    """Names of the checks that `./tmrl doctor` fails, and all that it says.
+
+    How punctually this machine wakes is no matter of the rig: other tests may keep it busy.
+    """
+    command = [sys.executable, "-m", "tmrl_bringup.cli", "doctor", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
+    assert not done.stderr, done.stderr
+    rows = [[cell.strip() for cell in line.split("│")] for line in done.stdout.splitlines()]
+    failed = [row[1] for row in rows if len(row) > 2 and row[2] == "failed"]
+    assert done.returncode == int(bool(failed)), done.stdout
+    return [name for name in failed if name != "real-time jitter"], done.stdout
+
+
 @contextlib.contextmanager
 def person(domain_id: int) -> Iterator[Callable[[Any, str, Any], Any]]:
     """A function that calls a service as a person would, and returns its answer."""

@@ -1,6 +1,7 @@
 """The Franka over libfranka's real protocol, against a simulated robot in a process of its own."""
 
 import math
+import os
 import re
 import socket
 import struct
@@ -134,6 +135,20 @@ def test_velocities_and_poses_follow_each_other_without_a_stop(arm, recorder):
         steps=10,
     )
     assert recorder.steady().min() > 0.3 * 0.2
+
+
+def test_only_the_thread_that_moves_the_robot_is_a_real_time_one(rig):
+    # A caller left at franky's priority would give it to all that it starts, and starve the rest.
+    before = os.sched_getscheduler(0), os.sched_getparam(0).sched_priority
+    with closing(rig.driver):
+        rig.driver.connect()
+        assert (os.sched_getscheduler(0), os.sched_getparam(0).sched_priority) == before
+        rig.driver.command(rig.turning(0, 0.1, valid_for_s=1.0))
+        rig.let_pass(0.1)
+        rig.driver.read()
+        assert (os.sched_getscheduler(0), os.sched_getparam(0).sched_priority) == before
+        others = [os.sched_getscheduler(thread.native_id) for thread in threading.enumerate()]
+        assert set(others) == {before[0]}
 
 
 def test_the_arm_does_not_wait_for_its_hand(arm):

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import franky
 import numpy as np
@@ -46,7 +47,7 @@ def open_robot(config: FrankyConfig) -> "FrankyRobot":
     """
     peer = _knock(config.address, config.connect_timeout_s)
     try:
-        with _bounded(peer, config.connect_timeout_s):
+        with _bounded(peer, config.connect_timeout_s), _Scheduling.of_this_thread().kept():
             robot = franky.Robot(
                 config.address,
                 controller_mode=franky.ControllerMode.JointImpedance,
@@ -54,7 +55,7 @@ def open_robot(config: FrankyConfig) -> "FrankyRobot":
             )
             torques, forces = list(config.collision_torque_nm), list(config.collision_force_n)
             robot.set_collision_behavior(torques, torques, forces, forces)
-            return FrankyRobot(robot, peer, config)
+            return FrankyRobot(robot, peer, config, _Scheduling.of_this_thread())
     except franky.IncompatibleVersionException as error:
         raise ArmConnectionError(
             f"the robot at {config.address} speaks another version of the control interface than "
@@ -136,6 +137,32 @@ def _bounded(peer: str, timeout_s: float) -> Generator[None]:
         timer.cancel()
 
 
+class _Scheduling(NamedTuple):
+    """Scheduling of a thread."""
+
+    policy: int
+    parameters: os.sched_param
+
+    @classmethod
+    def of_this_thread(cls) -> "_Scheduling":
+        return cls(os.sched_getscheduler(0), os.sched_getparam(0))
+
+    @contextmanager
+    def kept(self) -> Generator[None]:
+        """Gives the calling thread this scheduling back, whatever happens to it meanwhile."""
+        try:
+            yield
+        finally:
+            os.sched_setscheduler(0, *self)
+
+    @contextmanager
+    def lent(self) -> Generator[None]:
+        """Gives the calling thread this scheduling, and with it the threads that it starts."""
+        with _Scheduling.of_this_thread().kept():
+            os.sched_setscheduler(0, *self)
+            yield
+
+
 def _hang_up(peer: str) -> None:
     """Ends every connection of this process with the robot and its hand, whoever owns it.
 
@@ -173,11 +200,19 @@ class _FrankyChain:
 
 
 class FrankyRobot:
-    """Implements `franka_robot.Robot`."""
+    """Implements `franka_robot.Robot`.
 
-    def __init__(self, robot: franky.Robot, peer: str, config: FrankyConfig) -> None:
-        """Takes a connected robot and its IP address."""
-        self._robot, self._peer = robot, peer
+    franky raises the thread that connects to the highest real-time priority (SCHED_FIFO 99, where
+    the system allows it) for the sake of the thread that it starts with each motion, which inherits
+    it. All other threads and processes that the caller starts would inherit it, too, and keep the
+    rest of the machine waiting; so the caller has it only for as long as it starts a motion.
+    """
+
+    def __init__(
+        self, robot: franky.Robot, peer: str, config: FrankyConfig, scheduling: _Scheduling
+    ) -> None:
+        """Takes a connected robot, its IP address and what franky made of the calling thread."""
+        self._robot, self._peer, self._scheduling = robot, peer, scheduling
         self._factor = franky.RelativeDynamicsFactor(
             1.0, config.dynamics_factor, config.dynamics_factor
         )
@@ -245,7 +280,8 @@ class FrankyRobot:
 
     def _start(self, motion: franky.BaseJointVelocityMotion) -> None:
         try:
-            self._robot.move(motion, asynchronous=True)
+            with self._scheduling.lent():
+                self._robot.move(motion, asynchronous=True)
         except (franky.ControlException, franky.CommandException) as error:
             raise MotionAbortedError(str(error)) from error
         except _LOST as error:
