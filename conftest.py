@@ -3,6 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says something about the machine, not about the code.
+settings.register_profile("tmrl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tmrl")
 
 
 @pytest.fixture

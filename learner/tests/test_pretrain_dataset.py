@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tmrl_learner.pretrain.dataset import (
@@ -32,7 +32,6 @@ def _demonstrations(lengths: list[int]) -> DemonstrationSet:
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.integers(1, 8))
-@settings(deadline=None)
 def test_a_chunk_repeats_the_recording_and_then_holds(lengths: list[int], horizon: int) -> None:
     demonstrations = _demonstrations(lengths)
     chunks = cut_chunks(demonstrations, horizon).actions.numpy()

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tmrl_policies.corruption import noise_schedule
@@ -43,21 +43,18 @@ def test_the_kernel_keeps_all_at_zero_and_nothing_at_one(context, epsilon) -> No
     assert torch.equal(corrupt(context[None], torch.ones(1), epsilon[None])[0], epsilon)
 
 
-@settings(deadline=None)
 @given(context=_vectors, epsilon=_vectors, other=_vectors, seed=st.integers(0, 2**31))
 def test_at_zero_the_context_noise_has_no_influence(policy, context, epsilon, other, seed) -> None:
     one, another = (act(policy, context, 0.0, noise, seed) for noise in (epsilon, other))
     assert torch.equal(one, another)
 
 
-@settings(deadline=None)
 @given(context=_vectors, other=_vectors, epsilon=_vectors, seed=st.integers(0, 2**31))
 def test_at_one_all_contexts_act_alike(policy, context, other, epsilon, seed) -> None:
     one, another = (act(policy, place, 1.0, epsilon, seed) for place in (context, other))
     assert torch.equal(one, another)
 
 
-@settings(deadline=None)
 @given(epsilon=_vectors, sigma=st.floats(0.02, 0.9), seed=st.integers(0, 2**31))
 def test_in_between_both_matter(policy, epsilon, sigma, seed) -> None:
     here, there = torch.zeros(3), torch.full((3,), 10.0)

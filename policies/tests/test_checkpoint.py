@@ -43,7 +43,7 @@ _json = st.recursive(
     shape=st.lists(st.integers(0, 4), max_size=3),
     metadata=st.dictionaries(st.text(), _json, max_size=4),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_round_trip(value: float, shape: list[int], metadata: dict[str, object]) -> None:
     """Tensors and metadata come back equal, bit for bit."""
     with tempfile.TemporaryDirectory() as folder:
@@ -98,7 +98,7 @@ def test_killed_while_saving_leaves_a_whole_checkpoint(
 
 
 @given(position=st.integers(0, 10_000), bit=st.integers(0, 7))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_flipped_bit_is_noticed(position: int, bit: int) -> None:
     """Damage on disk never reaches an arm."""
     with tempfile.TemporaryDirectory() as folder:

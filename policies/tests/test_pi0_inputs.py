@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -108,7 +108,6 @@ _numbers = st.floats(-100.0, 100.0, width=32)
     std=arrays(np.float64, 3, elements=st.floats(1e-3, 10.0)),
     scale=st.sampled_from(Scale),
 )
-@settings(deadline=None)
 def test_restoring_undoes_normalising(raw, mean, std, scale):
     scaling = Scaling(Statistics(mean, std, mean - std, mean + 2.0 * std), scale)
     # float32 in between: seven digits of the distance from the middle.

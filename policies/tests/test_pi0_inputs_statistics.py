@@ -128,7 +128,7 @@ def test_absent_statistics_are_refused(tmp_path):
     offset=st.floats(-1e3, 1e3),
     spread=st.floats(1e-2, 1e3),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_one_pass_counts_what_the_whole_data_hold(sizes, seed, offset, spread):
     generator = np.random.default_rng(seed)
     batches = [

@@ -136,7 +136,7 @@ joints = st.tuples(
 ).map(np.array)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(there=joints, off=st.tuples(*[st.floats(-0.1, 0.1)] * 7))
 def test_inverse_kinematics_finds_what_is_near_and_never_leaves_the_limits(there, off):
     position_m, quaternion = CHAIN.pose(there)
@@ -250,7 +250,7 @@ DEEDS = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(start=joints, deeds=st.lists(DEEDS, min_size=1, max_size=8))
 def test_no_sequence_of_commands_breaks_a_joint_limit(start, deeds):
     body = Body(start)

@@ -4,7 +4,7 @@ from concurrent.futures import Future
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tmrl_arm.driver import (
@@ -210,7 +210,6 @@ def test_a_target_that_would_need_too_much_speed_is_refused_with_the_joint():
 @given(
     st.lists(st.tuples(st.floats(0.1, 0.5), st.floats(-0.4, 0.4), st.floats(-0.1, 0.5)), max_size=8)
 )
-@settings(deadline=None)
 def test_whatever_is_commanded_the_motors_get_no_target_beyond_a_limit(targets):
     arm = Arm().connect()
     for target_m in targets:

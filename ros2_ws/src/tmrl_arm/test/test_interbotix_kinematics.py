@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tmrl_arm.interbotix_config import JOINT_HIGH_RAD, JOINT_LOW_RAD, JOINTS
@@ -39,7 +39,6 @@ def test_the_first_joint_turns_left_and_the_second_leans_forward():
 
 
 @given(joint_positions)
-@settings(deadline=None)
 def test_the_jacobian_is_the_derivative_of_the_tool(joint_rad):
     columns = jacobian(joint_rad)
     position_m, rotation = forward(joint_rad)
@@ -55,14 +54,12 @@ def test_the_jacobian_is_the_derivative_of_the_tool(joint_rad):
 
 
 @given(joint_positions)
-@settings(deadline=None)
 def test_the_quaternion_is_that_of_the_rotation(joint_rad):
     _, rotation = forward(joint_rad)
     assert matrix_from_quaternion(quaternion_of(rotation)) == pytest.approx(rotation, abs=1e-9)
 
 
 @given(joint_positions, small_changes)
-@settings(deadline=None)
 def test_a_solution_is_at_the_target_and_within_the_limits(joint_rad, change_rad):
     target_m, rotation = forward(np.clip(joint_rad + change_rad, *LIMITS_RAD))
     quaternion = quaternion_of(rotation)
@@ -79,7 +76,6 @@ def test_a_solution_is_at_the_target_and_within_the_limits(joint_rad, change_rad
 
 
 @given(st.floats(0.16, 0.38), st.floats(-0.22, 0.22), st.floats(0.02, 0.20), st.floats(-0.02, 0.02))
-@settings(deadline=None)
 def test_steps_over_the_table_are_found_without_a_swing(x, y, z, step_m):
     here_rad = tool_down(np.array([x, y, z]), LIMITS_RAD)
     there_rad = inverse(np.array([x + step_m, y, z]), TOOL_DOWN_XYZW, here_rad, LIMITS_RAD)

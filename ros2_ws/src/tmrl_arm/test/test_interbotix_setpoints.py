@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tmrl_arm.interbotix_setpoints import MotionLimits, SetpointStream
@@ -36,7 +36,6 @@ def settle(led, most=1000):
 
 
 @given(st.lists(orders, max_size=20))
-@settings(deadline=None)
 def test_no_order_breaks_a_limit(given_orders):
     led = stream()
     for kind, target_rad, arrive_in_s, steps in given_orders:
@@ -53,7 +52,6 @@ def test_no_order_breaks_a_limit(given_orders):
 
 
 @given(targets, st.floats(0.05, 3.0))
-@settings(deadline=None)
 def test_it_arrives_exactly_and_without_going_beyond(target_rad, arrive_in_s):
     led = stream()
     led.aim(target_rad, arrive_in_s)
@@ -68,7 +66,6 @@ def test_it_arrives_exactly_and_without_going_beyond(target_rad, arrive_in_s):
 
 
 @given(targets, st.integers(0, 60))
-@settings(deadline=None)
 def test_braking_takes_no_longer_than_the_acceleration_needs(target_rad, steps):
     led = stream()
     led.aim(target_rad, 0.3)

@@ -235,7 +235,7 @@ def bring_about(franka, what, value, number):
     return franka.run(value if what == "time" else TICK_S)
 
 
-@settings(deadline=None, max_examples=30 * MORE_EXAMPLES)
+@settings(max_examples=30 * MORE_EXAMPLES)
 @given(st.lists(EVENTS, max_size=25))
 def test_whoever_drives_a_franka_its_joints_stay_within_their_limits(events):
     franka = Franka()

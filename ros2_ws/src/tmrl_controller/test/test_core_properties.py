@@ -383,7 +383,7 @@ class ControlledInLockStep(Controlled):
     pacing = Pacing.LOCK_STEP
 
 
-SETTINGS = settings(max_examples=60 * MORE_EXAMPLES, stateful_step_count=40, deadline=None)
+SETTINGS = settings(max_examples=60 * MORE_EXAMPLES, stateful_step_count=40)
 
 TestSteady = Controlled.TestCase
 TestPacedSimulation = ControlledInPacedSimulation.TestCase

@@ -373,7 +373,7 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=100 * MORE_EXAMPLES)
+@settings(max_examples=100 * MORE_EXAMPLES)
 @given(STEPS)
 def test_no_sequence_of_velocities_leaves_the_limits(steps):
     """An arm that obeys each command for its whole life, or brakes, never gets where it may not."""

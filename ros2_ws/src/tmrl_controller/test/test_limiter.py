@@ -329,7 +329,7 @@ MEASURED = st.builds(Setpoint, vectors(2.0), ORIENTATIONS, st.floats(0.0, 1.0))
 SEAMS = st.sampled_from([0.001, 0.01, 0.05])
 
 
-@settings(deadline=None, max_examples=100 * MORE_EXAMPLES)
+@settings(max_examples=100 * MORE_EXAMPLES)
 @given(TARGETS, MEASURED, st.lists(st.tuples(MOVES, st.floats(0.01, PERIOD_S)), max_size=6), SEAMS)
 def test_no_sequence_of_moves_leaves_the_limits(target, measured, moves, seam_m):
     limits = replace(LIMITS, max_translation_change_m=seam_m)

@@ -197,6 +197,4 @@ class Modes(RuleBasedStateMachine):
 
 
 TestModes = Modes.TestCase
-TestModes.settings = settings(
-    max_examples=100 * MORE_EXAMPLES, stateful_step_count=30, deadline=None
-)
+TestModes.settings = settings(max_examples=100 * MORE_EXAMPLES, stateful_step_count=30)

@@ -94,5 +94,5 @@ class Interleavings(RuleBasedStateMachine):
 def test_promises_hold_for_any_interleaving(tmp_path: Path) -> None:
     machine = type("Machine", (Interleavings,), {"folder": tmp_path})
     case = machine.TestCase
-    case.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+    case.settings = settings(max_examples=60, stateful_step_count=30)
     case().runTest()

@@ -98,7 +98,7 @@ def test_homing_a_reset_and_recovering_end_a_fault(clear):
 numbers = st.floats(allow_nan=True, allow_infinity=True, width=64)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     mode=st.integers(0, 255),
     position=st.tuples(numbers, numbers, numbers),

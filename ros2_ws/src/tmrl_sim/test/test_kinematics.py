@@ -29,7 +29,7 @@ def tool_pose(joints_rad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return data.site("tool").xpos.copy(), data.site("tool").xmat.reshape(3, 3).copy()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(in_box)
 def test_every_point_of_the_workspace_box_is_reached_within_the_joint_limits(position_m):
     joints = IK.solve_anywhere(position_m, TOOL_DOWN_WXYZ)
@@ -39,7 +39,7 @@ def test_every_point_of_the_workspace_box_is_reached_within_the_joint_limits(pos
     assert np.all(joints >= IK.low_rad) and np.all(joints <= IK.high_rad)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(in_box, in_box)
 def test_a_solution_is_found_from_any_other_pose_of_the_box(start_m, goal_m):
     start = IK.solve_anywhere(start_m, TOOL_DOWN_WXYZ)
