@@ -274,6 +274,8 @@ def test_pictures_that_show_nothing_new_or_nothing_at_all_stop_the_chunks(start,
     stack.run()
     stack.more_chunks(2)
     camera.mode = mode
+    # This chunk lasts until a second of such pictures has passed, so nothing else is seen after it.
+    stack.world.steps_left += 20
     stack.stands_still(sentence)
     last_blind = stack.world.chunks[-1].chunk
     camera.mode = "live"
