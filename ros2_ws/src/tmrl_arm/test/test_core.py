@@ -12,8 +12,8 @@ from tmrl_arm.core import ArmCore
 from tmrl_arm.driver import ArmFaultError, CommandMode, Fault
 from tmrl_arm.loopback import LoopbackArm, LoopbackConfig
 from tmrl_arm.params import ArmConfig
-from tmrl_arm.reports import Reply
 from tmrl_arm.testing.rig import DriverRig
+from tmrl_common.service_reply import ServiceReply
 from tmrl_common.testing import FakeClock
 
 CONFIG = ArmConfig(robot="tested", driver="loopback", max_recoveries=2, recovery_window_s=60.0)
@@ -211,7 +211,7 @@ def test_a_person_is_told_why_a_fault_stays(cell, monkeypatch):
     cell.run()
     monkeypatch.setattr(cell.arm, "recover", refuse)
     cell.ask_recover()
-    assert cell.replies == [Reply.refused("the user stop is pressed: release it")]
+    assert cell.replies == [ServiceReply.refused("the user stop is pressed: release it")]
     monkeypatch.setattr(cell.arm, "recover", lambda: None)
     cell.ask_recover()
     assert "stays" in cell.replies[-1].message

@@ -20,8 +20,9 @@ from tmrl_arm.driver import (
 )
 from tmrl_arm.params import ArmConfig
 from tmrl_arm.patience import Backoff, Budget
-from tmrl_arm.reports import Health, Reply, Report
+from tmrl_arm.reports import Health, Report
 from tmrl_common.clock import Clock
+from tmrl_common.service_reply import ServiceReply
 
 _REPEAT_S = 0.5
 _HELD_ON_THE_WAY = (
@@ -56,7 +57,7 @@ class ArmCore:
         self._published_s = float("-inf")
         self._sequence = 0
         self._ready_from = 1
-        self._homing: Callable[[Reply], None] | None = None
+        self._homing: Callable[[ServiceReply], None] | None = None
         self._homing_until_s = 0.0
         self._commands = self._refusals = self._recoveries = self._losses = 0
 
@@ -84,10 +85,10 @@ class ArmCore:
         """Passes a command on, or refuses it; a refused one stops the arm."""
         try:
             if command.mode == CommandMode.HOLD:
-                self._end_homing(Reply.refused(_HELD_ON_THE_WAY))
+                self._end_homing(ServiceReply.refused(_HELD_ON_THE_WAY))
                 self._stop()
                 return
-            self._end_homing(Reply.refused("a movement was commanded on the way home"))
+            self._end_homing(ServiceReply.refused("a movement was commanded on the way home"))
             self._check(command)
             self._driver.command(command)
             self._commands += 1
@@ -98,52 +99,52 @@ class ArmCore:
         except ArmConnectionError as error:
             self._lose(str(error))
 
-    def home(self, reply: Callable[[Reply], None]) -> None:
+    def home(self, reply: Callable[[ServiceReply], None]) -> None:
         """Sets off to the rest pose; the reply comes when the arm is there, or when it cannot."""
-        self._end_homing(Reply.refused("another request to go home took its place"))
+        self._end_homing(ServiceReply.refused("another request to go home took its place"))
         obstacle = self._obstacle()
         if obstacle:
-            reply(Reply.refused(f"cannot go home: {obstacle}"))
+            reply(ServiceReply.refused(f"cannot go home: {obstacle}"))
             return
         try:
             self._driver.home()
         except CommandRefusedError as error:
-            reply(Reply.refused(f"cannot go home: {error}"))
+            reply(ServiceReply.refused(f"cannot go home: {error}"))
         except ArmConnectionError as error:
             self._lose(str(error))
-            reply(Reply.refused(f"cannot go home: {self._problem}"))
+            reply(ServiceReply.refused(f"cannot go home: {self._problem}"))
         else:
             self._homing = reply
             self._homing_until_s = self._clock.now_s() + self._config.home_timeout_s
 
-    def recover(self, reply: Callable[[Reply], None]) -> None:
+    def recover(self, reply: Callable[[ServiceReply], None]) -> None:
         """A person asks for it: connects if need be, clears the fault, allows movement again."""
         now_s = self._clock.now_s()
         if not self._connected:
             self._connect(now_s)
         if not self._connected:
-            reply(Reply.refused(self._problem))
+            reply(ServiceReply.refused(self._problem))
             return
         try:
             if self._driver.read().fault is not None:
                 self._driver.recover()
             fault = self._driver.read().fault
         except ArmFaultError as error:
-            reply(Reply.refused(str(error)))
+            reply(ServiceReply.refused(str(error)))
             return
         except ArmConnectionError as error:
             self._lose(str(error))
-            reply(Reply.refused(self._problem))
+            reply(ServiceReply.refused(self._problem))
             return
         if fault is not None:
-            reply(Reply.refused(f"the fault stays: {fault.sentence}"))
+            reply(ServiceReply.refused(f"the fault stays: {fault.sentence}"))
             return
         self._budget.renew()
         self._asked = ""
         self._shown_until_s = float("-inf")
         self._fault = None
         self._ready_from = self._sequence + 1
-        reply(Reply.done("the arm holds and takes commands; now controller/resume"))
+        reply(ServiceReply.done("the arm holds and takes commands; now controller/resume"))
 
     def health(self) -> Health:
         """For diagnostics."""
@@ -160,7 +161,7 @@ class ArmCore:
 
     def close(self) -> None:
         """Stops the arm and lets go of it."""
-        self._end_homing(Reply.refused("the driver's node was told to stop"))
+        self._end_homing(ServiceReply.refused("the driver's node was told to stop"))
         self._driver.close()
         self._connected = False
 
@@ -187,7 +188,7 @@ class ArmCore:
         self._losses += 1
         self._problem = self._loss = reason
         self._fault = None
-        self._end_homing(Reply.refused(reason))
+        self._end_homing(ServiceReply.refused(reason))
 
     def _watch(self, reading: ArmReading, now_s: float) -> None:
         """Follows the fault of the arm; clears one that is harmless, as often as is allowed."""
@@ -199,7 +200,7 @@ class ArmCore:
         if before is None:
             self._fault_acted_s = now_s
             self._show(reading.fault.sentence)
-            self._end_homing(Reply.refused(reading.fault.sentence))
+            self._end_homing(ServiceReply.refused(reading.fault.sentence))
         due = now_s - self._fault_acted_s >= self._config.fault_shown_s
         if due and reading.fault.may_recover_alone and self._budget.is_left(now_s):
             self._budget.spend(now_s)
@@ -214,15 +215,17 @@ class ArmCore:
         if self._homing is None:
             return
         if not reading.homing:
-            self._end_homing(Reply.done("the arm is at its rest pose"))
+            self._end_homing(ServiceReply.done("the arm is at its rest pose"))
         elif now_s > self._homing_until_s:
             self._stop()
             limit_s = self._config.home_timeout_s
             self._end_homing(
-                Reply.refused(f"not home within {limit_s:g} s: see what is in the way of the arm")
+                ServiceReply.refused(
+                    f"not home within {limit_s:g} s: see what is in the way of the arm"
+                )
             )
 
-    def _end_homing(self, reply: Reply) -> None:
+    def _end_homing(self, reply: ServiceReply) -> None:
         if self._homing is not None:
             answer, self._homing = self._homing, None
             answer(reply)

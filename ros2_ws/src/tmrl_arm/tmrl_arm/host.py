@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from tmrl_arm.core import ArmCore
 from tmrl_arm.driver import ArmCommand
-from tmrl_arm.reports import Health, Reply, Report
+from tmrl_arm.reports import Health, Report
 from tmrl_common.clock import Clock
+from tmrl_common.service_reply import ServiceReply
 
 _STUCK_S = 1.0
 _CLOSE_S = 5.0
 
-Answer = Callable[[Reply], None]
+Answer = Callable[[ServiceReply], None]
 
 
 class ArmHost:

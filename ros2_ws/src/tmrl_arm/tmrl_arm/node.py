@@ -17,9 +17,10 @@ from tmrl_arm.drivers import GROUPS, make_driver, settings_class
 from tmrl_arm.host import Answer, ArmHost
 from tmrl_arm.messages import fill_arm_state, to_command
 from tmrl_arm.params import ArmConfig, DriverName
-from tmrl_arm.reports import Reply, Report
+from tmrl_arm.reports import Report
 from tmrl_common.clock import SteadyClock
 from tmrl_common.errors import TmrlError
+from tmrl_common.service_reply import ServiceReply
 from tmrl_msgs.msg import ArmCommand, ArmState
 from tmrl_ros import qos
 from tmrl_ros.node import TmrlNode
@@ -107,9 +108,9 @@ class ArmNode(TmrlNode[ArmConfig]):
         async def answer(_: Trigger.Request, response: Trigger.Response) -> Any:
             executor = self.executor
             assert executor is not None
-            asked: Future[Reply] = Future(executor=executor)
+            asked: Future[ServiceReply] = Future(executor=executor)
 
-            def on_reply(reply: Reply) -> None:
+            def on_reply(reply: ServiceReply) -> None:
                 asked.set_result(reply)
                 # The executor looks at waiting services only when something else wakes it.
                 executor.wake()

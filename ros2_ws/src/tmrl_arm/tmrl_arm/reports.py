@@ -21,29 +21,6 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Reply:
-    """Answer to a request of a person or another node.
-
-    Attributes:
-        success: Whether it was done.
-        message: What was done, or why not and what would help.
-    """
-
-    success: bool
-    message: str
-
-    @classmethod
-    def done(cls, message: str) -> "Reply":
-        """It was done."""
-        return cls(success=True, message=message)
-
-    @classmethod
-    def refused(cls, message: str) -> "Reply":
-        """It was not done."""
-        return cls(success=False, message=message)
-
-
-@dataclass(frozen=True)
 class Health:
     """How the arm is, for diagnostics.
 

@@ -7,6 +7,7 @@ in the node and in a loop without ROS. It is not safe to share between threads w
 import math
 from functools import partial
 
+from tmrl_common.service_reply import ServiceReply
 from tmrl_common.types import Driver
 from tmrl_controller.action_spaces import action_space_of
 from tmrl_controller.arm_monitor import ArmMonitor
@@ -14,7 +15,7 @@ from tmrl_controller.chunk_gate import ChunkGate
 from tmrl_controller.chunk_ledger import ChunkExecution, ChunkLedger, OpenStep
 from tmrl_controller.clock import StampingClock
 from tmrl_controller.config import ControllerConfig, Pacing
-from tmrl_controller.decisions import ControllerStatus, Decision, Preemption, Reply, Result
+from tmrl_controller.decisions import ControllerStatus, Decision, Preemption, Result
 from tmrl_controller.inputs import ActionChunk, ArmState, TeleopCommand
 from tmrl_controller.limiter import InputRefusedError, Setpoint
 from tmrl_controller.mode import Event, Mode, ModeMachine, ModeRefusedError
@@ -92,7 +93,7 @@ class ControllerCore:
 
     # Requests
 
-    def hold(self, reason: str = "hold was requested") -> Reply:
+    def hold(self, reason: str = "hold was requested") -> ServiceReply:
         """Stops whoever drives; leaves a fault once its cause is gone.
 
         Args:
@@ -102,26 +103,26 @@ class ControllerCore:
         try:
             self._modes.hold(reason, problem)
         except ModeRefusedError as error:
-            return Reply.refused(str(error))
+            return ServiceReply.refused(str(error))
         self._stop(Preemption.HOLD, reason)
-        return Reply.done("holding")
+        return ServiceReply.done("holding")
 
-    def resume(self) -> Reply:
+    def resume(self) -> ServiceReply:
         """Lets the policy drive from where the arm is."""
         if self._modes.mode is Mode.POLICY:
-            return Reply.done("the policy drives already")
+            return ServiceReply.done("the policy drives already")
         anchor = self._anchor()
         if isinstance(anchor, str):
-            return Reply.refused(anchor)
+            return ServiceReply.refused(anchor)
         try:
             self._modes.resume()
         except ModeRefusedError as error:
-            return Reply.refused(str(error))
+            return ServiceReply.refused(str(error))
         # The next chunk anchors again: until it comes, the arm may still be moved.
         self._anchored_episode = None
-        return Reply.done("the policy drives")
+        return ServiceReply.done("the policy drives")
 
-    def estop(self, reason: str = "e-stop was pressed") -> Reply:
+    def estop(self, reason: str = "e-stop was pressed") -> ServiceReply:
         """Stops and latches until a person clears it.
 
         Args:
@@ -129,9 +130,9 @@ class ControllerCore:
         """
         self._modes.estop(reason)
         self._stop(Preemption.ESTOP, reason)
-        return Reply.done("stopped and latched")
+        return ServiceReply.done("stopped and latched")
 
-    def clear_estop(self, operator: str) -> Reply:
+    def clear_estop(self, operator: str) -> ServiceReply:
         """Unlatches the e-stop; the arm then holds.
 
         Args:
@@ -140,9 +141,9 @@ class ControllerCore:
         try:
             self._modes.clear_estop(operator)
         except ModeRefusedError as error:
-            return Reply.refused(str(error))
+            return ServiceReply.refused(str(error))
         self._stop(Preemption.ESTOP, "e-stop cleared")
-        return Reply.done("cleared; the arm holds until controller/resume")
+        return ServiceReply.done("cleared; the arm holds until controller/resume")
 
     # Conclusions
 

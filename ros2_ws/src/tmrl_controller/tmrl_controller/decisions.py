@@ -139,27 +139,4 @@ class ControllerStatus:
     last_refusal_stamp_s: float = 0.0
 
 
-@dataclass(frozen=True)
-class Reply:
-    """Answer to a request of a person or another node.
-
-    Attributes:
-        success: Whether it was done.
-        message: What was done, or why not and what would help.
-    """
-
-    success: bool
-    message: str
-
-    @classmethod
-    def done(cls, message: str) -> "Reply":
-        """It was done."""
-        return cls(success=True, message=message)
-
-    @classmethod
-    def refused(cls, message: str) -> "Reply":
-        """It was not done; the message says why and what would help."""
-        return cls(success=False, message=message)
-
-
 Decision = ArmCommand | ChunkOutcome | ControllerStatus

@@ -12,11 +12,12 @@ from typing import TypeVar
 
 from std_srvs.srv import Trigger
 
+from tmrl_common.service_reply import ServiceReply
 from tmrl_controller import diagnostics, messages
 from tmrl_controller.clock import HardwareClock, StateClock
 from tmrl_controller.config import ControllerConfig, Pacing
 from tmrl_controller.core import ControllerCore
-from tmrl_controller.decisions import ArmCommand, ChunkOutcome, Decision, Reply
+from tmrl_controller.decisions import ArmCommand, ChunkOutcome, Decision
 from tmrl_controller.estop_file import EstopFile
 from tmrl_controller.realtime import claim_real_time
 from tmrl_controller.ticker import Ticker
@@ -96,7 +97,7 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         clear = partial(self._core.clear_estop, request.operator_name)
         return self._answer(clear, request, response)
 
-    def _answer(self, act: Callable[[], Reply], _request: object, response: R) -> R:
+    def _answer(self, act: Callable[[], ServiceReply], _request: object, response: R) -> R:
         with self._lock:
             reply = act()
         self._tick()
