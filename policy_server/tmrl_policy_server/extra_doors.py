@@ -8,10 +8,10 @@ import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
 from tmrl_common.clock import SteadyClock
+from tmrl_common.closing import Closing
 from tmrl_common.transport.curve import is_local
 from tmrl_policy_server.config import EngineConfig, ServerConfig
 from tmrl_policy_server.inference import Inference, busy_s
@@ -33,7 +33,7 @@ class Opened(NamedTuple):
     meter: Meter
 
 
-class ExtraDoors:
+class ExtraDoors(Closing):
     """Takes the addresses first and opens them when the engine is warm; a context manager."""
 
     def __init__(self, config: ServerConfig) -> None:
@@ -110,13 +110,6 @@ class ExtraDoors:
                 config.websocket_bind,
             )
 
-    def __enter__(self) -> "ExtraDoors":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Closes the doors that were opened."""
         self._stack.close()

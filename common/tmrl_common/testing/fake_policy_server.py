@@ -1,11 +1,11 @@
 """A policy server without a policy, for the tests of those who call one."""
 
 import threading
-from types import TracebackType
 
 import numpy as np
 
 from tmrl_common.clock import SteadyClock
+from tmrl_common.closing import Closing
 from tmrl_common.errors import DecodeError, RequestError
 from tmrl_common.messages import Act, ChunkReply, Encode, Features, Reply, Swap, Swapped, Timings
 from tmrl_common.protocol import Admitted, ServerIdentity, ServerProtocol, ServerSettings
@@ -17,7 +17,7 @@ _POLL_S = 0.02
 _MOST_MESSAGES = 64
 
 
-class FakePolicyServer:
+class FakePolicyServer(Closing):
     """Speaks the real protocol on a real socket; its chunks are zeros. Use as a context manager.
 
     Attributes:
@@ -51,17 +51,6 @@ class FakePolicyServer:
         """Stop listening."""
         self._closing.set()
         self._thread.join()
-
-    def __enter__(self) -> "FakePolicyServer":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _run(self) -> None:
         with self._socket:

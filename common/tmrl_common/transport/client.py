@@ -3,11 +3,11 @@
 import hashlib
 import math
 import secrets
-from types import TracebackType
 from typing import TypeVar, cast
 
 import numpy as np
 
+from tmrl_common.closing import Closing
 from tmrl_common.errors import LocalError
 from tmrl_common.framing import DEFAULT_LIMITS, WireLimits
 from tmrl_common.messages import (
@@ -36,7 +36,7 @@ from tmrl_common.types import FloatArray, Observation, Steering, SteeringLimits,
 R = TypeVar("R", bound=Reply)
 
 
-class PolicyClient:
+class PolicyClient(Closing):
     """Connection to a policy server. Safe to call from several threads; use as a context manager.
 
     The server need not be there yet, may restart and may vanish: calls fail with a
@@ -158,17 +158,6 @@ class PolicyClient:
     def close(self) -> None:
         """End the thread; calls under way raise `ClientClosedError`. May be called twice."""
         self._connection.close()
-
-    def __enter__(self) -> "PolicyClient":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _call(self, request: Request, reply_type: type[R], deadline_s: float) -> R:
         if not 0.0 < deadline_s < math.inf:

@@ -4,11 +4,11 @@ import logging
 import math
 import secrets
 import threading
-from types import TracebackType
 from typing import NamedTuple, cast
 
 import zmq
 
+from tmrl_common.closing import Closing
 from tmrl_common.codec import decode, encode
 from tmrl_common.errors import DecodeError, TransportError
 from tmrl_common.framing import DEFAULT_LIMITS, WireLimits
@@ -38,7 +38,7 @@ class Received(NamedTuple):
     content: Message | DecodeError
 
 
-class RouterSocket:
+class RouterSocket(Closing):
     """Owns a bound ROUTER socket. Use from one thread, but for `wake`, as a context manager.
 
     Attributes:
@@ -152,17 +152,6 @@ class RouterSocket:
         if self._authenticator is not None:
             self._authenticator.stop()
         self._context.term()
-
-    def __enter__(self) -> "RouterSocket":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _cannot_bind(endpoint: str, error: zmq.ZMQError) -> TransportError:

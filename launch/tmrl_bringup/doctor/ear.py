@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 import rclpy
@@ -11,10 +10,12 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
+from tmrl_common.closing import Closing
+
 _POLL_S = 0.02
 
 
-class Ear:
+class Ear(Closing):
     """A node with a thread of its own, as a context manager.
 
     Args:
@@ -31,15 +32,8 @@ class Ear:
         self._thread = threading.Thread(target=self._spin, name="ear", daemon=True)
         self._thread.start()
 
-    def __enter__(self) -> "Ear":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Leaves the network."""
         self._executor.shutdown()
         self._thread.join()
         self.node.destroy_node()

@@ -4,17 +4,17 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import yaml
 
+from tmrl_common.closing import Closing
 from tmrl_learner.tracking.config import TrackingConfig
 from tmrl_learner.tracking.metrics_file import MetricsFile
 from tmrl_learner.tracking.wandb_run import WandbRun
 
 
-class RunTracker:
+class RunTracker(Closing):
     """Writes the metrics of one run. Use from one thread.
 
     In the run directory: `metrics.csv` (see `MetricsFile`), `metrics.yaml` with the configuration
@@ -63,17 +63,6 @@ class RunTracker:
         self._file.close()
         if self._wandb is not None:
             self._wandb.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def open_tracker(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tmrl_camera.node import CameraNode
 from tmrl_camera.params import CameraConfig
 from tmrl_camera.realsense import RealSenseCamera, rs
+from tmrl_common.closing import Closing
 from tmrl_ros.run import run_node
 
 DEPTH_UNIT_M = 0.0001
@@ -23,7 +24,7 @@ DEPTH_COUNTS = 12_345
 EXPOSURE_RANGE = (1.0, 10_000.0)
 
 
-class SoftwareCamera:
+class SoftwareCamera(Closing):
     """A device that sends pictures of a noisy scene. Use as a context manager.
 
     Args:
@@ -80,10 +81,8 @@ class SoftwareCamera:
         """What the exposure was set to, in the sensor's unit."""
         return self._colour.get_option(rs.option.exposure)
 
-    def __enter__(self) -> "SoftwareCamera":
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Stops sending."""
         self._stop.set()
         self._thread.join()
 
