@@ -16,25 +16,13 @@ from tmrl_agent.requests import (
     FeaturesAnswer,
 )
 from tmrl_agent.session import connect
+from tmrl_agent.testing import SPEC
 from tmrl_common.clock import SteadyClock
 from tmrl_common.errors import ErrorCode, RequestError
 from tmrl_common.testing.fake_policy_server import FakePolicyServer
-from tmrl_common.types import Observation, PolicySpec, SteeringLimits, SteeringSource
+from tmrl_common.types import Observation, SteeringLimits, SteeringSource
 
 WAIT_S = 30.0
-SPEC = PolicySpec(
-    action_space="bridge_delta_ee_7",
-    action_dim=7,
-    horizon=8,
-    proprio_dim=2,
-    context_dim=1,
-    cameras=(),
-    z_dim=7,
-    epsilon_dim=1,
-    features_dim=3,
-    policy_version="policy",
-    statistics_hash="statistics",
-)
 SEEN = Observation(np.zeros(2, dtype=np.float32), np.zeros(1, dtype=np.float32))
 
 

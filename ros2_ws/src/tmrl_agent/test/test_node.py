@@ -1,7 +1,7 @@
 """The node over real DDS and a real socket: what its peers get to see of it."""
 
 import threading
-import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -9,36 +9,22 @@ import pytest
 
 pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
 
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from tmrl_agent.journal import Journal, JournalCorruptError
 from tmrl_agent.node import AgentNode
+from tmrl_agent.testing import SPEC
 from tmrl_common.testing.fake_policy_server import FakePolicyServer
-from tmrl_common.types import Outcome, PolicySpec
+from tmrl_common.types import Outcome
 from tmrl_msgs import msg
 from tmrl_msgs.srv import FetchTransitions
 from tmrl_ros import qos
-from tmrl_ros.conversion import stamp_of_nanoseconds, to_float32_field, transition_from_msg
+from tmrl_ros.conversion import stamp_of_nanoseconds, transition_from_msg
+from tmrl_ros.testing import NodeBench, outcome_of
 
 pytestmark = pytest.mark.ros
 
-TIMEOUT_S = 60.0
 STEP_NS = 200_000_000
-SPEC = PolicySpec(
-    action_space="bridge_delta_ee_7",
-    action_dim=7,
-    horizon=8,
-    proprio_dim=2,
-    context_dim=1,
-    cameras=(),
-    z_dim=7,
-    epsilon_dim=1,
-    features_dim=3,
-    policy_version="policy",
-    statistics_hash="statistics",
-)
 
 
 class World(Node):
@@ -47,7 +33,6 @@ class World(Node):
     def __init__(self):
         super().__init__("world")
         self.sequence = 0
-        self.refuse_above = 2.0
         self.chunks, self.transitions, self.statuses = [], [], []
         self.arm = self.create_publisher(msg.ArmState, "arm/state", qos.STATE)
         self.objects = self.create_publisher(msg.ObjectPoses, "perception/objects", qos.STATE)
@@ -79,29 +64,10 @@ class World(Node):
 
     def on_chunk(self, chunk):
         self.chunks.append(chunk)
-        outcome = msg.ChunkOutcome(
-            robot=chunk.robot,
-            session=chunk.session,
-            episode=chunk.episode,
-            chunk=chunk.chunk,
-            sequence=chunk.sequence,
-            agent_epoch=chunk.agent_epoch,
-            action_dim=7,
-            started=self.now,
-        )
-        if chunk.sigma > self.refuse_above:
-            outcome.result, outcome.code = msg.ChunkOutcome.REFUSED, "sigma_above_cap"
-        else:
-            outcome.steps = chunk.execute_steps
-            actions = np.array(chunk.actions).reshape(-1, 7)[: chunk.execute_steps]
-            outcome.executed_actions = to_float32_field(actions)
-            outcome.driver = [msg.ChunkOutcome.DRIVER_POLICY] * chunk.execute_steps
-            outcome.clamped = [False] * chunk.execute_steps
-            self.sequence += chunk.execute_steps
-            self.show()
-        outcome.header.stamp = self.now
-        outcome.arm_state_sequence = self.sequence
-        self.outcome.publish(outcome)
+        started = self.now
+        self.sequence += chunk.execute_steps
+        self.show()
+        self.outcome.publish(outcome_of(chunk, started, self.now, self.sequence))
 
     def run(self, episode):
         self.controller.publish(
@@ -134,8 +100,8 @@ def msg_pose(x):
     return pose
 
 
-class Stack:
-    """One agent, its world and one executor for both."""
+class Stack(NodeBench):
+    """One agent and its world."""
 
     def __init__(self, run_dir, endpoint, domain_id, **parameters):
         given = {
@@ -147,33 +113,9 @@ class Stack:
             "context_objects": "[carrot.x]",
             "lock_step": "true",
         }
-        args = ["--ros-args"]
-        for name, value in (given | parameters).items():
-            args += ["-p", f"agent:{name}:={value}"]
-        rclpy.init(args=args, domain_id=domain_id)
-        self.executor = SingleThreadedExecutor()
-        self.world, self.agent = None, None
-        try:
-            self.agent = AgentNode()
-            self.world = World()
-        except BaseException:
-            self.close()
-            raise
-        self.executor.add_node(self.agent)
-        self.executor.add_node(self.world)
-
-    def close(self):
-        for node in (self.agent, self.world):
-            if node is not None:
-                node.destroy_node()
-        self.executor.shutdown()
-        rclpy.try_shutdown()
-
-    def until(self, condition, what):
-        deadline_s = time.monotonic() + TIMEOUT_S
-        while not condition():
-            assert time.monotonic() < deadline_s, f"waited in vain for {what}"
-            self.executor.spin_once(timeout_sec=0.1)
+        super().__init__(domain_id, "agent", given | parameters)
+        self.agent = self.add(AgentNode)
+        self.world = self.add(World)
 
     def connect(self):
         world = self.world
@@ -191,10 +133,7 @@ class Stack:
         )
 
     def fetched(self, first=1):
-        request = FetchTransitions.Request(session="run", first_sequence=first, max_count=100)
-        future = self.world.fetch.call_async(request)
-        self.until(future.done, "replay/fetch")
-        return future.result()
+        return self.call(self.world.fetch, session="run", first_sequence=first, max_count=100)
 
 
 @pytest.fixture
@@ -205,16 +144,13 @@ def server():
 
 @pytest.fixture
 def start(tmp_path, server, ros_domain_id):
-    stacks = []
+    with ExitStack() as stacks:
 
-    def make(**parameters):
-        stack = Stack(tmp_path, server.endpoint, ros_domain_id, **parameters)
-        stacks.append(stack)
-        return stack
+        def make(**parameters):
+            stack = Stack(tmp_path, server.endpoint, ros_domain_id, **parameters)
+            return stacks.enter_context(stack)
 
-    yield make
-    for stack in stacks:
-        stack.close()
+        yield make
 
 
 def ended(stack, episode):
@@ -272,7 +208,6 @@ def test_a_second_life_goes_on_where_the_journal_ends(start, ros_domain_id):
     ended(first, 1)
     epoch = first.world.statuses[-1].agent_epoch
     first.close()
-    first.agent = first.world = None
     second = start()
     second.connect()
     assert second.world.statuses[-1].transitions_published == 3
@@ -328,6 +263,5 @@ def test_no_thread_is_left_behind(start):
     before = set(threading.enumerate())
     stack = start()
     stack.close()
-    stack.agent = stack.world = None
     left = [t.name for t in set(threading.enumerate()) - before if "inference" in t.name]
     assert left == []

@@ -1,7 +1,7 @@
 """The agent looks through the two cameras of the simulated cell, in lock-step, over real DDS."""
 
 import subprocess
-import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,35 +10,20 @@ import pytest
 
 pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
 
-import rclpy
 from ament_index_python.packages import get_package_prefix
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from tmrl_agent.node import AgentNode
+from tmrl_agent.testing import SPEC as WITHOUT_CAMERAS
 from tmrl_common.messages import Act
 from tmrl_common.testing.fake_policy_server import FakePolicyServer
-from tmrl_common.types import PolicySpec
 from tmrl_msgs import msg
 from tmrl_ros import qos
-from tmrl_ros.conversion import to_float32_field
+from tmrl_ros.testing import NodeBench, outcome_of
 
 pytestmark = pytest.mark.ros
 
-TIMEOUT_S = 60.0
-SPEC = PolicySpec(
-    action_space="bridge_delta_ee_7",
-    action_dim=7,
-    horizon=4,
-    proprio_dim=1,
-    context_dim=0,
-    cameras=("overview", "wrist"),
-    z_dim=7,
-    epsilon_dim=1,
-    features_dim=3,
-    policy_version="policy",
-    statistics_hash="statistics",
-)
+SPEC = replace(WITHOUT_CAMERAS, proprio_dim=1, context_dim=0, cameras=("overview", "wrist"))
 AGENT = {
     "robot": "widowx",
     "session": "run",
@@ -54,7 +39,7 @@ class World(Node):
     """A controller that moves the simulated arm one step per state, and an operator."""
 
     def __init__(self):
-        super().__init__("world", use_global_arguments=False)
+        super().__init__("world")
         self.state, self.chunk, self.steps_left = None, None, 0
         self.transitions = []
         self.command = self.create_publisher(msg.ArmCommand, "arm/command", qos.STATE)
@@ -98,24 +83,8 @@ class World(Node):
         self.command.publish(command)
 
     def end(self):
-        chunk, steps = self.chunk, self.chunk.execute_steps
-        outcome = msg.ChunkOutcome(
-            robot=chunk.robot,
-            session=chunk.session,
-            episode=chunk.episode,
-            chunk=chunk.chunk,
-            sequence=chunk.sequence,
-            agent_epoch=chunk.agent_epoch,
-            started=self.started,
-            steps=steps,
-            action_dim=7,
-            executed_actions=to_float32_field(np.zeros((steps, 7))),
-            driver=[msg.ChunkOutcome.DRIVER_POLICY] * steps,
-            clamped=[False] * steps,
-            arm_state_sequence=self.state.sequence,
-        )
-        outcome.header.stamp = self.state.header.stamp
-        self.outcome.publish(outcome)
+        now, sequence = self.state.header.stamp, self.state.sequence
+        self.outcome.publish(outcome_of(self.chunk, self.started, now, sequence))
 
     def run(self):
         self.controller.publish(
@@ -144,34 +113,16 @@ def simulation(ros_domain_id):
 def test_every_chunk_is_asked_for_with_both_pictures_of_its_moment(tmp_path, ros_domain_id):
     with FakePolicyServer(SPEC) as server:
         given = AGENT | {"run_dir": str(tmp_path), "server": server.endpoint}
-        args = ["--ros-args"]
-        for name, value in given.items():
-            args += ["-p", f"{name}:={value}"]
-        rclpy.init(args=args, domain_id=ros_domain_id)
-        agent, world = AgentNode(), World()
-        executor = SingleThreadedExecutor()
-        executor.add_node(agent)
-        executor.add_node(world)
-
-        def until(condition, what):
-            deadline_s = time.monotonic() + TIMEOUT_S
-            while not condition():
-                assert time.monotonic() < deadline_s, f"waited in vain for {what}"
-                executor.spin_once(timeout_sec=0.1)
-
-        try:
+        with NodeBench(ros_domain_id, "agent", given) as bench:
+            bench.add(AgentNode)
+            world = bench.add(World)
             peers = (world.command, world.outcome, world.episode, world.controller)
-            until(
+            bench.until(
                 lambda: world.state is not None and all(p.get_subscription_count() for p in peers),
                 "discovery",
             )
             world.run()
-            until(lambda: len(world.transitions) == 4, "transitions")
-        finally:
-            agent.destroy_node()
-            world.destroy_node()
-            executor.shutdown()
-            rclpy.try_shutdown()
+            bench.until(lambda: len(world.transitions) == 4, "transitions")
     asked = [request.observation for request in server.requests if isinstance(request, Act)]
     sequences = [observation.arm_state_sequence for observation in asked]
     assert sequences == list(range(sequences[0], sequences[0] + 2 * len(asked), 2))

@@ -20,12 +20,33 @@ from tmrl_agent.requests import AskChunk, AskFeatures, ChunkAnswer, Connection, 
 from tmrl_agent.transitions import Record, TransitionBuilder
 from tmrl_common.messages import ChunkReply, Timings
 from tmrl_common.testing import FakeClock
-from tmrl_common.types import FloatArray, Outcome, Steering, SteeringSource, Transition
+from tmrl_common.types import (
+    FloatArray,
+    Outcome,
+    PolicySpec,
+    Steering,
+    SteeringSource,
+    Transition,
+)
 
 STEPS = 5
 STEP_NS = 200_000_000
 CHUNK_NS = STEPS * STEP_NS
 FEATURES_DIM = 3
+SPEC = PolicySpec(
+    action_space="bridge_delta_ee_7",
+    action_dim=7,
+    horizon=8,
+    proprio_dim=2,
+    context_dim=1,
+    cameras=(),
+    z_dim=7,
+    epsilon_dim=1,
+    features_dim=FEATURES_DIM,
+    policy_version="policy",
+    statistics_hash="statistics",
+)
+"""A policy that sees two fields of the arm and one coordinate of an object, and no picture."""
 
 
 def features_of(number: float) -> FloatArray:

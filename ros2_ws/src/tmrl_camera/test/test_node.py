@@ -4,15 +4,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
 
 pytest.importorskip("tmrl_camera", reason="needs the built ROS workspace: ./tmrl run pytest")
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
@@ -20,10 +19,10 @@ from tmrl_camera.node import CameraNode
 from tmrl_camera.realsense import RealSenseCamera
 from tmrl_camera.testing import SoftwareCamera
 from tmrl_ros import qos
+from tmrl_ros.testing import TIMEOUT_S, NodeBench, parameter_arguments
 
 pytestmark = pytest.mark.ros
 
-TIMEOUT_S = 60.0
 SERIAL = "0123456789"
 GIVEN = {
     "robot": "widowx",
@@ -37,18 +36,11 @@ GIVEN = {
 }
 
 
-def arguments(**changes):
-    args = ["--ros-args"]
-    for name, value in (GIVEN | changes).items():
-        args += ["-p", f"{name}:={value}"]
-    return args
-
-
 class Viewer(Node):
     """Looks at everything that the camera publishes."""
 
     def __init__(self):
-        super().__init__("viewer", use_global_arguments=False)
+        super().__init__("viewer")
         self.images, self.infos, self.depths, self.health = [], [], [], []
         for kind, topic, seen in (
             (Image, "camera/wrist/image", self.images),
@@ -68,28 +60,13 @@ class Viewer(Node):
         return {each.key: each.value for each in self.health[-1].status[0].values}
 
 
-class Stack:
+class Stack(NodeBench):
     """One camera node, its device and a viewer."""
 
     def __init__(self, domain_id, device, **changes):
-        rclpy.init(args=arguments(**changes), domain_id=domain_id)
-        self.node = CameraNode(lambda config: RealSenseCamera(config, device.devices))
-        self.viewer = Viewer()
-        self.executor = SingleThreadedExecutor()
-        self.executor.add_node(self.node)
-        self.executor.add_node(self.viewer)
-
-    def close(self):
-        self.node.destroy_node()
-        self.viewer.destroy_node()
-        self.executor.shutdown()
-        rclpy.try_shutdown()
-
-    def until(self, condition, what):
-        deadline_s = time.monotonic() + TIMEOUT_S
-        while not condition():
-            assert time.monotonic() < deadline_s, f"waited in vain for {what}"
-            self.executor.spin_once(timeout_sec=0.1)
+        super().__init__(domain_id, "camera", GIVEN | changes)
+        self.add(lambda: CameraNode(lambda config: RealSenseCamera(config, device.devices)))
+        self.viewer = self.add(Viewer)
 
 
 @pytest.fixture
@@ -100,15 +77,8 @@ def device():
 
 @pytest.fixture
 def start(ros_domain_id, device):
-    stacks = []
-
-    def make(**changes):
-        stacks.append(Stack(ros_domain_id, device, **changes))
-        return stacks[-1]
-
-    yield make
-    for stack in stacks:
-        stack.close()
+    with ExitStack() as stacks:
+        yield lambda **changes: stacks.enter_context(Stack(ros_domain_id, device, **changes))
 
 
 def test_pictures_carry_frame_stamp_and_calibration(start):
@@ -152,7 +122,7 @@ def test_a_camera_may_come_after_the_node(start, device):
 
 
 def run_process(**changes):
-    command = [sys.executable, "-m", "tmrl_camera.testing", *arguments(**changes)]
+    command = [sys.executable, "-m", "tmrl_camera.testing", *parameter_arguments(GIVEN | changes)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 

@@ -5,7 +5,8 @@ import io
 import signal
 import subprocess
 import sys
-import time
+from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 import PIL.Image
@@ -13,38 +14,23 @@ import pytest
 
 pytest.importorskip("tmrl_camera", reason="needs the built ROS workspace: ./tmrl run pytest")
 
-import rclpy
 from geometry_msgs.msg import Pose
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage, Image
 
 from tmrl_agent.node import AgentNode
+from tmrl_agent.testing import SPEC as WITHOUT_CAMERAS
 from tmrl_camera.messages import fill_image
 from tmrl_common.testing.fake_policy_server import FakePolicyServer
-from tmrl_common.types import PolicySpec
 from tmrl_msgs import msg
 from tmrl_ros import qos
-from tmrl_ros.conversion import to_float32_field
+from tmrl_ros.testing import NodeBench, outcome_of, parameter_arguments
 
 pytestmark = pytest.mark.ros
 
-TIMEOUT_S = 60.0
 STEPS = 2
-SPEC = PolicySpec(
-    action_space="bridge_delta_ee_7",
-    action_dim=7,
-    horizon=4,
-    proprio_dim=1,
-    context_dim=0,
-    cameras=("wrist",),
-    z_dim=7,
-    epsilon_dim=1,
-    features_dim=3,
-    policy_version="policy",
-    statistics_hash="statistics",
-)
+SPEC = replace(WITHOUT_CAMERAS, proprio_dim=1, context_dim=0, cameras=("wrist",))
 AGENT = {
     "robot": "widowx",
     "session": "run",
@@ -97,27 +83,8 @@ class World(Node):
         if self.steps_left:
             self.steps_left -= 1
             if not self.steps_left:
-                self.end(now)
-
-    def end(self, now):
-        chunk, steps = self.chunk, self.chunk.execute_steps
-        outcome = msg.ChunkOutcome(
-            robot=chunk.robot,
-            session=chunk.session,
-            episode=chunk.episode,
-            chunk=chunk.chunk,
-            sequence=chunk.sequence,
-            agent_epoch=chunk.agent_epoch,
-            started=self.started,
-            steps=steps,
-            action_dim=7,
-            executed_actions=to_float32_field(np.zeros((steps, 7))),
-            driver=[msg.ChunkOutcome.DRIVER_POLICY] * steps,
-            clamped=[False] * steps,
-            arm_state_sequence=self.sequence,
-        )
-        outcome.header.stamp = now
-        self.outcome.publish(outcome)
+                outcome = outcome_of(self.chunk, self.started, now, self.sequence)
+                self.outcome.publish(outcome)
 
     def run(self):
         self.controller.publish(
@@ -149,30 +116,22 @@ class Camera:
         self.publisher.publish(message)
 
 
-class Stack:
+class Stack(NodeBench):
+    """One agent and its world."""
+
     def __init__(self, run_dir, server, domain_id, **changes):
         given = AGENT | {"run_dir": str(run_dir), "server": server.endpoint} | changes
-        args = ["--ros-args"]
-        for name, value in given.items():
-            args += ["-p", f"agent:{name}:={value}"]
-        rclpy.init(args=args, domain_id=domain_id)
+        super().__init__(domain_id, "agent", given)
         self.server = server
-        self.agent, self.world = AgentNode(), World()
-        self.executor = SingleThreadedExecutor()
-        self.executor.add_node(self.agent)
-        self.executor.add_node(self.world)
-
-    def close(self):
-        self.agent.destroy_node()
-        self.world.destroy_node()
-        self.executor.shutdown()
-        rclpy.try_shutdown()
+        self.agent = self.add(AgentNode)
+        self.world = self.add(World)
 
     def until(self, condition, what):
-        deadline_s = time.monotonic() + TIMEOUT_S
-        while not condition():
-            assert time.monotonic() < deadline_s, f"waited in vain for {what}: {self.world.reason}"
-            self.executor.spin_once(timeout_sec=0.1)
+        try:
+            super().until(condition, what)
+        except TimeoutError as error:
+            error.add_note(f"the agent's reason: {self.world.reason}")
+            raise
 
     def run(self, driver=None):
         world = self.world
@@ -211,16 +170,12 @@ class Stack:
 
 @pytest.fixture
 def start(tmp_path, ros_domain_id):
-    stacks = []
-    with FakePolicyServer(SPEC) as server:
+    with FakePolicyServer(SPEC) as server, ExitStack() as stacks:
 
         def make(**changes):
-            stacks.append(Stack(tmp_path, server, ros_domain_id, **changes))
-            return stacks[-1]
+            return stacks.enter_context(Stack(tmp_path, server, ros_domain_id, **changes))
 
         yield make
-        for stack in stacks:
-            stack.close()
 
 
 @pytest.fixture
@@ -236,9 +191,7 @@ def camera_process():
             "width_px": 64,
             "height_px": 48,
         }
-        command = [sys.executable, "-m", "tmrl_camera.testing", "--ros-args"]
-        for name, value in given.items():
-            command += ["-p", f"{name}:={value}"]
+        command = [sys.executable, "-m", "tmrl_camera.testing", *parameter_arguments(given)]
         processes.append(subprocess.Popen(command))
         return processes[-1]
 

@@ -1,7 +1,6 @@
 """The node over real DDS: what a driver, an agent and a person get to see of it."""
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -11,9 +10,7 @@ from tmrl_controller.testing import CONFIG, action_chunk
 
 pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
@@ -23,10 +20,10 @@ from tmrl_msgs.srv import ClearEstop
 from tmrl_ros import qos
 from tmrl_ros.conversion import to_float32_field, to_seconds, to_stamp
 from tmrl_ros.parameters import ParameterError
+from tmrl_ros.testing import NodeBench
 
 pytestmark = pytest.mark.ros
 
-TIMEOUT_S = 30.0
 PERIOD_S = CONFIG.control_period_s
 PARAMETERS = {
     "robot": CONFIG.robot,
@@ -67,13 +64,6 @@ SAME_IN_BOTH = (
     "execute_steps",
     "sigma",
 )
-
-
-def start_ros(domain_id, parameters):
-    args = ["--ros-args"]
-    for name, value in parameters.items():
-        args += ["-p", f"controller:{name}:={value}"]
-    rclpy.init(args=args, domain_id=domain_id)
 
 
 class World(Node):
@@ -129,20 +119,13 @@ class World(Node):
         return [c for c in self.commands if c.mode == msg.ArmCommand.CARTESIAN_POSE]
 
 
-class Bench:
-    """A controller and its world, spun until something has happened."""
+class Bench(NodeBench):
+    """A controller and its world."""
 
-    def __init__(self):
-        self.controller, self.world = ControllerNode(), World()
-        self.executor = SingleThreadedExecutor()
-        self.executor.add_node(self.controller)
-        self.executor.add_node(self.world)
-
-    def until(self, condition, what):
-        end_s = time.monotonic() + TIMEOUT_S
-        while not condition():
-            assert time.monotonic() < end_s, f"{what} did not happen"
-            self.executor.spin_once(timeout_sec=0.05)
+    def __init__(self, domain_id, parameters):
+        super().__init__(domain_id, "controller", parameters)
+        self.add(ControllerNode)
+        self.world = self.add(World)
 
     def connect(self):
         world = self.world
@@ -158,35 +141,17 @@ class Bench:
         )
 
     def ask(self, name, **fields):
-        client = self.world.clients_by_name[name]
-        request = client.srv_type.Request(**fields)
-        future = client.call_async(request)
-        self.until(future.done, f"an answer of {name}")
-        return future.result()
+        return self.call(self.world.clients_by_name[name], **fields)
 
     def resume(self):
         """Resumes as soon as the first arm state has arrived there."""
-        end_s = time.monotonic() + TIMEOUT_S
-        while not (reply := self.ask("resume")).success:
-            assert time.monotonic() < end_s, reply.message
-
-    def close(self):
-        self.executor.shutdown()
-        self.controller.destroy_node()
-        self.world.destroy_node()
+        self.until(lambda: self.ask("resume").success, "the controller to resume")
 
 
 def bench(domain_id, **parameters):
-    start_ros(domain_id, PARAMETERS | parameters)
-    try:
-        bench = Bench()
-        try:
-            bench.connect()
-            yield bench
-        finally:
-            bench.close()
-    finally:
-        rclpy.try_shutdown()
+    with Bench(domain_id, PARAMETERS | parameters) as made:
+        made.connect()
+        yield made
 
 
 @pytest.fixture
@@ -311,12 +276,8 @@ def test_in_lock_step_the_simulation_paces_the_chunk(lock_step):
 def test_a_missing_limit_is_named_and_keeps_the_node_from_starting(ros_domain_id):
     parameters = PARAMETERS.copy()
     del parameters["sigma_cap"]
-    start_ros(ros_domain_id, parameters)
-    try:
-        with pytest.raises(ParameterError, match="sigma_cap is missing"):
-            ControllerNode()
-    finally:
-        rclpy.try_shutdown()
+    with pytest.raises(ParameterError, match="sigma_cap is missing"):
+        Bench(ros_domain_id, parameters)
 
 
 def test_a_person_takes_over_and_hands_back_to_hold(hardware):

@@ -1,13 +1,11 @@
 """The node over real DDS: a whole episode, and what a person's requests are answered with."""
 
-import time
+from contextlib import ExitStack
 
 import pytest
 
 pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
 
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
@@ -16,10 +14,10 @@ from tmrl_operator.ledger import LedgerError
 from tmrl_operator.node import OperatorNode
 from tmrl_ros import qos
 from tmrl_ros.conversion import nanoseconds, stamp_of_nanoseconds
+from tmrl_ros.testing import NodeBench
 
 pytestmark = pytest.mark.ros
 
-TIMEOUT_S = 60.0
 STEP_NS = 200_000_000
 
 
@@ -93,8 +91,8 @@ class World(Node):
         return self.states[-1].state if self.states else None
 
 
-class Stack:
-    """One operator, its world and one executor for both."""
+class Stack(NodeBench):
+    """One operator and its world."""
 
     def __init__(self, run_dir, domain_id, **parameters):
         given = {
@@ -104,40 +102,12 @@ class Stack:
             "time_limit_s": "20.0",
             "reset": "scene",
         }
-        args = ["--ros-args"]
-        for name, value in (given | parameters).items():
-            args += ["-p", f"operator:{name}:={value}"]
-        rclpy.init(args=args, domain_id=domain_id)
-        self.executor = SingleThreadedExecutor()
-        self.nodes = []
-        try:
-            self.nodes.append(OperatorNode())
-            self.world = World()
-            self.nodes.append(self.world)
-        except BaseException:
-            self.close()
-            raise
-        for node in self.nodes:
-            self.executor.add_node(node)
-
-    def close(self):
-        for node in self.nodes:
-            node.destroy_node()
-        self.executor.shutdown()
-        rclpy.try_shutdown()
-
-    def until(self, condition, what):
-        deadline_s = time.monotonic() + TIMEOUT_S
-        while not condition():
-            assert time.monotonic() < deadline_s, f"waited in vain for {what}"
-            self.executor.spin_once(timeout_sec=0.1)
+        super().__init__(domain_id, "operator", given | parameters)
+        self.add(OperatorNode)
+        self.world = self.add(World)
 
     def ask(self, name, **values):
-        client = self.world.services_of_operator[name]
-        self.until(client.service_is_ready, f"operator/{name}")
-        future = client.call_async(client.srv_type.Request(**values))
-        self.until(future.done, f"an answer of operator/{name}")
-        return future.result()
+        return self.call(self.world.services_of_operator[name], **values)
 
     def start(self):
         self.until(lambda: self.ask("start").success, "everybody to be heard")
@@ -146,16 +116,8 @@ class Stack:
 
 @pytest.fixture
 def start(tmp_path, ros_domain_id):
-    stacks = []
-
-    def make(**parameters):
-        stack = Stack(tmp_path, ros_domain_id, **parameters)
-        stacks.append(stack)
-        return stack
-
-    yield make
-    for stack in stacks:
-        stack.close()
+    with ExitStack() as stacks:
+        yield lambda **given: stacks.enter_context(Stack(tmp_path, ros_domain_id, **given))
 
 
 def test_an_episode_from_start_to_label_over_dds(start):
@@ -218,7 +180,6 @@ def test_a_second_life_tells_the_labels_of_the_first_and_goes_on_counting(start)
     first.world.judge(success=True)
     first.until(lambda: first.world.labels, "the label")
     first.close()
-    first.nodes = []
     second = start()
     second.until(lambda: second.world.labels, "the labels of the first life")
     assert second.world.labels[0].outcome == msg.EpisodeOutcome.SUCCESS

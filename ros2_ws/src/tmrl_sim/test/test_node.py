@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -28,11 +27,11 @@ from tmrl_msgs.msg import (
 from tmrl_msgs.srv import ResetScene
 from tmrl_ros import qos
 from tmrl_ros.conversion import to_seconds
+from tmrl_ros.testing import TIMEOUT_S, parameter_arguments, spin_until
 from tmrl_sim.trajectory import load_trajectory, trajectory_path
 
 pytestmark = pytest.mark.ros
 
-TIMEOUT_S = 60.0
 TOPICS = {
     "arm/state": (ArmState, qos.STATE),
     "perception/objects": (ObjectPoses, qos.STATE),
@@ -43,9 +42,7 @@ TOPICS = {
 
 def start_sim(**parameters: object) -> subprocess.Popen[str]:
     program = Path(get_package_prefix("tmrl_sim"), "lib", "tmrl_sim", "sim")
-    arguments = ["--ros-args", "-r", "__ns:=/widowx"]
-    for name, value in parameters.items():
-        arguments += ["-p", f"{name}:={value}"]
+    arguments = [*parameter_arguments(parameters), "-r", "__ns:=/widowx"]
     return subprocess.Popen([program, *arguments], stderr=subprocess.PIPE, text=True)
 
 
@@ -76,10 +73,7 @@ class Client:
         return self.received["arm/state"]
 
     def wait(self, condition, what: str) -> None:
-        deadline_s = time.monotonic() + TIMEOUT_S
-        while not condition():
-            assert time.monotonic() < deadline_s, f"waited {TIMEOUT_S} s in vain for {what}"
-            self._executor.spin_once(timeout_sec=0.1)
+        spin_until(self._executor, condition, what)
 
     def first_state(self) -> ArmState:
         """Wait until both sides know each other."""

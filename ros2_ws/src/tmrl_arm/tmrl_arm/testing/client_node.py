@@ -4,7 +4,6 @@
 # pyright: standard
 
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from std_srvs.srv import Trigger
 
 from tmrl_msgs.msg import ArmCommand, ArmState
 from tmrl_ros import qos
+from tmrl_ros.testing import parameter_arguments, spin_until
 
 TIMEOUT_S = 30.0
 
@@ -25,9 +25,8 @@ TIMEOUT_S = 30.0
 def start_arm(robot: str, **parameters: object) -> subprocess.Popen[str]:
     """Starts the node in the namespace of the robot; `group__name` is the parameter group.name."""
     program = Path(get_package_prefix("tmrl_arm"), "lib", "tmrl_arm", "arm")
-    arguments = ["--ros-args", "-r", f"__ns:=/{robot}", "-p", f"robot:={robot}"]
-    for name, value in parameters.items():
-        arguments += ["-p", f"{name.replace('__', '.')}:={value}"]
+    grouped = {name.replace("__", "."): value for name, value in parameters.items()}
+    arguments = [*parameter_arguments({"robot": robot} | grouped), "-r", f"__ns:=/{robot}"]
     return subprocess.Popen([program, *arguments], stderr=subprocess.PIPE, text=True)
 
 
@@ -69,11 +68,7 @@ class ArmClient:
         Raises:
             TimeoutError: It did not within TIMEOUT_S.
         """
-        deadline_s = time.monotonic() + TIMEOUT_S
-        while not condition():
-            if time.monotonic() > deadline_s:
-                raise TimeoutError(f"waited {TIMEOUT_S} s in vain for {what}")
-            self._executor.spin_once(timeout_sec=0.05)
+        spin_until(self._executor, condition, what, TIMEOUT_S)
 
     def first_state(self) -> ArmState:
         """Waits until both sides know each other."""
