@@ -18,6 +18,7 @@ from tmrl_learner.pretrain.report import (
 )
 from tmrl_learner.pretrain.trainer import ValidationLoss
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
+from tmrl_policies.testing import scrambled
 
 _CONFIG = FlowPolicyConfig(2, 1, 3, 8, hidden=16, blocks=1)
 
@@ -95,11 +96,7 @@ def test_repeated_z_is_one_row_within_its_bound() -> None:
 
 
 def test_guidance_reaches_the_policy() -> None:
-    torch.manual_seed(0)
-    policy = FlowPolicy(replace(_CONFIG, context_smoothing=False, context_dropout=0.1))
-    with torch.no_grad():
-        for weight in policy.parameters():
-            weight.normal_(std=0.3)
+    policy = scrambled(replace(_CONFIG, context_smoothing=False, context_dropout=0.1))
     scene = Scene(np.zeros(2, np.float32), np.ones(1, np.float32), False, False)  # noqa: FBT003
 
     def chunk(weight: float | None) -> NDArray[np.float32]:

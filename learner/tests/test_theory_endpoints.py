@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tmrl_policies.corruption import noise_schedule
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig, PolicyBatch
+from tmrl_policies.testing import scrambled
 
 _CONFIG = FlowPolicyConfig(
     proprio_dim=2, context_dim=3, action_dim=2, horizon=4, hidden=32, blocks=2
@@ -18,15 +19,11 @@ _vectors = st.lists(_finite, min_size=3, max_size=3).map(torch.tensor)
 @pytest.fixture(scope="module")
 def policy() -> FlowPolicy:
     """Random weights everywhere: the ends hold by construction, not by training."""
-    torch.manual_seed(0)
-    policy = FlowPolicy(_CONFIG)
-    with torch.no_grad():
-        for weight in policy.parameters():
-            weight.normal_(std=0.3)
+    policy = scrambled(_CONFIG)
     policy.fit_normalisers(
         PolicyBatch(torch.randn(64, 2), 5.0 + 2.0 * torch.randn(64, 3), torch.randn(64, 4, 2))
     )
-    return policy.eval()
+    return policy
 
 
 def act(policy: FlowPolicy, context, sigma: float, epsilon, seed: int) -> torch.Tensor:

@@ -19,6 +19,7 @@ from tmrl_policies.checkpoint import (
 )
 from tmrl_policies.flow_checkpoint import load_flow_policy, save_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
+from tmrl_policies.testing import scrambled
 
 _SHIPPED = Path(__file__).resolve().parents[1] / "checkpoints"
 
@@ -170,11 +171,7 @@ def test_tensors_that_do_not_fit_a_module_leave_it_alone(
 
 
 def _policy() -> FlowPolicy:
-    torch.manual_seed(0)
-    policy = FlowPolicy(FlowPolicyConfig(hidden=16, blocks=1))
-    with torch.no_grad():
-        for weight in policy.parameters():
-            weight.normal_(std=0.3)
+    policy = scrambled(FlowPolicyConfig(hidden=16, blocks=1))
     policy.context_normaliser.fit(torch.randn(20, 4))
     return policy
 

@@ -5,19 +5,16 @@ import torch
 from torch import Tensor
 
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig, PolicyBatch
+from tmrl_policies.testing import scrambled, teach
 
 _CONFIG = FlowPolicyConfig(
     proprio_dim=2, context_dim=1, action_dim=2, horizon=4, hidden=32, blocks=2
 )
 
 
-def _scrambled(config: FlowPolicyConfig) -> FlowPolicy:
+def _fitted(config: FlowPolicyConfig) -> FlowPolicy:
     """A policy whose every weight matters, and whose normalisers are not the identity."""
-    torch.manual_seed(0)
-    policy = FlowPolicy(config)
-    with torch.no_grad():
-        for weight in policy.parameters():
-            weight.normal_(std=0.3)
+    policy = scrambled(config)
     policy.fit_normalisers(
         PolicyBatch(
             3.0 + torch.randn(64, config.proprio_dim),
@@ -25,7 +22,7 @@ def _scrambled(config: FlowPolicyConfig) -> FlowPolicy:
             torch.randn(64, config.horizon, config.action_dim),
         )
     )
-    return policy.eval()
+    return policy
 
 
 def _inputs(size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -38,7 +35,7 @@ def _inputs(size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 def test_at_sigma_one_the_context_does_not_matter() -> None:
     """Two contexts give the very same actions for the same noises."""
-    policy = _scrambled(_CONFIG)
+    policy = _fitted(_CONFIG)
     proprio, context, epsilon, noise = _inputs(8)
     one = policy.sample(proprio, context, torch.ones(8), epsilon, noise)
     other = policy.sample(proprio, context + 100.0, torch.ones(8), epsilon, noise)
@@ -47,7 +44,7 @@ def test_at_sigma_one_the_context_does_not_matter() -> None:
 
 def test_at_sigma_zero_the_context_noise_does_not_matter() -> None:
     """Exact conditioning: epsilon is ignored, the context is not."""
-    policy = _scrambled(_CONFIG)
+    policy = _fitted(_CONFIG)
     proprio, context, epsilon, noise = _inputs(8)
     one = policy.sample(proprio, context, torch.zeros(8), epsilon, noise)
     other = policy.sample(proprio, context, torch.zeros(8), -3.0 * epsilon, noise)
@@ -58,7 +55,7 @@ def test_at_sigma_zero_the_context_noise_does_not_matter() -> None:
 
 def test_rows_of_a_batch_are_independent() -> None:
     """A batched request equals the requests one by one."""
-    policy = _scrambled(_CONFIG)
+    policy = _fitted(_CONFIG)
     proprio, context, epsilon, noise = _inputs(6)
     sigma = torch.linspace(0.0, 1.0, 6)
     together = policy.sample(proprio, context, sigma, epsilon, noise)
@@ -76,7 +73,7 @@ def test_raw_units_do_not_matter() -> None:
         torch.randn(64, 1, generator=generator),
         torch.randn(64, 4, 2, generator=generator),
     )
-    metres, millimetres = _scrambled(_CONFIG), _scrambled(_CONFIG)
+    metres, millimetres = _fitted(_CONFIG), _fitted(_CONFIG)
     metres.fit_normalisers(data)
     millimetres.fit_normalisers(PolicyBatch(*(1000.0 * values for values in data)))
     proprio, context, epsilon, noise = _inputs(4)
@@ -88,7 +85,7 @@ def test_raw_units_do_not_matter() -> None:
 
 def test_a_constant_input_is_ignored_when_it_changes_downstream() -> None:
     """A feature without variance maps to its own scale, never to a division by zero."""
-    policy = _scrambled(_CONFIG)
+    policy = _fitted(_CONFIG)
     policy.fit_normalisers(
         PolicyBatch(torch.ones(16, 2), torch.randn(16, 1), torch.randn(16, 4, 2))
     )
@@ -109,16 +106,7 @@ def test_trained_policy_follows_its_context_and_forgets_it_with_sigma() -> None:
     generator = torch.Generator().manual_seed(3)
     torch.manual_seed(3)
     policy = FlowPolicy(_CONFIG)
-    data = _context_is_action(2048, generator)
-    policy.fit_normalisers(data)
-    optimiser = torch.optim.Adam(policy.parameters(), lr=3e-3)
-    for _ in range(400):
-        rows = torch.randint(0, 2048, (128,), generator=generator)
-        loss = policy.loss(PolicyBatch(*(values[rows] for values in data)), generator)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    policy.eval()
+    teach(policy, _context_is_action(2048, generator), 400, generator)
     proprio = torch.randn(400, 2, generator=generator)
     epsilon = torch.randn(400, 1, generator=generator)
     noise = torch.randn(400, 4, 2, generator=generator)
@@ -133,7 +121,7 @@ def test_trained_policy_follows_its_context_and_forgets_it_with_sigma() -> None:
 def test_without_smoothing_sigma_has_to_be_zero() -> None:
     """A plain policy was never trained above 0 and says so."""
     config = FlowPolicyConfig(2, 1, 2, 4, 32, 2, context_smoothing=False)
-    policy = _scrambled(config)
+    policy = _fitted(config)
     proprio, context, epsilon, noise = _inputs(2)
     policy.sample(proprio, context, torch.zeros(2), epsilon, noise)
     with pytest.raises(ValueError, match="without context smoothing"):
@@ -142,7 +130,7 @@ def test_without_smoothing_sigma_has_to_be_zero() -> None:
 
 def test_everything_may_be_context() -> None:
     """A policy without proprioception trains and samples; its statistics have a hash."""
-    policy = _scrambled(FlowPolicyConfig(0, 1, 2, 4, 32, 2))
+    policy = _fitted(FlowPolicyConfig(0, 1, 2, 4, 32, 2))
     _, context, epsilon, noise = _inputs(4)
     nothing = torch.zeros(4, 0)
     actions = policy.sample(nothing, context, torch.full((4,), 0.5), epsilon, noise)

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig, PolicyBatch
+from tmrl_policies.testing import scrambled, teach
 
 _CONFIG = FlowPolicyConfig(
     proprio_dim=2,
@@ -18,15 +19,6 @@ _CONFIG = FlowPolicyConfig(
 )
 
 
-def _scrambled(config: FlowPolicyConfig) -> FlowPolicy:
-    torch.manual_seed(0)
-    policy = FlowPolicy(config)
-    with torch.no_grad():
-        for weight in policy.parameters():
-            weight.normal_(std=0.3)
-    return policy.eval()
-
-
 def _inputs(size: int) -> tuple[Tensor, Tensor, Tensor]:
     """Proprio, context and noise."""
     generator = torch.Generator().manual_seed(1)
@@ -36,7 +28,7 @@ def _inputs(size: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def test_weight_one_is_plain_conditioning_exactly() -> None:
-    policy = _scrambled(_CONFIG)
+    policy = scrambled(_CONFIG)
     proprio, context, noise = _inputs(8)
     plain = policy.sample(proprio, context, torch.zeros(8), torch.randn(8, 1), noise)
     assert torch.equal(policy.sample_guided(proprio, context, torch.ones(8), noise), plain)
@@ -44,7 +36,7 @@ def test_weight_one_is_plain_conditioning_exactly() -> None:
 
 def test_weight_zero_is_the_null_policy_exactly() -> None:
     """Nothing of the context is left, and the weight of a row concerns this row only."""
-    policy = _scrambled(_CONFIG)
+    policy = scrambled(_CONFIG)
     proprio, context, noise = _inputs(8)
     weight = torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 2.0, 2.0])
     one = policy.sample_guided(proprio, context, weight, noise)
@@ -56,7 +48,7 @@ def test_weight_zero_is_the_null_policy_exactly() -> None:
 @pytest.mark.parametrize("weight", [-0.5, 0.3, 0.7, 2.5])
 def test_a_step_follows_the_guided_velocity(weight: float) -> None:
     """With a single Euler step the actions are linear in the weight."""
-    policy = _scrambled(FlowPolicyConfig(**(vars(_CONFIG) | {"flow_steps": 1})))
+    policy = scrambled(FlowPolicyConfig(**(vars(_CONFIG) | {"flow_steps": 1})))
     proprio, context, noise = _inputs(4)
     null, plain, guided = (
         policy.sample_guided(proprio, context, torch.full((4,), w), noise)
@@ -72,15 +64,7 @@ def test_a_trained_policy_knows_both_the_conditional_and_the_marginal() -> None:
     context = torch.randint(0, 2, (2048, 1), generator=generator).float() * 2.0 - 1.0
     proprio = torch.randn(2048, 2, generator=generator)
     data = PolicyBatch(proprio, context, context[:, :, None].expand(2048, 4, 2))
-    policy.fit_normalisers(data)
-    optimiser = torch.optim.Adam(policy.parameters(), lr=3e-3)
-    for _ in range(500):
-        rows = torch.randint(0, 2048, (128,), generator=generator)
-        loss = policy.loss(PolicyBatch(*(values[rows] for values in data)), generator)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    policy.eval()
+    teach(policy, data, 500, generator)
     noise = torch.randn(400, 4, 2, generator=generator)
     for sign in (-1.0, 1.0):
         contexts = torch.full((400, 1), sign)
@@ -92,11 +76,11 @@ def test_a_trained_policy_knows_both_the_conditional_and_the_marginal() -> None:
 
 def test_only_policies_with_dropout_are_guided_and_they_take_no_sigma() -> None:
     proprio, context, noise = _inputs(2)
-    plain = _scrambled(FlowPolicyConfig(**(vars(_CONFIG) | {"context_dropout": 0.0})))
+    plain = scrambled(FlowPolicyConfig(**(vars(_CONFIG) | {"context_dropout": 0.0})))
     with pytest.raises(ValueError, match="without context dropout"):
         plain.sample_guided(proprio, context, torch.ones(2), noise)
     with pytest.raises(ValueError, match="without context smoothing"):
-        _scrambled(_CONFIG).sample(proprio, context, torch.ones(2), torch.zeros(2, 1), noise)
+        scrambled(_CONFIG).sample(proprio, context, torch.ones(2), torch.zeros(2, 1), noise)
 
 
 @pytest.mark.parametrize(

@@ -167,16 +167,7 @@ def test_robots_that_ask_while_a_pass_runs_go_through_the_next_one_together(
     start, connect, engine, observation
 ):
     server = start(batch_window_s=0.0)
-    robots = [connect(server, f"robot {number}") for number in range(4)]
-    for robot in robots:
-        robot.connect(deadline_s=PATIENCE_S)
-    engine().hold()
-    first = Asking(robots[0], observation, 10)
-    assert engine().entered.wait(PATIENCE_S)
-    later = [Asking(robot, observation, seed) for seed, robot in enumerate(robots[1:])]
-    _wait_until_waiting(server, 3)
-    engine().gate.set()
-    replies = [asking.wait() for asking in (first, *later)]
+    replies = _ask_while_a_pass_runs(server, connect, engine, observation)
     assert [reply.seed for reply in replies] == [10, 0, 1, 2]
     assert engine().batches[-2:] == [1, 3]
     for reply in replies[1:]:
@@ -186,16 +177,8 @@ def test_robots_that_ask_while_a_pass_runs_go_through_the_next_one_together(
 
 def test_a_pass_takes_no_more_robots_than_it_may(start, connect, engine, observation):
     server = start(batch_window_s=0.0, max_batch=2)
-    robots = [connect(server, f"robot {number}") for number in range(4)]
-    for robot in robots:
-        robot.connect(deadline_s=PATIENCE_S)
-    engine().hold()
-    first = Asking(robots[0], observation, 10)
-    assert engine().entered.wait(PATIENCE_S)
-    later = [Asking(robot, observation, seed) for seed, robot in enumerate(robots[1:])]
-    _wait_until_waiting(server, 3)
-    engine().gate.set()
-    assert [asking.wait().seed for asking in (first, *later)] == [10, 0, 1, 2]
+    replies = _ask_while_a_pass_runs(server, connect, engine, observation)
+    assert [reply.seed for reply in replies] == [10, 0, 1, 2]
     assert engine().batches[-3:] == [1, 2, 1]
 
 
@@ -274,6 +257,20 @@ def test_what_keeps_the_engine_from_being_made_is_raised_where_it_was_asked_for(
 
     with pytest.raises(ValueError, match="somewhere else"):
         ThreadInference(fail, SteadyClock(), lambda: None)
+
+
+def _ask_while_a_pass_runs(server, connect, engine, observation):
+    """Replies to one robot, and to three more that came to wait while its pass ran."""
+    robots = [connect(server, f"robot {number}") for number in range(4)]
+    for robot in robots:
+        robot.connect(deadline_s=PATIENCE_S)
+    engine().hold()
+    first = Asking(robots[0], observation, 10)
+    assert engine().entered.wait(PATIENCE_S)
+    later = [Asking(robot, observation, seed) for seed, robot in enumerate(robots[1:])]
+    _wait_until_waiting(server, 3)
+    engine().gate.set()
+    return [asking.wait() for asking in (first, *later)]
 
 
 def _wait_until_waiting(server, requests):
