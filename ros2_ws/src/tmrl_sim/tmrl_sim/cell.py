@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tmrl_sim.kinematics import ARM_JOINTS, TOOL_DOWN_WXYZ, InverseKinematics
 from tmrl_sim.layouts import OBJECTS, POT_POSITION_M, Layout
-from tmrl_sim.readings import ArmReadings, ObjectPose
+from tmrl_sim.readings import ArmReadings, Cell, ObjectPose
 from tmrl_sim.rendering import CameraRenderer
 
 Array = NDArray[np.float64]
@@ -24,7 +24,7 @@ _REST_HEIGHT_M = 0.014
 _SETTLE_STEPS = 20
 
 
-class WidowXCell:
+class WidowXCell(Cell):
     """A simulated WidowX 250 6-DoF with its table. Not safe to share between threads."""
 
     def __init__(self, *, picture_quality: bool = False) -> None:
@@ -162,17 +162,6 @@ class WidowXCell:
         speed = (self._target - self._data.act) / (steps_to_target * self._timestep_s)
         self._data.ctrl[:] = speed
         mujoco.mj_step(self.model, self._data, nstep=steps)
-
-    def step(
-        self,
-        position_m: Array,
-        quaternion_wxyz: Array,
-        gripper_opening: float,
-        duration_s: float = CONTROL_PERIOD_S,
-    ) -> ArmReadings:
-        """`command`, then `advance` by the same duration; see both."""
-        self.command(position_m, quaternion_wxyz, gripper_opening, duration_s)
-        return self.advance(duration_s)
 
     def readings(self) -> ArmReadings:
         """The arm's state now."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tmrl_sim.kinematics import TOOL_DOWN_WXYZ
 from tmrl_sim.layouts import OBJECTS, Layout
-from tmrl_sim.readings import ArmReadings, ObjectPose
+from tmrl_sim.readings import ArmReadings, Cell, ObjectPose
 
 Array = NDArray[np.float64]
 Outcome = Callable[["LoopbackCell"], frozenset[str]]
@@ -31,7 +31,7 @@ def in_pot_after(steps: int, name: str) -> Outcome:
     return outcome
 
 
-class LoopbackCell:
+class LoopbackCell(Cell):
     """Answers like `WidowXCell`; joint positions are reported as zero."""
 
     def __init__(self, outcome: Outcome = never) -> None:
@@ -97,17 +97,6 @@ class LoopbackCell:
         """Let `duration_s` [s] pass."""
         self._time_s += duration_s
         return self.readings()
-
-    def step(
-        self,
-        position_m: Array,
-        quaternion_wxyz: Array,
-        gripper_opening: float,
-        duration_s: float = 0.2,
-    ) -> ArmReadings:
-        """`command`, then `advance` by the same duration; see both."""
-        self.command(position_m, quaternion_wxyz, gripper_opening, duration_s)
-        return self.advance(duration_s)
 
     def readings(self) -> ArmReadings:
         """The arm's state now."""

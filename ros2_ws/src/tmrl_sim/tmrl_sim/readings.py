@@ -1,7 +1,7 @@
 """What an arm reports after a control step; the same for the physics cell and the loopback."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,12 +41,30 @@ class ObjectPose:
     """Shape (4,), scalar first."""
 
 
-class Cell(Protocol):
+class Cell(ABC):
     """What a task needs from a simulated cell."""
 
+    @abstractmethod
     def reset(self, layout: Layout) -> ArmReadings:
         """Put the arm and the objects where `layout` says."""
-        ...
+
+    @abstractmethod
+    def command(
+        self,
+        position_m: Array,
+        quaternion_wxyz: Array,
+        gripper_opening: float,
+        duration_s: float = 0.2,
+    ) -> None:
+        """Set a new target, to be reached `duration_s` later; raises ValueError on a bad one."""
+
+    @abstractmethod
+    def hold(self) -> None:
+        """Drop the target and stay where the arm is."""
+
+    @abstractmethod
+    def advance(self, duration_s: float) -> ArmReadings:
+        """Let time pass."""
 
     def step(
         self,
@@ -56,42 +74,25 @@ class Cell(Protocol):
         duration_s: float = 0.2,
     ) -> ArmReadings:
         """Move the tool to a pose in the base frame, arriving after `duration_s`."""
-        ...
+        self.command(position_m, quaternion_wxyz, gripper_opening, duration_s)
+        return self.advance(duration_s)
 
-    def command(
-        self,
-        position_m: Array,
-        quaternion_wxyz: Array,
-        gripper_opening: float,
-        duration_s: float = 0.2,
-    ) -> None:
-        """Set a new target, to be reached `duration_s` later; raises ValueError on a bad one."""
-        ...
-
-    def hold(self) -> None:
-        """Drop the target and stay where the arm is."""
-        ...
-
-    def advance(self, duration_s: float) -> ArmReadings:
-        """Let time pass."""
-        ...
-
+    @abstractmethod
     def readings(self) -> ArmReadings:
         """The arm's state now."""
-        ...
 
+    @abstractmethod
     def snapshot(self) -> Array:
         """A copy of the positions of everything that moves."""
-        ...
 
+    @abstractmethod
     def object_poses(self) -> dict[str, ObjectPose]:
         """Pose of every object by name."""
-        ...
 
+    @abstractmethod
     def objects_in_pot(self) -> frozenset[str]:
         """Names of the objects that lie in the pot."""
-        ...
 
+    @abstractmethod
     def success(self, target: str) -> bool:
         """Whether `target` lies in the pot and the gripper is open."""
-        ...
