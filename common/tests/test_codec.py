@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tmrl_common.codec import decode, encode
 from tmrl_common.errors import DecodeError, EncodeError, ErrorCode
-from tmrl_common.framing import PROTOCOL_VERSION, WireLimits
+from tmrl_common.framing import PROTOCOL_VERSION, SMALL_BYTES, WireLimits
 from tmrl_common.messages import KINDS, MAX_SEED, Act, Encode, Features
 from tmrl_common.testing.message_examples import EXAMPLES
 
@@ -37,6 +37,13 @@ def changed_header(frames, **changes):
     return [msgpack.packb(header), *frames[1:]]
 
 
+def changed_layout(frames, *, kind=None, arrays=None, **changes):
+    """With another kind or other descriptions of arrays in the layout."""
+    known, described = msgpack.unpackb(msgpack.unpackb(frames[0])["layout"])
+    layout = [known if kind is None else kind, described if arrays is None else arrays]
+    return changed_header(frames, layout=msgpack.packb(layout), **changes)
+
+
 def refusal(frames, **limits):
     with pytest.raises(DecodeError) as caught:
         decode(frames, WireLimits(**limits))
@@ -60,13 +67,41 @@ def test_old_bytes_decode_to_the_message_they_came_from(name):
     assert as_bytes(encode(77, message)) == golden_frames(name)
 
 
-def test_arrays_are_neither_copied_on_the_way_out_nor_writable_on_the_way_in():
-    actions = np.ones((2, 7), dtype=np.float32)
-    frames = encode(1, Features(actions[0], "v"))
-    assert np.shares_memory(np.asarray(frames[1]), actions)
+LARGE = SMALL_BYTES // 4 + 1
+
+
+def test_large_arrays_are_neither_copied_on_the_way_out_nor_writable_on_the_way_in():
+    values = np.ones(LARGE, dtype=np.float32)
+    frames = encode(1, Features(values, "v"))
+    assert np.shares_memory(np.asarray(frames[1]), values)
     message = decode([frames[0], bytearray(frames[1])])[1]
     with pytest.raises(ValueError, match="read-only"):
         message.features[0] = 2.0
+
+
+def test_small_arrays_travel_in_the_header_and_are_not_writable_either():
+    (frame,) = encode(1, EXAMPLES["chunk"])
+    message = decode([frame])[1]
+    assert message.actions.flags.aligned
+    with pytest.raises(ValueError, match="read-only"):
+        message.actions[0, 0] = 2.0
+
+
+@pytest.mark.parametrize("size", [LARGE - 1, LARGE])
+def test_arrays_on_both_sides_of_the_border_come_back(size):
+    values = np.arange(size, dtype=np.float32)
+    frames = encode(1, Features(values, "v"))
+    assert len(frames) == (2 if size == LARGE else 1)
+    np.testing.assert_array_equal(decode(frames)[1].features, values)
+
+
+def test_small_arrays_of_odd_lengths_keep_to_their_places():
+    images = {name: np.full((1, 1, size), size, np.uint8) for name, size in (("a", 3), ("b", 13))}
+    sent = Encode(dataclasses.replace(EXAMPLES["encode"].observation, images=images))
+    seen = decode(encode(1, sent))[1].observation
+    assert seen.images["a"].tolist() == [[[3] * 3]]
+    assert seen.images["b"].tolist() == [[[13] * 13]]
+    np.testing.assert_array_equal(seen.proprio, sent.observation.proprio)
 
 
 def test_arrays_that_are_not_contiguous_travel_by_value():
@@ -111,7 +146,7 @@ def test_another_version_is_refused_by_name_and_tells_both():
 
 
 def test_unknown_kinds_are_refused():
-    error = refusal(changed_header(golden_frames("ping"), kind="shutdown"))
+    error = refusal(changed_layout(golden_frames("ping"), kind="shutdown"))
     assert (error.code, error.request_id) == (ErrorCode.UNKNOWN_KIND, 77)
     assert "shutdown" in error.detail
 
@@ -121,7 +156,8 @@ def test_unknown_kinds_are_refused():
     [
         ([["features", "|O", [9]]], "dtype"),
         ([["features", "<f8", [9]]], "dtype"),
-        ([["features", "<f4", [10]]], "needs 40 bytes, 36 came"),
+        ([["features", "<f4", [11]]], "need 0 frames and 48 bytes in the header, 0 and 40 came"),
+        ([["features", "<f4", [5000]]], "need 1 frames and 0 bytes in the header, 0 and 40 came"),
         ([["features", "<f4", [-9]]], "impossible shape"),
         ([["features", "<f4", [9.0]]], "impossible shape"),
         ([["features", "<f4", [True]]], "impossible shape"),
@@ -133,26 +169,48 @@ def test_unknown_kinds_are_refused():
         ([["features", "<f4"]], "not described"),
         ([["", "<f4", [9]]], "no usable name"),
         ([["f" * 97, "<f4", [9]]], "no usable name"),
-        ([], "describes 0 arrays, 1 frames came"),
-        ("features", "not of type list"),
+        ([], "need 0 frames and 0 bytes in the header, 0 and 40 came"),
+        ("features", "not [kind, arrays]"),
     ],
 )
 def test_arrays_that_do_not_fit_their_description_are_refused(arrays, reason):
-    error = refusal(changed_header(golden_frames("features"), arrays=arrays))
+    error = refusal(changed_layout(golden_frames("features"), arrays=arrays))
     assert error.code is ErrorCode.MALFORMED
     assert reason in error.detail
+    assert error.request_id == 77
+
+
+def test_a_frame_of_another_length_is_refused():
+    frames = encode(77, Features(np.ones(LARGE, np.float32), "v"))
+    error = refusal([frames[0], bytes(frames[1])[:-1]])
+    assert f"needs {4 * LARGE} bytes, {4 * LARGE - 1} came" in error.detail
+
+
+@pytest.mark.parametrize(
+    ("layout", "code"),
+    [
+        (b"", ErrorCode.MALFORMED),
+        (b"\xc1", ErrorCode.MALFORMED),
+        (msgpack.packb({"kind": "ping"}), ErrorCode.MALFORMED),
+        (msgpack.packb(["ping"]), ErrorCode.MALFORMED),
+        (msgpack.packb(["ping", [["x" * 90, "|u1", [1]]] * 200]), ErrorCode.TOO_LARGE),
+    ],
+)
+def test_layouts_that_are_none_are_refused(layout, code):
+    error = refusal(changed_header(golden_frames("ping"), layout=layout))
+    assert (error.code, error.request_id) == (code, 77)
+    assert "layout" in error.detail
 
 
 def test_an_array_that_comes_twice_is_refused():
-    frames = golden_frames("features")
     described = ["features", "<f4", [9]]
-    error = refusal(changed_header([*frames, frames[1]], arrays=[described, described]))
+    error = refusal(changed_layout(golden_frames("features"), arrays=[described, described]))
     assert "'features' comes twice" in error.detail
 
 
 def test_arrays_that_do_not_belong_to_the_kind_are_refused():
-    frames = [*golden_frames("ping"), b"\0"]
-    error = refusal(changed_header(frames, arrays=[["extra", "|u1", [1]]]))
+    described = [["extra", "|u1", [1]]]
+    error = refusal(changed_layout(golden_frames("ping"), arrays=described, small=bytes(8)))
     assert "'extra' does not belong to 'ping'" in error.detail
 
 

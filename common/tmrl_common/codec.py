@@ -1,7 +1,7 @@
 """Messages to frames and back, driven by the field types of `tmrl_common.messages`.
 
-A field that is an array becomes a frame named by its path ("observation/proprio"); a map of images
-one frame per camera ("observation/images/<camera>"); everything else goes into the header's body.
+A field that is an array travels as one, named by its path ("observation/proprio"); a map of images
+as one per camera ("observation/images/<camera>"); everything else goes into the header's body.
 On the way in every field has to be there, nothing else may be, and types are checked exactly.
 Fields that came later (`messages.ADDED_LATER`) are left out where they hold their default.
 """
@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum, StrEnum, auto
 from typing import Any, NamedTuple, cast
 
@@ -24,7 +24,7 @@ _KIND_NAMES = {message_type: kind for kind, message_type in KINDS.items()}
 
 
 def encode(request_id: int, message: Message) -> list[Frame]:
-    """Turn a message into frames that share memory with its arrays.
+    """Turn a message into frames that share memory with its large arrays.
 
     Args:
         request_id: Pairs an answer with its request; from 0.
@@ -125,27 +125,72 @@ def _classify(name: str, path: str, hint: Any) -> _Field:
     raise TypeError(f"field '{name}' of type {hint} has no form on the wire")
 
 
-def _to_body(value: Any, path: str, arrays: dict[str, Array]) -> dict[str, Any]:
-    body: dict[str, Any] = {}
-    for name, where, form, wanted, optional, default in _fields(cast(type[Any], type(value)), path):
-        item = getattr(value, name)
-        if form is _Form.SCALAR:
-            if optional and item is None:
-                body[name] = None
-            elif default is None or item != default:
-                body[name] = item if type(item) is wanted else _plain_scalar(where, item, wanted)
-        elif form is _Form.ARRAY:
-            arrays[where] = _checked_array(where, item, wanted)
-        elif form is _Form.IMAGES:
-            for key, image in item.items():
-                arrays[f"{where}/{key}"] = _checked_array(f"{where}/{key}", image, wanted)
-        elif optional and item is None:
-            body[name] = None
-        elif form is _Form.NESTED:
-            body[name] = _to_body(item, where + "/", arrays)
+_Arrays = dict[str, Array]
+_Read = Callable[[Any, _Arrays], Any]
+
+
+class _Plan(NamedTuple):
+    """How to write and read a value, sorted by form so that both are a few short loops.
+
+    Attributes:
+        plain: Names of the fields that travel in the body.
+        scalars: Name, path and type of those that arrive as they are.
+        arrays: Name, path and numpy scalar type of those that are arrays.
+        others: Each other one, and what reads it.
+    """
+
+    plain: frozenset[str]
+    scalars: tuple[tuple[str, str, type], ...]
+    arrays: tuple[tuple[str, str, type], ...]
+    others: tuple[tuple[_Field, _Read], ...]
+
+
+@functools.cache
+def _plan(message_type: type, path: str) -> _Plan:
+    plain: list[str] = []
+    scalars: list[tuple[str, str, type]] = []
+    arrays: list[tuple[str, str, type]] = []
+    others: list[tuple[_Field, _Read]] = []
+    for field in _fields(message_type, path):
+        if field.form not in (_Form.ARRAY, _Form.IMAGES):
+            plain.append(field.name)
+        entry = field.name, field.where, field.type
+        special = field.optional or field.default is not None or issubclass(field.type, StrEnum)
+        if field.form is _Form.SCALAR and not special:
+            scalars.append(entry)
+        elif field.form is _Form.ARRAY:
+            arrays.append(entry)
         else:
-            body[name] = list(item)
+            others.append((field, functools.partial(_READERS[field.form], field)))
+    return _Plan(frozenset(plain), tuple(scalars), tuple(arrays), tuple(others))
+
+
+def _to_body(value: Any, path: str, arrays: dict[str, Array]) -> dict[str, Any]:
+    plan = _plan(cast(type[Any], type(value)), path)
+    body: dict[str, Any] = {}
+    for name, where, wanted in plan.scalars:
+        item = getattr(value, name)
+        body[name] = item if type(item) is wanted else _plain_scalar(where, item, wanted)
+    for name, where, wanted in plan.arrays:
+        arrays[where] = _checked_array(where, getattr(value, name), wanted)
+    for field, _ in plan.others:
+        _write(field, getattr(value, field.name), body, arrays)
     return body
+
+
+def _write(field: _Field, item: Any, body: dict[str, Any], arrays: dict[str, Array]) -> None:
+    name, where, form, wanted, optional, default = field
+    if form is _Form.IMAGES:
+        for key, image in item.items():
+            arrays[f"{where}/{key}"] = _checked_array(f"{where}/{key}", image, wanted)
+    elif optional and item is None:
+        body[name] = None
+    elif form is _Form.NESTED:
+        body[name] = _to_body(item, where + "/", arrays)
+    elif form is _Form.NAMES:
+        body[name] = list(item)
+    elif default is None or item != default:
+        body[name] = item if type(item) is wanted else _plain_scalar(where, item, wanted)
 
 
 def _checked_array(where: str, value: Any, wanted: type) -> Array:
@@ -170,56 +215,22 @@ def _plain_scalar(where: str, value: Any, wanted: type) -> bool | int | float | 
     return plain
 
 
-class _Plan(NamedTuple):
-    """How to read a value, sorted by form so that reading is a few short loops.
-
-    Attributes:
-        plain: Names of the fields that travel in the body.
-        scalars: Those that arrive as they are.
-        arrays: Fields that are frames of their own.
-        others: The rest.
-    """
-
-    plain: frozenset[str]
-    scalars: tuple[_Field, ...]
-    arrays: tuple[_Field, ...]
-    others: tuple[_Field, ...]
-
-
-@functools.cache
-def _plan(message_type: type, path: str) -> _Plan:
-    fields = _fields(message_type, path)
-    in_frames = (_Form.ARRAY, _Form.IMAGES)
-    scalars = tuple(
-        each
-        for each in fields
-        if each.form is _Form.SCALAR and not each.optional and not issubclass(each.type, StrEnum)
-    )
-    arrays = tuple(each for each in fields if each.form is _Form.ARRAY)
-    return _Plan(
-        frozenset(each.name for each in fields if each.form not in in_frames),
-        scalars,
-        arrays,
-        tuple(each for each in fields if each not in scalars + arrays),
-    )
-
-
-def _from_body(message_type: type, body: object, path: str, arrays: dict[str, Array]) -> Any:
+def _from_body(message_type: type, body: object, path: str, arrays: _Arrays) -> Any:
     """Build a value; takes the arrays that it uses out of `arrays`, and `body` for its own."""
-    if not isinstance(body, dict):
+    if type(body) is not dict:
         raise DecodeError(ErrorCode.MALFORMED, f"'{path.rstrip('/')}' is not a map")
     plan = _plan(message_type, path)
     values = cast(dict[Any, Any], body)
     if values.keys() != plan.plain:
         _complete(values, message_type, path)
-    for name, where, _, wanted, _, _ in plan.scalars:
+    for name, where, wanted in plan.scalars:
         if type(values[name]) is not wanted:
             detail = f"'{where}' is not of type {wanted.__name__}"
             raise DecodeError(ErrorCode.MALFORMED, detail)
-    for name, where, _, wanted, _, _ in plan.arrays:
+    for name, where, wanted in plan.arrays:
         values[name] = _take_array(where, wanted, arrays)
-    for field in plan.others:
-        values[field.name] = _read_field(field, values.get(field.name), arrays)
+    for field, read in plan.others:
+        values[field.name] = read(values.get(field.name), arrays)
     try:
         return message_type(**values)
     except ValueError as error:
@@ -240,35 +251,31 @@ def _complete(values: dict[Any, Any], message_type: type, path: str) -> None:
             values[field.name] = field.default
 
 
-def _read_field(field: _Field, value: Any, arrays: dict[str, Array]) -> Any:
-    _, where, form, wanted, optional, _ = field
-    if form is _Form.IMAGES:
-        start = where + "/"
-        paths = [path for path in arrays if path.startswith(start)]
-        return {path[len(start) :]: _take_array(path, wanted, arrays) for path in paths}
-    if value is None and optional:
+def _read_images(field: _Field, _value: object, arrays: _Arrays) -> dict[str, Array]:
+    start = field.where + "/"
+    paths = [path for path in arrays if path.startswith(start)]
+    return {path[len(start) :]: _take_array(path, field.type, arrays) for path in paths}
+
+
+def _read_nested(field: _Field, value: object, arrays: _Arrays) -> Any:
+    if value is None and field.optional:
         return None
-    if form is _Form.NESTED:
-        return _from_body(wanted, value, where + "/", arrays)
-    if form is _Form.NAMES:
-        names = cast(list[object], value) if isinstance(value, list) else [None]
-        if not all(isinstance(name, str) for name in names):
-            raise DecodeError(ErrorCode.MALFORMED, f"field '{where}' is not a list of names")
-        return tuple(names)
-    return _read_scalar(where, value, wanted)
+    return _from_body(field.type, value, field.where + "/", arrays)
 
 
-def _take_array(where: str, wanted: type, arrays: dict[str, Array]) -> Array:
-    array = arrays.pop(where, None)
-    if array is None:
-        raise DecodeError(ErrorCode.MALFORMED, f"array '{where}' is missing")
-    if array.dtype.type is not wanted:
-        detail = f"array '{where}' is {array.dtype}; it has to be {wanted.__name__}"
-        raise DecodeError(ErrorCode.MALFORMED, detail)
-    return array
+def _read_names(field: _Field, value: object, _arrays: _Arrays) -> tuple[str, ...] | None:
+    if value is None and field.optional:
+        return None
+    names = cast(list[object], value) if isinstance(value, list) else [None]
+    if not all(isinstance(name, str) for name in names):
+        raise DecodeError(ErrorCode.MALFORMED, f"field '{field.where}' is not a list of names")
+    return cast(tuple[str, ...], tuple(names))
 
 
-def _read_scalar(where: str, value: Any, wanted: type[Any]) -> bool | int | float | str:
+def _read_scalar(field: _Field, value: object, _arrays: _Arrays) -> bool | int | float | str | None:
+    where, wanted = field.where, field.type
+    if value is None and field.optional:
+        return None
     if issubclass(wanted, StrEnum) and type(value) is str:
         member = _members(wanted).get(value)
         if member is None:
@@ -277,7 +284,25 @@ def _read_scalar(where: str, value: Any, wanted: type[Any]) -> bool | int | floa
         return member
     if type(value) is not wanted:
         raise DecodeError(ErrorCode.MALFORMED, f"'{where}' is not of type {wanted.__name__}")
-    return value
+    return cast("bool | int | float | str", value)
+
+
+_READERS: dict[_Form, Callable[[_Field, Any, _Arrays], Any]] = {
+    _Form.IMAGES: _read_images,
+    _Form.NESTED: _read_nested,
+    _Form.NAMES: _read_names,
+    _Form.SCALAR: _read_scalar,
+}
+
+
+def _take_array(where: str, wanted: type, arrays: _Arrays) -> Array:
+    array = arrays.pop(where, None)
+    if array is None:
+        raise DecodeError(ErrorCode.MALFORMED, f"array '{where}' is missing")
+    if array.dtype.type is not wanted:
+        detail = f"array '{where}' is {array.dtype}; it has to be {wanted.__name__}"
+        raise DecodeError(ErrorCode.MALFORMED, detail)
+    return array
 
 
 @functools.cache

@@ -1,13 +1,18 @@
-"""The outer layer of the wire format: one msgpack header, then one raw frame per array.
+"""The outer layer of the wire format: one msgpack header, then one raw frame per large array.
 
-    frame 0   msgpack map {v, kind, id, body, arrays: [[name, dtype, shape], ...]}
-    frame 1.. the arrays' bytes, C order, little endian, in the order of `arrays`
+    frame 0   msgpack map {v, id, layout, body, small}
+    frame 1.. the bytes of the arrays above `SMALL_BYTES`, in the order of the layout
 
-Arrays are not copied on the way out and arrive as read-only views on the received frames.
-Everything about them is checked against the header and the limits before a view is made. There is
+`layout` is msgpack of its own, [kind, [[name, dtype, shape], ...]]: it is the same in all messages
+of a kind between two peers, so that each side reads and checks it once. Bytes of arrays are in C
+order, little endian. Arrays up to `SMALL_BYTES` stand in `small` instead of in frames, one after
+the other, each padded with zeros to a multiple of 8 bytes: a frame costs more than to copy them.
+Large arrays are not copied on the way out; all arrive as read-only views on what was received.
+Everything about them is checked against the layout and the limits before a view is made. There is
 no pickle and no object dtype: bytes of a stranger can make an error and nothing else.
 """
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +24,12 @@ from numpy.typing import NDArray
 
 from tmrl_common.errors import DecodeError, EncodeError, ErrorCode
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
+
+SMALL_BYTES = 4096
+"""Largest array that travels inside the header."""
+
+_ALIGNMENT = 8
 
 DTYPES: dict[str, type[np.generic]] = {"<f4": np.float32, "|u1": np.uint8}
 """Every dtype that may travel."""
@@ -28,9 +38,12 @@ _NAMES: dict["np.dtype[Any]", str] = {np.dtype(name): name for name in DTYPES}
 _BY_NAME: dict[str, "np.dtype[Any]"] = {name: np.dtype(name) for name in DTYPES}
 
 MAX_DIMENSIONS = 3
+_LARGEST_SIDE = 2**31
 MAX_NAME_CHARACTERS = 96
 
-_HEADER_FIELDS = {"v": int, "id": int, "kind": str, "body": dict, "arrays": list}
+_HEADER_FIELDS = {"v": int, "id": int, "layout": bytes, "body": dict, "small": bytes}
+_LAYOUT_BYTES = 8 * 1024
+_LAYOUTS_KEPT = 64
 
 Array = NDArray[Any]
 Frame = bytes | memoryview
@@ -41,12 +54,12 @@ class WireLimits:
     """What a receiver is willing to read.
 
     Attributes:
-        header_bytes: Largest header.
+        header_bytes: Largest header, with the small arrays in it.
         message_bytes: Largest sum of all frames.
         arrays: Largest number of arrays.
     """
 
-    header_bytes: int = 64 * 1024
+    header_bytes: int = 256 * 1024
     message_bytes: int = 64 * 1024 * 1024
     arrays: int = 32
 
@@ -73,33 +86,49 @@ class Envelope(NamedTuple):
 def pack(envelope: Envelope) -> list[Frame]:
     """Turn an envelope into frames.
 
-    The frames share memory with the arrays, which must not change until they are sent.
+    Frames share memory with large arrays, which must not change until they are sent.
 
     Raises:
         EncodeError: An array's dtype, name or number of dimensions cannot travel.
     """
-    described: list[tuple[str, str, tuple[int, ...]]] = []
+    arrays = envelope.arrays
+    described = tuple([(name, array.dtype, array.shape) for name, array in arrays.items()])
+    small: list[bytes] = []
     frames: list[Frame] = []
-    for name, array in envelope.arrays.items():
-        dtype = _NAMES.get(array.dtype)
-        if dtype is None or not 1 <= array.ndim <= MAX_DIMENSIONS:
+    for array in arrays.values():
+        size = array.nbytes
+        if size > SMALL_BYTES:
+            frames.append(np.ascontiguousarray(array).data.cast("B"))
+        else:
+            small.append(array.tobytes())
+            if size % _ALIGNMENT:
+                small.append(bytes(-size % _ALIGNMENT))
+    header = {
+        "v": PROTOCOL_VERSION,
+        "id": envelope.request_id,
+        "layout": _write_layout(envelope.kind, described),
+        "body": envelope.body,
+        "small": b"".join(small),
+    }
+    return [msgpack.packb(header), *frames]
+
+
+@functools.lru_cache(_LAYOUTS_KEPT)
+def _write_layout(
+    kind: str, described: tuple[tuple[str, "np.dtype[Any]", tuple[int, ...]], ...]
+) -> bytes:
+    arrays: list[tuple[str, str, tuple[int, ...]]] = []
+    for name, dtype, shape in described:
+        known = _NAMES.get(dtype)
+        if known is None or not 1 <= len(shape) <= MAX_DIMENSIONS:
             raise EncodeError(
-                f"array '{name}' is {array.dtype} of shape {array.shape}; 1 to {MAX_DIMENSIONS} "
+                f"array '{name}' is {dtype} of shape {shape}; 1 to {MAX_DIMENSIONS} "
                 f"dimensions of {' or '.join(str(np.dtype(d)) for d in DTYPES)} can travel"
             )
         if len(name) > MAX_NAME_CHARACTERS:
             raise EncodeError(f"array name '{name}' is longer than {MAX_NAME_CHARACTERS}")
-        described.append((name, dtype, array.shape))
-        # An empty array has no memory to view.
-        frames.append(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
-    header = {
-        "v": PROTOCOL_VERSION,
-        "kind": envelope.kind,
-        "id": envelope.request_id,
-        "body": envelope.body,
-        "arrays": described,
-    }
-    return [msgpack.packb(header), *frames]
+        arrays.append((name, known, shape))
+    return msgpack.packb((kind, arrays))
 
 
 def unpack(frames: Sequence[Frame], limits: WireLimits = DEFAULT_LIMITS) -> Envelope:
@@ -111,34 +140,30 @@ def unpack(frames: Sequence[Frame], limits: WireLimits = DEFAULT_LIMITS) -> Enve
     if not frames:
         raise DecodeError(ErrorCode.MALFORMED, "there is no header frame")
     _check_sizes(frames, limits)
-    header = _read_header(frames[0])
+    header = _read_header(frames[0], limits)
     request_id = header["id"]
     try:
-        arrays = _read_arrays(header["arrays"], frames[1:], limits)
+        layout = _read_layout(header["layout"])
+        arrays = _view_arrays(layout, header["small"], frames, limits)
     except DecodeError as error:
         raise DecodeError(error.code, error.detail, request_id) from error
-    return Envelope(header["kind"], request_id, header["body"], arrays)
+    return Envelope(layout.kind, request_id, header["body"], arrays)
 
 
 def _check_sizes(frames: Sequence[Frame], limits: WireLimits) -> None:
-    header_bytes, *sizes = [
-        frame.nbytes if isinstance(frame, memoryview) else len(frame) for frame in frames
-    ]
+    sizes = [_size_of(frame) for frame in frames]
     for name, size, limit in (
-        ("the header has", header_bytes, limits.header_bytes),
-        ("the message has", header_bytes + sum(sizes), limits.message_bytes),
+        ("the header has", sizes[0], limits.header_bytes),
+        ("the message has", sum(sizes), limits.message_bytes),
     ):
         if size > limit:
             detail = f"{name} {size} bytes; the limit is {limit}"
             raise DecodeError(ErrorCode.TOO_LARGE, detail)
-    if len(sizes) > limits.arrays:
-        detail = f"the message has {len(sizes)} arrays; the limit is {limits.arrays}"
-        raise DecodeError(ErrorCode.TOO_LARGE, detail)
 
 
-def _read_header(frame: Frame) -> dict[str, Any]:
+def _read_header(frame: Frame, limits: WireLimits) -> dict[str, Any]:
     try:
-        header = msgpack.unpackb(frame, max_bin_len=0, max_ext_len=0)
+        header = msgpack.unpackb(frame, max_bin_len=limits.header_bytes, max_ext_len=0)
     except (ValueError, msgpack.exceptions.UnpackException, RecursionError) as error:
         raise DecodeError(ErrorCode.MALFORMED, f"the header is not msgpack: {error}") from error
     if not isinstance(header, dict):
@@ -172,50 +197,116 @@ def _check_header_fields(header: Mapping[str, Any], request_id: int) -> None:
             raise DecodeError(ErrorCode.MALFORMED, detail, request_id)
 
 
-def _read_arrays(
-    described: list[object], frames: Sequence[Frame], limits: WireLimits
+class _Slot(NamedTuple):
+    """Where the bytes of an array are.
+
+    Attributes:
+        name: Of the array.
+        dtype: Of its elements.
+        shape: Of the array.
+        size: Number of its bytes.
+        frame: Index of its frame; 0 for the small ones.
+        offset: Where it begins among the small ones.
+    """
+
+    name: str
+    dtype: "np.dtype[Any]"
+    shape: tuple[int, ...]
+    size: int
+    frame: int
+    offset: int
+
+
+class _Layout(NamedTuple):
+    """What a message consists of, checked.
+
+    Attributes:
+        kind: Of the message.
+        slots: Its arrays.
+        small_bytes: Of all small arrays.
+        frames: Number of frames with the header's.
+    """
+
+    kind: str
+    slots: tuple[_Slot, ...]
+    small_bytes: int
+    frames: int
+
+
+@functools.lru_cache(_LAYOUTS_KEPT)
+def _read_layout(packed: bytes) -> _Layout:
+    if len(packed) > _LAYOUT_BYTES:
+        detail = f"the layout has {len(packed)} bytes; the limit is {_LAYOUT_BYTES}"
+        raise DecodeError(ErrorCode.TOO_LARGE, detail)
+    try:
+        content = msgpack.unpackb(packed, max_bin_len=0, max_ext_len=0)
+    except (ValueError, msgpack.exceptions.UnpackException, RecursionError) as error:
+        raise DecodeError(ErrorCode.MALFORMED, f"the layout is not msgpack: {error}") from error
+    parts = cast(list[Any], content) if type(content) is list else []
+    if len(parts) != 2 or type(parts[0]) is not str or type(parts[1]) is not list:
+        raise DecodeError(ErrorCode.MALFORMED, "the layout is not [kind, arrays]")
+    kind, described = cast(tuple[str, list[object]], tuple(parts))
+    slots: dict[str, _Slot] = {}
+    frame, offset = 1, 0
+    for description in described:
+        name, dtype, shape = _read_description(description)
+        if name in slots:
+            raise DecodeError(ErrorCode.MALFORMED, f"array '{name}' comes twice")
+        size = math.prod(shape) * dtype.itemsize
+        if size > SMALL_BYTES:
+            slots[name] = _Slot(name, dtype, shape, size, frame, 0)
+            frame += 1
+        else:
+            slots[name] = _Slot(name, dtype, shape, size, 0, offset)
+            offset += size + -size % _ALIGNMENT
+    return _Layout(kind, tuple(slots.values()), offset, frame)
+
+
+def _view_arrays(
+    layout: _Layout, small: bytes, frames: Sequence[Frame], limits: WireLimits
 ) -> dict[str, Array]:
-    if len(described) != len(frames):
-        detail = f"the header describes {len(described)} arrays, {len(frames)} frames came"
+    if len(layout.slots) > limits.arrays:
+        detail = f"the message has {len(layout.slots)} arrays; the limit is {limits.arrays}"
+        raise DecodeError(ErrorCode.TOO_LARGE, detail)
+    if len(frames) != layout.frames or len(small) != layout.small_bytes:
+        detail = (
+            f"the arrays need {layout.frames - 1} frames and {layout.small_bytes} bytes in the "
+            f"header, {len(frames) - 1} and {len(small)} came"
+        )
         raise DecodeError(ErrorCode.MALFORMED, detail)
     arrays: dict[str, Array] = {}
-    for description, frame in zip(described, frames, strict=True):
-        name, dtype, shape = _read_description(description, limits)
-        if name in arrays:
-            raise DecodeError(ErrorCode.MALFORMED, f"array '{name}' comes twice")
-        size = frame.nbytes if isinstance(frame, memoryview) else len(frame)
-        needed = math.prod(shape) * dtype.itemsize
-        if size != needed:
-            raise DecodeError(
-                ErrorCode.MALFORMED,
-                f"array '{name}' of shape {shape} needs {needed} bytes, {size} came",
-            )
-        array = np.ndarray(shape, dtype, frame) if needed else np.empty(shape, dtype)
+    for name, dtype, shape, size, frame, offset in layout.slots:
+        buffer = frames[frame] if frame else small
+        if frame and _size_of(buffer) != size:
+            detail = f"array '{name}' of shape {shape} needs {size} bytes, {_size_of(buffer)} came"
+            raise DecodeError(ErrorCode.MALFORMED, detail)
+        arrays[name] = array = np.ndarray(shape, dtype, buffer, offset)
         array.setflags(write=False)
-        arrays[name] = array
     return arrays
 
 
-def _read_description(
-    description: object, limits: WireLimits
-) -> tuple[str, "np.dtype[Any]", tuple[int, ...]]:
+def _size_of(frame: Frame) -> int:
+    return frame.nbytes if isinstance(frame, memoryview) else len(frame)
+
+
+def _read_description(description: object) -> tuple[str, "np.dtype[Any]", tuple[int, ...]]:
     parts = cast(list[Any], description) if type(description) is list else []
     if len(parts) == 3:
         name, dtype, shape = parts
         known = _BY_NAME.get(dtype) if type(dtype) is str else None
         if known is not None and type(name) is str and 0 < len(name) <= MAX_NAME_CHARACTERS:
-            return name, known, _checked_shape(name, shape, limits)
+            return name, known, _checked_shape(name, shape)
     raise DecodeError(ErrorCode.MALFORMED, _bad_description(parts))
 
 
-def _checked_shape(name: str, shape: object, limits: WireLimits) -> tuple[int, ...]:
+def _checked_shape(name: str, shape: object) -> tuple[int, ...]:
     sizes = cast(list[Any], shape) if type(shape) is list else []
     if not 1 <= len(sizes) <= MAX_DIMENSIONS:
         raise DecodeError(
             ErrorCode.MALFORMED, f"array '{name}' does not have 1 to {MAX_DIMENSIONS} dimensions"
         )
     for size in sizes:
-        if type(size) is not int or not 0 <= size <= limits.message_bytes:
+        if type(size) is not int or not 0 <= size <= _LARGEST_SIDE:
             raise DecodeError(ErrorCode.MALFORMED, f"array '{name}' has an impossible shape")
     return tuple(sizes)
 

@@ -31,13 +31,14 @@ from tmrl_common.framing import WireLimits
 from tmrl_common.messages import Hello, Reply, Request
 from tmrl_common.protocol import ClientProtocol, ClientSettings
 from tmrl_common.transport.curve import ClientSecurity, secure_client
+from tmrl_common.transport.multipart import send_frames
 
 _log = logging.getLogger(__name__)
 
 _QUEUE = 16
 """More than can be under way. A queue that is nearly full wakes its ends again and again."""
 _RECONNECT_MS = 100
-_POLLIN, _POLLOUT = int(zmq.POLLIN), int(zmq.POLLOUT)
+_POLLIN, _POLLOUT, _NOBLOCK = int(zmq.POLLIN), int(zmq.POLLOUT), int(zmq.NOBLOCK)
 _THREAD_GRACE_S = 1.0
 _CLOSED = "the policy client was closed during the call"
 
@@ -210,7 +211,7 @@ class ClientConnection:
             request_id, message = item
             try:
                 # Copied: to learn when a frame is out would take a thread, which costs more.
-                self._socket.send_multipart(encode(request_id, message), zmq.NOBLOCK)
+                send_frames(self._socket, encode(request_id, message))
             except zmq.Again:
                 return False
             except EncodeError as error:
@@ -220,9 +221,11 @@ class ClientConnection:
         return True
 
     def _receive_all(self) -> None:
-        while cast(int, self._socket.getsockopt(zmq.EVENTS)) & _POLLIN:
+        more = True
+        while more:
             # Answers are small: copying them costs less than keeping track of frames.
-            frames = self._socket.recv_multipart(zmq.NOBLOCK)
+            frames = self._socket.recv_multipart(_NOBLOCK)
+            more = bool(cast(int, self._socket.getsockopt(zmq.EVENTS)) & _POLLIN)
             now_s = self._clock.now_s()
             try:
                 request_id, message = decode(frames, self._limits)

@@ -15,6 +15,7 @@ from tmrl_common.framing import DEFAULT_LIMITS, WireLimits
 from tmrl_common.messages import Message
 from tmrl_common.transport.curve import ServerSecurity, secure_server
 from tmrl_common.transport.library import check_libzmq
+from tmrl_common.transport.multipart import receive_frames, send_frames
 
 _log = logging.getLogger(__name__)
 
@@ -106,14 +107,14 @@ class RouterSocket(Closing):
             self._socket.setsockopt(zmq.RCVTIMEO, timeout_ms)
             self._timeout_ms = timeout_ms
         try:
-            peer, *frames = self._socket.recv_multipart(copy=False)
+            peer, *frames = receive_frames(self._socket)
         except zmq.Again:
             return received
         while True:
             self._take(peer.bytes, frames, received)
             if len(received) >= most or not self._more_there():
                 return received
-            peer, *frames = self._socket.recv_multipart(copy=False)
+            peer, *frames = receive_frames(self._socket)
 
     def _more_there(self) -> bool:
         return bool(cast(int, self._socket.getsockopt(zmq.EVENTS)) & _POLLIN)
@@ -140,7 +141,7 @@ class RouterSocket(Closing):
         """Send to a client; a client that is gone or does not read loses the message."""
         frames = encode(request_id, message)
         try:
-            self._socket.send_multipart([peer, *frames], zmq.NOBLOCK, copy=False)
+            send_frames(self._socket, [peer, *frames])
         except zmq.ZMQError as error:
             _log.warning("an answer could not be sent: %s", error)
 
