@@ -1,5 +1,6 @@
 """A served pi0: a checkpoint's folder and an observation of a rig give the rig's actions."""
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,7 +102,8 @@ def test_features_are_the_normalised_state_and_one_embedding_per_camera(tmp_path
 class _Recorded:
     """Stands in for the network: remembers its inputs and gives known normalised actions."""
 
-    def __init__(self, model: Pi0) -> None:
+    def __init__(self, model: Pi0, *, compiled: bool) -> None:
+        assert not compiled
         self.device = torch.device("cpu")
         self.inputs: tuple[Tensor, ...] = ()
         self.encoded: list[Tensor] = []
@@ -224,6 +226,16 @@ def test_a_batch_of_different_prompts_gives_what_each_gives_alone(bridge):
     for row, each in enumerate(seen):
         alone = bridge.sample([each], *(part[row : row + 1] for part in steering))
         torch.testing.assert_close(together[row : row + 1], alone, rtol=1e-4, atol=1e-4)
+
+
+def test_a_compiled_policy_makes_the_same_chunks(bridge, bridge_folder, monkeypatch):
+    # Everything of torch.compile but the code generator, which would take minutes.
+    compile_eagerly = functools.partial(torch.compile, backend="aot_eager")
+    monkeypatch.setattr(torch, "compile", compile_eagerly)
+    compiled = Pi0Policy.load(bridge_folder, replace(_TRY_OUT, compiled=True))
+    seen, steering = _observation(BRIDGE), _steering(1)
+    plain, same = (p.sample([p.observe(seen)], *steering) for p in (bridge, compiled))
+    torch.testing.assert_close(same, plain, rtol=1e-4, atol=1e-5)
 
 
 def test_the_example_fits(bridge):

@@ -71,7 +71,6 @@ class FastFlow:
         self._flow_table = flow.detach()
         self._into_told = into_time[:, flow_width:]
 
-    @torch.inference_mode()
     def __call__(self, inputs: FlowInputs) -> Tensor:
         """Normalised actions, shape (B, H, action_dim), float32."""
         batch, length = inputs.prefix.shape[:2]

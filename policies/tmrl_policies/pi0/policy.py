@@ -64,6 +64,8 @@ class Pi0Policy:
         tokeniser: PromptTokeniser,
         dino: Dinov2Features | None,
         default_prompt: str = "",
+        *,
+        compiled: bool = False,
     ) -> None:
         """Joins the parts.
 
@@ -75,6 +77,7 @@ class Pi0Policy:
             tokeniser: Of its prompts.
             dino: For the features; None for the robot state alone.
             default_prompt: For observations that bring none.
+            compiled: Whether to run through torch.compile.
 
         Raises:
             ConfigError: Statistics and scale, or sizes and rig, do not fit each other.
@@ -90,7 +93,7 @@ class Pi0Policy:
             self._action_scaling = Scaling(statistics.actions, record.scale)
         except ValueError as error:
             raise ConfigError(str(error)) from error
-        self._sampler = Pi0Sampler(model)
+        self._sampler = Pi0Sampler(model, compiled=compiled)
         self._device = self._sampler.device
         self._rig, self._config = rig, config
         self._statistics = statistics
@@ -145,7 +148,16 @@ class Pi0Policy:
             to_bfloat16(model)
         version = load_weights(model.to_empty(device=device), folder)
         model.eval().requires_grad_(requires_grad=False)
-        return cls(model, version, record, statistics, tokeniser, dino, settings.prompt)
+        return cls(
+            model,
+            version,
+            record,
+            statistics,
+            tokeniser,
+            dino,
+            settings.prompt,
+            compiled=settings.compiled,
+        )
 
     @property
     def spec(self) -> PolicySpec:

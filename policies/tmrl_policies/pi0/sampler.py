@@ -26,7 +26,8 @@ class Pi0Sampler:
         def run(*inputs: Tensor) -> Tensor:
             return flow(FlowInputs(*inputs))
 
-        encode = torch.inference_mode()(model.embed_images)
+        # What is compiled must not enter the inference mode itself; the methods below do.
+        encode = model.embed_images
         if compiled:
             run, encode = torch.compile(run), torch.compile(encode)
         self._run = GraphedFunction(run, enabled=graphs)
@@ -37,6 +38,7 @@ class Pi0Sampler:
         """Where the network is."""
         return self._model.state_proj.weight.device
 
+    @torch.inference_mode()
     def encode_images(self, images: Tensor) -> Tensor:
         """Image tokens, which do not depend on sigma or epsilon: worth keeping per frame.
 

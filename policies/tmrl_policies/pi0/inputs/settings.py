@@ -38,6 +38,8 @@ class Pi0Settings:
         prompt: Instruction for observations that bring none.
         device: Such as "cpu" or "cuda:0"; "auto" for a GPU where there is one.
         dtype: "bfloat16" or "float32"; empty for bfloat16 on a GPU and float32 on a CPU.
+        compiled: Whether to run through torch.compile; the start then takes minutes longer, and so
+            does the first prompt of every other length.
     """
 
     dino: str = ""
@@ -50,6 +52,7 @@ class Pi0Settings:
     prompt: str = ""
     device: str = "auto"
     dtype: str = ""
+    compiled: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
