@@ -1,6 +1,9 @@
 """The node over real DDS: what a driver, an agent and a person get to see of it."""
 
 import math
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -297,3 +300,38 @@ def test_a_person_takes_over_and_hands_back_to_hold(hardware):
     teleop.publish(msg.TeleopCommand(robot=CONFIG.robot, active=False))
     hardware.until(lambda: world.statuses[-1].mode == msg.ControllerStatus.HOLD, "hold")
     hardware.until(lambda: world.commands[-1].mode == msg.ArmCommand.HOLD, "a hold for the driver")
+
+
+LISTENER = """
+import rclpy
+from tmrl_msgs.msg import ArmCommand
+from tmrl_ros import qos
+
+rclpy.init()
+node = rclpy.create_node("arm")
+node.create_subscription(ArmCommand, "arm/command", lambda _: None, qos.STATE)
+rclpy.spin(node)
+"""
+
+
+@pytest.fixture
+def listener():
+    """An arm's side of arm/command in a process of its own, which can be stopped."""
+    process = subprocess.Popen([sys.executable, "-c", LISTENER])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_hold_is_confirmed_only_when_the_arm_has_it(hardware, listener):
+    # The next thing asked of the arm, to go home for example, must not overtake the hold.
+    world = hardware.world
+    world.publish_state()
+    hardware.until(lambda: world.count_subscribers("arm/command") == 2, "the other process")
+    hardware.until(lambda: hardware.ask("hold").success, "a hold that everybody has")
+    listener.send_signal(signal.SIGSTOP)
+    reply = hardware.ask("hold")
+    assert not reply.success
+    assert "the arm has not confirmed it" in reply.message
+    listener.send_signal(signal.SIGCONT)
+    hardware.until(lambda: hardware.ask("hold").success, "a hold that everybody has")

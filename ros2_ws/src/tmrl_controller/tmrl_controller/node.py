@@ -1,15 +1,15 @@
 """The ROS shell of the controller: converts, calls the core, publishes what it decides."""
 
 # Generated messages are typed in part only.
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: standard
 
 import sys
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import Any
 
+from rclpy.duration import Duration
 from std_srvs.srv import Trigger
 
 from tmrl_common.service_reply import ServiceReply
@@ -28,7 +28,7 @@ from tmrl_ros.conversion import to_seconds
 from tmrl_ros.node import TmrlNode
 from tmrl_ros.run import run_node
 
-R = TypeVar("R", Trigger.Response, ClearEstop.Response)
+_UNCONFIRMED = "but the arm has not confirmed it: see whether its driver is alive"
 
 
 class ControllerNode(TmrlNode[ControllerConfig]):
@@ -93,16 +93,19 @@ class ControllerNode(TmrlNode[ControllerConfig]):
             self._core.on_teleop(messages.teleop_command(message))
         self._tick_on_input()
 
-    def _on_clear_estop(self, request: ClearEstop.Request, response: R) -> R:
+    def _on_clear_estop(self, request: ClearEstop.Request, response: Any) -> Any:
         clear = partial(self._core.clear_estop, request.operator_name)
         return self._answer(clear, request, response)
 
-    def _answer(self, act: Callable[[], ServiceReply], _request: object, response: R) -> R:
+    def _answer(self, act: Callable[[], ServiceReply], _request: object, response: Any) -> Any:
         with self._lock:
             reply = act()
         self._tick()
         response.success, response.message = reply.success, reply.message
-        self.get_logger().info(reply.message)
+        # What is asked of the arm next, such as arm/home, must not overtake a hold.
+        if not self._command.wait_for_all_acked(Duration(seconds=1.0)):
+            response.success, response.message = False, f"{reply.message}, {_UNCONFIRMED}"
+        self.get_logger().info(response.message)
         return response
 
     def _tick_on_input(self) -> None:
@@ -117,9 +120,8 @@ class ControllerNode(TmrlNode[ControllerConfig]):
 
     def _publish(self, decision: Decision) -> None:
         if isinstance(decision, ArmCommand):
-            self._command.publish(
-                messages.arm_command_msg(decision, self.config.robot, self._frame_id)
-            )
+            robot, frame_id = self.config.robot, self._frame_id
+            self._command.publish(messages.arm_command_msg(decision, robot, frame_id))
         elif isinstance(decision, ChunkOutcome):
             self._outcome.publish(messages.outcome_msg(decision))
             if decision.reason:
