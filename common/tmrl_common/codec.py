@@ -33,7 +33,7 @@ def encode(request_id: int, message: Message) -> list[Frame]:
     Raises:
         EncodeError: A value is not of its field's type.
     """
-    arrays: dict[str, Array] = {}
+    arrays: _Arrays = {}
     body = _to_body(message, "", arrays)
     return pack(Envelope(_KIND_NAMES[type(message)], request_id, body, arrays))
 
@@ -126,7 +126,7 @@ def _classify(name: str, path: str, hint: Any) -> _Field:
 
 
 _Arrays = dict[str, Array]
-_Read = Callable[[Any, _Arrays], Any]
+_Read = Callable[[_Field, Any, _Arrays], Any]
 
 
 class _Plan(NamedTuple):
@@ -136,7 +136,7 @@ class _Plan(NamedTuple):
         plain: Names of the fields that travel in the body.
         scalars: Name, path and type of those that arrive as they are.
         arrays: Name, path and numpy scalar type of those that are arrays.
-        others: Each other one, and what reads it.
+        others: Each other one, and what reads it unless it is an optional None.
     """
 
     plain: frozenset[str]
@@ -161,11 +161,11 @@ def _plan(message_type: type, path: str) -> _Plan:
         elif field.form is _Form.ARRAY:
             arrays.append(entry)
         else:
-            others.append((field, functools.partial(_READERS[field.form], field)))
+            others.append((field, _READERS[field.form]))
     return _Plan(frozenset(plain), tuple(scalars), tuple(arrays), tuple(others))
 
 
-def _to_body(value: Any, path: str, arrays: dict[str, Array]) -> dict[str, Any]:
+def _to_body(value: Any, path: str, arrays: _Arrays) -> dict[str, Any]:
     plan = _plan(cast(type[Any], type(value)), path)
     body: dict[str, Any] = {}
     for name, where, wanted in plan.scalars:
@@ -178,7 +178,7 @@ def _to_body(value: Any, path: str, arrays: dict[str, Array]) -> dict[str, Any]:
     return body
 
 
-def _write(field: _Field, item: Any, body: dict[str, Any], arrays: dict[str, Array]) -> None:
+def _write(field: _Field, item: Any, body: dict[str, Any], arrays: _Arrays) -> None:
     name, where, form, wanted, optional, default = field
     if form is _Form.IMAGES:
         for key, image in item.items():
@@ -230,7 +230,9 @@ def _from_body(message_type: type, body: object, path: str, arrays: _Arrays) -> 
     for name, where, wanted in plan.arrays:
         values[name] = _take_array(where, wanted, arrays)
     for field, read in plan.others:
-        values[field.name] = read(values.get(field.name), arrays)
+        value = values.get(field.name)
+        absent = value is None and field.optional
+        values[field.name] = None if absent else read(field, value, arrays)
     try:
         return message_type(**values)
     except ValueError as error:
@@ -258,24 +260,18 @@ def _read_images(field: _Field, _value: object, arrays: _Arrays) -> dict[str, Ar
 
 
 def _read_nested(field: _Field, value: object, arrays: _Arrays) -> Any:
-    if value is None and field.optional:
-        return None
     return _from_body(field.type, value, field.where + "/", arrays)
 
 
-def _read_names(field: _Field, value: object, _arrays: _Arrays) -> tuple[str, ...] | None:
-    if value is None and field.optional:
-        return None
+def _read_names(field: _Field, value: object, _arrays: _Arrays) -> tuple[str, ...]:
     names = cast(list[object], value) if isinstance(value, list) else [None]
     if not all(isinstance(name, str) for name in names):
         raise DecodeError(ErrorCode.MALFORMED, f"field '{field.where}' is not a list of names")
     return cast(tuple[str, ...], tuple(names))
 
 
-def _read_scalar(field: _Field, value: object, _arrays: _Arrays) -> bool | int | float | str | None:
+def _read_scalar(field: _Field, value: object, _arrays: _Arrays) -> bool | int | float | str:
     where, wanted = field.where, field.type
-    if value is None and field.optional:
-        return None
     if issubclass(wanted, StrEnum) and type(value) is str:
         member = _members(wanted).get(value)
         if member is None:
@@ -287,7 +283,7 @@ def _read_scalar(field: _Field, value: object, _arrays: _Arrays) -> bool | int |
     return cast("bool | int | float | str", value)
 
 
-_READERS: dict[_Form, Callable[[_Field, Any, _Arrays], Any]] = {
+_READERS: dict[_Form, _Read] = {
     _Form.IMAGES: _read_images,
     _Form.NESTED: _read_nested,
     _Form.NAMES: _read_names,
