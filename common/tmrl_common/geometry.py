@@ -4,6 +4,8 @@ Conventions: quaternions are (x, y, z, w) as in ROS messages, of unit length; ro
 axis times angle [rad]; `R_a_b` and `q_a_b` turn vectors given in frame b into frame a.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -97,7 +99,8 @@ def matrix_from_quaternion(q_a_b: Vector) -> NDArray[np.float64]:
 
 def limit_length(vector: Vector, longest: float) -> Vector:
     """The vector, shape (n,), shortened to length `longest` if it is longer; direction kept."""
-    length = float(np.linalg.norm(vector))
+    # hypot, because the squares of short vectors underflow and would let them grow.
+    length = math.hypot(*vector)
     return vector if length <= longest else vector * (longest / length)
 
 

@@ -72,7 +72,7 @@ def test_a_robot_that_dies_in_mid_motion_is_told_of_and_moves_again_only_when_as
         for _ in range(20):
             client.next_state()
         assert abs(client.newest.joint_velocity[0]) < 0.01
-        assert client.figures()["commands_refused"] != "0"
+        client.wait(lambda: client.figures()["commands_refused"] != "0", "the refusal to be told")
         reply = client.call("arm/recover")
         assert reply.success, reply.message
         client.wait(lambda: client.newest.fault == "", "the fault to be over")
