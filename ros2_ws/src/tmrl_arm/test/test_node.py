@@ -90,11 +90,10 @@ def test_going_home_leaves_the_arm_reachable(arm):
 
 def test_recover_and_the_figures_of_health(arm):
     assert arm.call("arm/recover").success
-    arm.wait(lambda: arm.statuses, "diagnostics")
-    assert arm.statuses[-1].message == "ok"
+    arm.wait(lambda: arm.statuses and arm.statuses[-1].message == "ok", "good diagnostics")
+    arm.wait(lambda: int(arm.figures()["states"]) > 0, "the states to be counted")
     figures = arm.figures()
     assert (figures["driver"], figures["connected"]) == ("loopback", "true")
-    assert int(figures["states"]) > 0
 
 
 @pytest.mark.parametrize(

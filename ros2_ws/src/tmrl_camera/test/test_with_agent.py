@@ -157,7 +157,7 @@ class Stack(NodeBench):
         chunks, told_at = len(world.chunks), world.sequence
         self.until(lambda: world.sequence > told_at + 20, "a second of waiting")
         assert len(world.chunks) == chunks
-        assert why in world.reason
+        self.until(lambda: why in world.reason, f"'{why}', still")
 
     def aborted(self, chunk):
         """Whether the newest transition of that chunk was marked."""

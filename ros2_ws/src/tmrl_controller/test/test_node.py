@@ -186,7 +186,9 @@ def test_a_chunk_above_the_sigma_cap_is_refused_and_the_next_good_one_moves(hard
     assert world.statuses[-1].sigma_cap == CONFIG.sigma_cap
 
     world.offer(sequence=2, execute_steps=2)
-    hardware.until(lambda: len(world.outcomes) == 2, "the end of the good chunk")
+    hardware.until(
+        lambda: len(world.outcomes) == len(world.moves) == 2, "the good chunk, from end to end"
+    )
     outcome = world.outcomes[1]
     assert outcome.result == msg.ChunkOutcome.COMPLETED
     assert [move.x_base_tool.position.x for move in world.moves] == pytest.approx([0.285, 0.295])
