@@ -15,12 +15,12 @@ import numpy as np
 import psutil
 import rclpy
 import yaml
-from rclpy.executors import SingleThreadedExecutor
 
 from tmrl_bringup.rig import load
 from tmrl_policies.pi0.config import TINY
 from tmrl_policies.pi0.inputs import rigs, testing
 from tmrl_policies.pi0.inputs.statistics import RobotStatistics, Statistics, write_statistics
+from tmrl_ros.testing import NodeBench
 
 TIMEOUT_S = 180.0
 
@@ -155,25 +155,16 @@ def failed_checks(file: Path) -> tuple[list[str], str]:
 
 
 @contextlib.contextmanager
-def person(domain_id: int) -> Iterator[Callable[[Any, str, Any], Any]]:
+def person(domain_id: int) -> Iterator[Callable[..., Any]]:
     """A function that calls a service as a person would, and returns its answer."""
-    context = rclpy.Context()
-    rclpy.init(context=context, domain_id=domain_id)
-    node = rclpy.create_node("person", context=context)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
+    with NodeBench(domain_id, "person", {}, TIMEOUT_S) as bench:
+        node = bench.add(lambda: rclpy.create_node("person"))
 
-    def call(kind: Any, name: str, request: Any = None) -> Any:
-        client = node.create_client(kind, name)
-        assert client.wait_for_service(timeout_sec=TIMEOUT_S), name
-        future = client.call_async(request or kind.Request())
-        executor.spin_until_future_complete(future, timeout_sec=TIMEOUT_S)
-        node.destroy_client(client)
-        return future.result()
+        def call(kind: Any, name: str, **fields: object) -> Any:
+            client = node.create_client(kind, name)
+            try:
+                return bench.call(client, **fields)
+            finally:
+                node.destroy_client(client)
 
-    try:
         yield call
-    finally:
-        executor.shutdown()
-        node.destroy_node()
-        context.try_shutdown()

@@ -59,8 +59,8 @@ def test_a_hardware_rig_runs_an_episode_and_leaves_nothing_behind(
         rig.wait_until(lambda: chunks(rig.run_dir, 1) >= 3, "three chunks")
         failed, text = failed_checks(rig.file)
         assert not failed, text
-        success = LabelEpisode.Request(outcome=EpisodeOutcome.SUCCESS, operator_name="ada")
-        answer = call(LabelEpisode, f"/{rig.robot}/operator/label", success)
+        success = {"outcome": EpisodeOutcome.SUCCESS, "operator_name": "ada"}
+        answer = call(LabelEpisode, f"/{rig.robot}/operator/label", **success)
         assert answer.success, answer.message
         rig.wait_until(lambda: ask("stop"), "the stop")
     assert rig.interrupt() == 0, rig.output.read_text()

@@ -80,14 +80,22 @@ def outcome_of(
 class NodeBench(Closing):
     """The node under test, the nodes around it, and one executor that spins them all."""
 
-    def __init__(self, domain_id: int, node: str, parameters: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        domain_id: int,
+        node: str,
+        parameters: Mapping[str, object],
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
         """Starts ROS in this process.
 
         Args:
             domain_id: Where the nodes meet.
             node: Name of the node under test.
             parameters: Its parameters.
+            timeout_s: Longest wait for anything.
         """
+        self._timeout_s = timeout_s
         rclpy.init(args=parameter_arguments(parameters, node), domain_id=domain_id)
         self._executor = SingleThreadedExecutor()
         self._nodes: list[Node] = []
@@ -105,7 +113,7 @@ class NodeBench(Closing):
 
     def until(self, condition: Callable[[], object], what: str) -> None:
         """Spins until a condition holds (see `spin_until`)."""
-        spin_until(self._executor, condition, what)
+        spin_until(self._executor, condition, what, self._timeout_s)
 
     def call(self, client: Client[Any, Any], **fields: object) -> Any:
         """Calls a service with a request of these fields, and waits for the answer."""
