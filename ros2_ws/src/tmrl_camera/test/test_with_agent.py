@@ -74,6 +74,10 @@ class World(Node):
         self.chunk, self.steps_left = chunk, chunk.execute_steps
         self.started = self.get_clock().now().to_msg()
 
+    def prolong(self):
+        """Lets the chunk under way last until every picture of its beginning is out of date."""
+        self.steps_left += 30
+
     def tick(self):
         self.sequence += 1
         now = self.get_clock().now().to_msg()
@@ -206,6 +210,7 @@ def test_a_camera_that_is_killed_stops_the_chunks_until_it_is_back(start, camera
     process = camera_process()
     stack.run()
     stack.more_chunks(3)
+    stack.world.prolong()
     process.send_signal(signal.SIGKILL)
     process.wait()
     stack.stands_still("camera/wrist/image is ")
@@ -227,8 +232,7 @@ def test_pictures_that_show_nothing_new_or_nothing_at_all_stop_the_chunks(start,
     stack.run()
     stack.more_chunks(2)
     camera.mode = mode
-    # This chunk lasts until a second of such pictures has passed, so nothing else is seen after it.
-    stack.world.steps_left += 20
+    stack.world.prolong()
     stack.stands_still(sentence)
     last_blind = stack.world.chunks[-1].chunk
     camera.mode = "live"
