@@ -2,7 +2,7 @@
 
 import json
 import operator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import comb
 from pathlib import Path
 
@@ -59,6 +59,19 @@ def test_scenes_and_goals_are_from_the_training_region_and_chunks_from_one_episo
     assert (steps[:, 0] // 200 == steps[:, -1] // 200).all()
     assert familiar[steps[:, 0]].all()
     assert (batch.context[:, 0].numpy() <= -0.25).all()
+
+
+@pytest.mark.parametrize(("goal_discount", "ahead"), [(0.0, 1), (1.0, None)])
+def test_the_two_ends_of_the_goal_discount_are_the_next_row_and_the_last(
+    goal_discount: float, ahead: int | None
+) -> None:
+    recording = counted_recording(4, 300)
+    recording.observations[:, 19] = recording.observations[:, 0] / -1e4 - 0.25
+    where = replace(CUBE_SINGLE, goal_discount=goal_discount)
+    batch = HindsightSource(recording, where, 0).draw(300, torch.Generator().manual_seed(0))
+    start = batch.proprio[:, 0].numpy()
+    goal = np.rint((batch.context[:, 0].numpy() + 0.25) * -1e4)
+    assert (goal == (start + ahead if ahead else start // 300 * 300 + 299)).all()
 
 
 def test_data_without_a_whole_chunk_are_refused() -> None:

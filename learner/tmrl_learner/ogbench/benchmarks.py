@@ -29,7 +29,8 @@ class Benchmark:
         horizon: Actions H of a chunk.
         execute_steps: Actions of a chunk that are executed.
         max_steps: Control steps after which an episode is truncated.
-        goal_discount: Share by which the chance of a hindsight goal falls per step ahead.
+        goal_discount: Factor by which the chance of a hindsight goal falls per step ahead; 1: the
+            goal is always the last that was reached.
     """
 
     name: str
@@ -81,7 +82,7 @@ POINTMAZE_GIANT = Benchmark(
     horizon=32,
     execute_steps=16,
     max_steps=1000,
-    goal_discount=0.99,
+    goal_discount=1.0,
 )
 CUBE_SINGLE = Benchmark(
     name="cube-single",

@@ -41,9 +41,10 @@ class HindsightSource:
     """Draws (robot state, context, chunk) from the familiar part of a recording.
 
     Rows are cut into runs: pieces of one episode inside the training region. A chunk starts in a
-    run, and its goal lies in the same one, a geometrically distributed number of steps ahead, at
-    most at the run's end: no observation and no goal is ever from outside the region. The actions
-    of a chunk are what was done from there, also where they carry the cube across the border.
+    run, and its goal lies in the same one, a geometrically distributed number of steps ahead
+    (`Benchmark.goal_discount`), at most at the run's end: no observation and no goal is ever from
+    outside the region. The actions of a chunk are what was done from there, also where they carry
+    the cube across the border.
 
     Args:
         recording: Whole episodes.
@@ -160,12 +161,13 @@ class HindsightSource:
         picks = torch.randint(len(candidates), (size,), generator=generator).numpy()
         uniform = torch.rand(size, generator=generator, dtype=torch.float64).numpy()
         rows = candidates[picks]
+        last = self._run_end[rows] - 1
+        if discount == 1.0:
+            return rows, last
         # A discount of 0 is the limit: one step ahead.
         with np.errstate(divide="ignore"):
             steps = np.floor(np.log1p(-uniform) / np.log(discount))
-        ahead = 1 + steps
-        goals = np.minimum(rows + ahead.astype(np.int64), self._run_end[rows] - 1)
-        return rows, goals
+        return rows, np.minimum(rows + 1 + steps.astype(np.int64), last)
 
 
 def _runs(
