@@ -5,7 +5,7 @@ from pathlib import Path
 import msgpack
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tmrl_common.codec import decode, encode
@@ -162,6 +162,8 @@ def test_unknown_kinds_are_refused():
         ([["features", "<f4", [9.0]]], "impossible shape"),
         ([["features", "<f4", [True]]], "impossible shape"),
         ([["features", "<f4", [2**62, 2**62]]], "impossible shape"),
+        ([["features", "<f4", [0, 2**31, 2**31]]], "impossible shape"),
+        ([["features", "<f4", [2**31, 0, 2**31]]], "impossible shape"),
         ([["features", "<f4", []]], "dimensions"),
         ([["features", "<f4", [1, 1, 1, 9]]], "dimensions"),
         ([["secrets", "<f4", [9]]], "'features' is missing"),
@@ -301,6 +303,39 @@ def test_messages_with_damaged_bytes_decode_or_give_a_typed_error(name, data):
             frame[data.draw(st.integers(0, len(frame) - 1))] = data.draw(st.integers(0, 255))
     try:
         decode([bytes(frame) for frame in frames])
+    except DecodeError as error:
+        assert error.detail
+
+
+SIDES = st.sampled_from([0, 1, 9, -1, 2**16, 2**30, 2**31, 2**31 + 1, 2**62, 2**63, 2**64 - 1])
+SHAPES = st.lists(SIDES, min_size=1, max_size=3) | st.lists(SIDES | PLAIN, max_size=4)
+DESCRIPTIONS = st.tuples(st.text(max_size=8), st.sampled_from(["<f4", "|u1", "|O"]), SHAPES)
+
+
+@given(st.sampled_from(sorted(EXAMPLES)), st.data())
+def test_messages_with_other_descriptions_of_arrays_decode_or_give_a_typed_error(name, data):
+    frames = golden_frames(name)
+    header = msgpack.unpackb(frames[0])
+    kind, arrays = msgpack.unpackb(header["layout"])
+    if arrays and data.draw(st.booleans()):
+        changed = data.draw(st.sampled_from(arrays))
+        changed[data.draw(st.integers(0, 2))] = data.draw(SHAPES | PLAIN)
+    else:
+        arrays += data.draw(st.lists(DESCRIPTIONS | PLAIN, max_size=3))
+    header["layout"] = msgpack.packb((kind, arrays))
+    header["small"] = header["small"][: data.draw(st.integers(0, len(header["small"])))]
+    try:
+        decode([msgpack.packb(header), *frames[1:]])
+    except DecodeError as error:
+        assert error.detail
+
+
+@example([0, 2**31, 2**31], "<f4")
+@given(SHAPES, st.sampled_from(["<f4", "|u1"]))
+def test_no_shape_of_an_array_without_bytes_gives_anything_but_a_typed_error(shape, dtype):
+    arrays = [["features", dtype, shape]]
+    try:
+        decode(changed_layout(golden_frames("features"), arrays=arrays, small=b""))
     except DecodeError as error:
         assert error.detail
 

@@ -38,7 +38,8 @@ _NAMES: dict["np.dtype[Any]", str] = {np.dtype(name): name for name in DTYPES}
 _BY_NAME: dict[str, "np.dtype[Any]"] = {name: np.dtype(name) for name in DTYPES}
 
 MAX_DIMENSIONS = 3
-_LARGEST_SIDE = 2**31
+_MOST_ELEMENTS = 2**31
+"""Of an array whose empty sides are counted as 1: numpy refuses to multiply much larger ones."""
 MAX_NAME_CHARACTERS = 96
 
 _HEADER_FIELDS = {"v": int, "id": int, "layout": bytes, "body": dict, "small": bytes}
@@ -280,7 +281,11 @@ def _view_arrays(
         if frame and _size_of(buffer) != size:
             detail = f"array '{name}' of shape {shape} needs {size} bytes, {_size_of(buffer)} came"
             raise DecodeError(ErrorCode.MALFORMED, detail)
-        arrays[name] = array = np.ndarray(shape, dtype, buffer, offset)
+        try:
+            arrays[name] = array = np.ndarray(shape, dtype, buffer, offset)
+        except ValueError as error:
+            detail = f"array '{name}' of shape {shape} cannot be made: {error}"
+            raise DecodeError(ErrorCode.MALFORMED, detail) from error
         array.setflags(write=False)
     return arrays
 
@@ -305,9 +310,10 @@ def _checked_shape(name: str, shape: object) -> tuple[int, ...]:
         raise DecodeError(
             ErrorCode.MALFORMED, f"array '{name}' does not have 1 to {MAX_DIMENSIONS} dimensions"
         )
-    for size in sizes:
-        if type(size) is not int or not 0 <= size <= _LARGEST_SIDE:
-            raise DecodeError(ErrorCode.MALFORMED, f"array '{name}' has an impossible shape")
+    whole = all(type(size) is int and size >= 0 for size in sizes)
+    # An empty side makes the product 0, whatever the others are: they are judged without it.
+    if not whole or math.prod(max(size, 1) for size in sizes) > _MOST_ELEMENTS:
+        raise DecodeError(ErrorCode.MALFORMED, f"array '{name}' has an impossible shape")
     return tuple(sizes)
 
 

@@ -3,13 +3,17 @@
 import dataclasses
 import threading
 
+import msgpack
 import numpy as np
 import pytest
 import zmq
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from tmrl_common.clock import SteadyClock
 from tmrl_common.codec import decode, encode
 from tmrl_common.errors import ErrorCode, HandshakeRefusedError, RequestError
+from tmrl_common.framing import PROTOCOL_VERSION
 from tmrl_common.messages import Act, Hello, PolicyExpectation
 from tmrl_common.transport import PolicyClient, RouterSocket
 from tmrl_common.types import SteeringLimits, SteeringSource
@@ -229,6 +233,38 @@ def test_garbage_does_not_end_the_server(server, connect, observation):
         request_id, answer = stranger.receive()
         assert (request_id, answer.code) == (2, ErrorCode.MALFORMED)
     client.act(observation, LIMITS, SteeringSource.BASE, deadline_s=PATIENCE_S)
+
+
+LAYOUTS = st.lists(
+    st.tuples(
+        st.sampled_from(["features", "observation/proprio", "weights", "x"]),
+        st.sampled_from(["<f4", "|u1"]),
+        st.lists(st.sampled_from([0, 1, 2**16, 2**30, 2**31, 2**64 - 1]), max_size=4),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+def test_no_description_of_arrays_ends_the_server(server):
+    def described(arrays, kind="ping"):
+        layout = msgpack.packb((kind, arrays))
+        header = {"v": PROTOCOL_VERSION, "id": 2, "layout": layout, "body": {}, "small": b""}
+        return [msgpack.packb(header)]
+
+    with RawClient(server.endpoint) as stranger:
+
+        @settings(max_examples=100, deadline=None)
+        @example([("x", "<f4", [0, 2**31, 2**31])])
+        @given(LAYOUTS)
+        def ask(arrays):
+            stranger.send_bytes(described(arrays))
+            request_id, answer = stranger.receive()
+            assert (request_id, answer.code) == (2, ErrorCode.MALFORMED)
+
+        ask()
+    with RawClient(server.endpoint) as robot:
+        robot.greet()
 
 
 def test_a_fault_inside_the_engine_costs_one_answer_and_tells_strangers_nothing(
