@@ -1,6 +1,10 @@
-"""What the learner's thread leaves in the run directory."""
+"""What the learner's thread leaves in the run directory, and how it goes on from there."""
 
 import csv
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -8,28 +12,52 @@ from typing import Any, cast
 import pytest
 import yaml
 
+from tmrl_common.clock import SteadyClock
+from tmrl_common.errors import ErrorCode, RequestError
+from tmrl_common.messages import Swap
 from tmrl_common.testing.fake_clock import FakeClock
-from tmrl_common.types import Outcome
+from tmrl_common.testing.fake_policy_server import FakePolicyServer
+from tmrl_common.types import Outcome, PolicySpec
 from tmrl_learner.config import Sizes
 from tmrl_learner.session import LearnerSession
 from tmrl_learner.testing import FEATURES, Z, make_episode
 from tmrl_learning.params import LearningConfig
-from tmrl_learning.worker import LearnerWorker, learner_config
+from tmrl_learning.worker import LearnerWorker, connect, learner_config
+
+SMALL = ("schedule.warmup_chunks=3", "agent.utd=1", "agent.hidden=8", "agent.batch_size=4")
+SPEC = PolicySpec(
+    action_space="bridge_delta_ee_7",
+    action_dim=7,
+    horizon=8,
+    proprio_dim=2,
+    context_dim=1,
+    cameras=(),
+    z_dim=Z,
+    epsilon_dim=0,
+    features_dim=FEATURES,
+    policy_version="policy",
+    statistics_hash="statistics",
+)
 
 
-def learn(run_dir: Path, *, episodes: int, **settings: Any) -> LearnerSession:
-    """Feeds successful episodes of three chunks and runs every owed round, without a server."""
-    config = LearningConfig(
+def configured(run_dir: Path, server: str = "tcp://127.0.0.1:1", **settings: Any) -> LearningConfig:
+    return LearningConfig(
         robot="arm",
         session="run",
         run_dir=str(run_dir),
-        server="tcp://127.0.0.1:1",
+        server=server,
         wandb="disabled",
         **settings,
     )
+
+
+def learn(run_dir: Path, *, episodes: int, epsilon_dim: int = 0, **settings: Any) -> LearnerSession:
+    """Feeds successful episodes of three chunks and runs every owed round, without a server."""
+    config = configured(run_dir, **settings)
     no_server = cast(Any, SimpleNamespace(welcome=None, connected=False))
     worker = LearnerWorker(config, no_server, FakeClock())
-    session = LearnerSession(learner_config(config), Sizes(FEATURES, Z, 0), FakeClock().now_s)
+    sizes = Sizes(FEATURES, Z, epsilon_dim)
+    session = LearnerSession(learner_config(config), sizes, FakeClock().now_s)
     for episode in range(1, episodes + 1):
         for transition in make_episode(3 * episode - 2, episode, 3, Outcome.SUCCESS):
             worker.put(transition)
@@ -52,9 +80,15 @@ def test_every_episode_is_in_the_metrics(tmp_path: Path, method: str) -> None:
     assert [float(row["successes"]) for row in found] == [1, 2, 3, 4]
 
 
+def test_the_frozen_policy_by_itself_fills_the_buffer_of_a_rig_that_steers_epsilon(
+    tmp_path: Path,
+) -> None:
+    session = learn(tmp_path, episodes=2, method="base", preset="widowx", epsilon_dim=2048)
+    assert session.counters.stored == 6
+
+
 def test_losses_are_in_the_metrics_once_there_are_any(tmp_path: Path) -> None:
-    small = ("schedule.warmup_chunks=3", "agent.utd=1", "agent.hidden=8", "agent.batch_size=4")
-    session = learn(tmp_path, episodes=3, overrides=small)
+    session = learn(tmp_path, episodes=3, overrides=SMALL)
     last = rows(tmp_path)[-1]
     assert session.counters.rounds > 100
     assert 0 <= session.counters.rounds - float(last["rounds"]) < 10
@@ -66,3 +100,50 @@ def test_the_resolved_settings_lie_beside_the_metrics(tmp_path: Path) -> None:
     written = yaml.safe_load((tmp_path / "metrics.yaml").read_text())
     assert written["learner"]["agent"]["utd"] == 7
     assert written["session"] == "run"
+
+
+@contextmanager
+def second_life(run_dir: Path, server: FakePolicyServer) -> Iterator[LearnerWorker]:
+    """A learner in its thread, as the node runs it."""
+    config = configured(run_dir, server.endpoint, overrides=SMALL)
+    stop = threading.Event()
+    with connect(config) as client:
+        worker = LearnerWorker(config, client, SteadyClock())
+        thread = threading.Thread(target=worker.run, args=(stop,))
+        thread.start()
+        try:
+            yield worker
+        finally:
+            stop.set()
+            thread.join()
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    ends_s = time.monotonic() + 30.0
+    while not condition():
+        assert time.monotonic() < ends_s, "waited in vain"
+        time.sleep(0.005)
+
+
+def test_a_resumed_learner_hands_over_its_actor_and_never_sends_the_arm_exploring(
+    tmp_path: Path,
+) -> None:
+    before = learn(tmp_path, episodes=3, overrides=SMALL)
+    before.save(tmp_path / "checkpoint")
+    with FakePolicyServer(SPEC) as server, second_life(tmp_path, server) as worker:
+        wait_until(lambda: worker.status.phase != "starting")
+        assert worker.status.phase == "training"
+        assert [type(request) for request in server.requests] == [Swap]
+        assert worker.status.rounds == before.counters.rounds
+
+
+def test_an_actor_that_the_server_refuses_does_not_send_the_arm_exploring_either(
+    tmp_path: Path,
+) -> None:
+    learn(tmp_path, episodes=3, overrides=SMALL).save(tmp_path / "checkpoint")
+    with FakePolicyServer(SPEC) as server:
+        server.fail_with = RequestError(ErrorCode.INTERNAL, "out of memory")
+        with second_life(tmp_path, server) as worker:
+            wait_until(lambda: worker.status.phase != "starting")
+            assert worker.status.phase == "training"
+            assert "out of memory" in worker.status.reason

@@ -20,6 +20,7 @@ from tmrl_common.transport.client import PolicyClient
 from tmrl_common.transport.curve import client_security
 from tmrl_common.types import PolicySpec, Transition
 from tmrl_learner.config import LearnerConfig, Sizes, resolve
+from tmrl_learner.devices import check_device
 from tmrl_learner.session import CHECKPOINT_STEM, LearnerSession, Phase
 from tmrl_learner.tracking import RunTracker, TrackingConfig
 from tmrl_learning.params import LearningConfig
@@ -74,8 +75,9 @@ def learner_config(config: LearningConfig) -> LearnerConfig:
     """
     overrides: dict[str, object] = {"seed": config.seed}
     overrides |= dict(entry.split("=", 1) for entry in config.overrides)
-    # Without learning the buffer is kept all the same: later it may be learned from.
-    method = "tmrl" if config.method == "base" else config.method
+    # Without learning the buffer counts all the same; the frozen policy steers neither sigma nor
+    # epsilon, and its rows look like those of DSRL.
+    method = "dsrl" if config.method == "base" else config.method
     return resolve(config.preset, method, overrides)
 
 
@@ -118,6 +120,7 @@ class LearnerWorker:
     ) -> None:
         self._config = config
         self._learner_config = learner_config(config)
+        check_device(self._learner_config.device)
         self._learns = config.method != "base"
         self._client = client
         self._clock = clock
@@ -129,6 +132,7 @@ class LearnerWorker:
         self._published_rounds = -1
         self._published_epoch = ""
         self._retry_at_s = 0.0
+        self._was_trained = False
         self._saved_at_s = clock.now_s()
         self._saved_state = (0, 0)
         self._tracker: RunTracker | None = None
@@ -173,10 +177,17 @@ class LearnerWorker:
             if (self._folder / f"{CHECKPOINT_STEM}.json").exists():
                 session.load(self._folder)
                 _log.info("resumed: %s", json.dumps(vars(session.counters)))
-            self._saved_state = self._state(session)
-            self._report(session)
+            self._resumed(session)
             return session
         return None
+
+    def _resumed(self, session: LearnerSession) -> None:
+        """Before anything is learned, the server gets the actor that a checkpoint held."""
+        self._saved_state = self._state(session)
+        self._was_trained = session.phase is Phase.TRAINING
+        if self._learns:
+            self._publish_if_due(session)
+        self._report(session)
 
     def step(self, session: LearnerSession) -> None:
         """Ingests what came, runs at most one round, publishes and saves what is due."""
@@ -287,8 +298,10 @@ class LearnerWorker:
     def _report(self, session: LearnerSession) -> None:
         stream = (self._config.robot, self._config.session)
         durable = session.durable_index().get(stream)
-        # The agent asks for the actor as soon as this says so: then the server has to have one.
-        trained = session.phase is Phase.TRAINING and self.status.actor_version > 0
+        # The agent asks for the actor as soon as this says so: then the server has to have one. A
+        # run that was resumed never explores at random again: the agent waits for the actor.
+        has_actor = self._was_trained or self.status.actor_version > 0
+        trained = session.phase is Phase.TRAINING and has_actor
         phase = Phase.TRAINING if trained else Phase.WARMUP
         status = WorkerStatus(
             phase=phase.value if self._learns else "base",
