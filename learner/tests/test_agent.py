@@ -1,6 +1,7 @@
 """The actor-critic: exactness of the fast forms, targets, and that it learns."""
 
 import copy
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -17,7 +18,9 @@ from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 from tmrl_learner.algorithms.tmrl.critic_gradient import CriticGradient, flatten
 from tmrl_learner.algorithms.tmrl.mish import mish, mish_and_slope
 from tmrl_learner.algorithms.tmrl.networks import CriticEnsemble, critic_inputs, embed_sigma
-from tmrl_learner.config import Sizes
+from tmrl_learner.config import LearnerConfig, Sizes
+from tmrl_learner.errors import ConfigError
+from tmrl_learner.session import LearnerSession
 from tmrl_policies.steering import scale_steering
 
 SIZES = Sizes(features=3, z=2, epsilon=4)
@@ -297,6 +300,23 @@ def test_resumed_agent_goes_on_bit_equal() -> None:
         assert agent.update(batch) == resumed.update(batch)
     for name, tensor in agent.state().items():
         np.testing.assert_array_equal(tensor.numpy(), resumed.state()[name].numpy(), err_msg=name)
+
+
+def test_a_state_of_another_device_goes_on_with_draws_of_its_own() -> None:
+    """A generator on a GPU has a state of 16 bytes."""
+    agent = TmrlAgent(SMALL, SIZES, seed=0, device="cpu")
+    saved = agent.state() | {"generator": torch.arange(16, dtype=torch.uint8)}
+    resumed = [TmrlAgent(SMALL, SIZES, seed=seed, device="cpu") for seed in (1, 2)]
+    for each in resumed:
+        each.load_state(saved)
+    batch = make_batch(SMALL, 24)
+    assert resumed[0].update(batch) == resumed[1].update(batch) != agent.update(batch)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_a_sentence() -> None:
+    with pytest.raises(ConfigError, match="set device=cpu"):
+        LearnerSession(LearnerConfig(device="cuda"), SIZES, time.monotonic)
 
 
 def test_loading_a_state_leaves_every_tensor_where_it_is() -> None:

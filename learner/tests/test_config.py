@@ -72,6 +72,19 @@ def test_bad_overrides_are_refused_with_the_remedy(key: str, value: object, mess
         resolve("widowx_sim", overrides={key: value})
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_overrides_are_judged_together_whatever_their_order(order: int) -> None:
+    pairs = [
+        ("schedule.warmup_chunks", "2000"),
+        ("schedule.warmup_max_chunks", "3000"),
+        ("replay.device", "cuda"),
+        ("device", "cuda"),
+    ]
+    config = resolve("widowx_sim", overrides=dict(pairs[::order]))
+    assert (config.schedule.warmup_chunks, config.schedule.warmup_max_chunks) == (2000, 3000)
+    assert (config.device, config.replay.device) == ("cuda", "cuda")
+
+
 def test_an_unknown_preset_suggests_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean 'widowx_sim'"):
         resolve("widow_sim")

@@ -229,9 +229,7 @@ def with_overrides(config: C, overrides: Mapping[str, Any]) -> C:
     Raises:
         ConfigError: A key is unknown (the nearest valid one is suggested) or a value is invalid.
     """
-    for key, value in overrides.items():
-        config = _override(config, key, key.split("."), value)
-    return config
+    return _replaced(config, [(key, key.split("."), value) for key, value in overrides.items()])
 
 
 def key_value(text: str) -> tuple[str, str]:
@@ -246,17 +244,28 @@ def key_value(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _override(config: Any, key: str, path: list[str], value: Any) -> Any:
-    name, *rest = path
+def _replaced(config: Any, changes: Iterable[tuple[str, list[str], Any]]) -> Any:
+    """All changes of a dataclass at once: two that are valid together need not be one by one.
+
+    Args:
+        config: The dataclass.
+        changes: Whole key, its parts from here on, and the value.
+    """
     valid = [f.name for f in fields(config)]
-    if name not in valid:
-        raise ConfigError(_unknown("configuration key", key, valid))
-    current = getattr(config, name)
-    if rest and is_dataclass(current):
-        return replace(config, **{name: _override(current, key, rest, value)})
-    if rest or is_dataclass(current):
-        raise ConfigError(f"configuration key {key!r} does not name a single value")
-    return replace(config, **{name: _convert(key, value, type(current))})
+    changed: dict[str, Any] = {}
+    inner: dict[str, list[tuple[str, list[str], Any]]] = {}
+    for key, (name, *rest), value in changes:
+        if name not in valid:
+            raise ConfigError(_unknown("configuration key", key, valid))
+        current = getattr(config, name)
+        if bool(rest) != is_dataclass(current):
+            raise ConfigError(f"configuration key {key!r} does not name a single value")
+        if rest:
+            inner.setdefault(name, []).append((key, rest, value))
+        else:
+            changed[name] = _convert(key, value, type(current))
+    changed |= {name: _replaced(getattr(config, name), deeper) for name, deeper in inner.items()}
+    return replace(config, **changed)
 
 
 def _convert(key: str, value: Any, wanted: type) -> Any:

@@ -22,6 +22,7 @@ from tmrl_learner.algorithms.dsrl_na.agent import DsrlNaAgent
 from tmrl_learner.algorithms.dsrl_na.base_policy import BasePolicy
 from tmrl_learner.algorithms.tmrl.agent import TmrlAgent
 from tmrl_learner.config import LearnerConfig, Sizes
+from tmrl_learner.devices import check_device
 from tmrl_learner.errors import LearnerError, ResumeError
 from tmrl_learner.replay.buffer import InsertResult, ReplayBuffer
 from tmrl_learner.replay.sequences import SequenceIndex
@@ -104,6 +105,7 @@ class LearnerSession:
         base: The frozen policy, which only the method "dsrl_na" asks for.
 
     Raises:
+        ConfigError: The device is a GPU, and there is none.
         LearnerError: The method needs the frozen policy, and it is not there.
     """
 
@@ -114,6 +116,7 @@ class LearnerSession:
         steady_s: Callable[[], float],
         base: BasePolicy | None = None,
     ) -> None:
+        check_device(config.device)
         self.config = config
         self.sizes = sizes
         self.counters = Counters()
@@ -278,7 +281,10 @@ class LearnerSession:
         return ShellState(groups["shell"], metadata["shell"])
 
     def _check_same_run(self, metadata: Mapping[str, Any]) -> None:
-        """The schedule and the devices may change on resume, what was learned with may not."""
+        """The schedule and the devices may change on resume, what was learned with may not.
+
+        Only on the same device the run goes on as if it had never been interrupted.
+        """
         mine = {**self.config.to_mapping(), "sizes": dataclasses.asdict(self.sizes)}
         theirs = {**metadata["config"], "sizes": metadata["sizes"]}
         mine["replay"] = {**mine["replay"], "device": theirs["replay"].get("device")}

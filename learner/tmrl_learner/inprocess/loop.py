@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from tmrl_common.types import FloatArray, Outcome, Steering, SteeringSource
+from tmrl_learner.devices import restore_generator
 from tmrl_learner.inprocess.steering import actor_steering, base_steering, uniform_steering
 from tmrl_learner.inprocess.transition import chunk_transition
 from tmrl_learner.pretrain.evaluate import Scene, TaskEnvironment
@@ -89,7 +90,8 @@ class InProcessLoop:
         self._execute_steps = execute_steps
         self._warmup_marginal_fraction = warmup_marginal_fraction
         self._rng = np.random.default_rng(seed)
-        self._generator = torch.Generator().manual_seed(seed)
+        device = "cpu" if session is None else session.agent.device
+        self._generator = torch.Generator(device).manual_seed(seed)
         self._episode = 0
         self._sequence = 0
         self.metrics: dict[str, float] = {}
@@ -134,7 +136,7 @@ class InProcessLoop:
 
     def load_state(self, state: ShellState) -> None:
         """Restores what `state` returned: the next episode is the one that followed then."""
-        self._generator.set_state(state.tensors["acting_generator"])
+        restore_generator(self._generator, state.tensors["acting_generator"])
         self._policy.generator.set_state(state.tensors["policy_generator"])
         self._episode = state.metadata["episode"]
         self._sequence = state.metadata["sequence"]

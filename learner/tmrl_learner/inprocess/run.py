@@ -13,6 +13,7 @@ import torch
 
 from tmrl_common.types import Outcome
 from tmrl_learner.config import Sizes, resolve
+from tmrl_learner.devices import check_device
 from tmrl_learner.errors import ConfigError
 from tmrl_learner.inprocess.flow_base import FlowActions, FlowBase
 from tmrl_learner.inprocess.loop import EpisodeSummary, InProcessLoop
@@ -125,6 +126,7 @@ def _session(
         return None
     seed = {"seed": str(arguments.seed)}
     config = resolve(arguments.preset, arguments.method, {**seed, **overrides})
+    check_device(config.device)
     horizon, action_dim = policy.noise_shape
     base = FlowActions(loaded.policy, _EXECUTE_STEPS, config.device)
     z = horizon * action_dim if arguments.z_per_step else action_dim

@@ -37,9 +37,10 @@ def uniform_steering(
 
 @torch.no_grad()
 def actor_steering(agent: TmrlAgent, features: FloatArray, generator: torch.Generator) -> Steering:
-    """A draw from the actor, (S,) features."""
-    sample = agent.actor.sample(torch.from_numpy(features)[None], generator)
-    return _scaled(agent, SteeringSource.ACTOR, sample.z, sample.tau, sample.epsilon)
+    """A draw from the actor, (S,) features; the generator is on the agent's device."""
+    sample = agent.actor.sample(torch.from_numpy(features)[None].to(agent.device), generator)
+    heads = (head.cpu() for head in (sample.z, sample.tau, sample.epsilon))
+    return _scaled(agent, SteeringSource.ACTOR, *heads)
 
 
 def _scaled(

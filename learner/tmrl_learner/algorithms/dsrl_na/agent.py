@@ -3,7 +3,7 @@
 Equations are numbered as in the README beside this file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -67,6 +67,11 @@ class DsrlNaAgent(TmrlAgent):
         with torch.no_grad():
             self._target_action_vector.copy_(self._action_vector)
         self._optimisers["action_critic"] = self._adam([self._action_vector])
+
+    def _capture(self, batch: Batch) -> Callable[[Batch], dict[str, Tensor]]:
+        """The round as it is: sampling the frozen policy waits for the device, a graph cannot."""
+        del batch
+        return self._round
 
     def _round(self, batch: Batch) -> dict[str, Tensor]:
         """`utd` updates of the action critic, as many of the latent one, then the actor.

@@ -15,6 +15,7 @@ from tmrl_learner.algorithms.tmrl.critic_gradient import CriticGradient, flatten
 from tmrl_learner.algorithms.tmrl.cuda_round import CudaRound
 from tmrl_learner.algorithms.tmrl.networks import CriticEnsemble, critic_inputs
 from tmrl_learner.config import Sizes
+from tmrl_learner.devices import restore_generator
 from tmrl_policies.steering import (
     SteeringActor,
     SteeringActorConfig,
@@ -259,7 +260,7 @@ class TmrlAgent:
             )
         with torch.no_grad():
             self.log_temperature.copy_(tensors["log_temperature"])
-        self.generator.set_state(tensors["generator"].cpu())
+        restore_generator(self.generator, tensors["generator"])
         for label, parameter, moments in self._moments():
             for name in ("step", "exp_avg", "exp_avg_sq"):
                 tensor = tensors[f"{label}.{name}"]

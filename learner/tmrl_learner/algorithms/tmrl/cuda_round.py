@@ -43,7 +43,8 @@ class CudaRound:
                 run(self._batch)
         torch.cuda.current_stream().wait_stream(side)
         self._graph.register_generator_state(generator)
-        with torch.cuda.graph(self._graph):
+        # The outer context brings the stream back where ending a capture that failed raises.
+        with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(self._graph):
             self._metrics = run(self._batch)
 
     def __call__(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
