@@ -18,7 +18,7 @@ from tmrl_learner.errors import ConfigError
 from tmrl_learner.ogbench.benchmarks import CUBE_SINGLE, POINTMAZE_GIANT, benchmark
 from tmrl_learner.ogbench.coverage import roll_out, success_at_k
 from tmrl_learner.ogbench.curve_study import curve, final_success
-from tmrl_learner.ogbench.curves import CurveRun, FinishedEpisode, read_episodes
+from tmrl_learner.ogbench.curves import CurveRun, FinishedEpisode, read_episodes, steps_made
 from tmrl_learner.ogbench.environment import ChunkedTask, make_vector, reset_some
 from tmrl_learner.ogbench.fan_out import fan_out
 from tmrl_learner.ogbench.hindsight import HindsightSource
@@ -167,14 +167,25 @@ def test_a_run_that_was_interrupted_goes_on_and_counts_its_steps(tmp_path: Path)
     assert rounds > 0
     before = read_episodes(tmp_path)
     resumed = CurveRun(POINTMAZE_GIANT, Walker(), config, tmp_path, environments=2)
-    assert resumed.env_steps == before[-1].env_steps
+    assert before[-1].env_steps < 3000 <= resumed.env_steps == run.env_steps
     assert resumed.session.counters.rounds == rounds
     stored = resumed.session.counters.stored
+    resumed.run(3000)
+    assert resumed.session.counters.stored == stored, "its budget was spent"
     resumed.run(resumed.env_steps + 2000)
     assert resumed.session.counters.stored > stored
+    assert resumed.session.counters.duplicates == 0
     after = read_episodes(tmp_path)
     assert after[: len(before)] == before
     assert len(after) > len(before)
+
+
+def test_a_run_that_was_killed_while_it_first_saved_begins_again(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint" / "learner.safetensors").write_bytes(b"half of it")
+    run = CurveRun(POINTMAZE_GIANT, Walker(), learner_config("dsrl", 0), tmp_path, environments=1)
+    run.run(50)
+    assert steps_made(tmp_path) == run.env_steps >= 50
 
 
 def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:

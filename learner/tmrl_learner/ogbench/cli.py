@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from tmrl_learner.errors import LearnerError
+from tmrl_common.errors import TmrlError
 from tmrl_learner.ogbench.benchmarks import BENCHMARKS
 from tmrl_learner.ogbench.experiment import Experiment, run_experiment
 from tmrl_learner.ogbench.methods import METHODS
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tqdm(total=options.env_steps, desc=experiment.name, unit="step") as progress:
         try:
             run = run_experiment(experiment, options.work, progress.update, options.wandb)
-        except LearnerError as error:
+        except TmrlError as error:
             sys.stderr.write(f"{error}\n")
             return 2
     sys.stdout.write(

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from tmrl_common.types import FloatArray
 from tmrl_learner.ogbench.benchmarks import benchmark
-from tmrl_learner.ogbench.curves import FinishedEpisode, read_episodes
+from tmrl_learner.ogbench.curves import FinishedEpisode, steps_made
 from tmrl_learner.ogbench.experiment import Experiment, run_experiment
 from tmrl_learner.ogbench.fan_out import fan_out
 from tmrl_learner.ogbench.methods import method
@@ -56,11 +56,11 @@ def run_all(experiments: Sequence[Experiment], work: Path, workers: int, ray: st
     with tqdm(total=budget, desc="environment steps", unit="step", unit_scale=True) as bar:
 
         def show() -> None:
-            bar.n = sum(min(_steps_made(e, work), e.env_steps) for e in experiments)
+            bar.n = sum(min(steps_made(e.folder(work)), e.env_steps) for e in experiments)
             bar.refresh()
 
         show()
-        todo = [e for e in experiments if _steps_made(e, work) < e.env_steps]
+        todo = [e for e in experiments if steps_made(e.folder(work)) < e.env_steps]
         for finished, _ in fan_out(partial(_run, work), todo, workers, ray, show, _TICK_S):
             tqdm.write(f"{finished.name}: done")
         show()
@@ -68,11 +68,6 @@ def run_all(experiments: Sequence[Experiment], work: Path, workers: int, ray: st
 
 def _run(work: Path, experiment: Experiment) -> None:
     run_experiment(experiment, work)
-
-
-def _steps_made(experiment: Experiment, work: Path) -> int:
-    episodes = read_episodes(experiment.folder(work))
-    return episodes[-1].env_steps if episodes else 0
 
 
 def curve(episodes: Sequence[FinishedEpisode], budget: int) -> Curve:

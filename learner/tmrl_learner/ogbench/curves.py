@@ -1,6 +1,7 @@
 """One learning curve: a method fine-tunes in a benchmark for a budget of environment steps."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,11 +19,12 @@ from tmrl_learner.inprocess.transition import chunk_transition
 from tmrl_learner.ogbench.benchmarks import Benchmark
 from tmrl_learner.ogbench.chunk_policies import ChunkPolicy
 from tmrl_learner.ogbench.environment import make_vector, reset_some
-from tmrl_learner.session import LearnerSession, Phase
+from tmrl_learner.session import CHECKPOINT_STEM, LearnerSession, Phase
 from tmrl_learner.tracking import RunTracker
 
 _WARMUP_MARGINAL_FRACTION = 0.5
 _EPISODES = "episodes.jsonl"
+_PROGRESS = "progress.json"
 
 
 @dataclass
@@ -99,16 +101,16 @@ class CurveRun:
             self.session.replay.load_offline(offline)
         self._finished = read_episodes(folder)
         checkpoint = folder / "checkpoint"
-        if checkpoint.exists():
+        if (checkpoint / f"{CHECKPOINT_STEM}.json").exists():
             self.session.load(checkpoint)
-        last = self._finished[-1] if self._finished else None
-        self.env_steps = last.env_steps if last else 0
-        self._earlier_s = last.wall_s if last else 0.0
+        self.env_steps = steps_made(folder)
+        self._earlier_s = self._finished[-1].wall_s if self._finished else 0.0
         # A resumed run must not repeat the draws, the episodes or the sequence of the first part.
-        part = len(self._finished)
+        part = self.env_steps
         self._stream = f"part-{part}"
         self._rng = np.random.default_rng((config.seed, part))
-        self._generator = torch.Generator().manual_seed(config.seed * 1_000_003 + part)
+        self._generator = torch.Generator(self.session.agent.device)
+        self._generator.manual_seed(config.seed * 1_000_003 + part)
         self._sequence = 0
         self._episodes = 0
         self._slots = [self._new_slot() for _ in range(environments)]
@@ -135,10 +137,18 @@ class CurveRun:
                 while self.session.updates_owed:
                     self._metrics = self.session.update()
                 if self.env_steps - saved_at >= self._checkpoint_every:
-                    self.session.save(self._folder / "checkpoint")
+                    self._save()
                     saved_at = self.env_steps
-        self.session.save(self._folder / "checkpoint")
+        if self.env_steps > saved_at:
+            self._save()
         environments.close()
+
+    def _save(self) -> None:
+        # The steps first: a run killed between the two has made them, and lost what they taught.
+        partial = self._folder / f"{_PROGRESS}.partial"
+        partial.write_text(json.dumps({"env_steps": self.env_steps}), encoding="utf-8")
+        os.replace(partial, self._folder / _PROGRESS)
+        self.session.save(self._folder / "checkpoint")
 
     def _step(
         self,
@@ -219,6 +229,15 @@ class CurveRun:
         """Share of successes over the last 30 episodes."""
         recent = self._finished[-30:]
         return sum(episode.success for episode in recent) / max(1, len(recent))
+
+
+def steps_made(folder: Path) -> int:
+    """Control steps of a run so far, also of episodes that had not ended at its last checkpoint."""
+    episodes, progress = read_episodes(folder), folder / _PROGRESS
+    ended = episodes[-1].env_steps if episodes else 0
+    if not progress.exists():
+        return ended
+    return max(ended, int(json.loads(progress.read_text(encoding="utf-8"))["env_steps"]))
 
 
 def read_episodes(folder: Path) -> list[FinishedEpisode]:
