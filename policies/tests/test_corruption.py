@@ -51,6 +51,15 @@ def test_index_is_the_floor(sigma: float, name: str) -> None:
     assert 0 <= index < schedule.num_steps
 
 
+@pytest.mark.parametrize("name", SCHEDULE_NAMES)
+def test_every_index_has_a_sigma(name: str) -> None:
+    schedule = noise_schedule(name)
+    indices = torch.arange(schedule.num_steps, dtype=torch.float32)
+    sigma = schedule.sigma(indices)
+    assert torch.equal(schedule.index(sigma), indices.long())
+    assert (sigma[0], sigma[-1]) == (pytest.approx(0.0), 1.0)
+
+
 @given(st.floats(0.0, 1.0))
 def test_variance_is_preserved(sigma: float) -> None:
     """Unit-variance contexts stay unit-variance: signal^2 + noise^2 = 1."""

@@ -48,6 +48,19 @@ class NoiseSchedule:
             raise ValueError(f"sigma has to lie in [0, 1], got {sigma.tolist()}")
         return torch.floor(sigma * (self.num_steps - 1)).long()
 
+    def sigma(self, index: Tensor) -> Tensor:
+        """Returns the smallest context time of an index.
+
+        Args:
+            index: Whole numbers from 0 to T - 1, float32, any shape.
+
+        Returns:
+            Context times in [0, 1] of the same shape; :meth:`index` leads back.
+        """
+        # i / (T - 1) times T - 1 comes out below i for some i when both are rounded.
+        ratio = index / (self.num_steps - 1)
+        return torch.nextafter(ratio, torch.ones_like(ratio)).clamp_(max=1.0)
+
     def corrupt(self, context: Tensor, sigma: Tensor, epsilon: Tensor) -> Tensor:
         """Applies the kernel.
 

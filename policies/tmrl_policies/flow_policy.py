@@ -226,10 +226,11 @@ class FlowPolicy(nn.Module):
             return torch.zeros(size, device=device)
         sigma = torch.rand(size, generator=generator, device=device)
         clean = torch.rand(size, generator=generator, device=device) < self.config.clean_fraction
-        # floor() would reach the last index, the marginal, with probability zero.
+        # All indices are as likely: of sigma itself, floor() would never reach the marginal, the
+        # last. Rounding may bring the product up to T.
         steps = self.schedule.num_steps
-        sigma = torch.floor(sigma * steps) / (steps - 1)
-        return sigma.clamp_(max=1.0).masked_fill_(clean, 0.0)
+        index = torch.floor(sigma * steps).clamp_(max=steps - 1)
+        return self.schedule.sigma(index).masked_fill_(clean, 0.0)
 
     def _inputs(self, proprio: Tensor, context: Tensor, sigma: Tensor, epsilon: Tensor) -> Tensor:
         """What the network is shown of proprioception and the corrupted context, (B, I).
