@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from tmrl_controller import confirmation
 from tmrl_controller.config import Pacing
 from tmrl_controller.testing import CONFIG, action_chunk
 
@@ -23,7 +24,7 @@ from tmrl_msgs.srv import ClearEstop
 from tmrl_ros import qos
 from tmrl_ros.conversion import to_float32_field, to_seconds, to_stamp
 from tmrl_ros.parameters import ParameterError
-from tmrl_ros.testing import NodeBench
+from tmrl_ros.testing import TIMEOUT_S, NodeBench
 
 pytestmark = pytest.mark.ros
 
@@ -101,9 +102,11 @@ class World(Node):
             self.time_s += PERIOD_S
             self.publish_state()
 
-    def publish_state(self):
+    def publish_state(self, fault=""):
         self.sequence += 1
-        state = msg.ArmState(robot=CONFIG.robot, sequence=self.sequence, gripper_command=1.0)
+        state = msg.ArmState(
+            robot=CONFIG.robot, sequence=self.sequence, gripper_command=1.0, fault=fault
+        )
         state.header.stamp = to_stamp(self.time_s)
         state.header.frame_id = "widowx/base"
         p = state.x_base_tool.position
@@ -334,6 +337,31 @@ def test_a_hold_is_confirmed_only_when_the_arm_has_it(hardware, listener):
     listener.send_signal(signal.SIGSTOP)
     reply = hardware.ask("hold")
     assert not reply.success
-    assert "the arm has not confirmed it" in reply.message
+    assert "a listener of arm/command has not confirmed it" in reply.message
     listener.send_signal(signal.SIGCONT)
     hardware.until(lambda: hardware.ask("hold").success, "a hold that everybody has")
+
+
+def test_while_a_hold_waits_for_a_silent_listener_everything_else_goes_on(
+    hardware, listener, monkeypatch
+):
+    monkeypatch.setattr(confirmation, "LONGEST_S", TIMEOUT_S)
+    world = hardware.world
+    world.publish_state()
+    hardware.until(lambda: world.count_subscribers("arm/command") == 2, "the other process")
+    hardware.until(lambda: hardware.ask("hold").success, "a hold that everybody has")
+    listener.send_signal(signal.SIGSTOP)
+    held = len(world.commands)
+
+    waiting = world.clients_by_name["hold"].call_async(Trigger.Request())
+    hardware.until(lambda: len(world.commands) > held, "the hold on its way to the driver")
+    world.publish_state(fault="motor 3 is off: reboot it")
+    hardware.until(lambda: world.statuses[-1].mode == msg.ControllerStatus.FAULT, "the fault")
+    assert hardware.ask("estop").success
+    hardware.until(lambda: world.statuses[-1].mode == msg.ControllerStatus.ESTOP, "the e-stop")
+    assert not hardware.ask("hold").success, "refused at once: the e-stop is latched"
+
+    assert not waiting.done(), "the listener still sleeps"
+    listener.send_signal(signal.SIGCONT)
+    hardware.until(waiting.done, "the confirmation of the hold")
+    assert waiting.result().success

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.duration import Duration
 from std_srvs.srv import Trigger
 
@@ -16,19 +17,17 @@ from tmrl_common.service_reply import ServiceReply
 from tmrl_controller import diagnostics, messages
 from tmrl_controller.clock import HardwareClock, StateClock
 from tmrl_controller.config import ControllerConfig, Pacing
+from tmrl_controller.confirmation import Confirmation
 from tmrl_controller.core import ControllerCore
 from tmrl_controller.decisions import ArmCommand, ChunkOutcome, Decision
 from tmrl_controller.estop_file import EstopFile
 from tmrl_controller.realtime import claim_real_time
 from tmrl_controller.ticker import Ticker
-from tmrl_msgs import msg
-from tmrl_msgs.srv import ClearEstop
+from tmrl_msgs import msg, srv
 from tmrl_ros import qos
 from tmrl_ros.conversion import to_seconds
 from tmrl_ros.node import TmrlNode
 from tmrl_ros.run import run_node
-
-_UNCONFIRMED = "but the arm has not confirmed it: see whether its driver is alive"
 
 
 class ControllerNode(TmrlNode[ControllerConfig]):
@@ -55,12 +54,18 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         self._outcome = self.create_publisher(msg.ChunkOutcome, "controller/outcome", qos.EVENT)
         self._status = self.create_publisher(msg.ControllerStatus, "controller/status", qos.STATUS)
         self.create_subscription(msg.ArmState, "arm/state", self._on_arm_state, qos.STATE)
-        self.create_subscription(msg.ActionChunk, "policy/chunk", self._on_chunk, qos.EVENT)
-        self.create_subscription(msg.TeleopCommand, "teleop/command", self._on_teleop, qos.STATE)
+        on_chunk = partial(self._take, messages.action_chunk, core.on_chunk)
+        self.create_subscription(msg.ActionChunk, "policy/chunk", on_chunk, qos.EVENT)
+        on_teleop = partial(self._take, messages.teleop_command, core.on_teleop)
+        self.create_subscription(msg.TeleopCommand, "teleop/command", on_teleop, qos.STATE)
+        timer = partial(self.create_timer, clock=self.wall_clock)
+        self._confirmed = Confirmation(lambda: self._command.wait_for_all_acked(Duration()), timer)
+        # While a hold waits for the arm, everything else is served, the next hold too.
+        serve = partial(self.create_service, callback_group=ReentrantCallbackGroup())
         for name, act in {"hold": core.hold, "resume": core.resume, "estop": core.estop}.items():
-            self.create_service(Trigger, f"controller/{name}", partial(self._answer, act))
-        self.create_service(ClearEstop, "controller/clear_estop", self._on_clear_estop)
-        self.create_timer(1.0, self._publish_status, clock=self.wall_clock)
+            serve(Trigger, f"controller/{name}", partial(self._answer, act))
+        serve(srv.ClearEstop, "controller/clear_estop", self._on_clear_estop)
+        timer(1.0, self._publish_status)
         self.ticker = Ticker(self.config.tick_period_s, self._tick, self.config.fifo_priority)
         if self._is_steady:
             self.ticker.start()
@@ -83,28 +88,23 @@ class ControllerNode(TmrlNode[ControllerConfig]):
             self._core.on_arm_state(messages.arm_state(message))
         self._tick_on_input()
 
-    def _on_chunk(self, message: msg.ActionChunk) -> None:
+    def _take(self, read: Callable[[Any], Any], act: Callable[[Any], None], message: Any) -> None:
         with self._lock:
-            self._core.on_chunk(messages.action_chunk(message))
+            act(read(message))
         self._tick_on_input()
 
-    def _on_teleop(self, message: msg.TeleopCommand) -> None:
-        with self._lock:
-            self._core.on_teleop(messages.teleop_command(message))
-        self._tick_on_input()
-
-    def _on_clear_estop(self, request: ClearEstop.Request, response: Any) -> Any:
+    async def _on_clear_estop(self, request: srv.ClearEstop.Request, response: Any) -> Any:
         clear = partial(self._core.clear_estop, request.operator_name)
-        return self._answer(clear, request, response)
+        return await self._answer(clear, request, response)
 
-    def _answer(self, act: Callable[[], ServiceReply], _request: object, response: Any) -> Any:
+    async def _answer(self, act: Callable[[], ServiceReply], _: object, response: Any) -> Any:
         with self._lock:
             reply = act()
         self._tick()
+        if act == self._core.hold:
+            # What is asked of the arm next, such as arm/home, must not overtake it.
+            reply = await self._confirmed.answer(reply)
         response.success, response.message = reply.success, reply.message
-        # What is asked of the arm next, such as arm/home, must not overtake a hold.
-        if not self._command.wait_for_all_acked(Duration(seconds=1.0)):
-            response.success, response.message = False, f"{reply.message}, {_UNCONFIRMED}"
         self.get_logger().info(response.message)
         return response
 
