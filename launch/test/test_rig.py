@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tmrl_bringup import up
+from tmrl_bringup.checks import repository_root
 from tmrl_bringup.judging import judge
 from tmrl_bringup.options import SessionOptions
-from tmrl_bringup.processes import describe, select_parts
-from tmrl_bringup.rig import RigError, available, load, parse_overrides
+from tmrl_bringup.processes import describe, select_parts, server_argv
+from tmrl_bringup.rig import Rig, RigError, available, load, parse_overrides
 from tmrl_bringup.rundir import prepare_run_dir
+from tmrl_policy_server.cli import Settings, parse
 
 
 @pytest.mark.parametrize("name", available())
@@ -58,6 +61,7 @@ def test_override_of_an_unknown_part_names_the_parts() -> None:
         ({"method": "tmlr"}, r"unknown method tmlr; did you mean tmrl\?"),
         ({"label": "automatic"}, "unknown label mode automatic"),
         ({"max_episodes": -1}, "episodes is -1"),
+        ({"seed": -1}, "seed is -1; it has to be 0 or more"),
     ],
 )
 def test_options_are_judged(tmp_path: Path, changes: dict[str, object], sentence: str) -> None:
@@ -70,3 +74,79 @@ def test_unwritable_run_directory_is_named(tmp_path: Path) -> None:
     file.touch()
     with pytest.raises(RigError, match="cannot write to"):
         prepare_run_dir(file / "run")
+
+
+@pytest.mark.parametrize(
+    ("argument", "sentence"),
+    [
+        ("seed:=x", "seed is 'x'; it has to be a whole number from 0, as in seed:=3"),
+        ("seed:=", "seed is None; it has to be a whole number"),
+        ("seed:=1.5", "seed is 1.5; it has to be a whole number"),
+        ("episodes:=many", "episodes is 'many'; it has to be a whole number"),
+        ("learning.overrides:=[device=cuda", "is '[device=cuda', which is no YAML"),
+        ("learning.overrides:=device=cuda", "such as learning.overrides:=[device=cuda]"),
+        ("learning.overrides:=", "learning.overrides is None; it has to be a list"),
+        ("learning.overrides:=[device]", "learning.overrides is ['device']"),
+        ("policy_server.prompt:=a: b: c", "policy_server.prompt:='\"a: b\"'"),
+        ("parts:=", "parts is None; it has to be all, robot, gpu, or names"),
+        ("parts:=3", "parts is 3; it has to be all, robot, gpu, or names"),
+        ("parts:=[]", "such as parts:=agent,operator"),
+        ("parts:=[agent, 3]", "unknown part 3"),
+        ("policy_server.endpoint:=tcp://192.168.1.20", "such as tcp://192.168.1.20:5760"),
+        ("policy_server.endpoint:=tcp://gpu:abc", "endpoint is 'tcp://gpu:abc'; write it as"),
+        ("policy_server.endpoint:=tcp://gpu:0", "with a port from 1 to 65535"),
+        ("policy_server.endpoint:=tcp://gpu:65536", "with a port from 1 to 65535"),
+    ],
+)
+def test_arguments_that_cannot_be_are_answered_with_a_sentence_and_an_example(
+    capsys: pytest.CaptureFixture[str], argument: str, sentence: str
+) -> None:
+    assert up.main(["widowx_sim", argument]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("tmrl up: ")
+    assert sentence in said
+
+
+def _server_told(rig: Rig) -> Settings:
+    """What the server's own command line makes of the arguments that it is started with."""
+    return parse(server_argv(rig)[3:])
+
+
+@pytest.mark.parametrize("name", ["franka", "widowx"])
+def test_the_shipped_places_of_files_reach_the_server_as_paths(name: str) -> None:
+    told = _server_told(load(name).with_examples())
+    checkpoints = Path.home() / "checkpoints"
+    assert Path(told.server.checkpoint).parent == checkpoints
+    assert told.pi0["dino"] == str(checkpoints / "dinov2-base")
+
+
+def test_every_path_of_the_server_is_read_alike(tmp_path: Path) -> None:
+    places = {"~/a": Path.home() / "a", "b/c": repository_root() / "b/c", str(tmp_path): tmp_path}
+    keys = ("checkpoint", "dino", "tokeniser", "secret_key", "allowed_keys", "websocket_keys")
+    shipped = load("widowx").with_examples()
+    for written, place in places.items():
+        changes = {f"policy_server.{key}": written for key in keys}
+        changes["policy_server.websocket_bind"] = "127.0.0.1:8000"
+        told = _server_told(shipped.with_overrides(changes))
+        values = {**vars(told.server), **told.pi0}
+        assert {key: values[key] for key in keys} == dict.fromkeys(keys, str(place))
+
+
+def test_no_dino_and_no_keys_stay_what_they_are() -> None:
+    nothing = {"policy_server.dino": "none", "policy_server.secret_key": ""}
+    told = _server_told(load("widowx").with_examples().with_overrides(nothing))
+    assert (told.pi0["dino"], told.server.secret_key) == ("none", "")
+
+
+def test_the_server_warms_up_with_the_prompt_that_the_agent_will_send(tmp_path: Path) -> None:
+    session = SessionOptions(run_dir=tmp_path)
+    shipped = load("widowx").with_examples()
+    rig = session.apply(shipped.with_overrides({"agent.prompt": "-- open: the drawer"}))
+    assert _server_told(rig).pi0["prompt"] == "-- open: the drawer"
+    own = session.apply(shipped.with_overrides({"policy_server.prompt": "close the drawer"}))
+    assert _server_told(own).pi0["prompt"] == "close the drawer"
+
+
+def test_a_server_of_a_small_policy_is_told_no_prompt(tmp_path: Path) -> None:
+    rig = load("widowx_sim").with_overrides({"agent.prompt": "put the sausage in the pot"})
+    assert _server_told(SessionOptions(run_dir=tmp_path).apply(rig)).pi0 == {}

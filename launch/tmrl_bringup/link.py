@@ -1,10 +1,9 @@
 """Where a rig's policy server is, and the keys with which this machine reaches it."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from tmrl_bringup.rig import Rig
+from tmrl_bringup.rig import Rig, path_in_rig
 from tmrl_common.errors import ConfigError
 from tmrl_common.transport.curve import is_local
 
@@ -31,9 +30,11 @@ class ServerLink:
         Raises:
             ConfigError: Names the key and the remedy.
         """
-        parts = urlsplit(self.endpoint)
-        if parts.scheme != "ipc" and not (parts.scheme == "tcp" and parts.hostname):
-            raise ConfigError(f"endpoint is {self.endpoint!r}; write it as tcp://HOST:PORT")
+        if not _is_endpoint(self.endpoint):
+            raise ConfigError(
+                f"endpoint is {self.endpoint!r}; write it as tcp://HOST:PORT with a port from 1 to "
+                "65535, such as tcp://192.168.1.20:5760"
+            )
         if bool(self.client_key) != bool(self.server_key):
             raise ConfigError("client_key and server_key go together; give both or neither")
         if not self.local and not self.client_key:
@@ -56,9 +57,20 @@ class ServerLink:
     def key_files(self) -> dict[str, str]:
         """Paths of the two keys as the nodes take them; empty where there are none."""
         return {
-            "client_key": str(Path(self.client_key).expanduser()) if self.client_key else "",
-            "server_key": str(Path(self.server_key).expanduser()) if self.server_key else "",
+            "client_key": str(path_in_rig(self.client_key)) if self.client_key else "",
+            "server_key": str(path_in_rig(self.server_key)) if self.server_key else "",
         }
+
+
+def _is_endpoint(text: str) -> bool:
+    """Whether a client can connect to it."""
+    parts = urlsplit(text)
+    if parts.scheme == "ipc":
+        return True
+    try:
+        return parts.scheme == "tcp" and bool(parts.hostname and parts.port)
+    except ValueError:  # The port is no number, or too large for one.
+        return False
 
 
 NAMES = ("endpoint", "client_key", "server_key")

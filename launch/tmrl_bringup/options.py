@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tmrl_bringup.rig import Rig, RigError, nearest
+from tmrl_bringup.rig import Rig, RigError, nearest, path_in_rig
 from tmrl_learner.config import resolve
 from tmrl_learner.errors import ConfigError
 
@@ -45,6 +45,8 @@ class SessionOptions:
             )
         if self.max_episodes < 0:
             raise RigError(f"episodes is {self.max_episodes}; it has to be 0 (no end) or more")
+        if self.seed < 0:
+            raise RigError(f"seed is {self.seed}; it has to be 0 or more")
 
     @property
     def session(self) -> str:
@@ -63,7 +65,7 @@ class SessionOptions:
         server = rig.parts["policy_server"]
         endpoint = server.get("endpoint", server.get("bind"))
         keys = {
-            key: str(Path(server[key]).expanduser())
+            key: str(path_in_rig(server[key]))
             for key in ("client_key", "server_key")
             if server.get(key)
         }
@@ -98,6 +100,10 @@ class SessionOptions:
             # Beside no run: a stop that was pressed in one session holds in the next.
             stop = Path.home() / ".tmrl" / f"{rig.robot}.estop"
             _add_missing(values, rig, "controller", "estop_file", str(stop))
+        prompt = rig.parts["agent"].get("prompt")
+        if isinstance(prompt, str) and "dino" in server:
+            # A pi0 prepares for the length of its prompt before the first chunk.
+            _add_missing(values, rig, "policy_server", "prompt", prompt)
         return rig.for_its_driver().with_overrides(
             {f"{part}.{key}": value for part, of in values.items() for key, value in of.items()}
         )
@@ -105,7 +111,9 @@ class SessionOptions:
     def _bounds(self, rig: Rig) -> dict[str, Any]:
         """Bounds of the steering, as the learner is configured, where the rig is silent."""
         learning = rig.parts["learning"]
-        changes = dict(entry.split("=", 1) for entry in learning.get("overrides", ()))
+        if not isinstance(learning.get("preset"), str):
+            return {}  # Missing, or no name: whoever judges the rig says so.
+        changes = _changes(learning.get("overrides", ()))
         method = "tmrl" if self.method == "base" else self.method
         try:
             agent = resolve(learning["preset"], method, changes).agent
@@ -118,6 +126,21 @@ class SessionOptions:
             "epsilon_bound": agent.epsilon_bound,
         }
         return {k: v for k, v in bounds.items() if k not in rig.parts["policy_server"]}
+
+
+def _changes(overrides: Any) -> dict[str, str]:
+    """Changes to the learner's preset by name.
+
+    Raises:
+        RigError: They are not a list of key=value.
+    """
+    entries: list[Any] = list(overrides) if isinstance(overrides, list | tuple) else [None]
+    if not all(isinstance(entry, str) and "=" in entry for entry in entries):
+        raise RigError(
+            f"learning.overrides is {overrides!r}; it has to be a list of key=value, such as "
+            "learning.overrides:=[device=cuda]"
+        )
+    return dict(entry.split("=", 1) for entry in entries)
 
 
 def _add_missing(

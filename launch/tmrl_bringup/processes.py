@@ -8,12 +8,12 @@ from pathlib import Path
 import yaml
 from ament_index_python.packages import get_package_prefix
 
-from tmrl_bringup.checks import repository_root
 from tmrl_bringup.link import NAMES as LINK_KEYS
 from tmrl_bringup.link import link_of
-from tmrl_bringup.rig import CAMERAS, Rig, RigError, nearest
+from tmrl_bringup.rig import CAMERAS, Rig, RigError, nearest, path_in_rig
 from tmrl_bringup.supervisor import STOP_GRACE_S, ProcessSpec
 from tmrl_common.transport.curve import is_local
+from tmrl_policies.pi0.inputs.settings import NO_DINO
 
 _PROGRAMS = {
     "driver": ("tmrl_sim", "sim"),
@@ -29,7 +29,8 @@ _PROGRAMS = {
 SERVER = "policy_server"
 """The one part that is no ROS node."""
 
-_KEY_FILES = ("secret_key", "allowed_keys")
+_PATHS = ("checkpoint", "dino", "tokeniser", "secret_key", "allowed_keys", "websocket_keys")
+"""Settings of the server that name a file or a folder."""
 
 ARM_STOP_GRACE_S = 10.0
 """A driver brakes before it lets go of the arm; killed in the middle, the arm would stop harder."""
@@ -38,16 +39,17 @@ GPU_PARTS = (SERVER, "learning")
 """What may run on another machine; the arm holds without them, and nothing is lost."""
 
 
-def select_parts(rig: Rig, chosen: str | list[str] = "all") -> tuple[str, ...]:
+def select_parts(rig: Rig, chosen: object = "all") -> tuple[str, ...]:
     """The parts to start on this machine, in the order of their start.
 
     Args:
         rig: With the session's values in it.
         chosen: "all": every part, but for a policy server whose endpoint is elsewhere; "robot":
-            what has to be beside the arm; "gpu": `GPU_PARTS`; or names of parts.
+            what has to be beside the arm; "gpu": `GPU_PARTS`; or names of parts, as a list or
+            separated by commas.
 
     Raises:
-        RigError: A name is unknown.
+        RigError: A name is unknown, or there is none.
     """
     every = (SERVER, *(part for part in rig.parts if part != SERVER))
     if chosen == "all":
@@ -58,8 +60,13 @@ def select_parts(rig: Rig, chosen: str | list[str] = "all") -> tuple[str, ...]:
         return tuple(part for part in every if part not in GPU_PARTS)
     if chosen == "gpu":
         return tuple(part for part in every if part in GPU_PARTS)
-    names = chosen if isinstance(chosen, list) else chosen.split(",")
-    for name in names:
+    names = chosen.split(",") if isinstance(chosen, str) else chosen
+    if not isinstance(names, list) or not names:
+        raise RigError(
+            f"parts is {chosen!r}; it has to be all, robot, gpu, or names of parts, such as "
+            "parts:=agent,operator"
+        )
+    for name in map(str, names):
         if name not in every:
             raise RigError(f"unknown part {name}; {nearest(name, ['all', 'robot', 'gpu', *every])}")
     return tuple(part for part in every if part in names)
@@ -93,14 +100,15 @@ class NodeSpec:
 
 
 def server_argv(rig: Rig) -> tuple[str, ...]:
-    """Command line of the policy server; a relative checkpoint lies in the repository."""
+    """Command line of the policy server; its paths are those of `path_in_rig`."""
     settings = {k: v for k, v in rig.parts[SERVER].items() if k not in LINK_KEYS}
     settings.setdefault("bind", link_of(rig).bind)
-    settings["checkpoint"] = repository_root() / Path(settings["checkpoint"]).expanduser()
     arguments = [sys.executable, "-m", "tmrl_policy_server"]
     for key, value in settings.items():
-        text = str(Path(value).expanduser()) if key in _KEY_FILES and value else str(value)
-        arguments += [f"--{key.replace('_', '-')}", text]
+        names_a_file = key in _PATHS and value and (key, value) != ("dino", NO_DINO)
+        told = path_in_rig(value) if names_a_file else value
+        # In one word: a value may begin with a hyphen, such as a prompt.
+        arguments.append(f"--{key.replace('_', '-')}={told}")
     return tuple(arguments)
 
 

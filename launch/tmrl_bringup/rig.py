@@ -17,6 +17,7 @@ import yaml
 from ament_index_python.packages import get_package_share_directory
 
 from tmrl_arm.drivers import GROUPS
+from tmrl_bringup.checks import repository_root
 
 ROBOT_PARTS = ("controller", "agent", "operator", "learning")
 """Parts of every rig that belong to one robot."""
@@ -64,6 +65,11 @@ def nearest(name: str, valid: list[str]) -> str:
     """The end of a sentence about an unknown name: the nearest valid one, and all of them."""
     near = difflib.get_close_matches(name, valid, n=1)
     return (f"did you mean {near[0]}? " if near else "") + f"valid: {', '.join(valid)}"
+
+
+def path_in_rig(value: object) -> Path:
+    """The place that a path in a rig means: ~ is home; what is relative lies in the repository."""
+    return repository_root() / Path(str(value)).expanduser()
 
 
 def config_dir() -> Path:
@@ -177,7 +183,14 @@ def parse_overrides(arguments: list[str]) -> dict[str, Any]:
         key, separator, value = argument.partition(":=")
         if not separator or not key:
             raise RigError(f"{argument!r} is not of the form key:=value")
-        overrides[key] = yaml.safe_load(value)
+        try:
+            overrides[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            problem = getattr(error, "problem", None) or "it cannot be read"
+            raise RigError(
+                f"{key} is {value!r}, which is no YAML: {problem}; close every bracket and quote, "
+                f"and put text with a colon into quotes of its own, such as {key}:='\"a: b\"'"
+            ) from error
     return overrides
 
 

@@ -46,10 +46,16 @@ def _options(session: dict[str, Any]) -> SessionOptions:
     return SessionOptions(
         run_dir=Path(str(run_dir)).resolve() if run_dir else new_run_dir(),
         method=str(session.get("method", "tmrl")),
-        seed=int(session.get("seed", 0)),
+        seed=_whole("seed", session.get("seed", 0)),
         label=str(session.get("label", "")),
-        max_episodes=int(session.get("episodes", 0)),
+        max_episodes=_whole("episodes", session.get("episodes", 0)),
     )
+
+
+def _whole(key: str, value: object) -> int:
+    if type(value) is not int:
+        raise RigError(f"{key} is {value!r}; it has to be a whole number from 0, as in {key}:=3")
+    return value
 
 
 @dataclass(frozen=True)
