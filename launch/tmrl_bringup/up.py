@@ -3,12 +3,12 @@
 import argparse
 import asyncio
 import os
-import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tmrl_bringup.ending import when_asked_to_end
 from tmrl_bringup.judging import judge
 from tmrl_bringup.options import SessionOptions
 from tmrl_bringup.processes import describe, select_parts
@@ -112,9 +112,7 @@ def resolve(rig_name: str, overrides: dict[str, Any]) -> Session:
 
 async def _keep_running(supervisor: Supervisor) -> int:
     interrupted = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupted.set)
+    when_asked_to_end(asyncio.get_running_loop(), interrupted.set)
     await supervisor.start()
     waits = [asyncio.create_task(e.wait()) for e in (interrupted, supervisor.failed)]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import shlex
-import signal
 import socket
 import sys
 import time
@@ -28,6 +27,7 @@ from tmrl_bringup.demo.report import (
     write_json,
 )
 from tmrl_bringup.demo.view import Header, render
+from tmrl_bringup.ending import when_asked_to_end
 from tmrl_bringup.options import SessionOptions
 from tmrl_bringup.processes import describe
 from tmrl_bringup.rig import Rig, RigError, load, parse_overrides
@@ -129,9 +129,7 @@ class DemoSession:
 
     async def run(self) -> Ending:
         """Runs the processes until the session is over, then ends them."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._interrupted.set)
+        when_asked_to_end(asyncio.get_running_loop(), self._interrupted.set)
         self._load_past()
         monitor = Monitor(f"/{self.rig.robot}", self.run_dir.name, self.record)
         try:

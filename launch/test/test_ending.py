@@ -1,0 +1,74 @@
+"""A session whose terminal goes away ends as orderly as one that is interrupted."""
+
+import asyncio
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tmrl_bringup.ending import when_asked_to_end
+
+_TIMEOUT_S = 60.0
+_UP = """
+import fcntl, sys, termios
+from tmrl_bringup import up
+from tmrl_bringup.supervisor import ProcessSpec
+
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+run_dir, brakes = sys.argv[1:]
+arm = ProcessSpec("arm", (sys.executable, "-c", brakes), stop_grace_s=60.0)
+up.describe = lambda *_: [arm]
+sys.exit(up.main(["widowx_sim", f"run_dir:={run_dir}"]))
+"""
+_BRAKES = """
+import pathlib, signal, sys, time
+
+def brake(*_):
+    time.sleep(0.5)
+    pathlib.Path({rest!r}).touch()
+    sys.exit(0)
+
+signal.signal(signal.SIGTERM, brake)
+print("moving", flush=True)
+time.sleep(1000)
+"""
+
+
+def test_an_arm_brakes_when_the_terminal_is_closed(tmp_path: Path) -> None:
+    rest, log = tmp_path / "at_rest", tmp_path / "run" / "logs" / "arm.log"
+    terminal, end = pty.openpty()
+    command = [sys.executable, "-c", _UP, str(tmp_path / "run"), _BRAKES.format(rest=str(rest))]
+    with subprocess.Popen(
+        command, stdin=end, stdout=end, stderr=end, start_new_session=True
+    ) as session:
+        os.close(end)
+        ends_s = time.monotonic() + _TIMEOUT_S
+        while not (log.exists() and "moving" in log.read_text()):
+            assert session.poll() is None, os.read(terminal, 4096)
+            assert time.monotonic() < ends_s
+            time.sleep(0.02)
+        os.close(terminal)
+        code = session.wait(_TIMEOUT_S)
+    assert rest.exists()
+    assert code == 0
+
+
+def test_a_session_under_nohup_stays_when_the_terminal_is_closed() -> None:
+    asked: list[str] = []
+
+    async def session() -> None:
+        ended = asyncio.Event()
+        when_asked_to_end(asyncio.get_running_loop(), lambda: (asked.append("end"), ended.set()))
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(ended.wait(), _TIMEOUT_S)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        asyncio.run(session())
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert asked == ["end"]
