@@ -15,9 +15,11 @@ import pytest
 
 pytest.importorskip("franky", reason="needs franky-control")
 
+import franky
+
 from tmrl_arm.driver import ArmConnectionError, ArmFaultError, CommandRefusedError
 from tmrl_arm.franky_config import FrankyConfig
-from tmrl_arm.franky_robot import FCI_PORT, make_driver
+from tmrl_arm.franky_robot import FCI_PORT, FrankyHand, FrankyRobot, make_driver
 from tmrl_arm.testing.contract import DriverContract
 from tmrl_arm.testing.franka_simulator import FrankaSimulator, SimulatorClock
 from tmrl_arm.testing.rig import DriverRig
@@ -309,6 +311,39 @@ def test_a_robot_of_another_version_is_refused_by_name(worker_id):
         driver = make_driver(FrankyConfig(address=address, realtime=False), SteadyClock())
         with pytest.raises(ArmConnectionError, match=r"another version .*[Ss]erver version: 3"):
             driver.connect()
+
+
+class Failing:
+    """A vendor's object of which nothing can be read any more, once it has an error."""
+
+    def __init__(self) -> None:
+        self.error = None
+
+    def __getattr__(self, name):
+        if self.error is not None:
+            raise self.error
+        return self
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        kind
+        for kind in vars(franky).values()
+        # Desk has a client of its own, which is not used here.
+        if isinstance(kind, type)
+        and issubclass(kind, Exception)
+        and not issubclass(kind, franky.DeskError)
+    ],
+)
+def test_whatever_the_vendors_software_raises_is_a_lost_connection(kind):
+    config, vendors = FrankyConfig(address="192.0.2.1"), Failing()
+    robot = FrankyRobot(vendors, config.address, config, scheduling=None)
+    hand = FrankyHand(vendors, 0.08, config)
+    vendors.error = kind("it says no")
+    for call in (robot.sample, hand.opening, lambda: hand.start(1.0)):
+        with pytest.raises(ArmConnectionError, match="it says no"):
+            call()
 
 
 def test_settings_out_of_range_are_named():

@@ -22,7 +22,7 @@ class SlowHand:
         self.error = None
 
     def opening(self):
-        if isinstance(self.error, ArmConnectionError):
+        if self.error is not None and not isinstance(self.error, HandError):
             raise self.error
         return self.at
 
@@ -94,3 +94,9 @@ def test_a_broken_connection_is_told(hand, gripper):
     hand.error = ArmConnectionError("the hand is gone")
     wait_for(lambda: gripper.lost)
     assert gripper.lost == "the hand is gone"
+
+
+def test_an_error_that_nobody_thought_of_is_told_as_a_loss(hand, gripper):
+    hand.error = ZeroDivisionError("the width is 0")
+    wait_for(lambda: gripper.lost)
+    assert "ZeroDivisionError: the width is 0" in gripper.lost

@@ -1,5 +1,6 @@
 """A Franka as a driver: one thread streams joint velocities to it, another one works its hand."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,8 @@ _HOLD_S = 0.1
 _CLOSE_S = 2.0
 _POLL_S = 0.01
 _RECOVERY_S = 1.0
+
+_log = logging.getLogger(__name__)
 
 
 class _Session:
@@ -123,6 +126,8 @@ class _Session:
 
     def _check(self) -> None:
         lost = self.lost or self._gripper.lost
+        if not lost and not self._thread.is_alive():
+            lost = "the thread that leads the robot has ended, the log says why; connect again"
         if lost:
             raise ArmConnectionError(lost)
 
@@ -146,6 +151,13 @@ class _Session:
             self._come_to_rest()
         except ArmConnectionError as error:
             self.lost = str(error)
+        except Exception as error:  # noqa: BLE001 - told by every call from now on
+            # Its last sample would go on looking like news, and commands like accepted ones.
+            _log.exception("the thread that leads the robot failed")
+            self.lost = (
+                f"the thread that leads the robot failed ({type(error).__name__}: {error}); the "
+                "next attempt to connect comes by itself"
+            )
 
     def _tick(self) -> None:
         with self._robot_lock:

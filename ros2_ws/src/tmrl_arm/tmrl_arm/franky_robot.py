@@ -31,7 +31,16 @@ _LEAST_STROKE_M = 0.01
 _REALTIME = {True: franky.RealtimeConfig.Enforce, False: franky.RealtimeConfig.Ignore}
 _NO_CONNECTION = (errno.EBADF, errno.ENOENT, errno.ENOTCONN)
 _ERRORS = tuple(name for name in dir(franky.Errors) if not name.startswith("_"))
-_LOST = (franky.NetworkException, franky.ProtocolException, RuntimeError)
+# What is no libfranka's own in franky has no common root, and is no RuntimeError in Python either.
+_LOST = (
+    franky.Exception,
+    franky.GripperException,
+    franky.InvalidMotionTypeException,
+    franky.MotionReuseException,
+    franky.ReactionRecursionException,
+    franky.TorqueSignalTimeoutException,
+    RuntimeError,
+)
 
 
 def make_driver(config: FrankyConfig, clock: Clock) -> FrankaArm:
@@ -67,7 +76,7 @@ def open_robot(config: FrankyConfig) -> "FrankyRobot":
             f"this machine has no real-time kernel ({error}), which a Franka demands: boot a "
             "PREEMPT_RT kernel; for a simulator set franky.realtime to false"
         ) from error
-    except (*_LOST, franky.CommandException) as error:
+    except _LOST as error:
         raise ArmConnectionError(
             f"the robot at {config.address} refused the control connection: {error}; in Desk "
             "unlock the joints and activate FCI, and end other programs that control it"
@@ -312,13 +321,17 @@ class FrankyHand:
     def start(self, opening: float) -> None:
         """See `Hand.start`. Closing grasps, with force, at whatever width a thing is met."""
         width_m = opening * self._width_m
-        if opening < self.opening():
-            # With tolerances as wide as the stroke nothing counts as failed, grasped or not.
-            self._under_way = self._hand.grasp_async(
-                width_m, self._speed_m_s, self._force_n, self._width_m, self._width_m
-            )
-        else:
-            self._under_way = self._hand.move_async(width_m, self._speed_m_s)
+        closing = opening < self.opening()
+        try:
+            if closing:
+                # With tolerances as wide as the stroke nothing counts as failed, grasped or not.
+                self._under_way = self._hand.grasp_async(
+                    width_m, self._speed_m_s, self._force_n, self._width_m, self._width_m
+                )
+            else:
+                self._under_way = self._hand.move_async(width_m, self._speed_m_s)
+        except _LOST as error:
+            raise _lost(error) from error
 
     def wait(self, timeout_s: float) -> bool:
         """See `Hand.wait`."""

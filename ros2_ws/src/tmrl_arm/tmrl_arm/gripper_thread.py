@@ -1,5 +1,6 @@
 """A thread that works a gripper whose movements block: the newest wish wins, nobody waits."""
 
+import logging
 import threading
 
 from tmrl_arm.driver import ArmConnectionError
@@ -8,6 +9,8 @@ from tmrl_arm.franka_robot import Hand, HandError
 _STEP_S = 0.03
 _SAME = 0.02
 _PATIENCE_S = 3.0
+
+_log = logging.getLogger(__name__)
 
 
 class GripperThread:
@@ -50,7 +53,9 @@ class GripperThread:
     @property
     def lost(self) -> str:
         """Why there is no connection any more; empty while there is one."""
-        return self._lost
+        if self._lost or self._stopping or self._thread.is_alive():
+            return self._lost
+        return "the thread that works the gripper has ended, the log says why; connect again"
 
     def wish(self, opening: float) -> None:
         """Asks for an opening, 0 to 1."""
@@ -80,6 +85,12 @@ class GripperThread:
                     self._carry_out(wished)
         except ArmConnectionError as error:
             self._lost = str(error)
+        except Exception as error:  # noqa: BLE001 - `lost` tells it
+            _log.exception("the gripper's thread failed")
+            self._lost = (
+                f"the thread that works the gripper failed ({type(error).__name__}: {error}); the "
+                "next attempt to connect comes by itself"
+            )
 
     def _next_wish(self) -> float | None:
         """The wish that differs from the last movement, if there is one within a step."""
