@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tmrl_arm.core import ArmCore
-from tmrl_arm.driver import ArmFaultError, CommandMode, Fault
+from tmrl_arm.driver import ArmConnectionError, ArmFaultError, CommandMode, Fault
 from tmrl_arm.loopback import LoopbackArm, LoopbackConfig
 from tmrl_arm.params import ArmConfig
 from tmrl_arm.testing.rig import DriverRig
@@ -254,6 +254,55 @@ def test_a_lost_arm_is_told_of_with_its_last_state_and_old_stamp(cell):
     assert cell.newest.reading is last.reading
     assert "is cut; mend it (attempt 2" in cell.newest.fault
     assert not cell.core.health().connected
+
+
+def test_a_loss_is_told_before_and_after_every_attempt_and_pauses_begin_when_one_is_over(
+    cell, monkeypatch
+):
+    told, begun_s, ended_s = [], [], []
+
+    def take_long():
+        told.append(cell.newest.fault)
+        begun_s.append(cell.clock.now_s())
+        cell.clock.advance(5.0)
+        ended_s.append(cell.clock.now_s())
+        raise ArmConnectionError("no answer within 5 s")
+
+    monkeypatch.setattr(cell.arm, "connect", take_long)
+    cell.arm.cut()
+    cell.core.command(cell.movement())
+    cell.run()
+    loss = "the loopback arm is not connected"
+    assert cell.newest.fault.startswith(loss), "told although no attempt was made yet"
+    while len(begun_s) < 4:
+        before = len(cell.reports), len(begun_s)
+        cell.run()
+        if len(begun_s) > before[1]:
+            assert len(cell.reports) > before[0], "the end of an attempt is told at once"
+            assert loss in cell.newest.fault
+            assert f"no answer within 5 s (attempt {len(begun_s)};" in cell.newest.fault
+    assert all(loss in sentence for sentence in told)
+    pauses_s = np.subtract(begun_s[1:], ended_s[:-1])
+    assert pauses_s == pytest.approx([1.0, 2.0, 4.0], abs=2 * TICK_S)
+
+
+def test_a_measurement_that_grows_old_is_a_fault_although_it_is_called_new(cell, monkeypatch):
+    cell.core.command(cell.movement(valid_for_s=60.0, duration_s=60.0))
+    frozen = cell.arm.read()
+    with monkeypatch.context() as patch:
+        patch.setattr(cell.arm, "read", lambda: frozen)
+        cell.run(0.5)
+        assert cell.newest.fault == "", "a slow machine is not a broken arm"
+        cell.run(1.0)
+        assert "s old, allowed are 1.2 s" in cell.newest.fault
+        cell.core.command(cell.movement())
+        cell.ask_recover()
+        assert cell.core.health().commands == 1
+        assert "the fault stays: the newest measurement" in cell.replies[-1].message
+    rest_m = cell.arm.read().tool_position_m
+    cell.run(CONFIG.fault_shown_s + 0.1)
+    assert cell.newest.fault == ""
+    assert cell.newest.reading.tool_position_m == pytest.approx(rest_m), "it was stopped"
 
 
 def test_an_arm_that_is_back_moves_only_after_a_person_said_so(cell):

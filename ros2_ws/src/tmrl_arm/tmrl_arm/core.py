@@ -6,6 +6,7 @@ state that was published since then, and after a lost connection a person has to
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from tmrl_arm.commands import check_command
 from tmrl_arm.driver import (
@@ -25,6 +26,9 @@ from tmrl_common.clock import Clock
 from tmrl_common.service_reply import ServiceReply
 
 _REPEAT_S = 0.5
+_STALE_S = 1.0
+_STALE_PERIODS = 20.0
+"""So much older than it should be, a measurement is none: longer than drivers themselves wait."""
 _HELD_ON_THE_WAY = (
     "the arm was told to hold on its way home; where the controller latches an e-stop or a fault, "
     "clear that first (controller/clear_estop, controller/resume)"
@@ -48,6 +52,9 @@ class ArmCore:
         self._connected = False
         self._problem = "no attempt to connect has been made yet"
         self._loss = ""
+        self._news = False
+        """Whether what is known about the connection has not been told yet."""
+        self._stale_s = _STALE_S + _STALE_PERIODS / driver.capabilities.state_rate_hz
         self._asked = ""
         self._fault: Fault | None = None
         self._fault_acted_s = 0.0
@@ -67,13 +74,14 @@ class ArmCore:
         Returns:
             What is to be published; None where there is nothing to tell.
         """
+        # A loss is told before the next attempt, which may block for as long as it is allowed to.
+        if not self._connected and not self._news and self._backoff.is_due(self._clock.now_s()):
+            self._connect()
         now_s = self._clock.now_s()
-        if not self._connected and self._backoff.is_due(now_s):
-            self._connect(now_s)
         if not self._connected:
             return self._repetition(now_s)
         try:
-            self._newest = self._driver.read()
+            self._newest = self._read()
             self._watch(self._newest, now_s)
             self._watch_homing(self._newest, now_s)
         except ArmConnectionError as error:
@@ -119,16 +127,15 @@ class ArmCore:
 
     def recover(self, reply: Callable[[ServiceReply], None]) -> None:
         """A person asks for it: connects if need be, clears the fault, allows movement again."""
-        now_s = self._clock.now_s()
         if not self._connected:
-            self._connect(now_s)
+            self._connect()
         if not self._connected:
             reply(ServiceReply.refused(self._problem))
             return
         try:
             if self._driver.read().fault is not None:
                 self._driver.recover()
-            fault = self._driver.read().fault
+            fault = self._read().fault
         except ArmFaultError as error:
             reply(ServiceReply.refused(str(error)))
             return
@@ -165,14 +172,17 @@ class ArmCore:
         self._driver.close()
         self._connected = False
 
-    def _connect(self, now_s: float) -> None:
+    def _connect(self) -> None:
         try:
             self._driver.connect()
         except ArmConnectionError as error:
-            pause_s = self._backoff.failed(now_s)
+            # The pause begins when the attempt is over: it may have taken longer than the pause.
+            pause_s = self._backoff.failed(self._clock.now_s())
+            before = f"the arm was lost ({self._loss}); now: " if self._loss else ""
             self._problem = (
-                f"{error} (attempt {self._backoff.attempts}; the next one in {pause_s:g} s)"
+                f"{before}{error} (attempt {self._backoff.attempts}; the next one in {pause_s:g} s)"
             )
+            self._news = True
             return
         self._backoff.succeeded()
         self._connected = True
@@ -187,8 +197,24 @@ class ArmCore:
         self._connected = False
         self._losses += 1
         self._problem = self._loss = reason
+        self._news = True
         self._fault = None
         self._end_homing(ServiceReply.refused(reason))
+
+    def _read(self) -> ArmReading:
+        """The newest state; a fault where it is an old one although the driver calls it new."""
+        reading = self._driver.read()
+        age_s = self._clock.now_s() - reading.measured_s
+        if reading.fault is not None or age_s <= self._stale_s:
+            return reading
+        # Drivers stop for the faults that they know of; of this one it does not know.
+        self._driver.stop()
+        sentence = (
+            f"the newest measurement of the arm is {age_s:.1f} s old, allowed are "
+            f"{self._stale_s:.1f} s: its driver hangs, and nobody knows whether the arm moves; "
+            "stop it by hand, and restart this node if it stays so"
+        )
+        return replace(reading, fault=Fault(sentence, may_recover_alone=False))
 
     def _watch(self, reading: ArmReading, now_s: float) -> None:
         """Follows the fault of the arm; clears one that is harmless, as often as is allowed."""
@@ -283,7 +309,8 @@ class ArmCore:
         return Report(self._sequence, reading, self._fault_text(now_s))
 
     def _repetition(self, now_s: float) -> Report | None:
-        """The last state, with its old stamp and what is wrong: for those that come late."""
-        if self._newest is None or now_s - self._published_s < _REPEAT_S:
+        """The last state, with its old stamp and what is wrong: at once, then now and then."""
+        news, self._news = self._news, False
+        if self._newest is None or not (news or now_s - self._published_s >= _REPEAT_S):
             return None
         return self._report(self._newest, now_s)
