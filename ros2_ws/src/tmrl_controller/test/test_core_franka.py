@@ -212,6 +212,19 @@ def test_a_state_without_seven_joints_latches_a_fault(franka, joints):
     assert "7 finite numbers" in franka.core.status().reason
 
 
+def test_an_arm_that_was_moved_from_outside_goes_on_from_where_it_is(franka):
+    franka.offer(execute_steps=2)
+    franka.run(1.0)
+    franka.joints = FRANKA_REST_RAD + np.array([0.5, 0, 0, 0, 0, 0, 0])
+    franka.see()
+    franka.offer(sequence=2, chunk=1, execute_steps=1, actions=actions(c0=0.1))
+
+    (move,) = joint_moves(franka.run(1.0))
+
+    assert move.joint_velocity_rad_s == pytest.approx([0.1 * UNIT_RAD_S, 0, 0, 0, 0, 0, 0])
+    assert franka.core.status().mode is Mode.POLICY
+
+
 EVENTS = st.one_of(
     st.tuples(st.just("chunk"), st.lists(st.floats(-1.3, 1.3), min_size=8, max_size=8)),
     st.tuples(st.just("person"), st.lists(st.floats(-3.0, 3.0), min_size=6, max_size=6)),

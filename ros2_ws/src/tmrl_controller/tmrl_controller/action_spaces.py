@@ -14,6 +14,7 @@ from tmrl_controller.limiter import (
     Motion,
     Move,
     Setpoint,
+    beyond_lead,
     check_numbers,
     limit_joints,
     limit_move,
@@ -66,6 +67,15 @@ class ActionSpace(Protocol):
         """
         ...
 
+    def parted(self, target: Setpoint, measured: Setpoint) -> str:
+        """Why an arm at rest cannot go on from its target; empty where it can.
+
+        Args:
+            target: Last commanded target.
+            measured: Where the arm is.
+        """
+        ...
+
     def executed(self, start: Setpoint, reached: Setpoint) -> tuple[float, ...]:
         """The row that would have commanded what was commanded within one control period."""
         ...
@@ -107,6 +117,10 @@ class BridgeDeltaEndEffector:
         """See `ActionSpace`."""
         move = Move(command.linear_m_s * dt_s, command.angular_rad_s * dt_s, command.gripper)
         return limit_move(self._limits, previous, move, measured, dt_s)
+
+    def parted(self, target: Setpoint, measured: Setpoint) -> str:
+        """See `ActionSpace`."""
+        return beyond_lead(self._limits, target, measured)
 
     def executed(self, start: Setpoint, reached: Setpoint) -> tuple[float, ...]:
         """See `ActionSpace`."""
@@ -168,6 +182,10 @@ class DroidJointVelocity:
         square = jacobian @ jacobian.T + _DAMPING
         wanted_rad_s = jacobian.T @ np.linalg.solve(square, twist)
         return limit_joints(self._limits, previous, wanted_rad_s, command.gripper, measured, dt_s)
+
+    def parted(self, target: Setpoint, measured: Setpoint) -> str:
+        """See `ActionSpace`: velocities start wherever the arm is."""
+        return ""
 
     def executed(self, start: Setpoint, reached: Setpoint) -> tuple[float, ...]:
         """See `ActionSpace`."""

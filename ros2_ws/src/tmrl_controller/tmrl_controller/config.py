@@ -80,7 +80,7 @@ class ControllerConfig:
             of the step before, m per control period.
         max_rotation_change_rad: Seam limit of the rotation, rad per control period.
         max_lead_m: How far the target may run ahead of the measured tool, m: a blocked arm winds up
-            no more than this.
+            no more than this, and an arm that was moved further than this from outside is held.
         max_lead_rad: The same for the rotation, rad.
         refuse_translation_m: A chunk with a longer step to be executed is refused whole, m.
         refuse_rotation_rad: A chunk with a larger rotation in a step is refused whole, rad.

@@ -303,6 +303,10 @@ class ControllerCore:
             else:
                 self._setpoints.anchor(anchor)
                 self._anchored_episode = episode
+        elif refusal is None and (parted := self._setpoints.parted(self._space.parted)):
+            # Whoever moved the arm may still be at it: a person has to look.
+            refusal = Refusal(RefusalCode.CANNOT_START, parted)
+            self.hold(parted)
         if refusal is not None:
             self._refuse(chunk, refusal)
         else:

@@ -77,6 +77,16 @@ class SetpointStream:
         """Whether the last movement is still valid."""
         return self._lease.granted
 
+    def parted(self, why: Callable[[Setpoint, Setpoint], str]) -> str:
+        """Why the next move cannot go on from the target; empty while the last one is valid.
+
+        Args:
+            why: Takes target and measured pose, see `ActionSpace.parted`.
+        """
+        if self.moving and not self._lease.over(self._clock.now_s()):
+            return ""
+        return why(self.target, self._arm.measured or self.target)
+
     def advance(self, limiting: Limiting, dt_s: float) -> bool:
         """Commands a movement, as far as the limits allow it.
 

@@ -3,6 +3,7 @@
 from tmrl_controller.limiter.cartesian import (
     MotionLimits,
     Move,
+    beyond_lead,
     limit_move,
     rotation_between,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "Move",
     "Setpoint",
     "ToolLimits",
+    "beyond_lead",
     "check_numbers",
     "limit_joints",
     "limit_move",

@@ -95,6 +95,29 @@ def limit_move(
     return Limited(motion, frozenset(acted), SEAL)
 
 
+def beyond_lead(limits: MotionLimits, target: Setpoint, measured: Setpoint) -> str:
+    """How an arm at rest has left its target; empty where it is as near as it has to be.
+
+    `limit_move` brings a target back that has run too far ahead, but from the target, not from the
+    tool: a move that starts further away than the lead would be as fast as the way is long.
+
+    Args:
+        limits: The limits.
+        target: Last commanded target.
+        measured: Where the tool is.
+    """
+    apart_m = float(np.linalg.norm(measured.position_m - target.position_m))
+    apart_rad = float(np.linalg.norm(rotation_between(target.quaternion, measured.quaternion)))
+    nearest = 1.0 + TOLERANCE
+    if apart_m <= limits.max_lead_m * nearest and apart_rad <= limits.max_lead_rad * nearest:
+        return ""
+    return (
+        f"the tool is {apart_m:.3f} m and {apart_rad:.3f} rad away from where it was commanded "
+        f"last, allowed are {limits.max_lead_m:g} m and {limits.max_lead_rad:g} rad: something "
+        "else moved the arm, such as arm/home or a hand; look at the cell, then controller/resume"
+    )
+
+
 def _check(previous: Motion, move: Move, measured: Setpoint) -> None:
     check_numbers("the wanted translation", move.translation_m, 3)
     check_numbers("the wanted rotation", move.rotation_rad, 3)

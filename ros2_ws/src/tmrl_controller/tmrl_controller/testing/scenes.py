@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from tmrl_common.geometry import IDENTITY_QUATERNION
 from tmrl_controller.clock import StateClock
 from tmrl_controller.config import Pacing
 from tmrl_controller.core import ControllerCore
@@ -47,6 +48,7 @@ class HardwareScene:
         clock: Its clock.
         follows: Whether the arm is at once where it was told to be; otherwise it stands still.
         position_m: Where the arm is.
+        quaternion: How its tool is turned.
         sequence: Of its newest state.
         log: Every decision so far.
     """
@@ -61,6 +63,7 @@ class HardwareScene:
         self.core = ControllerCore(replace(CONFIG, **changes), self.clock)
         self.follows = True
         self.position_m = np.array(CENTRE_M)
+        self.quaternion = IDENTITY_QUATERNION
         self.sequence = 0
         self.log: list[Decision] = []
         self.see()
@@ -73,8 +76,8 @@ class HardwareScene:
     def see(self, **changes: Any) -> None:
         """The arm reports its state; fields may be replaced."""
         self.sequence += 1
-        values = {"sequence": self.sequence, "position_m": self.position_m} | changes
-        self.core.on_arm_state(arm_state(**values))
+        pose = {"position_m": self.position_m, "quaternion": self.quaternion}
+        self.core.on_arm_state(arm_state(**({"sequence": self.sequence} | pose | changes)))
 
     def tick(self, *, arm_answers: bool = True) -> list[Decision]:
         """One tick, and the time until the next."""
@@ -83,6 +86,7 @@ class HardwareScene:
         for command in moves(decisions):
             if self.follows:
                 self.position_m = command.target.position_m
+                self.quaternion = command.target.quaternion
         self.clock.time_s += CONFIG.tick_period_s
         if arm_answers:
             self.see()
