@@ -9,11 +9,10 @@ from tmrl_agent.events import (
     ControllerMode,
     ControllerView,
     EpisodeView,
-    LearnerView,
 )
 from tmrl_agent.requests import AskChunk, AskFeatures, ChunkAnswer, FailedAnswer
 from tmrl_agent.testing import CAPS, CHUNK_NS, STEPS, World, made_end, made_label, made_reply
-from tmrl_common.types import Outcome, SteeringSource
+from tmrl_common.types import Outcome
 
 
 @pytest.fixture
@@ -95,65 +94,6 @@ def test_the_controllers_caps_travel_with_the_request(world):
     world.see(0)
     limits = world.asked[0].limits
     assert (limits.sigma_cap, limits.z_cap) == (CAPS.sigma_cap, CAPS.z_cap)
-
-
-PHASES = [
-    ("", SteeringSource.UNIFORM),
-    ("starting", SteeringSource.UNIFORM),
-    ("warmup", SteeringSource.UNIFORM),
-    ("training", SteeringSource.ACTOR),
-    ("base", SteeringSource.BASE),
-]
-
-
-@pytest.mark.parametrize(("phase", "source"), PHASES)
-def test_the_learner_says_who_steers(world, phase, source):
-    world.do(world.core.on_learner(LearnerView(phase)))
-    world.see(0)
-    assert world.asked[0].source is source
-
-
-@pytest.fixture
-def waiting():
-    """A simulation after one chunk of which the learner knows nothing yet."""
-    world = World(max_rounds_owed=0)
-    world.do(world.core.on_learner(LearnerView("training")))
-    world.run()
-    world.play(2)
-    assert len(world.transitions) == 1
-    assert len(world.sent) == 2
-    return world
-
-
-def test_the_simulated_world_waits_until_the_learner_has_learned(waiting):
-    asked = len(waiting.asked)
-    for behind in (LearnerView("training", 0, 0), LearnerView("training", 1, 1)):
-        waiting.do(waiting.core.on_learner(behind))
-        assert len(waiting.asked) == asked
-        assert waiting.core.reason == ""
-    waiting.do(waiting.core.on_learner(LearnerView("training", 1, 0)))
-    assert isinstance(waiting.asked[-1], AskChunk)
-    assert len(waiting.asked) == asked + 1
-
-
-def test_a_silent_learner_is_not_waited_for(waiting):
-    asked = len(waiting.asked)
-    waiting.clock.advance(6.0)
-    waiting.do(waiting.core.advance())
-    assert len(waiting.asked) == asked + 1
-
-
-def test_the_end_of_an_episode_does_not_wait_for_the_learner(waiting):
-    waiting.leave()
-    assert isinstance(waiting.asked[-1], AskFeatures)
-
-
-def test_a_real_arm_waits_for_no_learner():
-    world = World()
-    world.do(world.core.on_learner(LearnerView("training", 0, 100)))
-    world.run()
-    world.play(3)
-    assert len(world.sent) == 3
 
 
 def test_the_same_chunk_of_the_same_session_has_the_same_seed():
@@ -356,6 +296,20 @@ def test_a_missing_outcome_is_reported(world):
     assert world.core.reason == ""
     world.clock.advance(6.0)
     assert "no outcome yet" in world.core.reason
+
+
+def test_an_intervention_may_last_as_long_as_the_person_likes(world):
+    teleop = ControllerView(ControllerMode.TELEOP, 0.5, 2.0)
+    world.see(0)
+    world.answer(0)
+    world.clock.advance(4.0)
+    for _ in range(60):
+        world.do(world.core.on_controller(teleop))
+        world.clock.advance(1.0)
+        assert world.core.reason == ""
+    world.do(world.core.on_controller(CAPS))
+    world.clock.advance(6.0)
+    assert "no outcome yet" in world.core.reason, "the person has let go"
 
 
 @pytest.mark.parametrize("trouble", ["refused", "no outcome", "no answer"])

@@ -304,6 +304,10 @@ class AgentCore:
             and not self._is_over()
         )
 
+    @property
+    def _is_teleoperated(self) -> bool:
+        return self._controller is not None and self._controller.mode is ControllerMode.TELEOP
+
     def _is_over(self) -> bool:
         arm = self._assembler.arm
         return arm is not None and self._episode.is_over_at(arm.stamp_ns)
@@ -362,7 +366,10 @@ class AgentCore:
     def _watch(self) -> None:
         """Names what keeps an episode from going on, should it last."""
         view = self._episode
-        if self._awaits_outcome and self._last_sent is not None:
+        if self._awaits_outcome and self._is_teleoperated:
+            # A person may drive for as long as it takes; the outcome comes when they let go.
+            what = ""
+        elif self._awaits_outcome and self._last_sent is not None:
             what = f"chunk {self._last_sent.sequence} has no outcome yet; is the controller alive?"
         elif not view.running:
             what = ""

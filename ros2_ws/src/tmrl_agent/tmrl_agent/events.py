@@ -76,7 +76,7 @@ class LearnerView:
     """How far the learner is (tmrl_msgs/LearnerStatus).
 
     Attributes:
-        phase: "warmup", "training" or "base".
+        phase: "warmup", "training" or "base"; "starting" before it knows.
         transitions_taken: It has every transition up to this sequence number.
         rounds_owed: Update rounds that these still call for.
     """

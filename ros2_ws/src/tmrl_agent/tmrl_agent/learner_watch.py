@@ -1,4 +1,7 @@
-"""Whether a simulated world waits for the learner before its next chunk.
+"""Who steers by the learner's word, and whether a simulated world waits for it.
+
+A learner that is started again says "starting" until it has read its checkpoint. The server still
+has the actor that the one before handed over, so until then what was last known goes on to hold.
 
 A real arm takes a second for a chunk, and the learner its round meanwhile. A simulation in
 lock-step is ten times faster: without waiting the policy would act on what it knew many chunks ago,
@@ -8,6 +11,8 @@ the more so the busier the machine is.
 from tmrl_agent.events import LearnerView
 from tmrl_agent.params import AgentConfig
 from tmrl_common.clock import Clock
+
+_STARTING = "starting"
 
 
 class LearnerWatch:
@@ -22,16 +27,19 @@ class LearnerWatch:
         self._config = config
         self._clock = clock
         self._view: LearnerView | None = None
+        self._phase = ""
         self._heard_s = 0.0
 
     @property
     def phase(self) -> str:
-        """As in tmrl_msgs/LearnerStatus; empty before the first report."""
-        return self._view.phase if self._view is not None else ""
+        """As in tmrl_msgs/LearnerStatus, the last one known; empty before the first."""
+        return self._phase
 
     def heard(self, view: LearnerView) -> None:
         """It reported."""
         self._view, self._heard_s = view, self._clock.now_s()
+        if view.phase != _STARTING:
+            self._phase = view.phase
 
     def lags(self, transitions: int) -> bool:
         """Whether the next chunk has to wait for it.

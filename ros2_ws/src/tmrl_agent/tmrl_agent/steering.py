@@ -19,8 +19,8 @@ def source(config: AgentConfig, learner_phase: str) -> SteeringSource:
     """Who steers.
 
     Args:
-        config: Says who steers before the learner has reported.
-        learner_phase: As in tmrl_msgs/LearnerStatus; empty before the first report.
+        config: Says who steers before the learner has said where it stands.
+        learner_phase: As in tmrl_msgs/LearnerStatus; empty until then.
     """
     return _SOURCES.get(learner_phase, SteeringSource(config.unknown_learner_source))
 
