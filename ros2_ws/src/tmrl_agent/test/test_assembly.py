@@ -116,6 +116,42 @@ def test_in_lock_step_age_does_not_matter_but_the_stamp_does():
     assert "+0.200 s" in reason(objects=late, lock_step=True)
 
 
+DAY_NS = 86_400_000_000_000
+
+
+def shown(lag_s, **changes):
+    """What comes of a picture that arrives with the arm's state, but was taken that much before."""
+    arm = replace(ARM, stamp_ns=DAY_NS)
+    image = replace(IMAGE, stamp_ns=DAY_NS - round(lag_s * 1e9), received_s=ARM.received_s)
+    return assemble(arm=arm, image=image, **changes)
+
+
+def test_a_picture_that_was_long_under_way_is_named_with_limit_and_remedy():
+    late = shown(3.0)
+    assert isinstance(late, NotReady)
+    for words in ("camera/wrist/image", "3.000 s", "0.500 s", "max_image_lag_s to 0"):
+        assert words in late.reason
+    assert isinstance(shown(3.0, max_image_lag_s=5.0), Assembled)
+
+
+def test_a_picture_from_the_future_tells_of_clocks_that_differ():
+    assert "3.000 s ahead of arm/state" in shown(-3.0).reason
+
+
+def test_the_age_counts_the_time_that_a_picture_was_under_way():
+    assert shown(0.4).observation.age_s == pytest.approx(NOW_S - ARM.received_s + 0.4)
+
+
+def test_the_stamps_of_an_unsynchronised_host_may_be_left_out():
+    for lag_s in (3.0, -3.0):
+        seen = shown(lag_s, max_image_lag_s=0.0)
+        assert seen.observation.age_s == pytest.approx(0.2), "that of the objects"
+
+
+def test_a_picture_without_a_stamp_is_judged_by_its_arrival():
+    assert isinstance(shown(DAY_NS / 1e9), Assembled)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("name", ["tool_x", "carrot.x"])
 def test_what_is_no_number_is_refused(name, value):

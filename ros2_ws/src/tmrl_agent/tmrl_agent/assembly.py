@@ -123,7 +123,8 @@ class ObservationAssembler:
         )
         for problem in filter(None, problems):
             return NotReady(problem)
-        return self._join(arm, now_s, min(p.received_s for p in parts.values() if p is not None))
+        oldest_s = min(self._seen_s(part, arm) for part in parts.values() if part is not None)
+        return self._join(arm, now_s, oldest_s)
 
     def _problem(
         self, topic: str, part: Reading | ImageReading | None, arm: ArmReading, now_s: float
@@ -144,7 +145,34 @@ class ObservationAssembler:
                 f"{topic} is {age_s:.3f} s old, the limit is {limit_s:.3f} s; its source is too "
                 "slow or has stopped"
             )
-        return ""
+        return self._late(topic, part, arm) if isinstance(part, ImageReading) else ""
+
+    def _late(self, topic: str, image: ImageReading, arm: ArmReading) -> str:
+        """Why a picture that has just arrived is an old one; empty where it is not."""
+        lag_s, limit_s = _lag_s(image, arm), self._config.max_image_lag_s
+        if limit_s == 0.0 or abs(lag_s) <= limit_s:
+            return ""
+        off = (
+            "where its clock is that of another host, synchronise the two, or set max_image_lag_s "
+            "to 0"
+        )
+        if lag_s < 0.0:
+            return (
+                f"{topic} is stamped {-lag_s:.3f} s ahead of arm/state, the limit is "
+                f"{limit_s:.3f} s: one of the two clocks is wrong; {off}"
+            )
+        return (
+            f"{topic} was under way {lag_s:.3f} s longer than arm/state, by their stamps, the "
+            f"limit is {limit_s:.3f} s: make its pictures fewer or smaller, or raise "
+            f"max_image_lag_s; {off}"
+        )
+
+    def _seen_s(self, part: Reading | ImageReading, arm: ArmReading) -> float:
+        """Steady time at which a part was measured, as far as that is known."""
+        trusts_stamps = not self._config.lock_step and self._config.max_image_lag_s > 0.0
+        if trusts_stamps and isinstance(part, ImageReading):
+            return part.received_s - max(_lag_s(part, arm), 0.0)
+        return part.received_s
 
     def _join(self, arm: ArmReading, now_s: float, oldest_s: float) -> Assembled | NotReady:
         objects = self._objects.values if self._objects else {}
@@ -165,6 +193,17 @@ class ObservationAssembler:
             age_s=now_s - oldest_s,
         )
         return Assembled(observation, arm.stamp_ns, arm.frame_id)
+
+
+def _lag_s(image: ImageReading, arm: ArmReading) -> float:
+    """How much longer a picture was under way than the arm's state, s; 0 without a stamp.
+
+    The difference of the stamps is less by that of the arrivals: how long ago a part arrived has a
+    limit of its own.
+    """
+    if image.stamp_ns == 0:
+        return 0.0
+    return (arm.stamp_ns - image.stamp_ns) / _NS_PER_S - (arm.received_s - image.received_s)
 
 
 def _pick(

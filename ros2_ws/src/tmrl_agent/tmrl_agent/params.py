@@ -49,7 +49,11 @@ class AgentConfig:
             to carry one stamp, and their age does not matter.
         max_rounds_owed: In a simulation the next chunk waits until the learner has every transition
             and owes at most that many update rounds; -1 never waits, as on a real arm.
-        max_observation_age_s: Oldest part of an observation where the world does not wait.
+        max_observation_age_s: Oldest part of an observation where the world does not wait, counted
+            from its arrival.
+        max_image_lag_s: How much longer than the arm's state a picture may have been under way, by
+            the stamps of both; where the world does not wait. 0: any time, for a camera on another
+            host whose clock is not synchronised.
         seed: Of the chunks' seeds, together with episode and chunk.
         unknown_learner_source: Who steers until the learner has reported: "uniform" or "base".
         deadline_s: Longest wait for an answer of the policy server.
@@ -84,6 +88,7 @@ class AgentConfig:
     lock_step: bool = False
     max_rounds_owed: int = -1
     max_observation_age_s: float = 0.3
+    max_image_lag_s: float = 0.5
     seed: int = 0
     unknown_learner_source: str = "uniform"
     deadline_s: float = 5.0
@@ -143,6 +148,11 @@ class AgentConfig:
         if self.max_image_px < _SMALLEST_IMAGE_PX:
             raise ConfigError(
                 f"max_image_px is {self.max_image_px}; it has to be at least {_SMALLEST_IMAGE_PX}"
+            )
+        if not 0.0 <= self.max_image_lag_s < float("inf"):
+            raise ConfigError(
+                f"max_image_lag_s is {self.max_image_lag_s}; it has to be a finite number of at "
+                "least 0, which switches it off"
             )
         if not (self.frozen_after_s >= 0.0 and 0.0 <= self.black_below < _WHITE):
             raise ConfigError(
