@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tmrl_common.types import Outcome
-from tmrl_operator.episode import RefusedError, Request, State
+from tmrl_operator.episode import RefusedError, State
 from tmrl_operator.ledger import Label, Ledger, LedgerError
+from tmrl_operator.params import OperatorConfig
+from tmrl_operator.requests import Request
 from tmrl_operator.testing import STEP_NS, Bench
 
 
@@ -131,13 +134,58 @@ def test_failed_reset_pauses_with_the_reason(bench: Bench) -> None:
     assert bench.machine.state is State.RESETTING
 
 
+def on_the_way_home(bench: Bench, seconds: float) -> None:
+    """Lets time pass in which everybody is well and the arm does not arrive."""
+    for _ in range(round(seconds)):
+        bench.clock.advance(1.0)
+        bench.hear_everybody()
+        bench.machine.tick()
+
+
+def test_an_arm_that_is_slow_on_its_way_home_is_waited_for(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, reset="person")
+    bench.hear_everybody()
+    bench.machine.start()
+    bench.answer()
+    on_the_way_home(bench, 35.0)
+    assert bench.machine.state is State.RESETTING, "the driver itself gives up after 30 s"
+    bench.answer()
+    bench.machine.reset_done()
+    assert bench.machine.state is State.READY
+
+
+def test_an_arm_that_never_gets_home_pauses_the_session_with_the_remedy(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, reset="person", home_timeout_s=45.0)
+    bench.hear_everybody()
+    bench.machine.start()
+    bench.answer()
+    on_the_way_home(bench, 46.0)
+    assert bench.machine.state is State.PAUSED
+    for words in ("arm/home", "within 45 s", "operator.home_timeout_s", "arm.home_timeout_s"):
+        assert words in bench.machine.reason
+
+
+def test_a_controller_that_does_not_answer_is_named_soon(bench: Bench) -> None:
+    on_the_way_home(bench, 11.0)
+    assert bench.machine.state is State.PAUSED
+    assert "controller/hold was not answered within 10 s" in bench.machine.reason
+
+
+@pytest.mark.parametrize("rig", ["widowx", "franka", "widowx_sim"])
+def test_in_shipped_rigs_no_session_acts_before_its_learner_has_reported(rig: str) -> None:
+    folder = Path(__file__).resolve().parents[4] / "launch" / "config"
+    told = yaml.safe_load((folder / f"{rig}.yaml").read_text().replace("!example", ""))["operator"]
+    assert OperatorConfig("arm", "run", "runs/run", **told).wait_for_learner
+
+
 def test_ready_waits_for_the_learner_to_start(tmp_path: Path) -> None:
     bench = Bench(tmp_path, wait_for_learner=True)
     bench.hear_everybody()
     bench.machine.start()
     bench.run_to(State.READY)
     bench.machine.tick()
-    assert "waits for the learner to start" in bench.machine.reason
+    assert "waits for the learner" in bench.machine.reason
+    assert "operator.wait_for_learner to false" in bench.machine.reason
     bench.machine.heard_learner()
     bench.machine.tick()
     assert bench.requests[-1][0] is Request.RESUME

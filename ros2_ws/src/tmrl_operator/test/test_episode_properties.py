@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tmrl_common.types import Outcome
-from tmrl_operator.episode import RefusedError, Request, State
+from tmrl_operator.episode import RefusedError, State
+from tmrl_operator.requests import Request
 from tmrl_operator.testing import Bench
 
 

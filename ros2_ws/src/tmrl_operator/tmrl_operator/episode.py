@@ -15,6 +15,7 @@ from tmrl_common.types import Outcome
 from tmrl_operator.ledger import Label, Ledger
 from tmrl_operator.params import OperatorConfig
 from tmrl_operator.peers import Peers
+from tmrl_operator.requests import Request, timeout_s, unanswered
 
 _NANO = 1_000_000_000
 
@@ -28,15 +29,6 @@ class State(IntEnum):
     RUNNING = 3
     LABELLING = 4
     PAUSED = 5
-
-
-class Request(IntEnum):
-    """What the shell shall ask of other nodes; each is answered through `answered`."""
-
-    HOLD = 0
-    RESET_SCENE = 1
-    DRIVE_HOME = 2
-    RESUME = 3
 
 
 ALLOWED: dict[State, frozenset[State]] = {
@@ -271,11 +263,11 @@ class EpisodeMachine:
         if self.state in (State.IDLE, State.PAUSED):
             return
         silent, stuck = self._peers.silent(), self._peers.stuck()
-        late = self._clock.now_s() - self._asked_at_s > self._config.service_timeout_s
+        asked, waited_s = self._waiting_for, self._clock.now_s() - self._asked_at_s
         if silent:
             self._abort(silent)
-        elif self._waiting_for is not None and late:
-            self._abort(f"{self._waiting_for.name.lower()} was not answered in time")
+        elif asked is not None and waited_s > timeout_s(asked, self._config):
+            self._abort(unanswered(asked, self._config))
         elif self.state is State.RUNNING and stuck:
             self._abort(stuck)
         elif self.state is State.RUNNING:

@@ -11,9 +11,10 @@ from tmrl_common.clock import SteadyClock
 from tmrl_common.types import Outcome
 from tmrl_msgs import msg, srv
 from tmrl_operator import messages
-from tmrl_operator.episode import EpisodeMachine, RefusedError, Request, Shell, State
+from tmrl_operator.episode import EpisodeMachine, RefusedError, Shell, State
 from tmrl_operator.ledger import Label, Ledger
 from tmrl_operator.params import OperatorConfig
+from tmrl_operator.requests import Request
 from tmrl_ros import qos
 from tmrl_ros.conversion import nanoseconds
 from tmrl_ros.node import TmrlNode

@@ -21,12 +21,15 @@ class OperatorConfig:
             and a person confirms with operator/reset_done.
         max_episodes: The session goes idle after that many labelled episodes; 0 for no end.
         seed: Of the layouts that the scene is reset to.
-        wait_for_learner: Whether the first episode waits until the learner has started; a
-            simulation would be through several of them by then.
+        wait_for_learner: Whether the first episode waits until the learner has said where it
+            stands. A session that goes on would otherwise begin with random steering; a simulation
+            would be through several episodes by then. False where no learner runs.
         peer_timeout_s: A controller, agent or arm that is silent for longer is lost, wall time.
         agent_timeout_s: An episode is aborted when the agent cannot go on for longer (no policy
             server, chunks refused, journal full), wall time.
         service_timeout_s: Longest wait for an answer of the controller or the scene, wall time.
+        home_timeout_s: Longest wait for an arm on its way home, wall time; above the driver's own
+            (arm.home_timeout_s), so that the driver can say what went wrong.
     """
 
     robot: str
@@ -41,6 +44,7 @@ class OperatorConfig:
     peer_timeout_s: float = 5.0
     agent_timeout_s: float = 30.0
     service_timeout_s: float = 10.0
+    home_timeout_s: float = 40.0
 
     def __post_init__(self) -> None:
         """Refuses what no session could be run with.
@@ -52,7 +56,8 @@ class OperatorConfig:
             raise ValueError(f"label_mode is {self.label_mode}; valid: {', '.join(LABEL_MODES)}")
         if self.reset not in RESETS:
             raise ValueError(f"reset is {self.reset}; valid: {', '.join(RESETS)}")
-        for name in ("time_limit_s", "peer_timeout_s", "agent_timeout_s", "service_timeout_s"):
+        timeouts = ("peer_timeout_s", "agent_timeout_s", "service_timeout_s", "home_timeout_s")
+        for name in ("time_limit_s", *timeouts):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)} s; it has to be above 0")
         for name in ("max_episodes", "seed"):

@@ -45,7 +45,7 @@ class Peers:
         return restarted
 
     def heard_learner(self) -> None:
-        """The learner has started."""
+        """The learner has said where it stands: warm-up, training, or base."""
         self._learner_started = True
 
     def trust_agent(self) -> None:
@@ -74,5 +74,8 @@ class Peers:
         if self._agent_trouble:
             return f"waits for the agent: {self._agent_trouble}"
         if self._config.wait_for_learner and not self._learner_started:
-            return "waits for the learner to start"
+            return (
+                "waits for the learner to report in learner/status: see logs/learning.log, there "
+                "where it runs; in a session without one set operator.wait_for_learner to false"
+            )
         return ""

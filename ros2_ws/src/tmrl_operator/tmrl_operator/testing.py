@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from tmrl_common.testing.fake_clock import FakeClock
-from tmrl_operator.episode import EpisodeMachine, Request, Shell, State
+from tmrl_operator.episode import EpisodeMachine, Shell, State
 from tmrl_operator.ledger import Label, Ledger
 from tmrl_operator.params import OperatorConfig
+from tmrl_operator.requests import Request
 
 STEP_NS = 200_000_000
 
