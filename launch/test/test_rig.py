@@ -12,6 +12,8 @@ from tmrl_bringup.options import SessionOptions
 from tmrl_bringup.processes import describe, select_parts, server_argv
 from tmrl_bringup.rig import Rig, RigError, available, load, parse_overrides
 from tmrl_bringup.rundir import prepare_run_dir
+from tmrl_common.config import build_config
+from tmrl_policies.pi0.inputs.settings import Pi0Settings
 from tmrl_policy_server.cli import Settings, parse
 
 
@@ -145,6 +147,15 @@ def test_the_server_warms_up_with_the_prompt_that_the_agent_will_send(tmp_path: 
     assert _server_told(rig).pi0["prompt"] == "-- open: the drawer"
     own = session.apply(shipped.with_overrides({"policy_server.prompt": "close the drawer"}))
     assert _server_told(own).pi0["prompt"] == "close the drawer"
+
+
+def test_cuda_graphs_can_be_switched_off_in_a_rig(tmp_path: Path) -> None:
+    shipped = load("widowx").with_examples()
+    rig = SessionOptions(run_dir=tmp_path).apply(
+        shipped.with_overrides(parse_overrides(["policy_server.graphs:=false"]))
+    )
+    judge(rig, select_parts(rig))
+    assert build_config(Pi0Settings, _server_told(rig).pi0).graphs is False
 
 
 def test_a_server_of_a_small_policy_is_told_no_prompt(tmp_path: Path) -> None:

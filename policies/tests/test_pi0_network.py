@@ -77,6 +77,21 @@ def test_a_wrong_weight_is_noticed(tmp_path):
     assert max(compare(folder).values()) > TOLERANCE
 
 
+def test_graphs_are_kept_for_two_prompts_and_every_batch(monkeypatch):
+    kept = []
+
+    def graphed(function, *, most, enabled):
+        kept.append((most, enabled))
+        return function
+
+    monkeypatch.setattr("tmrl_policies.pi0.sampler.GraphedFunction", graphed)
+    Pi0Sampler(network(), max_batch=32, graphs=False)
+    assert kept == [(64, False)] * 2
+    # One batch is one more shape for the image encoder, and small servers see other prompts too.
+    Pi0Sampler(network(), max_batch=1)
+    assert min(most for most, _ in kept) >= 8
+
+
 def test_vectors_without_arrays_are_refused(tmp_path):
     (tmp_path / "model.safetensors").symlink_to(GOLDEN / "pi0_tiny" / "model.safetensors")
     (tmp_path / "io.npz").write_bytes(b"nothing")

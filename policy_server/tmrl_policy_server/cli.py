@@ -135,7 +135,8 @@ def _start_inference(settings: Settings, socket: RouterSocket) -> Inference:
 
     def make() -> Engine:
         torch.set_num_threads(config.threads)
-        policy = load_policy(folder, settings.engine.action_transform, settings.pi0)
+        transform = settings.engine.action_transform
+        policy = load_policy(folder, transform, settings.pi0, config.max_batch)
         engine = Engine(policy, settings.engine)
         engine.warm_up(config.max_batch)
         return engine

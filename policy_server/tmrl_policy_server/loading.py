@@ -22,7 +22,7 @@ def is_pi0(folder: Path) -> bool:
 
 
 def load_policy(
-    folder: Path, action_transform: str, pi0_settings: Mapping[str, Any]
+    folder: Path, action_transform: str, pi0_settings: Mapping[str, Any], max_batch: int = 1
 ) -> BasePolicy[Any]:
     """Load the policy in `folder`, whichever it is.
 
@@ -30,6 +30,7 @@ def load_policy(
         folder: Holds `policy.json` (a small flow policy) or `model.safetensors` (a pi0).
         action_transform: For a small flow policy.
         pi0_settings: For a pi0, values of `Pi0Settings` by name.
+        max_batch: Most requests of one pass, for which a pi0 makes room.
 
     Raises:
         CheckpointError: There is no policy, or it is damaged.
@@ -39,7 +40,7 @@ def load_policy(
         # Only here: it imports the tokeniser and the image encoder, which nothing else needs.
         from tmrl_policies.pi0.policy import Pi0Policy
 
-        return Pi0Policy.load(folder, build_config(Pi0Settings, pi0_settings))
+        return Pi0Policy.load(folder, build_config(Pi0Settings, pi0_settings), max_batch)
     if not (folder / FLOW_FILE).exists():
         raise CheckpointError(_nothing_there(folder))
     if pi0_settings:

@@ -12,6 +12,9 @@ _WARM_UP_CALLS = 2
 class GraphedFunction:
     """Calls a function directly on the CPU, and by replaying a captured graph on a GPU.
 
+    The graphs share their memory, which is allowed because they never run at the same time and
+    depend on nothing that another one left there. Use from one thread.
+
     Args:
         function: Takes and returns tensors of one device; synchronises nothing and always does the
             same for the same shapes.
@@ -38,8 +41,16 @@ class GraphedFunction:
         """
         if not (self._enabled and inputs[0].is_cuda):
             return self._function(*inputs)
+        # Streams and graphs are made on the current device, which need not be the tensors'.
+        with torch.cuda.device(inputs[0].device):
+            return self._replayed(inputs)
+
+    def _replayed(self, inputs: Sequence[Tensor]) -> Tensor:
         key = tuple(tensor.shape for tensor in inputs)
-        graph = self._graphs.pop(key, None) or _Graph(self._function, inputs)
+        graph = self._graphs.pop(key, None)
+        if graph is None:
+            beside = next(iter(self._graphs.values()), None)
+            graph = _Graph(self._function, inputs, beside)
         self._graphs[key] = graph
         if len(self._graphs) > self._most:
             self._graphs.popitem(last=False)
@@ -47,9 +58,17 @@ class GraphedFunction:
 
 
 class _Graph:
-    """One captured graph with the memory that it reads from and writes to."""
+    """One captured graph with the memory that it reads from and writes to.
 
-    def __init__(self, function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> None:
+    Args:
+        function: What to capture.
+        inputs: Of the shapes to capture it with.
+        beside: A graph that is kept, whose memory may be shared; None for none.
+    """
+
+    def __init__(
+        self, function: Callable[..., Tensor], inputs: Sequence[Tensor], beside: "_Graph | None"
+    ) -> None:
         self._inputs = [tensor.clone() for tensor in inputs]
         # Libraries choose and allocate on their first calls, which must not be part of a graph.
         side = torch.cuda.Stream()
@@ -59,7 +78,7 @@ class _Graph:
                 function(*self._inputs)
         torch.cuda.current_stream().wait_stream(side)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        with torch.cuda.graph(self._graph, pool=beside and beside._graph.pool()):
             self._output = function(*self._inputs)
 
     def replay(self, inputs: Sequence[Tensor]) -> Tensor:

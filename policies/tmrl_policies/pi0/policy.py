@@ -57,27 +57,24 @@ class Pi0Policy:
 
     def __init__(
         self,
-        model: Pi0,
+        sampler: Pi0Sampler,
         version: str,
         record: Pi0Record,
         statistics: RobotStatistics,
         tokeniser: PromptTokeniser,
         dino: Dinov2Features | None,
         default_prompt: str = "",
-        *,
-        compiled: bool = False,
     ) -> None:
         """Joins the parts.
 
         Args:
-            model: Frozen, on its device.
+            sampler: Of the network, which is on its device.
             version: Content hash of its weights.
             record: How it was trained.
             statistics: Of the rig's state and actions.
             tokeniser: Of its prompts.
             dino: For the features; None for the robot state alone.
             default_prompt: For observations that bring none.
-            compiled: Whether to run through torch.compile.
 
         Raises:
             ConfigError: Statistics and scale, or sizes and rig, do not fit each other.
@@ -93,8 +90,8 @@ class Pi0Policy:
             self._action_scaling = Scaling(statistics.actions, record.scale)
         except ValueError as error:
             raise ConfigError(str(error)) from error
-        self._sampler = Pi0Sampler(model, compiled=compiled)
-        self._device = self._sampler.device
+        self._sampler = sampler
+        self._device = sampler.device
         self._rig, self._config = rig, config
         self._statistics = statistics
         self._tokeniser = tokeniser
@@ -117,13 +114,14 @@ class Pi0Policy:
         )
 
     @classmethod
-    def load(cls, folder: Path, settings: Pi0Settings) -> "Pi0Policy":
+    def load(cls, folder: Path, settings: Pi0Settings, max_batch: int = 1) -> "Pi0Policy":
         """Loads a checkpoint folder of openpi's layout.
 
         Args:
             folder: Holds `model.safetensors` and `assets/<id>/norm_stats.json`; ours also hold
                 `pi0.json` and may hold the tokeniser.
             settings: Where the other files are, and what the folder does not say.
+            max_batch: Most observations that are sampled for at a time.
 
         Raises:
             CheckpointError: A file of the folder is absent, damaged or does not fit.
@@ -147,17 +145,10 @@ class Pi0Policy:
         if dtype == "bfloat16":
             to_bfloat16(model)
         version = load_weights(model.to_empty(device=device), folder)
-        model.eval().requires_grad_(requires_grad=False)
-        return cls(
-            model,
-            version,
-            record,
-            statistics,
-            tokeniser,
-            dino,
-            settings.prompt,
-            compiled=settings.compiled,
+        sampler = Pi0Sampler(
+            model, graphs=settings.graphs, max_batch=max_batch, compiled=settings.compiled
         )
+        return cls(sampler, version, record, statistics, tokeniser, dino, settings.prompt)
 
     @property
     def spec(self) -> PolicySpec:
@@ -292,4 +283,7 @@ def _device(name: str) -> torch.device:
         raise ConfigError(f"unknown device '{name}'; give 'cpu', 'cuda' or 'cuda:0'") from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f"device is '{name}' and there is no GPU that torch can use; give 'cpu'")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise ConfigError(f"device is '{name}'; torch can use {count} here, numbered from 'cuda:0'")
     return device

@@ -8,6 +8,8 @@ from tmrl_policies.pi0.fast_flow import FastFlow, FlowInputs
 from tmrl_policies.pi0.model import Pi0
 from tmrl_policies.pi0.time_embedding import embed_time
 
+_FEWEST_GRAPHS = 8
+
 
 class Pi0Sampler:
     """Samples from a network with the same result as `Pi0.sample`. Use from one thread.
@@ -15,11 +17,15 @@ class Pi0Sampler:
     Args:
         model: On its final device and in its final type; taken over, see `FastFlow`.
         graphs: Whether to replay CUDA graphs where the device is a GPU.
+        max_batch: Most chunks that are sampled at a time. There is a graph for each number of
+            them and each length of a prefix; those of two lengths are kept.
         compiled: Whether to run the arithmetic through torch.compile, which takes minutes once per
             length of a prefix.
     """
 
-    def __init__(self, model: Pi0, *, graphs: bool = True, compiled: bool = False) -> None:
+    def __init__(
+        self, model: Pi0, *, graphs: bool = True, max_batch: int = 1, compiled: bool = False
+    ) -> None:
         self._model = model.eval().requires_grad_(requires_grad=False)
         flow = FastFlow(model)
 
@@ -30,8 +36,9 @@ class Pi0Sampler:
         encode = model.embed_images
         if compiled:
             run, encode = torch.compile(run), torch.compile(encode)
-        self._run = GraphedFunction(run, enabled=graphs)
-        self._encode = GraphedFunction(encode, enabled=graphs)
+        most = max(_FEWEST_GRAPHS, 2 * max_batch)
+        self._run = GraphedFunction(run, most=most, enabled=graphs)
+        self._encode = GraphedFunction(encode, most=most, enabled=graphs)
 
     @property
     def device(self) -> torch.device:

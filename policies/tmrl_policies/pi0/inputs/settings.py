@@ -38,6 +38,8 @@ class Pi0Settings:
         prompt: Instruction for observations that bring none.
         device: Such as "cpu" or "cuda:0"; "auto" for a GPU where there is one.
         dtype: "bfloat16" or "float32"; empty for bfloat16 on a GPU and float32 on a CPU.
+        graphs: Whether to replay CUDA graphs on a GPU, which takes the time of starting thousands
+            of small kernels out of every chunk; false where their capture fails.
         compiled: Whether to run through torch.compile; the start then takes minutes longer, and so
             does the first prompt of every other length.
     """
@@ -52,6 +54,7 @@ class Pi0Settings:
     prompt: str = ""
     device: str = "auto"
     dtype: str = ""
+    graphs: bool = True
     compiled: bool = False
 
     def __post_init__(self) -> None:
