@@ -40,6 +40,7 @@ class Franka:
         self.sequence = 0
         self.see()
         assert self.core.resume().success
+        self.core.on_teleop(teleop_command(robot="franka", active=False))
 
     def see(self, **changes):
         self.sequence += 1

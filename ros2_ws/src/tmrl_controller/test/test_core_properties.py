@@ -87,6 +87,8 @@ class Controlled(RuleBasedStateMachine):
         self.last_move = None
         self.moved_at_states = []
         self.estop_latched = False
+        self.held_down = True
+        self.was_released = False
         self.pose = np.array([0.275, 0.0, 0.15])
         self.arm_answers()
 
@@ -210,19 +212,25 @@ class Controlled(RuleBasedStateMachine):
         gripper=NUMBERS,
     )
     def person(self, active, linear, angular, gripper):
-        self.core.on_teleop(
-            teleop_command(
-                active=active,
-                linear_m_s=np.array(linear),
-                angular_rad_s=np.array(angular),
-                gripper=gripper,
-            )
+        self.read_device(
+            active=active,
+            linear_m_s=np.array(linear),
+            angular_rad_s=np.array(angular),
+            gripper=gripper,
         )
 
-    @rule(ticks=st.integers(1, 20), linear=st.tuples(SMALL, SMALL, SMALL))
-    def person_drives(self, ticks, linear):
+    def read_device(self, **changes):
+        command = teleop_command(**changes)
+        self.core.on_teleop(command)
+        self.held_down = command.active
+        self.was_released = self.was_released or not command.active
+
+    @rule(ticks=st.integers(1, 20), linear=st.tuples(SMALL, SMALL, SMALL), lets_go=st.booleans())
+    def person_drives(self, ticks, linear, lets_go):
+        if lets_go:
+            self.read_device(active=False)
         for _ in range(ticks):
-            self.core.on_teleop(teleop_command(linear_m_s=10.0 * np.array(linear)))
+            self.read_device(linear_m_s=10.0 * np.array(linear))
             self.tick()
             self.arm_answers()
             if not self.in_simulation:
@@ -242,6 +250,7 @@ class Controlled(RuleBasedStateMachine):
         """What a person does after anything: look, clear, hold, resume."""
         self.core.clear_estop("Ada")
         self.estop_latched = False
+        self.was_released = not self.held_down
         self.pose = np.array([0.275, 0.0, 0.15])
         self.target = None
         # The first state after a restart of the driver is itself a reason to stop.
@@ -254,6 +263,7 @@ class Controlled(RuleBasedStateMachine):
     def estop(self):
         self.core.estop()
         self.estop_latched = True
+        self.was_released = not self.held_down
 
     @rule(operator=st.sampled_from(["", " ", "Ada"]))
     def clear_estop(self, operator):
@@ -276,6 +286,7 @@ class Controlled(RuleBasedStateMachine):
         assert moves <= 1
         assert moves == 0 or mode in (Mode.POLICY, Mode.TELEOP)
         assert (mode is Mode.ESTOP) == self.estop_latched
+        assert mode is not Mode.TELEOP or self.was_released
 
     def check_command(self, command):
         self.commands += 1

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tmrl_common.types import Driver
+from tmrl_controller.core import ControllerCore
 from tmrl_controller.decisions import (
     ChunkOutcome,
     Result,
@@ -122,6 +123,40 @@ def test_after_an_estop_a_device_that_stays_pressed_does_nothing(scene):
     scene.core.clear_estop("Ada")
 
     assert moves(scene.drive(5)) == []
+
+
+@pytest.mark.parametrize("silent_s", [0.02, 0.3, 5.0])
+def test_a_device_held_down_over_an_estop_does_nothing_after_a_gap_in_its_messages(scene, silent_s):
+    scene.drive(5)
+    scene.core.estop()
+    scene.drive(5)
+    scene.core.clear_estop("Ada")
+    scene.run(silent_s)
+
+    assert moves(scene.drive(20)) == []
+    assert scene.mode is Mode.HOLD
+    scene.drive(1, active=False)
+    assert len(moves(scene.drive(5))) == 5
+
+
+def test_a_device_that_fell_silent_has_to_be_released_before_it_drives_on(scene):
+    scene.drive(5)
+    scene.run(1.0)
+
+    assert moves(scene.drive(20)) == []
+    scene.drive(1, active=False)
+    assert len(moves(scene.drive(5))) == 5
+
+
+def test_a_device_that_is_pressed_at_the_start_moves_nothing():
+    scene = HardwareScene()
+    scene.core = ControllerCore(CONFIG, scene.clock)
+    scene.see()
+
+    assert moves(scene.drive(20)) == []
+    assert scene.mode is Mode.HOLD
+    scene.drive(1, active=False)
+    assert len(moves(scene.drive(5))) == 5
 
 
 def test_a_device_pressed_anew_during_an_estop_does_nothing_when_it_is_cleared(scene):

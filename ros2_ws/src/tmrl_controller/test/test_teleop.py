@@ -10,10 +10,14 @@ PRESSED, RELEASED = teleop_command(), teleop_command(active=False)
 
 @pytest.fixture
 def switch():
-    return DeadManSwitch(max_age_s=0.25)
+    """One that a person holds released."""
+    switch = DeadManSwitch(max_age_s=0.25)
+    switch.receive(RELEASED, 0.0)
+    return switch
 
 
-def test_without_a_reading_nobody_drives(switch):
+def test_without_a_reading_nobody_drives():
+    switch = DeadManSwitch(max_age_s=0.25)
     assert not switch.wants_control(0.0)
     assert switch.device == ""
     with pytest.raises(RuntimeError, match="no teleop reading"):
@@ -28,6 +32,20 @@ def test_a_fresh_pressed_device_drives_and_a_stale_one_does_not(switch):
     assert not switch.wants_control(0.9), "a reading from the future is no reading"
 
 
+def test_a_device_that_is_pressed_when_it_is_first_heard_of_has_to_be_released():
+    switch = DeadManSwitch(max_age_s=0.25)
+    switch.lock()
+    switch.receive(PRESSED, 1.0)
+    assert not switch.wants_control(1.0)
+    switch.receive(PRESSED, 9.0)
+    assert not switch.wants_control(9.0), "silence is no release"
+
+    switch.receive(RELEASED, 9.1)
+    assert not switch.wants_control(9.1)
+    switch.receive(PRESSED, 9.2)
+    assert switch.wants_control(9.2)
+
+
 def test_after_a_stop_a_device_that_is_still_pressed_has_to_be_released(switch):
     switch.receive(PRESSED, 1.0)
     switch.lock()
@@ -39,12 +57,12 @@ def test_after_a_stop_a_device_that_is_still_pressed_has_to_be_released(switch):
     assert switch.wants_control(1.3)
 
 
-def test_after_a_stop_silence_counts_as_a_release(switch):
+def test_after_a_stop_silence_is_no_release(switch):
     switch.receive(PRESSED, 1.0)
     switch.lock()
     switch.receive(PRESSED, 1.5)
 
-    assert switch.wants_control(1.5)
+    assert not switch.wants_control(1.5), "it may have been held down all the while"
 
 
 def test_a_device_that_was_not_pressed_at_the_stop_drives_at_once(switch):

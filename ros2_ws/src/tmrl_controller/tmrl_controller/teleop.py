@@ -1,4 +1,4 @@
-"""When a person's device may drive: pressed, fresh, and released once since the last stop."""
+"""When a person's device may drive: pressed, fresh, and seen released since the last stop."""
 
 from tmrl_controller.inputs import TeleopCommand
 
@@ -6,8 +6,8 @@ from tmrl_controller.inputs import TeleopCommand
 class DeadManSwitch:
     """Decides from the newest reading whether a person wants to drive.
 
-    After a hold, an e-stop or a fault a device that is still pressed has to be released first;
-    a device that fell silent counts as released.
+    After the start, a hold, an e-stop or a fault a device that is pressed has to be released first,
+    and has to say so: one that merely fell silent may be held down all the while.
     """
 
     def __init__(self, max_age_s: float) -> None:
@@ -19,7 +19,7 @@ class DeadManSwitch:
         self._max_age_s = max_age_s
         self._newest: TeleopCommand | None = None
         self._newest_s = 0.0
-        self._locked = False
+        self._locked = True
 
     @property
     def device(self) -> str:
@@ -44,9 +44,9 @@ class DeadManSwitch:
             command: The reading.
             now_s: Time of its arrival, s.
         """
-        if not self.pressed(now_s):
-            self._locked = False
         self._newest, self._newest_s = command, now_s
+        if not command.active:
+            self._locked = False
 
     def fresh(self, now_s: float) -> bool:
         """Whether the newest reading is recent enough to be acted on."""
@@ -61,5 +61,5 @@ class DeadManSwitch:
         return self.pressed(now_s) and not self._locked
 
     def lock(self) -> None:
-        """Asks for a release before the next takeover, where the switch is pressed now."""
-        self._locked = True
+        """Asks for a release before the next takeover, unless the newest reading was one."""
+        self._locked = self._newest is None or self._newest.active

@@ -41,7 +41,7 @@ def holds(decisions: Sequence[Decision]) -> list[ArmCommand]:
 
 
 class HardwareScene:
-    """A controller on hardware, with an arm that reports after every tick.
+    """A controller on hardware, with an arm that reports after every tick and a device at rest.
 
     Attributes:
         core: The controller.
@@ -67,6 +67,7 @@ class HardwareScene:
         self.sequence = 0
         self.log: list[Decision] = []
         self.see()
+        self.core.on_teleop(teleop_command(active=False))
 
     @property
     def mode(self) -> Mode:
@@ -113,7 +114,7 @@ class HardwareScene:
 
 
 class LockStepScene:
-    """A controller and a simulation that advances one period per command, and only then.
+    """A controller, a device at rest, and a simulation that advances one period per command only.
 
     Attributes:
         core: The controller.
@@ -132,6 +133,7 @@ class LockStepScene:
         self.position_m = np.array(CENTRE_M)
         self.sequence = 0
         self.advance(0.0)
+        self.core.on_teleop(teleop_command(active=False))
 
     def advance(self, by_s: float) -> None:
         """The simulation reports a new state, later by a time."""
