@@ -1,7 +1,9 @@
 """The core stops: hold, e-stop, faults, and how people get it going again."""
 
 import numpy as np
+import pytest
 
+from tmrl_controller.core import ControllerCore
 from tmrl_controller.decisions import (
     ArmCommand,
     ChunkOutcome,
@@ -9,7 +11,15 @@ from tmrl_controller.decisions import (
     Result,
 )
 from tmrl_controller.mode import Mode
-from tmrl_controller.testing import HardwareScene, holds, moves, of
+from tmrl_controller.testing import (
+    CONFIG,
+    HardwareScene,
+    ManualClock,
+    arm_state,
+    holds,
+    moves,
+    of,
+)
 
 
 def test_hold_ends_the_chunk_and_stops_the_arm_at_once(scene):
@@ -56,6 +66,19 @@ def test_the_estop_stops_latches_and_needs_a_name(scene):
     scene.offer(sequence=2)
     assert moves(scene.run(1.0)) == []
     assert scene.core.resume().success
+
+
+@pytest.mark.parametrize("changes", [None, {"robot": "franka"}, {"position_m": np.full(3, np.nan)}])
+def test_the_estop_stops_an_arm_of_which_nothing_is_known(changes):
+    clock = ManualClock()
+    core = ControllerCore(CONFIG, clock)
+    if changes is not None:
+        core.on_arm_state(arm_state(**changes))
+    assert core.estop().success
+
+    first, second = core.tick(), core.tick()
+
+    assert len(holds(first)) == len(holds(second)) == 1, "repeated while it is latched"
 
 
 def test_a_fault_of_the_arm_latches_until_it_is_gone_and_hold_is_called(scene):

@@ -230,6 +230,16 @@ def test_the_estop_stops_latches_and_needs_a_name(hardware):
     assert "Ada" in world.statuses[-1].reason
 
 
+def test_an_estop_before_the_first_state_of_the_arm_tells_its_driver_to_hold(hardware):
+    world = hardware.world
+
+    assert hardware.ask("estop").success
+    hardware.until(lambda: len(world.commands) > 2, "holds, repeated")
+
+    assert {command.mode for command in world.commands} == {msg.ArmCommand.HOLD}
+    assert {command.robot for command in world.commands} == {CONFIG.robot}
+
+
 def test_an_estop_survives_a_restart_of_the_node_until_a_person_clears_it(ros_domain_id, tmp_path):
     estop_file = {"estop_file": str(tmp_path / "estop")}
     for first in bench(ros_domain_id, **estop_file):

@@ -7,6 +7,7 @@ import pytest
 
 from tmrl_common.geometry import IDENTITY_QUATERNION
 from tmrl_controller.arm_monitor import ArmMonitor
+from tmrl_controller.decisions import CommandMode
 from tmrl_controller.limiter import Move, Setpoint, limit_move
 from tmrl_controller.setpoints import SetpointStream
 from tmrl_controller.testing import CONFIG, ManualClock, arm_state
@@ -71,8 +72,14 @@ def test_after_a_stop_the_next_move_starts_from_rest(arm, commands):
     assert stream.target.position_m == pytest.approx(SOMEWHERE.position_m)
 
 
-def test_a_hold_asked_for_before_anything_is_known_of_the_arm_is_not_sent(stream, commands):
+def test_a_hold_asked_for_before_anything_is_known_of_the_arm_is_sent_all_the_same(
+    stream, commands
+):
     stream.stop()
     stream.settle(latched=False)
+    stream.settle(latched=False)
 
-    assert commands == []
+    (hold,) = commands
+    assert hold.mode is CommandMode.HOLD
+    pose = (*hold.target.position_m, *hold.target.quaternion, hold.target.gripper)
+    assert np.isfinite(pose).all()

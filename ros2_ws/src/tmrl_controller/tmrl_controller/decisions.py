@@ -26,8 +26,8 @@ class ArmCommand:
     """One command for the driver (tmrl_msgs/ArmCommand).
 
     Attributes:
-        goal: What the limiter let through: nothing else moves the arm; or where to hold still, of
-            which only the gripper's opening counts.
+        goal: What the limiter let through: nothing else moves the arm; or where to hold still, for
+            the record: drivers stop where they are, and leave the gripper as it is.
         sequence: Counts up by one.
         arm_state_sequence: The newest arm state that the controller had seen.
         duration_s: Time to reach the target, s; 0 for a hold.

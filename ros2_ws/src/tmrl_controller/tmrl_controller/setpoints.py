@@ -4,6 +4,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
+from tmrl_common.geometry import IDENTITY_QUATERNION
 from tmrl_controller.arm_monitor import ArmMonitor
 from tmrl_controller.clock import StampingClock
 from tmrl_controller.config import ControllerConfig, Pacing
@@ -13,6 +16,9 @@ from tmrl_controller.limiter import Limit, Limited, Motion, Setpoint
 
 Limiting = Callable[[Motion, Setpoint], Limited]
 """Takes the last commanded motion and where the arm is, and lets through what the limits allow."""
+
+_ANYWHERE = Setpoint(np.zeros(3), IDENTITY_QUATERNION, 0.0)
+"""Where to hold still before anything is known of the arm: a driver needs no pose to stop."""
 
 
 class SetpointStream:
@@ -130,11 +136,10 @@ class SetpointStream:
         """
         if self._lease.over(self._clock.now_s()):
             self.stop()
-        measured = self._arm.measured
-        target = self._motion.setpoint if self._motion is not None else measured
         # In lock-step the world stands still by itself and every command would have to mean a step.
-        if (self._stop_due or latched) and target is not None and not self._lock_step:
-            self._command(target, 0.0, self._grace_s)
+        if (self._stop_due or latched) and not self._lock_step:
+            known = self._motion.setpoint if self._motion is not None else self._arm.measured
+            self._command(known or _ANYWHERE, 0.0, self._grace_s)
         self._stop_due = False
 
     def _command(self, goal: Limited | Setpoint, duration_s: float, valid_for_s: float) -> None:
