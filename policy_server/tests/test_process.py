@@ -1,7 +1,9 @@
 """The server as a process: its command line, its end, and what a client sees when it is killed."""
 
+import os
 import signal
 import socket
+import time
 
 import numpy as np
 import pytest
@@ -66,6 +68,41 @@ def test_signals_end_it_cleanly(server_process, checkpoint, endpoint, number):
         server.wait_until_ready()
         server.process.send_signal(number)
         assert server.wait_for_end() == 0
+
+
+def wait_until_bound(endpoint):
+    address = ("127.0.0.1", int(endpoint.rpartition(":")[2]))
+    ends_s = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return socket.create_connection(address).close()
+        except ConnectionRefusedError:
+            assert time.monotonic() < ends_s, "the server does not listen"
+            time.sleep(0.02)
+
+
+@pytest.mark.parametrize("inference", ["inline", "thread"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_it_while_it_still_loads(server_process, tmp_path, endpoint, number, inference):
+    # A pipe into which nobody writes: whoever reads it loads for ever.
+    os.mkfifo(tmp_path / "policy.json")
+    arguments = ("--checkpoint", tmp_path, "--bind", endpoint, "--inference", inference)
+    with server_process(*arguments) as server:
+        wait_until_bound(endpoint)
+        server.process.send_signal(number)
+        # A shell calls it 130 and 143.
+        assert server.wait_for_end() == -number
+        assert server.lines == []
+
+
+def test_figures_for_other_machines_are_warned_of(server_process, checkpoint, endpoint, free_port):
+    arguments = ("--checkpoint", checkpoint, "--bind", endpoint, "--metrics-bind")
+    for host, warned in (("127.0.0.1", False), ("0.0.0.0", True)):
+        address = f"{host}:{free_port()}"
+        with server_process(*arguments, address) as server:
+            server.wait_until_ready()
+            warnings = [line for line in server.lines if "from other machines" in line]
+        assert [address in line for line in warnings] == [True] * warned
 
 
 def test_a_port_in_use_is_said_in_one_sentence_with_the_remedy(server_process, checkpoint):

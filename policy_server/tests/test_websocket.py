@@ -1,6 +1,7 @@
 """openpi's own client against the real server process with the committed policy."""
 
 import dataclasses
+import math
 import socket
 import threading
 import urllib.error
@@ -264,11 +265,12 @@ def test_a_hung_inference_is_told_and_does_not_keep_a_client_for_ever():
     try:
         with urllib.request.urlopen(address) as answer:
             assert answer.status == 200
-        busy[0] = 60.0
-        with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(address)
-        assert caught.value.code == 503
-        assert b"running for 60 s" in caught.value.read()
+        for busy_s, sentence in ((60.0, b"running for 60 s"), (math.inf, b"the GPU has failed")):
+            busy[0] = busy_s
+            with pytest.raises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(address)
+            assert caught.value.code == 503
+            assert sentence in caught.value.read()
     finally:
         front.close()
 

@@ -14,12 +14,18 @@ from typing import Any, NamedTuple
 import torch
 
 from tmrl_common.clock import SteadyClock
+from tmrl_common.closing import Closing
 from tmrl_common.config import attribute_texts, build_config, nearest_name
 from tmrl_common.errors import ConfigError, TransportError
 from tmrl_common.transport import KeyPair, RouterSocket, ServerSecurity
 from tmrl_common.transport.curve import read_keys
 from tmrl_policies.checkpoint import CheckpointError
 from tmrl_policies.pi0.inputs.settings import Pi0Settings
+from tmrl_policy_server.accelerator import (
+    AcceleratorFailedError,
+    AcceleratorMemoryError,
+    explained,
+)
 from tmrl_policy_server.config import EngineConfig, InferencePlace, ServerConfig
 from tmrl_policy_server.engine import Engine
 from tmrl_policy_server.extra_doors import ExtraDoors
@@ -28,20 +34,26 @@ from tmrl_policy_server.loading import is_pi0, load_policy
 from tmrl_policy_server.server import PolicyServer
 
 EXIT_CANNOT_START = 2
+EXIT_GPU_FAILED = 3
+"""A supervisor starts the server again; where it cannot start, that would not help."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM.
 
     Returns:
-        0 after a clean end, 2 where the server cannot start; the reason is on standard error.
+        0 after a clean end, 2 where the server cannot start, 3 after the GPU failed; the reason is
+        on standard error.
     """
     logging.basicConfig(level=logging.INFO, format="policy_server: %(message)s")
     try:
         serve(parse(sys.argv[1:] if arguments is None else arguments))
-    except (ConfigError, TransportError, CheckpointError) as error:
+    except (ConfigError, TransportError, CheckpointError, AcceleratorMemoryError) as error:
         logging.getLogger(__name__).error("%s", error)
         return EXIT_CANNOT_START
+    except AcceleratorFailedError as error:
+        logging.getLogger(__name__).error("%s", error)
+        return EXIT_GPU_FAILED
     return 0
 
 
@@ -108,24 +120,28 @@ def serve(settings: Settings) -> None:
         TransportError: The endpoint is taken, or reachable from elsewhere without keys.
         CheckpointError: The policy cannot be loaded.
         ConfigError: Policy and configuration do not fit each other.
+        AcceleratorMemoryError: The GPU has not enough memory for the policy.
+        AcceleratorFailedError: The GPU failed.
     """
     config = settings.server
     torch.set_num_threads(config.threads)
-    stop = _StopOnSignal()
-    # Bound first: a port in use is known at once. Nothing is answered before the engine is warm.
-    with RouterSocket(config.bind, _security(config)) as socket, ExitStack() as stack:
+    with ExitStack() as stack:
+        signals = stack.enter_context(_Signals())
+        # Bound first: a port in use is known at once. Nothing is answered before it is warm.
+        socket = stack.enter_context(RouterSocket(config.bind, _security(config)))
         doors = stack.enter_context(ExtraDoors(config))
         inference = _start_inference(settings, socket)
         stack.callback(inference.close)
         peers, meter = doors.open(inference, settings.engine, socket.wake)
         server = PolicyServer(inference, socket, config.limits, local_peers=peers, meter=meter)
+        signals.note()
         logging.getLogger(__name__).info(
             "ready on %s, method %s, policy %s",
             socket.endpoint,
             settings.engine.method,
             inference.spec.policy_version[:12],
         )
-        server.run(stop.requested)
+        server.run(signals.came)
 
 
 def _start_inference(settings: Settings, socket: RouterSocket) -> Inference:
@@ -136,9 +152,10 @@ def _start_inference(settings: Settings, socket: RouterSocket) -> Inference:
     def make() -> Engine:
         torch.set_num_threads(config.threads)
         transform = settings.engine.action_transform
-        policy = load_policy(folder, transform, settings.pi0, config.max_batch)
-        engine = Engine(policy, settings.engine)
-        engine.warm_up(config.max_batch)
+        with explained():
+            policy = load_policy(folder, transform, settings.pi0, config.max_batch)
+            engine = Engine(policy, settings.engine)
+            engine.warm_up(config.max_batch)
         return engine
 
     threaded = config.inference is InferencePlace.THREAD
@@ -147,20 +164,36 @@ def _start_inference(settings: Settings, socket: RouterSocket) -> Inference:
     return InlineInference(make(), SteadyClock())
 
 
-class _StopOnSignal:
-    """Remembers that SIGINT or SIGTERM came."""
+class _Signals(Closing):
+    """What SIGINT and SIGTERM do: at first they end the process at once, as loading may take long.
+
+    Nobody is answered yet, and nothing has to be put back. A context manager, which in the end
+    restores what they did before.
+    """
 
     def __init__(self) -> None:
-        self._requested = False
-        for number in (signal.SIGINT, signal.SIGTERM):
+        self._came = False
+        self._before = {
+            number: signal.signal(number, signal.SIG_DFL)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+
+    def note(self) -> None:
+        """From now on they are only remembered, and whoever serves ends in order."""
+        for number in self._before:
             signal.signal(number, self._note)
 
-    def requested(self) -> bool:
-        """Whether a signal has come."""
-        return self._requested
+    def came(self) -> bool:
+        """Whether one has come since."""
+        return self._came
+
+    def close(self) -> None:
+        """What they did before they do again."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._requested = True
+        self._came = True
 
 
 def _security(config: ServerConfig) -> ServerSecurity | None:

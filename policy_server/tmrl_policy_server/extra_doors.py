@@ -78,6 +78,12 @@ class ExtraDoors(Closing):
         meter = PrometheusMeter(lambda: busy_s(inference, clock))
         self._stack.callback(meter.listen(self._config.metrics_bind))
         _log.info("metrics on http://%s/metrics", self._config.metrics_bind)
+        if not is_local(f"tcp://{self._config.metrics_bind}"):
+            _log.warning(
+                "%s can be reached from other machines, and shows its figures to whoever asks; "
+                "listen on 127.0.0.1:PORT, or keep the port behind a firewall",
+                self._config.metrics_bind,
+            )
         return Opened(peers, meter)
 
     def _open_websocket(

@@ -6,6 +6,7 @@ A pi0 needs tens of milliseconds and more, during which pings have to be answere
 
 import dataclasses
 import logging
+import math
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -16,11 +17,13 @@ from tmrl_common.errors import ErrorCode, RequestError
 from tmrl_common.messages import Act, ChunkReply, Encode, Features, Reply, Swap, Swapped, Timings
 from tmrl_common.protocol import Admitted
 from tmrl_common.types import PolicySpec
+from tmrl_policy_server.accelerator import has_failed
 from tmrl_policy_server.engine import Engine
 
 _log = logging.getLogger(__name__)
 
 _END_WITHIN_S = 2.0
+_GPU_FAILED = "the server's GPU failed; the server ends, and its supervisor starts it again"
 
 
 class Finished(NamedTuple):
@@ -48,6 +51,11 @@ class Inference(Protocol):
         """When the work under way began, steady clock; None where there is none."""
         ...
 
+    @property
+    def failed(self) -> bool:
+        """Whether nothing can be made any more, because the GPU failed under this process."""
+        ...
+
     def begin(self, work: Sequence[Admitted]) -> None:
         """Do this next. Only while there is no work under way."""
         ...
@@ -62,7 +70,12 @@ class Inference(Protocol):
 
 
 def busy_s(inference: Inference, clock: Clock) -> float:
-    """How long the work under way has been running; 0 where there is none. From any thread."""
+    """How long the work under way has been running; 0 where there is none. From any thread.
+
+    Infinite after the GPU failed: nothing will ever be finished.
+    """
+    if inference.failed:
+        return math.inf
     since_s = inference.busy_since_s
     return 0.0 if since_s is None else clock.now_s() - since_s
 
@@ -73,13 +86,15 @@ class InlineInference:
     Attributes:
         spec: What the engine serves.
         busy_since_s: When the work under way began, for other threads.
+        failed: Whether the GPU failed.
     """
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         """Takes an engine that was warmed up in the same thread."""
         self.spec = engine.spec
         self.busy_since_s: float | None = None
-        self._engine = engine
+        self.failed = False
+        self._worker = _Worker(engine, clock)
         self._clock = clock
         self._finished: list[Finished] = []
 
@@ -87,7 +102,8 @@ class InlineInference:
         """Do all of it."""
         self.busy_since_s = self._clock.now_s()
         try:
-            self._finished = answer_all(self._engine, work, self._clock)
+            self._finished = self._worker.answer_all(work)
+            self.failed = self._worker.failed
         finally:
             self.busy_since_s = None
 
@@ -106,6 +122,7 @@ class ThreadInference:
     Attributes:
         spec: What the engine serves.
         busy_since_s: When the work under way began.
+        failed: Whether the GPU failed; true before the work at which it did is finished.
     """
 
     def __init__(self, make: Callable[[], Engine], clock: Clock, wake: Callable[[], None]) -> None:
@@ -120,6 +137,7 @@ class ThreadInference:
             Exception: What `make` raised.
         """
         self.busy_since_s: float | None = None
+        self.failed = False
         self._clock = clock
         self._wake = wake
         self._work: queue.SimpleQueue[Sequence[Admitted] | None] = queue.SimpleQueue()
@@ -160,34 +178,49 @@ class ThreadInference:
             self._made.put(error)
             return
         self._made.put(engine)
+        worker = _Worker(engine, self._clock)
         while (work := self._work.get()) is not None:
-            self._finished.put(answer_all(engine, work, self._clock))
+            finished = worker.answer_all(work)
+            self.failed = worker.failed
+            self._finished.put(finished)
             self._wake()
 
 
-def answer_all(engine: Engine, work: Sequence[Admitted], clock: Clock) -> list[Finished]:
-    """Do work: swaps and encodings one by one as they stand, all chunks in one pass at the end."""
-    finished: list[Finished] = []
-    for admitted in work:
-        if not isinstance(admitted.request, Act):
-            finished += _guarded([admitted], lambda each=admitted: [_simple(engine, each)])
-    acts = [admitted for admitted in work if isinstance(admitted.request, Act)]
-    if acts:
-        finished += _guarded(acts, lambda: _chunks(engine, acts, clock))
-    return finished
+class _Worker:
+    """Does work with an engine, in the engine's thread.
 
+    Attributes:
+        failed: Whether the GPU failed; nothing is asked of it any more.
+    """
 
-def _guarded(
-    work: Sequence[Admitted], do: Callable[[], Sequence[Reply | RequestError]]
-) -> list[Finished]:
-    """Answers to work; a fault of ours costs these requests an answer, never the server."""
-    try:
-        replies = do()
-    except Exception:  # noqa: BLE001 - the edge of the process: logged, answered, not hidden
-        _log.exception("a request failed in a way that is not foreseen")
-        failure = RequestError(ErrorCode.INTERNAL, ErrorCode.INTERNAL.sentence)
-        replies = [failure] * len(work)
-    return [Finished(*pair) for pair in zip(work, replies, strict=True)]
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self.failed = False
+        self._engine = engine
+        self._clock = clock
+
+    def answer_all(self, work: Sequence[Admitted]) -> list[Finished]:
+        """Swaps and encodings one by one as they stand, all chunks in one pass at the end."""
+        engine, finished = self._engine, list[Finished]()
+        for admitted in work:
+            if not isinstance(admitted.request, Act):
+                finished += self._guarded([admitted], lambda each=admitted: [_simple(engine, each)])
+        acts = [admitted for admitted in work if isinstance(admitted.request, Act)]
+        if acts:
+            finished += self._guarded(acts, lambda: _chunks(engine, acts, self._clock))
+        return finished
+
+    def _guarded(
+        self, work: Sequence[Admitted], do: Callable[[], Sequence[Reply | RequestError]]
+    ) -> list[Finished]:
+        """Answers to work; a fault of ours costs these requests an answer, never the server."""
+        if not self.failed:
+            try:
+                return [Finished(*pair) for pair in zip(work, do(), strict=True)]
+            except Exception as error:  # noqa: BLE001 - the edge of the process: logged, answered
+                _log.exception("a request failed in a way that is not foreseen")
+                self.failed = has_failed(error)
+        detail = _GPU_FAILED if self.failed else ErrorCode.INTERNAL.sentence
+        return [Finished(each, RequestError(ErrorCode.INTERNAL, detail)) for each in work]
 
 
 def _simple(engine: Engine, admitted: Admitted) -> Reply | RequestError:

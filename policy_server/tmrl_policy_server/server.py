@@ -14,6 +14,7 @@ from tmrl_common.errors import DecodeError, RequestError
 from tmrl_common.messages import Act, Swapped
 from tmrl_common.protocol import Admitted, ServerIdentity, ServerProtocol, ServerSettings
 from tmrl_common.transport import Received, RouterSocket
+from tmrl_policy_server.accelerator import AcceleratorFailedError
 from tmrl_policy_server.batching import BatchWindow
 from tmrl_policy_server.config import ServerLimits
 from tmrl_policy_server.inference import Finished, Inference
@@ -23,6 +24,7 @@ from tmrl_policy_server.meter import Meter, SilentMeter
 _NAME = "tmrl_policy_server"
 _MOST_MESSAGES_A_TURN = 256
 _POLL_S = 0.1
+_ANSWERS_LEAVE_WITHIN_S = 1.0
 
 
 class PolicyServer:
@@ -61,12 +63,21 @@ class PolicyServer:
         self._protocol = ServerProtocol(identity, settings, self._clock.now_s())
 
     def run(self, stopped: Callable[[], bool]) -> None:
-        """Serve until `stopped` says so; it is asked several times a second."""
+        """Serve until `stopped` says so; it is asked several times a second.
+
+        Raises:
+            AcceleratorFailedError: The GPU failed; everybody who waited for it has been told.
+        """
         # What is there by now stays: no later search for garbage has to look at it.
         gc.collect()
         gc.freeze()
         while not stopped():
             self.turn(_POLL_S)
+            if self._inference.failed and self._inference.busy_since_s is None:
+                self._socket.let_out(_ANSWERS_LEAVE_WITHIN_S)
+                raise AcceleratorFailedError(
+                    "the GPU failed, and only a new process can use it again; the log has its error"
+                )
 
     def turn(self, wait_s: float) -> None:
         """Take in what has come, at most `wait_s` from now, and answer what can be answered."""
@@ -105,7 +116,7 @@ class PolicyServer:
     def _begin_work(self) -> bool:
         """Hand waiting work to the inference, if it is time; whether any was handed over."""
         waiting = self._protocol.waiting
-        if not waiting or self._inference.busy_since_s is not None:
+        if not waiting or self._inference.busy_since_s is not None or self._inference.failed:
             return False
         now_s = self._clock.now_s()
         if self._batch_begins_at_s(waiting, now_s) > now_s:

@@ -8,6 +8,7 @@ on. `/healthz` answers over plain HTTP.
 import asyncio
 import hmac
 import logging
+import math
 import socket
 import threading
 from collections.abc import Callable, Collection
@@ -174,6 +175,8 @@ class WebsocketFront:
             if busy_s < _HUNG_AFTER_S:
                 return connection.respond(HTTPStatus.OK, "OK\n")
             sentence = f"the inference under way has been running for {busy_s:.0f} s\n"
+            if math.isinf(busy_s):
+                sentence = "the GPU has failed, and the server ends\n"
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, sentence)
         if self._keys and not self._shows_key(request):
             sentence = "show an API key of the server's file: Authorization: Api-Key KEY\n"
