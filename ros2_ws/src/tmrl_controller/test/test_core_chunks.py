@@ -131,6 +131,36 @@ def test_a_chunk_with_what_is_no_number_latches_a_fault(scene, bad):
     assert "not finite" in scene.core.status().reason
 
 
+def test_a_chunk_with_what_is_no_number_latches_a_fault_in_hold_too():
+    scene = HardwareScene()
+    scene.offer(sigma=float("nan"))
+
+    outcome = of(scene.tick(), ChunkOutcome)[0]
+
+    assert outcome.code == "not_finite"
+    assert scene.mode is Mode.FAULT
+    assert not scene.core.resume().success
+
+
+def test_a_chunk_with_what_is_no_number_does_not_take_the_arm_from_a_person(scene):
+    scene.drive(5)
+    scene.offer(sigma=float("nan"))
+
+    decisions = scene.drive(5)
+
+    assert of(decisions, ChunkOutcome)[0].code == "not_finite"
+    assert len(moves(decisions)) == 5
+    assert scene.mode is Mode.TELEOP
+
+
+def test_a_chunk_with_what_is_no_number_unlatches_no_estop(scene):
+    scene.core.estop()
+    scene.offer(sigma=float("nan"))
+
+    assert moves(scene.run(0.5)) == []
+    assert scene.mode is Mode.ESTOP
+
+
 def test_a_malformed_chunk_gets_its_outcome_too(scene):
     scene.offer(actions=np.zeros(5, dtype=np.float32))
 

@@ -66,7 +66,8 @@ class ControllerCore:
         """Judges a chunk; an accepted one begins when the control period under way is over."""
         age_s = self._arm.age_s(chunk.arm_state_sequence, self._clock.now_s())
         refusal = self._gate.judge(chunk, age_s)
-        if self._modes.mode is not Mode.POLICY:
+        broken = refusal is not None and refusal.code is RefusalCode.NOT_FINITE
+        if self._modes.mode is not Mode.POLICY and not broken:
             refusal = Refusal(
                 RefusalCode.NOT_IN_POLICY_MODE,
                 f"the controller is in mode {self._modes.mode.name.lower()} "
@@ -76,8 +77,9 @@ class ControllerCore:
             self._chunks.wait(chunk)
             return
         self._refuse(chunk, refusal)
-        if refusal.code is RefusalCode.NOT_FINITE:
-            # The next chunk would come from the same broken weights: a person has to look.
+        if broken and self._modes.mode is not Mode.TELEOP:
+            # The next chunk would come from the same broken weights: a person has to look. One who
+            # drives does so already, and must not lose the arm over it.
             self._fault(refusal.reason)
 
     def on_teleop(self, command: TeleopCommand) -> None:
