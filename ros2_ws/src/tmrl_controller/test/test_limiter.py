@@ -19,6 +19,7 @@ from tmrl_controller.limiter import (
     Motion,
     Move,
     Setpoint,
+    beyond_lead,
     limit_move,
     rotation_between,
 )
@@ -178,6 +179,27 @@ def test_a_blocked_arm_winds_up_no_more_than_the_lead():
     lead_rad = np.linalg.norm(rotation_between(CENTRE.quaternion, motion.setpoint.quaternion))
     assert lead_m == pytest.approx(CONFIG.max_lead_m)
     assert lead_rad == pytest.approx(CONFIG.max_lead_rad)
+
+
+@pytest.mark.parametrize(
+    ("leads", "turned_leads", "said"),
+    [
+        (0.0, 0.0, ""),
+        (1.0, 1.0, ""),
+        (1.0 + 1e-7, 1.0 + 1e-7, ""),
+        (1.001, 0.0, "0.100 m and 0.000 rad away"),
+        (0.0, 1.001, "0.000 m and 0.801 rad away"),
+        (2.0, 2.0, "0.200 m and 1.600 rad away"),
+    ],
+)
+def test_an_arm_that_left_its_target_by_more_than_the_lead_is_told(leads, turned_leads, said):
+    away_m = np.array([0.0, 0.0, -leads * CONFIG.max_lead_m])
+    turn = quaternion_from_rotation_vector([0.0, turned_leads * CONFIG.max_lead_rad, 0.0])
+
+    told = beyond_lead(LIMITS, CENTRE, at(CENTRE.position_m + away_m, turn))
+
+    assert said in told
+    assert bool(told) == bool(said)
 
 
 @pytest.mark.parametrize(
