@@ -212,12 +212,8 @@ class Controlled(RuleBasedStateMachine):
         gripper=NUMBERS,
     )
     def person(self, active, linear, angular, gripper):
-        self.read_device(
-            active=active,
-            linear_m_s=np.array(linear),
-            angular_rad_s=np.array(angular),
-            gripper=gripper,
-        )
+        twist = {"linear_m_s": np.array(linear), "angular_rad_s": np.array(angular)}
+        self.read_device(active=active, gripper=gripper, **twist)
 
     def read_device(self, **changes):
         command = teleop_command(**changes)
