@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
+_PRCTL = ctypes.CDLL(None, use_errno=True).prctl
+"""Looked up here: between fork and exec nothing may wait for a lock of another thread."""
 STOP_GRACE_S = 2.0
 """From SIGTERM to SIGKILL; together with the rest of the way out, Ctrl-C takes below 3 s."""
 MAX_RESTARTS = 3
@@ -60,9 +61,9 @@ class ProcessEvent:
     fatal: bool = False
 
 
-def _die_with_parent() -> None:
-    """Runs in the child: when the supervisor is killed with -9, its processes must not live on."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent() -> None:
+    """Runs in the child: it must not outlive the thread that started it, not even a kill -9."""
+    _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def last_words(log: Path, lines: int = 3) -> str:
@@ -133,7 +134,7 @@ class Supervisor:
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **spec.env},
                 # A session of its own: Ctrl-C reaches only the supervisor, which stops in order.
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
         self._on_event(ProcessEvent(spec.name, "started", f"{spec.name} started"))
 

@@ -42,16 +42,16 @@ def explained() -> Generator[None]:
     try:
         yield
     except RuntimeError as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(". ")
         if lacks_memory(error):
             raise AcceleratorMemoryError(
-                f"the GPU has too little memory for this policy: {said} End what else runs there "
+                f"the GPU has too little memory for this policy: {said}. End what else runs there "
                 "(nvidia-smi lists it), choose another GPU with 'device', lower 'max_batch', or "
                 "set 'graphs' to false"
             ) from error
         if has_failed(error):
             raise AcceleratorFailedError(
-                f"the GPU failed while the policy was loaded and warmed up: {said} If it fails "
+                f"the GPU failed while the policy was loaded and warmed up: {said}. If it fails "
                 "again, set 'graphs' to false, and look at nvidia-smi and the kernel's log"
             ) from error
         raise

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from tmrl_bringup.doctor.server import ServerSeen
 from tmrl_bringup.link import ServerLink, link_of
 from tmrl_bringup.processes import server_argv
 from tmrl_bringup.rig import Rig
-from tmrl_bringup.supervisor import last_words
+from tmrl_bringup.supervisor import die_with_parent, last_words
 from tmrl_common.errors import DeadlineExceededError
 from tmrl_common.transport.client import PolicyClient
 from tmrl_common.transport.curve import client_security
@@ -37,6 +38,9 @@ class NoServerError(Exception):
 def look_at_server(rig: Rig, *, may_start: bool) -> ServerSeen:
     """Pings the server and lets it encode observations; its actor and its chunks are left alone.
 
+    A server that listens already and does not answer is still loading: it is waited for. A second
+    one beside it would need the same GPU's memory once more.
+
     Args:
         rig: Complete.
         may_start: Whether one may be started for this look, where it belongs on this machine.
@@ -50,14 +54,55 @@ def look_at_server(rig: Rig, *, may_start: bool) -> ServerSeen:
     except DeadlineExceededError as error:
         if not (may_start and link.local):
             raise NoServerError(f"{link.endpoint}: {error.detail}") from error
+    if _listens(link.endpoint):
+
+        def gone() -> str:
+            ended = f"{link.endpoint} was listened on, and is no more; did the server end?"
+            return "" if _listens(link.endpoint) else ended
+
+        return _ask_until_loaded(link, link.endpoint, gone)
     with _temporary_server(rig) as (link, process, log):
-        ends_s = time.monotonic() + LOAD_S
-        while time.monotonic() < ends_s:
-            if process.poll() is not None:
-                raise NoServerError(f"it does not start: {last_words(log)}")
-            with contextlib.suppress(DeadlineExceededError):
-                return _ask(link, "started for this look", _ANSWER_S)
-    raise NoServerError(f"it did not load within {LOAD_S:g} s")
+
+        def ended() -> str:
+            return "" if process.poll() is None else f"it does not start: {last_words(log)}"
+
+        return _ask_until_loaded(link, "started for this look", ended)
+
+
+def _ask_until_loaded(link: ServerLink, where: str, ended: Callable[[], str]) -> ServerSeen:
+    """Asks again and again.
+
+    Args:
+        link: To the server.
+        where: What is said of it.
+        ended: Why it will not answer any more; empty while it may.
+
+    Raises:
+        NoServerError: It ended, or took too long.
+    """
+    ends_s, detail = time.monotonic() + LOAD_S, ""
+    while time.monotonic() < ends_s:
+        if reason := ended():
+            raise NoServerError(reason)
+        try:
+            return _ask(link, where, _ANSWER_S)
+        except DeadlineExceededError as error:
+            detail = error.detail
+    raise NoServerError(f"{link.endpoint} listens and did not load within {LOAD_S:g} s: {detail}")
+
+
+def _listens(endpoint: str) -> bool:
+    """Whether any process does, at an endpoint of this machine."""
+    parts = urlsplit(endpoint)
+    try:
+        if parts.scheme == "ipc":
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                probe.connect(endpoint.removeprefix("ipc://"))
+        else:
+            socket.create_connection((parts.hostname, parts.port), _ANSWER_S).close()
+    except OSError:
+        return False
+    return True
 
 
 def _ask(link: ServerLink, where: str, answer_s: float) -> ServerSeen:
@@ -100,7 +145,9 @@ def _temporary_server(
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "policy_server.log")
         with log.open("wb") as output:
-            process = subprocess.Popen(server_argv(there), stdout=output, stderr=output)
+            process = subprocess.Popen(
+                server_argv(there), stdout=output, stderr=output, preexec_fn=die_with_parent
+            )
         try:
             yield dataclasses.replace(link_of(rig), endpoint=endpoint), process, log
         finally:
