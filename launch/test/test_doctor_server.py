@@ -101,7 +101,8 @@ def test_a_server_that_ends_while_it_loads_is_waited_for_no_longer(
 
 def test_the_server_that_a_doctor_started_does_not_outlive_it(tmp_path: Path) -> None:
     # A pipe into which nobody writes: the server loads for ever.
-    os.mkfifo(tmp_path / "policy.json")
+    (tmp_path / "model.safetensors").touch()
+    os.mkfifo(tmp_path / "pi0.json")
     doctor = f"""
 from tmrl_bringup.doctor.server_probe import look_at_server
 from tmrl_bringup.rig import load
