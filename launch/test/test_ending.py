@@ -13,10 +13,12 @@ from tmrl_bringup.ending import when_asked_to_end
 
 _TIMEOUT_S = 60.0
 _UP = """
-import fcntl, sys, termios
+import fcntl, signal, sys, termios
 from tmrl_bringup import up
 from tmrl_bringup.supervisor import ProcessSpec
 
+# Whoever runs the tests may ignore it, under nohup for example.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 run_dir, brakes = sys.argv[1:]
 arm = ProcessSpec("arm", (sys.executable, "-c", brakes), stop_grace_s=60.0)
@@ -51,7 +53,10 @@ def test_an_arm_brakes_when_the_terminal_is_closed(tmp_path: Path) -> None:
             assert time.monotonic() < ends_s
             time.sleep(0.02)
         os.close(terminal)
-        code = session.wait(_TIMEOUT_S)
+        try:
+            code = session.wait(_TIMEOUT_S)
+        finally:
+            session.kill()
     assert rest.exists()
     assert code == 0
 
