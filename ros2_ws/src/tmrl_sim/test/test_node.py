@@ -81,6 +81,7 @@ class Client:
             lambda: (
                 self.states
                 and self._command.get_subscription_count()
+                and self._episode.get_subscription_count()
                 and all(subscription.get_publisher_count() for subscription in self._subscriptions)
             ),
             "the simulation",
@@ -270,6 +271,8 @@ def test_the_physics_cell_shows_pictures_and_keeps_trajectories(client, sim, tmp
     topic = "/widowx/camera/wrist/image"
     client.wait(lambda: client.node.count_publishers(topic), "the camera")
     client.announce(3, EpisodeState.RUNNING, first_sequence=start.sequence)
+    # A picture may have come before: only a step says that the simulation has gone on since.
+    client.step()
     while not images:
         client.step()
     assert (images[0].height, images[0].width, images[0].encoding) == (224, 224, "rgb8")
