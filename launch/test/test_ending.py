@@ -6,10 +6,10 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from tmrl_bringup.ending import when_asked_to_end
+from tmrl_common.testing.waiting import wait_until
 
 _TIMEOUT_S = 60.0
 _UP = """
@@ -47,11 +47,12 @@ def test_an_arm_brakes_when_the_terminal_is_closed(tmp_path: Path) -> None:
         command, stdin=end, stdout=end, stderr=end, start_new_session=True
     ) as session:
         os.close(end)
-        ends_s = time.monotonic() + _TIMEOUT_S
-        while not (log.exists() and "moving" in log.read_text()):
+
+        def moves() -> bool:
             assert session.poll() is None, os.read(terminal, 4096)
-            assert time.monotonic() < ends_s
-            time.sleep(0.02)
+            return log.exists() and "moving" in log.read_text()
+
+        wait_until(moves, "the arm to move", _TIMEOUT_S)
         os.close(terminal)
         try:
             code = session.wait(_TIMEOUT_S)

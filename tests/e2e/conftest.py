@@ -6,7 +6,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,8 @@ import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
+from tmrl_common.testing.waiting import wait_until
+
 TIMEOUT_S = 180.0
 FAST = (
     "driver.backend:=loopback",
@@ -24,15 +25,6 @@ FAST = (
     "learning.overrides:=[schedule.warmup_chunks=5, schedule.warmup_successes=1]",
 )
 """The loopback arm solves the task after 23 steps, or as soon as its gripper is open then."""
-
-
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = TIMEOUT_S) -> None:
-    """Waits for a condition; says what was waited for when it does not come."""
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline_s:
-            raise TimeoutError(f"waited {timeout_s:g} s for {what}")
-        time.sleep(0.05)
 
 
 @dataclass
@@ -85,7 +77,7 @@ class Demo:
                     continue
             return bool(found)
 
-        wait_until(search, f"the process of {name}")
+        wait_until(search, f"the process of {name}", TIMEOUT_S)
         return found[0]
 
     def domain(self) -> int:
@@ -127,7 +119,7 @@ class Demo:
                     return journal.execute(query, (episode,)).fetchone()[0] > 0
             return False
 
-        wait_until(begun, f"the first chunk of episode {episode}")
+        wait_until(begun, f"the first chunk of episode {episode}", TIMEOUT_S)
 
     def episodes(self) -> int:
         """Labelled episodes so far."""
@@ -141,7 +133,7 @@ class Demo:
             assert self.process.poll() is None, self.process.communicate()[0]
             return self.episodes() >= count
 
-        wait_until(reached, f"{count} episodes")
+        wait_until(reached, f"{count} episodes", TIMEOUT_S)
 
     def finish(self) -> int:
         """Waits for the end; the exit code. Nothing of it may be left running."""

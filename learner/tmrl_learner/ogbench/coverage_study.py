@@ -1,7 +1,6 @@
 """Success@K of every pre-training method on a benchmark's unfamiliar tasks."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from tmrl_learner.ogbench.coverage import SuccessAtK, roll_out, success_at_k
 from tmrl_learner.ogbench.fan_out import fan_out
 from tmrl_learner.ogbench.pretraining import pretrained
 from tmrl_learner.pretrain.config import PretrainConfig
+from tmrl_learner.whole_file import write_whole
 
 CSP_SIGMAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _FIRST_START = 10_000
@@ -107,9 +107,7 @@ def roll_out_contender(contender: Contender) -> None:
         parallel=20,
     )
     contender.file.parent.mkdir(parents=True, exist_ok=True)
-    partial = contender.file.with_suffix(".partial")
-    partial.write_text(json.dumps(solved.astype(int).tolist()) + "\n", encoding="utf-8")
-    os.replace(partial, contender.file)
+    write_whole(contender.file, json.dumps(solved.astype(int).tolist()) + "\n")
 
 
 def _policy(contender: Contender) -> FlowChunks:

@@ -1,7 +1,6 @@
 """One learning curve: a method fine-tunes in a benchmark for a budget of environment steps."""
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -21,6 +20,7 @@ from tmrl_learner.ogbench.chunk_policies import ChunkPolicy
 from tmrl_learner.ogbench.environment import make_vector, reset_some
 from tmrl_learner.session import CHECKPOINT_STEM, LearnerSession, Phase
 from tmrl_learner.tracking import RunTracker
+from tmrl_learner.whole_file import write_whole
 
 _WARMUP_MARGINAL_FRACTION = 0.5
 _EPISODES = "episodes.jsonl"
@@ -145,9 +145,7 @@ class CurveRun:
 
     def _save(self) -> None:
         # The steps first: a run killed between the two has made them, and lost what they taught.
-        partial = self._folder / f"{_PROGRESS}.partial"
-        partial.write_text(json.dumps({"env_steps": self.env_steps}), encoding="utf-8")
-        os.replace(partial, self._folder / _PROGRESS)
+        write_whole(self._folder / _PROGRESS, json.dumps({"env_steps": self.env_steps}))
         self.session.save(self._folder / "checkpoint")
 
     def _step(

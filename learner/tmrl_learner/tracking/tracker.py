@@ -1,6 +1,5 @@
 """The tracker that every learner run writes its metrics through."""
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from tmrl_common.closing import Closing
 from tmrl_learner.tracking.config import TrackingConfig
 from tmrl_learner.tracking.metrics_file import MetricsFile
 from tmrl_learner.tracking.wandb_run import WandbRun
+from tmrl_learner.whole_file import write_whole
 
 
 class RunTracker(Closing):
@@ -40,7 +40,7 @@ class RunTracker(Closing):
     ) -> None:
         self._now_s = now_s
         self._file = MetricsFile(run_dir / "metrics.csv")
-        _write_whole(run_dir / "metrics.yaml", yaml.safe_dump(dict(config), sort_keys=False))
+        write_whole(run_dir / "metrics.yaml", yaml.safe_dump(dict(config), sort_keys=False))
         self._wandb = WandbRun(run_dir, config, tracking) if tracking.wandb != "disabled" else None
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
@@ -88,9 +88,3 @@ def open_tracker(
         OSError: The directory cannot be written.
     """
     return RunTracker(run_dir, config, TrackingConfig(wandb=wandb, group=group, name=name))
-
-
-def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)

@@ -1,13 +1,13 @@
 """A hand whose movements block, and wishes that do not."""
 
 import threading
-import time
 
 import pytest
 
 from tmrl_arm.driver import ArmConnectionError
 from tmrl_arm.franka_robot import HandError
 from tmrl_arm.gripper_thread import GripperThread
+from tmrl_common.testing.waiting import wait_until
 
 TIMEOUT_S = 10.0
 
@@ -52,10 +52,7 @@ def gripper(hand):
 
 
 def wait_for(condition) -> None:
-    deadline_s = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.005)
+    wait_until(condition, "the gripper's thread", TIMEOUT_S)
 
 
 def test_it_begins_where_the_hand_is_and_moves_nothing(hand, gripper):

@@ -16,6 +16,7 @@ from tmrl_arm.interbotix_config import InterbotixConfig
 from tmrl_arm.testing.contract import DriverContract
 from tmrl_arm.testing.rig import DriverRig
 from tmrl_common.clock import SteadyClock
+from tmrl_common.testing.waiting import wait_until
 
 HERE = Path(__file__).parent
 pytestmark = [pytest.mark.ros, pytest.mark.timeout(600)]
@@ -48,11 +49,8 @@ class StandIn:
         return [entry for entry in entries if not what or entry["what"] in what]
 
 
-def wait_for(condition, timeout_s=30.0):
-    ends_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < ends_s, "waited in vain"
-        time.sleep(0.02)
+def wait_for(condition):
+    wait_until(condition, "the stand-in or the driver")
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,9 @@
 
 import csv
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,7 +17,9 @@ from tmrl_common.errors import ErrorCode, RequestError
 from tmrl_common.messages import Swap
 from tmrl_common.testing.fake_clock import FakeClock
 from tmrl_common.testing.fake_policy_server import FakePolicyServer
-from tmrl_common.types import Outcome, PolicySpec
+from tmrl_common.testing.message_examples import EXAMPLE_SPEC
+from tmrl_common.testing.waiting import wait_until
+from tmrl_common.types import Outcome
 from tmrl_learner.config import Sizes
 from tmrl_learner.session import LearnerSession
 from tmrl_learner.testing import FEATURES, Z, make_episode
@@ -25,19 +27,7 @@ from tmrl_learning.params import LearningConfig
 from tmrl_learning.worker import LearnerWorker, connect, learner_config
 
 SMALL = ("schedule.warmup_chunks=3", "agent.utd=1", "agent.hidden=8", "agent.batch_size=4")
-SPEC = PolicySpec(
-    action_space="bridge_delta_ee_7",
-    action_dim=7,
-    horizon=8,
-    proprio_dim=2,
-    context_dim=1,
-    cameras=(),
-    z_dim=Z,
-    epsilon_dim=0,
-    features_dim=FEATURES,
-    policy_version="policy",
-    statistics_hash="statistics",
-)
+SPEC = replace(EXAMPLE_SPEC, z_dim=Z, epsilon_dim=0, features_dim=FEATURES)
 
 
 def configured(run_dir: Path, server: str = "tcp://127.0.0.1:1", **settings: Any) -> LearningConfig:
@@ -118,20 +108,13 @@ def second_life(run_dir: Path, server: FakePolicyServer) -> Iterator[LearnerWork
             thread.join()
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    ends_s = time.monotonic() + 30.0
-    while not condition():
-        assert time.monotonic() < ends_s, "waited in vain"
-        time.sleep(0.005)
-
-
 def test_a_resumed_learner_hands_over_its_actor_and_never_sends_the_arm_exploring(
     tmp_path: Path,
 ) -> None:
     before = learn(tmp_path, episodes=3, overrides=SMALL)
     before.save(tmp_path / "checkpoint")
     with FakePolicyServer(SPEC) as server, second_life(tmp_path, server) as worker:
-        wait_until(lambda: worker.status.phase != "starting")
+        wait_until(lambda: worker.status.phase != "starting", "the learner")
         assert worker.status.phase == "training"
         assert [type(request) for request in server.requests] == [Swap]
         assert worker.status.rounds == before.counters.rounds
@@ -144,6 +127,6 @@ def test_an_actor_that_the_server_refuses_does_not_send_the_arm_exploring_either
     with FakePolicyServer(SPEC) as server:
         server.fail_with = RequestError(ErrorCode.INTERNAL, "out of memory")
         with second_life(tmp_path, server) as worker:
-            wait_until(lambda: worker.status.phase != "starting")
+            wait_until(lambda: worker.status.phase != "starting", "the learner")
             assert worker.status.phase == "training"
             assert "out of memory" in worker.status.reason

@@ -1,0 +1,24 @@
+"""Waits for what threads and processes do, instead of sleeping for as long as it may take."""
+
+import time
+from collections.abc import Callable
+
+_LOOK_S = 0.02
+
+
+def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
+    """Looks again and again until a condition holds.
+
+    Args:
+        condition: May raise, which ends the wait.
+        what: Is waited for.
+        timeout_s: Longest wait.
+
+    Raises:
+        TimeoutError: It did not hold in time.
+    """
+    ends_s = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > ends_s:
+            raise TimeoutError(f"waited {timeout_s:g} s in vain for {what}")
+        time.sleep(_LOOK_S)
