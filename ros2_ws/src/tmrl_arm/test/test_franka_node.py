@@ -61,8 +61,8 @@ def test_a_robot_that_dies_in_mid_motion_is_told_of_and_moves_again_only_when_as
         turn(client)
         simulator.kill()
         client.wait(lambda: client.newest.fault, "the fault to be told")
-        client.wait(lambda: client.statuses[-1].level != b"\x00", "diagnostics to tell it")
-        client.wait(lambda: int(client.figures()["failed_attempts"]) > 1, "attempts to connect")
+        client.wait_for_health(lambda status: status.level != b"\x00", "diagnostics to tell it")
+        client.wait_for_figure("failed_attempts", lambda count: int(count) > 1)
         assert "the next one in" in client.statuses[-1].message
         last = client.newest
         simulator.start()
@@ -72,7 +72,7 @@ def test_a_robot_that_dies_in_mid_motion_is_told_of_and_moves_again_only_when_as
         for _ in range(20):
             client.next_state()
         assert abs(client.newest.joint_velocity[0]) < 0.01
-        client.wait(lambda: client.figures()["commands_refused"] != "0", "the refusal to be told")
+        client.wait_for_figure("commands_refused", lambda count: count != "0")
         reply = client.call("arm/recover")
         assert reply.success, reply.message
         client.wait(lambda: client.newest.fault == "", "the fault to be over")
@@ -81,7 +81,7 @@ def test_a_robot_that_dies_in_mid_motion_is_told_of_and_moves_again_only_when_as
 
 def test_a_robot_that_is_not_there_yet_is_waited_for(ros_domain_id, address):
     with running_arm(address, ros_domain_id) as client:
-        client.wait(lambda: client.statuses and "attempt" in client.statuses[-1].message, "news")
+        client.wait_for_health(lambda status: "attempt" in status.message, "news")
         assert "activate FCI" in client.statuses[-1].message
         assert client.states == []
         with FrankaSimulator(address):

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("tmrl_msgs", reason="needs the workspace to be built")
 
-from tmrl_arm.testing.client_node import TIMEOUT_S, ArmClient, start_arm
+from tmrl_arm.testing.client_node import TIMEOUT_S, ArmClient, figures_of, start_arm
 from tmrl_msgs.msg import ArmCommand
 
 pytestmark = pytest.mark.ros
@@ -90,9 +90,9 @@ def test_going_home_leaves_the_arm_reachable(arm):
 
 def test_recover_and_the_figures_of_health(arm):
     assert arm.call("arm/recover").success
-    arm.wait(lambda: arm.statuses and arm.statuses[-1].message == "ok", "good diagnostics")
-    arm.wait(lambda: int(arm.figures()["states"]) > 0, "the states to be counted")
-    figures = arm.figures()
+    arm.wait_for_health(lambda status: status.message == "ok", "good diagnostics")
+    arm.wait_for_figure("states", lambda count: int(count) > 0)
+    figures = figures_of(arm.statuses[-1])
     assert (figures["driver"], figures["connected"]) == ("loopback", "true")
 
 

@@ -30,6 +30,11 @@ def start_arm(robot: str, **parameters: object) -> subprocess.Popen[str]:
     return subprocess.Popen([program, *arguments], stderr=subprocess.PIPE, text=True)
 
 
+def figures_of(status: DiagnosticStatus) -> dict[str, str]:
+    """What a diagnostic status says beside its message."""
+    return {pair.key: pair.value for pair in status.values}
+
+
 class ArmClient:
     """Listens to an arm, commands it, calls its services.
 
@@ -113,9 +118,13 @@ class ArmClient:
         assert response is not None
         return response
 
-    def figures(self) -> dict[str, str]:
-        """What the newest diagnostic status says."""
-        return {pair.key: pair.value for pair in self.statuses[-1].values}
+    def wait_for_health(self, condition: Callable[[DiagnosticStatus], Any], what: str) -> None:
+        """Spins until the newest diagnostic status is as wanted; there may be none yet."""
+        self.wait(lambda: self.statuses and condition(self.statuses[-1]), what)
+
+    def wait_for_figure(self, name: str, condition: Callable[[str], Any]) -> None:
+        """Spins until the newest diagnostic status gives a figure that is as wanted."""
+        self.wait_for_health(lambda status: condition(figures_of(status)[name]), name)
 
     def _on_health(self, message: DiagnosticArray) -> None:
         mine = f"/{self._robot}/arm"
