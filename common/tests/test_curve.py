@@ -15,7 +15,7 @@ from tmrl_common.transport import (
 )
 from tmrl_common.transport.curve import client_security, is_local, read_keys
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @pytest.mark.parametrize(

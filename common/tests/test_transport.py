@@ -30,7 +30,7 @@ from tmrl_common.types import Observation, SteeringLimits, SteeringSource
 
 OBSERVATION = EXAMPLES["act"].observation
 LIMITS = SteeringLimits(sigma_cap=1.0, z_cap=2.0, epsilon_cap=2.0)
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def client_of(endpoint, **arguments):

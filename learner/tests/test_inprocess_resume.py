@@ -61,7 +61,7 @@ def lines_until(stream: IO[str], start_of_line: str) -> Iterator[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=100)
+    output, _ = process.communicate(timeout=240)
     assert process.returncode == 0, output
     return output
 

@@ -71,7 +71,8 @@ def test_a_chunk_of_pi0_comes_in_the_rigs_units(robot):
 
 def test_the_chunk_depends_on_the_prompt_until_sigma_hides_it(robot):
     z = np.random.default_rng(1).standard_normal(32).astype(np.float32)
-    epsilon = np.random.default_rng(2).standard_normal(robot.connect(deadline_s=9).spec.epsilon_dim)
+    size = robot.connect(deadline_s=PATIENCE_S).spec.epsilon_dim
+    epsilon = np.random.default_rng(2).standard_normal(size)
 
     def actions(prompt, sigma):
         steering = Steering(SteeringSource.EXPLICIT, z, sigma, epsilon.astype(np.float32))

@@ -13,7 +13,7 @@ from tmrl_arm.franka_robot import RobotMode, RobotSample
 from tmrl_arm.franky_config import FrankyConfig
 from tmrl_common.clock import SteadyClock
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 60.0
 CONFIG = FrankyConfig(address="192.0.2.1")
 AT_HOME = RobotSample(
     robot_time_s=0.0,

@@ -9,7 +9,7 @@ from tmrl_arm.franka_robot import HandError
 from tmrl_arm.gripper_thread import GripperThread
 from tmrl_common.testing.waiting import wait_until
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 60.0
 
 
 class SlowHand:

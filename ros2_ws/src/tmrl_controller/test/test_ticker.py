@@ -20,7 +20,7 @@ def test_it_ticks_until_it_is_stopped():
 
     ticker = Ticker(0.001, tick)
     ticker.start()
-    assert ticked_often.wait(10.0)
+    assert ticked_often.wait(60.0)
     ticker.stop()
     stopped_at = count
     ticker.check()
@@ -35,7 +35,7 @@ def test_ticks_that_were_missed_are_counted_and_not_made_up_for():
         nonlocal count
         count += 1
         if count == 1:
-            release.wait(10.0)
+            release.wait(60.0)
         else:
             done.set()
 
@@ -45,7 +45,7 @@ def test_ticks_that_were_missed_are_counted_and_not_made_up_for():
     while time.monotonic() - begin_s < 0.02:
         release.wait(0.001)
     release.set()
-    assert done.wait(10.0)
+    assert done.wait(60.0)
     ticker.stop()
     assert ticker.overruns > 0
 
@@ -91,7 +91,7 @@ def test_a_tick_that_was_left_out_counts_as_late():
 
     ticker = Ticker(0.001, tick)
     ticker.start()
-    assert done.wait(10.0)
+    assert done.wait(60.0)
     ticker.stop()
 
     assert ticker.lateness.percentile_ms(100.0) >= 40.0
@@ -102,7 +102,7 @@ def test_what_the_system_allowed_is_said():
     ticked = threading.Event()
     ticker = Ticker(0.001, ticked.set, fifo_priority=1)
     ticker.start()
-    assert ticked.wait(10.0)
+    assert ticked.wait(60.0)
     ticker.stop()
 
     assert ticker.scheduling == "SCHED_FIFO 1" or "limits.conf" in ticker.scheduling
