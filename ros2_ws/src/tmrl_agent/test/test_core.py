@@ -48,6 +48,19 @@ def test_nothing_is_asked_without_the_controllers_caps():
     assert "controller/status" in world.core.reason
 
 
+def test_nothing_is_asked_while_nobody_would_hear_the_chunk():
+    world = World()
+    world.core.heard = False
+    assert "nobody listens to policy/chunk" in world.core.reason, "the operator waits for that"
+    world.run()
+    world.see(0)
+    assert world.asked == []
+    world.core.heard = True
+    world.do(world.core.advance())
+    assert world.core.reason == ""
+    assert [type(a) for a in world.asked] == [AskChunk]
+
+
 @pytest.mark.parametrize("mode", [m for m in ControllerMode if m is not ControllerMode.POLICY])
 def test_nothing_is_asked_while_the_controller_would_not_drive(mode):
     world = World()

@@ -54,11 +54,15 @@ class AgentCore:
         builder: Makes the transitions; it goes on where the journal ends.
         last_episode: Highest episode in the journal; only later ones are joined, because what was
             seen before a restart of the agent is gone.
+
+    Attributes:
+        heard: Whether somebody listens to chunks; one that nobody hears never has an outcome.
     """
 
     def __init__(
         self, config: AgentConfig, clock: Clock, builder: TransitionBuilder, last_episode: int
     ) -> None:
+        self.heard = False
         self._config = config
         self._clock = clock
         self._builder = builder
@@ -108,7 +112,8 @@ class AgentCore:
 
         What kept an episode from going on is forgotten with it: the next one may fare better.
         """
-        lasting = self._journal_problem or self._connection.problem
+        unheard = "" if self.heard else "nobody listens to policy/chunk: start the controller"
+        lasting = self._journal_problem or self._connection.problem or unheard
         if lasting or not (self._episode.running or self._builder.wants_features):
             return lasting
         refused = self._refusal if self._gave_up else ""
@@ -295,7 +300,8 @@ class AgentCore:
     def _may_send(self) -> bool:
         """Whether a chunk would be welcome now."""
         return (
-            self._episode.running
+            self.heard
+            and self._episode.running
             and self._episode.episode == self._builder.episode
             and self._builder.is_open
             and self._controller is not None

@@ -107,6 +107,7 @@ class AgentNode(TmrlNode[AgentConfig]):
 
     def _tick(self) -> None:
         self._inference.check()
+        self._core.heard = self._chunks.get_subscription_count() > 0
         self._carry_out(self._core.advance())
         if self._core.reason != self._told:
             self._publish_status()

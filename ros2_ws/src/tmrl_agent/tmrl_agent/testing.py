@@ -146,6 +146,7 @@ class World:
         builder = TransitionBuilder("widowx", "run", next_sequence, {}, lambda _: None)
         self.clock = FakeClock()
         self.core = AgentCore(config, self.clock, builder, last_episode)
+        self.core.heard = True
         self.asked: list[AskChunk | AskFeatures] = []
         self.sent: list[SentChunk] = []
         self.written: list[Record] = []

@@ -170,3 +170,19 @@ def test_commands_are_numbered_without_gaps(scene):
 
     sequences = [command.sequence for command in of(scene.log, ArmCommand)]
     assert sequences == list(range(1, len(sequences) + 1))
+
+
+def test_whom_it_waits_for_is_told_until_everybody_is_there():
+    core = ControllerCore(CONFIG, ManualClock())
+
+    def newly_told():
+        return [status.waits_for for status in of(core.tick(), ControllerStatus)]
+
+    assert newly_told() == ["no arm state has arrived yet: start the driver"]
+    core.on_arm_state(arm_state())
+    assert newly_told() == ["nobody listens to arm/command: start the driver"]
+    core.on_listeners(commands=1, outcomes=0)
+    assert newly_told() == ["nobody listens to controller/outcome: start the agent"]
+    core.on_listeners(commands=1, outcomes=1)
+    assert newly_told() == [""]
+    assert newly_told() == []

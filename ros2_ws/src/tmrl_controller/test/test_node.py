@@ -84,7 +84,7 @@ class World(Node):
         self.state_publisher = self.create_publisher(msg.ArmState, "arm/state", qos.STATE)
         self.chunk_publisher = self.create_publisher(msg.ActionChunk, "policy/chunk", qos.EVENT)
         self.create_subscription(msg.ArmCommand, "arm/command", self.on_command, 1000)
-        self.create_subscription(
+        self.outcome_subscription = self.create_subscription(
             msg.ChunkOutcome, "controller/outcome", self.outcomes.append, qos.EVENT
         )
         self.create_subscription(
@@ -228,6 +228,18 @@ def test_the_estop_stops_latches_and_needs_a_name(hardware):
     assert hardware.ask("clear_estop", operator_name="Ada").success
     hardware.until(lambda: world.statuses[-1].mode == msg.ControllerStatus.HOLD, "hold")
     assert "Ada" in world.statuses[-1].reason
+
+
+def test_its_status_says_whom_it_waits_for(ros_domain_id):
+    with Bench(ros_domain_id, PARAMETERS) as alone:
+        world = alone.world
+        alone.until(lambda: world.statuses, "a status")
+        assert "no arm state" in world.statuses[-1].waits_for
+        alone.until(world.state_publisher.get_subscription_count, "discovery")
+        world.publish_state()
+        alone.until(lambda: not world.statuses[-1].waits_for, "everybody to be there")
+        world.destroy_subscription(world.outcome_subscription)
+        alone.until(lambda: "controller/outcome" in world.statuses[-1].waits_for, "the absence")
 
 
 def test_an_estop_before_the_first_state_of_the_arm_tells_its_driver_to_hold(hardware):

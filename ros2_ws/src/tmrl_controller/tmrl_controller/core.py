@@ -45,6 +45,7 @@ class ControllerCore:
         self._switch = DeadManSwitch(config.max_teleop_age_s)
         self._setpoints = SetpointStream(config, clock, self._arm, self._emit)
         self._chunks = ChunkLedger(config, clock, self._arm, self._emit)
+        self._listeners = (0, 0)
         self._anchored_episode: tuple[str, int] | None = None
         self._last_end_s = clock.now_s()
         self._last_teleop_s = -math.inf
@@ -92,6 +93,10 @@ class ControllerCore:
             )
             return
         self._switch.receive(command, self._clock.now_s())
+
+    def on_listeners(self, commands: int, outcomes: int) -> None:
+        """Takes in how many hear the commands for the arm and the outcomes of chunks."""
+        self._listeners = (commands, outcomes)
 
     # Requests
 
@@ -176,6 +181,7 @@ class ControllerCore:
         return ControllerStatus(
             mode=self._modes.mode,
             reason=self._modes.reason,
+            waits_for=self._waits_for(),
             chunks_accepted=self._chunks.accepted,
             chunks_refused=self._chunks.refused,
             steps_clamped=self._chunks.steps_clamped,
@@ -372,9 +378,18 @@ class ControllerCore:
     def _note_refusal(self, code: RefusalCode, reason: str) -> None:
         self._last_refusal = (code.value, reason, self._clock.stamp_s())
 
+    def _waits_for(self) -> str:
+        """Who is not there yet. What nobody hears is lost, and nobody says it again."""
+        commands, outcomes = self._listeners
+        if self._arm.newest is None:
+            return self._arm.staleness(self._clock.now_s())
+        if not commands:
+            return "nobody listens to arm/command: start the driver"
+        return "" if outcomes else "nobody listens to controller/outcome: start the agent"
+
     def _announce(self) -> None:
         """Reports the status when something changed that a person would want to see at once."""
-        shown = (self._modes.mode, self._modes.reason, self._last_refusal)
+        shown = (self._modes.mode, self._modes.reason, self._last_refusal, self._waits_for())
         if shown != self._announced:
             self._announced = shown
             self._emit(self.status())

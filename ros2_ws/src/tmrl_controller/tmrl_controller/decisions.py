@@ -121,6 +121,7 @@ class ControllerStatus:
     Attributes:
         mode: Who may move the arm.
         reason: Why it is in this mode, one sentence.
+        waits_for: Who has to be there before the policy can drive; empty when all are.
         chunks_accepted: Since the start.
         chunks_refused: Since the start.
         steps_clamped: Since the start.
@@ -131,6 +132,7 @@ class ControllerStatus:
 
     mode: Mode
     reason: str
+    waits_for: str = ""
     chunks_accepted: int = 0
     chunks_refused: int = 0
     steps_clamped: int = 0

@@ -134,6 +134,7 @@ def status_msg(
         robot=config.robot,
         mode=int(status.mode),
         reason=status.reason,
+        waits_for=status.waits_for,
         sigma_cap=config.sigma_cap,
         z_cap=config.z_cap,
         workspace_box=np.array(config.workspace_box, dtype=np.float64),

@@ -50,6 +50,8 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         if reason := self._estop_file.read():
             core.estop(reason)
         self._frame_id = ""
+        # In simulation every input is an occasion to tick; on hardware the ticker has its own.
+        self._tick_on_input = (lambda: None) if self._is_steady else self._tick
         self._command = self.create_publisher(msg.ArmCommand, "arm/command", qos.STATE)
         self._outcome = self.create_publisher(msg.ChunkOutcome, "controller/outcome", qos.EVENT)
         self._status = self.create_publisher(msg.ControllerStatus, "controller/status", qos.STATUS)
@@ -108,11 +110,6 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         self.get_logger().info(response.message)
         return response
 
-    def _tick_on_input(self) -> None:
-        """In simulation every input is an occasion; on hardware the ticker has its own."""
-        if not self._is_steady:
-            self._tick()
-
     def _tick(self) -> None:
         with self._lock:
             for decision in self._core.tick():
@@ -133,7 +130,9 @@ class ControllerNode(TmrlNode[ControllerConfig]):
                 self.get_logger().error(problem)
 
     def _publish_status(self) -> None:
+        listeners = self._command.get_subscription_count(), self._outcome.get_subscription_count()
         with self._lock:
+            self._core.on_listeners(*listeners)
             self._publish(self._core.status())
 
 

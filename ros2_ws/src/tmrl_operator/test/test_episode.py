@@ -202,6 +202,20 @@ def test_ready_waits_for_an_agent_that_cannot_act(bench: Bench) -> None:
     assert bench.requests[-1][0] is Request.RESUME
 
 
+def test_ready_waits_for_a_controller_that_has_not_heard_of_everybody(bench: Bench) -> None:
+    bench.machine.heard_controller("", "started", "no arm state has arrived yet: start the driver")
+    bench.answer()
+    bench.answer()
+    assert bench.machine.state is State.READY
+    assert "waits for the controller: no arm state" in bench.machine.reason
+    bench.machine.heard_controller("", "started")
+    bench.machine.tick()
+    assert bench.requests[-1][0] is Request.RESUME
+    bench.answer()
+    bench.machine.heard_controller("", "", "nobody listens to controller/outcome: start the agent")
+    assert bench.machine.state is State.RUNNING, "whoever is lost is told of by its own silence"
+
+
 def test_an_agent_that_cannot_go_on_for_long_aborts_the_episode(bench: Bench) -> None:
     bench.run_to(State.RUNNING)
     bench.clock.advance(bench.config.agent_timeout_s)

@@ -117,14 +117,15 @@ class EpisodeMachine:
         else:
             self._check_time_limit(stamp_ns, detail)
 
-    def heard_controller(self, trouble: str, holds: str = "") -> None:
+    def heard_controller(self, trouble: str, holds: str = "", waits_for: str = "") -> None:
         """The controller reported its mode.
 
         Args:
             trouble: Names an e-stop or a fault; empty while there is none.
             holds: Why it holds the arm; empty while somebody drives.
+            waits_for: Who has to be there before it can let the policy drive; empty when all are.
         """
-        self._peers.heard("controller")
+        self._peers.heard_controller(waits_for)
         if trouble and self.state in (State.RUNNING, State.READY, State.RESETTING):
             self._abort(trouble)
         elif self.state is State.RUNNING:

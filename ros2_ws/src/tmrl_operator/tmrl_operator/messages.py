@@ -9,11 +9,11 @@ from tmrl_ros.conversion import stamp_of_nanoseconds
 _TROUBLE = {ControllerStatus.ESTOP: "e-stop", ControllerStatus.FAULT: "controller fault"}
 
 
-def controller_news(message: ControllerStatus) -> tuple[str, str]:
-    """The e-stop or fault of the controller, and why it holds the arm; each empty while not so."""
+def controller_news(message: ControllerStatus) -> tuple[str, str, str]:
+    """The controller's e-stop or fault, why it holds the arm, whom it waits for; empty: not so."""
     trouble = _TROUBLE.get(message.mode, "")
     holds = message.reason if message.mode == ControllerStatus.HOLD else ""
-    return f"{trouble}: {message.reason}" if trouble else "", holds
+    return f"{trouble}: {message.reason}" if trouble else "", holds, message.waits_for
 
 
 def agent_trouble(message: AgentStatus) -> str:

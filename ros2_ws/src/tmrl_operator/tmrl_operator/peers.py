@@ -18,6 +18,7 @@ class Peers:
         self._config = config
         self._clock = clock
         self._heard_s: dict[str, float] = {}
+        self._controller_waits_for = ""
         self._agent_epoch = ""
         self._agent_trouble = ""
         self._agent_well_s = clock.now_s()
@@ -26,6 +27,11 @@ class Peers:
     def heard(self, name: str) -> None:
         """One of NEEDED has given a sign of life."""
         self._heard_s[name] = self._clock.now_s()
+
+    def heard_controller(self, waits_for: str) -> None:
+        """The controller reported, and whom it waits for; empty: for nobody."""
+        self.heard("controller")
+        self._controller_waits_for = waits_for
 
     def heard_agent(self, epoch: str, trouble: str) -> bool:
         """The agent reported.
@@ -73,6 +79,8 @@ class Peers:
         """What an episode has to wait for before it begins; empty when nothing."""
         if self._agent_trouble:
             return f"waits for the agent: {self._agent_trouble}"
+        if self._controller_waits_for:
+            return f"waits for the controller: {self._controller_waits_for}"
         if self._config.wait_for_learner and not self._learner_started:
             return (
                 "waits for the learner to report in learner/status: see logs/learning.log, there "
