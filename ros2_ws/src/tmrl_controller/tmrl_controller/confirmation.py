@@ -10,7 +10,7 @@ from typing import Protocol
 from tmrl_common.clock import Clock, SteadyClock
 from tmrl_common.service_reply import ServiceReply
 
-LONGEST_S = 1.0
+LONGEST_S = 3.0
 """A listener that has not confirmed by then is dead, stopped or out of reach."""
 _LOOK_S = 0.005
 """About as long as a confirmation takes on one machine."""
