@@ -145,12 +145,8 @@ class RouterSocket(Closing):
         except zmq.ZMQError as error:
             _log.warning("an answer could not be sent: %s", error)
 
-    def let_out(self, within_s: float) -> None:
-        """Make `close` wait until everything sent so far has left, at most so long."""
-        self._socket.setsockopt(zmq.LINGER, math.ceil(1000 * within_s))
-
     def close(self) -> None:
-        """Release the endpoint; what was not sent is dropped."""
+        """Release the endpoint; what was not sent, or not read by its client, is dropped."""
         with self._wake_lock:
             self._waker.close()
         self._socket.close()
