@@ -240,6 +240,25 @@ def test_after_refusals_something_has_to_change(world, change):
     assert world.core.reason == ""
 
 
+def test_a_chunk_that_overtook_its_arm_state_is_tried_again_after_growing_pauses(world):
+    world.see(0)
+    pauses = []
+    for _ in range(5):
+        world.answer(0)
+        world.end(0, steps=0, result=ChunkResult.REFUSED, code="unknown_arm_state")
+        count, waited = len(world.asked), 0.0
+        while len(world.asked) == count:
+            world.clock.advance(0.05)
+            waited += 0.05
+            world.do(world.core.advance())
+        pauses.append(waited)
+    assert pauses == pytest.approx([0.25, 0.5, 1.0, 2.0, 4.0], abs=0.06)
+    assert "unknown_arm_state" in world.core.reason, "the operator ends what lasts"
+    world.answer(0)
+    world.end(STEPS)
+    assert world.core.reason == ""
+
+
 def test_a_silent_server_is_asked_again_after_growing_pauses(world):
     world.see(0)
     pauses = []

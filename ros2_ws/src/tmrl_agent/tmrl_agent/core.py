@@ -28,6 +28,7 @@ from tmrl_agent.frames import ImageReading
 from tmrl_agent.learner_watch import LearnerWatch
 from tmrl_agent.params import AgentConfig
 from tmrl_agent.patience import BackOff, Stopwatch
+from tmrl_agent.refusals import Refusals
 from tmrl_agent.requests import (
     Answer,
     AskChunk,
@@ -78,8 +79,7 @@ class AgentCore:
         self._earliest_state = 0
         self._ended_s = 0.0
         self._after: Assembled | None = None
-        self._refusals = 0
-        self._refusal = ""
+        self._refusals = Refusals(config, clock)
         self._connection = Connection("connecting to the policy server")
         self._request_problem = ""
         self._journal_problem = ""
@@ -116,12 +116,7 @@ class AgentCore:
         lasting = self._journal_problem or self._connection.problem or unheard
         if lasting or not (self._episode.running or self._builder.wants_features):
             return lasting
-        refused = self._refusal if self._gave_up else ""
-        return self._request_problem or refused or self._waiting.reason
-
-    @property
-    def _gave_up(self) -> bool:
-        return self._refusals > self._config.max_refusals
+        return self._request_problem or self._refusals.problem or self._waiting.reason
 
     # What is seen
 
@@ -146,7 +141,7 @@ class AgentCore:
         """The controller reported; new caps are worth another try after refusals."""
         old, self._controller = self._controller, view
         if old is not None and (old.sigma_cap, old.z_cap) != (view.sigma_cap, view.z_cap):
-            self._refusals = 0
+            self._refusals.forget()
         return self.advance()
 
     def on_learner(self, view: LearnerView) -> list[Decision]:
@@ -174,10 +169,10 @@ class AgentCore:
             self._earliest_state = max(self._earliest_state, end.arm_state_sequence)
             self._waiting.stop()
             if end.result is ChunkResult.REFUSED:
-                self._refusals += 1
-                self._refusal = f"chunk {end.sequence} was refused ({end.code}): {end.reason}"
+                sentence = f"chunk {end.sequence} was refused ({end.code}): {end.reason}"
+                self._refusals.refused(end.code, sentence)
             else:
-                self._refusals = 0
+                self._refusals.forget()
             self._keep(self._builder.ended(end))
         return self.advance()
 
@@ -264,7 +259,7 @@ class AgentCore:
         self._asked = None
         self._after = None
         self._earliest_state = view.first_arm_state_sequence
-        self._refusals = 0
+        self._refusals.forget()
         self._waiting.stop()
         return True
 
@@ -306,7 +301,7 @@ class AgentCore:
             and self._builder.is_open
             and self._controller is not None
             and self._controller.mode is ControllerMode.POLICY
-            and not self._gave_up
+            and not self._refusals.forbid
             and not self._is_over()
         )
 
@@ -347,9 +342,10 @@ class AgentCore:
         self._waiting.stop()
         self._requests += 1
         self._asked = (self._requests, seen)
-        limits = steering.limits(self._config, controller, self._refusals)
+        attempt = self._refusals.count
+        limits = steering.limits(self._config, controller, attempt)
         builder, key = self._builder, self._config.seed
-        seed = steering.seed(key, builder.episode, builder.next_chunk, self._refusals)
+        seed = steering.seed(key, builder.episode, builder.next_chunk, attempt)
         return [AskChunk(self._requests, seen.observation, limits, self.source, seed)]
 
     def _send(self, answer: ChunkAnswer, seen: Assembled) -> SentChunk:
