@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ import rclpy
 import yaml
 
 from tmrl_bringup.rig import load
+from tmrl_common.testing.waiting import wait_until
 from tmrl_policies.pi0.config import TINY
 from tmrl_policies.pi0.inputs import rigs, testing
 from tmrl_policies.pi0.inputs.statistics import RobotStatistics, Statistics, write_statistics
@@ -126,12 +126,16 @@ class Rig:
 
     def wait_until(self, condition: Callable[[], bool], what: str) -> None:
         """Waits for a condition; a rig that dies meanwhile ends the wait."""
-        ends_s = time.monotonic() + TIMEOUT_S
-        while not condition():
+
+        def holds() -> bool:
             assert self._processes[0].poll() is None, self.output.read_text()
-            if time.monotonic() > ends_s:
-                raise TimeoutError(f"waited for {what}: {self.output.read_text()}")
-            time.sleep(0.05)
+            return condition()
+
+        try:
+            wait_until(holds, what, TIMEOUT_S)
+        except TimeoutError as error:
+            error.add_note(self.output.read_text())
+            raise
 
     def close(self) -> None:
         """Ends what a failed test left behind."""

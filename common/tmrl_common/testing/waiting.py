@@ -6,13 +6,23 @@ from collections.abc import Callable
 _LOOK_S = 0.02
 
 
-def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
+def _pause() -> None:
+    time.sleep(_LOOK_S)
+
+
+def wait_until(
+    condition: Callable[[], object],
+    what: str,
+    timeout_s: float = 30.0,
+    meanwhile: Callable[[], object] = _pause,
+) -> None:
     """Looks again and again until a condition holds.
 
     Args:
         condition: May raise, which ends the wait.
         what: Is waited for.
         timeout_s: Longest wait.
+        meanwhile: Done between two looks.
 
     Raises:
         TimeoutError: It did not hold in time.
@@ -21,4 +31,4 @@ def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 30
     while not condition():
         if time.monotonic() > ends_s:
             raise TimeoutError(f"waited {timeout_s:g} s in vain for {what}")
-        time.sleep(_LOOK_S)
+        meanwhile()

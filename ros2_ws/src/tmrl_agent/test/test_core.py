@@ -10,6 +10,7 @@ from tmrl_agent.events import (
     ControllerView,
     EpisodeView,
 )
+from tmrl_agent.refusals import NOT_YET
 from tmrl_agent.requests import AskChunk, AskFeatures, ChunkAnswer, FailedAnswer
 from tmrl_agent.testing import CAPS, CHUNK_NS, STEPS, World, made_end, made_label, made_reply
 from tmrl_common.types import Outcome
@@ -240,18 +241,22 @@ def test_after_refusals_something_has_to_change(world, change):
     assert world.core.reason == ""
 
 
+def pause_before_the_next_question(world):
+    count, waited_s = len(world.asked), 0.0
+    while len(world.asked) == count:
+        world.clock.advance(0.05)
+        waited_s += 0.05
+        world.do(world.core.advance())
+    return waited_s
+
+
 def test_a_chunk_that_overtook_its_arm_state_is_tried_again_after_growing_pauses(world):
     world.see(0)
     pauses = []
     for _ in range(5):
         world.answer(0)
-        world.end(0, steps=0, result=ChunkResult.REFUSED, code="unknown_arm_state")
-        count, waited = len(world.asked), 0.0
-        while len(world.asked) == count:
-            world.clock.advance(0.05)
-            waited += 0.05
-            world.do(world.core.advance())
-        pauses.append(waited)
+        world.end(0, steps=0, result=ChunkResult.REFUSED, code=NOT_YET)
+        pauses.append(pause_before_the_next_question(world))
     assert pauses == pytest.approx([0.25, 0.5, 1.0, 2.0, 4.0], abs=0.06)
     assert "unknown_arm_state" in world.core.reason, "the operator ends what lasts"
     world.answer(0)
@@ -265,12 +270,7 @@ def test_a_silent_server_is_asked_again_after_growing_pauses(world):
     for _ in range(4):
         world.do(world.core.on_answer(FailedAnswer(world.asked[-1].request, "no answer")))
         assert world.core.reason == "no answer"
-        count, waited = len(world.asked), 0.0
-        while len(world.asked) == count:
-            world.clock.advance(0.05)
-            waited += 0.05
-            world.do(world.core.advance())
-        pauses.append(waited)
+        pauses.append(pause_before_the_next_question(world))
     assert pauses == pytest.approx([0.25, 0.5, 1.0, 2.0], abs=0.06)
     assert world.sent == []
     world.answer(0)

@@ -4,7 +4,7 @@ from tmrl_agent.params import AgentConfig
 from tmrl_agent.patience import BackOff
 from tmrl_common.clock import Clock
 
-_NOT_YET = "unknown_arm_state"
+NOT_YET = "unknown_arm_state"
 """The controller's code for a chunk that overtook the arm state it answers, on the way there."""
 
 
@@ -39,7 +39,7 @@ class Refusals:
         """
         self.count += 1
         self._sentence = sentence
-        self._not_yet = code == _NOT_YET
+        self._not_yet = code == NOT_YET
         if self._not_yet:
             self._pause.failed()
 

@@ -1,6 +1,5 @@
 """What tests of nodes share: nodes that are spun until something has happened."""
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -12,6 +11,7 @@ from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
 
 from tmrl_common.closing import Closing
+from tmrl_common.testing.waiting import wait_until
 from tmrl_msgs.msg import ActionChunk, ChunkOutcome
 from tmrl_ros.conversion import to_float32_field
 
@@ -44,11 +44,7 @@ def spin_until(
     Raises:
         TimeoutError: It did not hold in time.
     """
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline_s:
-            raise TimeoutError(f"waited {timeout_s:g} s in vain for {what}")
-        executor.spin_once(timeout_sec=0.05)
+    wait_until(condition, what, timeout_s, lambda: executor.spin_once(timeout_sec=0.05))
 
 
 def outcome_of(
