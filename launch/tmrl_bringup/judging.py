@@ -33,7 +33,7 @@ _CLASSES = {
     "controller": ("tmrl_controller.config.ControllerConfig",),
     "agent": ("tmrl_agent.params.AgentConfig",),
     "operator": ("tmrl_operator.params.OperatorConfig",),
-    "learning": ("tmrl_learning.params.LearningConfig",),
+    "learning": ("tmrl_learner.run_config.RunConfig",),
     SERVER: (
         "tmrl_policy_server.config.ServerConfig",
         "tmrl_policy_server.config.EngineConfig",

@@ -8,8 +8,8 @@ import torch
 from rclpy.task import Future
 
 from tmrl_common.clock import SteadyClock
-from tmrl_learning.params import LearningConfig
-from tmrl_learning.worker import LearnerWorker, WorkerStatus, connect
+from tmrl_learner.run_config import RunConfig
+from tmrl_learner.worker import LearnerWorker, WorkerStatus, connect
 from tmrl_msgs.msg import AgentStatus, LearnerStatus
 from tmrl_msgs.msg import Transition as TransitionMsg
 from tmrl_msgs.srv import FetchTransitions
@@ -25,7 +25,7 @@ _SWITCH_INTERVAL_S = 0.0005
 _FETCH_COUNT = 256
 
 
-class LearningNode(TmrlNode[LearningConfig]):
+class LearningNode(TmrlNode[RunConfig]):
     """Shell around the worker: topics in and out, gaps fetched from the journal."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class LearningNode(TmrlNode[LearningConfig]):
             ParameterError: A parameter is missing, unknown or out of range.
             TransportError: The server's endpoint is none, or a key file cannot be used.
         """
-        super().__init__("learning", LearningConfig)
+        super().__init__("learning", RunConfig)
         self._client = connect(self.config)
         tell = self.create_guard_condition(self._publish_status)
         self._worker = LearnerWorker(self.config, self._client, SteadyClock(), tell.trigger)

@@ -1,7 +1,7 @@
 """Learns in a thread of its own: ingests transitions, updates, publishes the actor, checkpoints.
 
 The node hands transitions in and reads a status out; the thread owns the learner session and the
-connection to the policy server. No ROS here.
+connection to the policy server.
 """
 
 import json
@@ -21,9 +21,9 @@ from tmrl_common.transport.curve import client_security
 from tmrl_common.types import PolicySpec, Transition
 from tmrl_learner.config import LearnerConfig, Sizes, resolve
 from tmrl_learner.devices import check_device
+from tmrl_learner.run_config import RunConfig
 from tmrl_learner.session import CHECKPOINT_STEM, LearnerSession, Phase
 from tmrl_learner.tracking import RunTracker, TrackingConfig
-from tmrl_learning.params import LearningConfig
 
 _log = logging.getLogger(__name__)
 _IDLE_WAIT_S = 0.05
@@ -67,7 +67,7 @@ class WorkerStatus:
     reason: str = ""
 
 
-def learner_config(config: LearningConfig) -> LearnerConfig:
+def learner_config(config: RunConfig) -> LearnerConfig:
     """The learner's configuration: preset, method, seed and overrides.
 
     Raises:
@@ -91,7 +91,7 @@ def sizes_of(spec: PolicySpec, method: str) -> Sizes:
     return Sizes(features=spec.features_dim, z=rows * spec.z_dim, epsilon=spec.epsilon_dim)
 
 
-def connect(config: LearningConfig) -> PolicyClient:
+def connect(config: RunConfig) -> PolicyClient:
     """A client that greets the policy server in the background.
 
     Raises:
@@ -113,7 +113,7 @@ class LearnerWorker:
 
     def __init__(
         self,
-        config: LearningConfig,
+        config: RunConfig,
         client: PolicyClient,
         clock: Clock,
         caught_up: Callable[[], None] = lambda: None,

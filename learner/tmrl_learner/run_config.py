@@ -1,4 +1,4 @@
-"""Parameters of the learning node."""
+"""Settings of one learning run: the parameters of the learning node."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,10 @@ METHODS = ("tmrl", "dsrl", "base")
 
 
 @dataclass(frozen=True)
-class LearningConfig:
-    """What the learning node needs to know.
+class RunConfig:
+    """Source of the transitions, destination of the actors, and where the run is kept.
+
+    `LearnerConfig` says how the run learns; `preset` and `overrides` pick it.
 
     Attributes:
         robot: Name of the arm whose transitions are learned from.

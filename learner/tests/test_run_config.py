@@ -1,10 +1,10 @@
-"""Parameters of the learning node: what is refused, and what the sentence says."""
+"""Settings of a learning run: what is refused, and what the sentence says."""
 
 from typing import Any
 
 import pytest
 
-from tmrl_learning.params import LearningConfig
+from tmrl_learner.run_config import RunConfig
 
 
 @pytest.mark.parametrize(
@@ -23,4 +23,4 @@ from tmrl_learning.params import LearningConfig
 def test_parameters_that_could_not_work_are_refused(changes: dict[str, Any], message: str) -> None:
     needed = {"robot": "widowx", "session": "s", "run_dir": "/r", "server": "tcp://127.0.0.1:1"}
     with pytest.raises(ValueError, match=message):
-        LearningConfig(**(needed | changes))
+        RunConfig(**(needed | changes))

@@ -21,17 +21,17 @@ from tmrl_common.testing.message_examples import EXAMPLE_SPEC
 from tmrl_common.testing.waiting import wait_until
 from tmrl_common.types import Outcome
 from tmrl_learner.config import Sizes
+from tmrl_learner.run_config import RunConfig
 from tmrl_learner.session import LearnerSession
 from tmrl_learner.testing import FEATURES, Z, make_episode
-from tmrl_learning.params import LearningConfig
-from tmrl_learning.worker import LearnerWorker, connect, learner_config
+from tmrl_learner.worker import LearnerWorker, connect, learner_config
 
 SMALL = ("schedule.warmup_chunks=3", "agent.utd=1", "agent.hidden=8", "agent.batch_size=4")
 SPEC = replace(EXAMPLE_SPEC, z_dim=Z, epsilon_dim=0, features_dim=FEATURES)
 
 
-def configured(run_dir: Path, server: str = "tcp://127.0.0.1:1", **settings: Any) -> LearningConfig:
-    return LearningConfig(
+def configured(run_dir: Path, server: str = "tcp://127.0.0.1:1", **settings: Any) -> RunConfig:
+    return RunConfig(
         robot="arm",
         session="run",
         run_dir=str(run_dir),
