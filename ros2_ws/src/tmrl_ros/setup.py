@@ -6,6 +6,7 @@ setup(
     name="tmrl_ros",
     version="0.1.0",
     packages=["tmrl_ros"],
+    package_data={"tmrl_ros": ["loopback.xml"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/tmrl_ros"]),
         ("share/tmrl_ros", ["package.xml"]),

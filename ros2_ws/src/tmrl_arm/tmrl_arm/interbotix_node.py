@@ -19,6 +19,7 @@ from tmrl_arm.interbotix_calls import LEFT_FINGER, VendorCalls, to_sample
 from tmrl_arm.interbotix_config import JOINTS
 from tmrl_arm.interbotix_endpoints import connect_endpoints, import_messages
 from tmrl_common.clock import Clock
+from tmrl_ros.network import enter_ros
 
 _LOOK_PERIOD_S = 0.05
 _NEWEST = QoSProfile(depth=1)
@@ -46,7 +47,7 @@ class InterbotixNode(VendorCalls):
         """See `Bus.open`."""
         self._messages, self._services = import_messages()
         if not rclpy.ok():
-            rclpy.init()
+            enter_ros()
             self._owns_context = True
         self._newest = None
         try:

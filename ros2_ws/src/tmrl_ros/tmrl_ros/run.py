@@ -9,6 +9,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 
 from tmrl_common.errors import TmrlError
+from tmrl_ros.network import enter_ros
 
 EXIT_OK = 0
 EXIT_CANNOT_START = 2
@@ -29,7 +30,7 @@ def run_node(factory: Callable[[], Node], args: list[str] | None = None) -> int:
     Returns:
         Exit code: 0 after a normal stop, 2 where the node cannot start. Other errors propagate.
     """
-    rclpy.init(args=args)
+    enter_ros(args)
     try:
         node = factory()
     except TmrlError as error:

@@ -14,6 +14,7 @@ from tmrl_common.closing import Closing
 from tmrl_common.testing.waiting import wait_until
 from tmrl_msgs.msg import ActionChunk, ChunkOutcome
 from tmrl_ros.conversion import to_float32_field
+from tmrl_ros.network import enter_ros
 
 TIMEOUT_S = 60.0
 N = TypeVar("N", bound=Node)
@@ -92,7 +93,7 @@ class NodeBench(Closing):
             timeout_s: Longest wait for anything.
         """
         self._timeout_s = timeout_s
-        rclpy.init(args=parameter_arguments(parameters, node), domain_id=domain_id)
+        enter_ros(parameter_arguments(parameters, node), domain_id=domain_id)
         self._executor = SingleThreadedExecutor()
         self._nodes: list[Node] = []
 
