@@ -18,6 +18,6 @@ setup(
     zip_safe=False,
     maintainer="TMRL stack maintainers",
     maintainer_email="maintainers@tmrl-stack.org",
-    description="Launch files, rig configurations and the tmrl command line",
+    description="Launch files, rig configurations, and the supervisor of their processes",
     license="Apache-2.0",
 )

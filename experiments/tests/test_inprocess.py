@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from tmrl_common.types import FloatArray, Outcome, Steering, SteeringSource
+from tmrl_experiments.inprocess.flow_base import FlowActions, FlowBase
+from tmrl_experiments.inprocess.loop import EpisodeSummary, InProcessLoop
+from tmrl_experiments.inprocess.report import episodes_to_90, report
+from tmrl_experiments.inprocess.steering import uniform_steering
 from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 from tmrl_learner.config import LearnerConfig, ReplayConfig, ScheduleConfig, Sizes
-from tmrl_learner.inprocess.flow_base import FlowActions, FlowBase
-from tmrl_learner.inprocess.loop import EpisodeSummary, InProcessLoop
-from tmrl_learner.inprocess.report import episodes_to_90, report
-from tmrl_learner.inprocess.steering import uniform_steering
 from tmrl_learner.pretrain.evaluate import Scene
 from tmrl_learner.session import LearnerSession
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig

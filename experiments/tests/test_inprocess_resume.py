@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import pytest
 
-from tmrl_learner.inprocess.__main__ import main
+from tmrl_experiments.inprocess.cli import main
 from tmrl_policies.flow_checkpoint import save_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
 
@@ -46,7 +46,7 @@ def command(policy: Path, run_dir: Path) -> list[str]:
 
 def start(arguments: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "tmrl_learner.inprocess", *arguments],
+        [sys.executable, "-m", "tmrl_experiments", "finetune", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

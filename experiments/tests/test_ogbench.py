@@ -14,17 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tmrl_common.types import FloatArray, Steering
+from tmrl_experiments.ogbench.benchmarks import CUBE_SINGLE, POINTMAZE_GIANT, benchmark
+from tmrl_experiments.ogbench.coverage import roll_out, success_at_k
+from tmrl_experiments.ogbench.curve_study import curve, final_success
+from tmrl_experiments.ogbench.curves import CurveRun, FinishedEpisode, read_episodes, steps_made
+from tmrl_experiments.ogbench.environment import ChunkedTask, make_vector, reset_some
+from tmrl_experiments.ogbench.fan_out import fan_out
+from tmrl_experiments.ogbench.hindsight import HindsightSource
+from tmrl_experiments.ogbench.methods import METHODS, learner_config, method
+from tmrl_experiments.ogbench.pretraining import policy_folder, pretrained
+from tmrl_experiments.ogbench.recording import Recording, RecordingError
 from tmrl_learner.errors import ConfigError
-from tmrl_learner.ogbench.benchmarks import CUBE_SINGLE, POINTMAZE_GIANT, benchmark
-from tmrl_learner.ogbench.coverage import roll_out, success_at_k
-from tmrl_learner.ogbench.curve_study import curve, final_success
-from tmrl_learner.ogbench.curves import CurveRun, FinishedEpisode, read_episodes, steps_made
-from tmrl_learner.ogbench.environment import ChunkedTask, make_vector, reset_some
-from tmrl_learner.ogbench.fan_out import fan_out
-from tmrl_learner.ogbench.hindsight import HindsightSource
-from tmrl_learner.ogbench.methods import METHODS, learner_config, method
-from tmrl_learner.ogbench.pretraining import policy_folder, pretrained
-from tmrl_learner.ogbench.recording import Recording, RecordingError
 from tmrl_learner.pretrain.config import PretrainConfig
 from tmrl_policies.flow_checkpoint import save_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig

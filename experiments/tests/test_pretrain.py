@@ -2,7 +2,7 @@
 
 import pytest
 
-from tmrl_learner.pretrain.cli import command_parser, folder_name
+from tmrl_experiments.widowx.pretrain import command_parser, folder_name
 from tmrl_policies.corruption import noise_schedule
 
 

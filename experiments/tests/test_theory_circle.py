@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from tmrl_learner.theory.circle import CircleConfig, CircleSource
-from tmrl_learner.theory.cli import main
-from tmrl_learner.theory.measures import (
+from tmrl_experiments.theory.circle import CircleConfig, CircleSource
+from tmrl_experiments.theory.cli import main
+from tmrl_experiments.theory.measures import (
     angular_spread_deg,
     distance_to_circle,
     distance_to_target,

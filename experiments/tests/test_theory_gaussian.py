@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tmrl_learner.theory.gaussian import (
+from tmrl_experiments.theory.gaussian import (
     LinearGaussian,
     dimension_free_bound,
     equivalent_sigma,

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from tmrl_bringup import up
-from tmrl_bringup.checks import repository_root
 from tmrl_bringup.judging import judge
+from tmrl_bringup.layout import repository_root
 from tmrl_bringup.options import SessionOptions
 from tmrl_bringup.processes import describe, select_parts, server_argv
 from tmrl_bringup.rig import Rig, RigError, available, load, parse_overrides

@@ -17,7 +17,7 @@ import yaml
 from ament_index_python.packages import get_package_share_directory
 
 from tmrl_arm.drivers import GROUPS
-from tmrl_bringup.checks import repository_root
+from tmrl_bringup.layout import repository_root
 
 ROBOT_PARTS = ("controller", "agent", "operator", "learning")
 """Parts of every rig that belong to one robot."""

@@ -23,9 +23,9 @@ def test_every_verb_has_its_module(verb: str) -> None:
 
 def test_an_unknown_verb_names_the_nearest(capsys) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["finetine"])
+        main(["confg"])
     assert ended.value.code == 2
-    assert "did you mean 'finetune'" in capsys.readouterr().err
+    assert "did you mean 'config'" in capsys.readouterr().err
 
 
 def test_config_prints_what_it_resolved(capsys) -> None:

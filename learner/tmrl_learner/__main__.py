@@ -1,36 +1,12 @@
 """`python -m tmrl_learner VERB ...`: what the learner does without ROS and without ./tmrl."""
 
-import argparse
-import importlib
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from tmrl_common.config import nearest_name
-
-
-@dataclass(frozen=True)
-class Verb:
-    """One verb of the command line.
-
-    Attributes:
-        usage: Its arguments in short.
-        summary: What it does, one line.
-        module: Module with `main(argv) -> int`, imported when the verb is called.
-    """
-
-    usage: str
-    summary: str
-    module: str
-
+from tmrl_common import verbs
+from tmrl_common.verbs import Verb
 
 VERBS = {
-    "pretrain": Verb("RIG", "train the base policies of a rig", "tmrl_learner.pretrain.cli"),
-    "finetune": Verb(
-        "--checkpoint DIR",
-        "fine-tune in simulation, one process",
-        "tmrl_learner.inprocess.__main__",
-    ),
     "finetune-pi0": Verb(
         "DATASET --rig RIG", "fine-tune pi0 on demonstrations", "tmrl_learner.pi0.cli"
     ),
@@ -40,39 +16,7 @@ VERBS = {
     "config": Verb(
         "[PRESET]", "print a resolved configuration as YAML", "tmrl_learner.print_config"
     ),
-    "ogbench": Verb(
-        "BENCHMARK [--method M]", "fine-tune on OGBench's tasks", "tmrl_learner.ogbench.cli"
-    ),
-    "theory": Verb("[--out DIR]", "the paper's unit-circle experiment", "tmrl_learner.theory.cli"),
 }
-
-
-def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """Parses the verb; its own arguments are left to the verb.
-
-    Args:
-        argv: Arguments after the program's name.
-
-    Returns:
-        Namespace with `verb` and `arguments`.
-
-    Raises:
-        SystemExit: Help was asked for (0), or there is no such verb (2).
-    """
-    lines = [f"  {name + ' ' + verb.usage:28}{verb.summary}" for name, verb in VERBS.items()]
-    parser = argparse.ArgumentParser(
-        prog="python -m tmrl_learner",
-        usage="python -m tmrl_learner VERB [ARGUMENTS]",
-        description="Pre-training, fine-tuning and experiments without ROS.",
-        epilog="verbs:\n" + "\n".join(lines) + "\n\n'VERB --help' says more about one.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("verb", metavar="VERB", help=argparse.SUPPRESS)
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    parsed = parser.parse_args(argv or ["--help"])
-    if parsed.verb not in VERBS:
-        parser.error(f"no verb '{parsed.verb}'; {nearest_name(parsed.verb, list(VERBS))}")
-    return parsed
 
 
 def main(argv: Sequence[str]) -> int:
@@ -84,10 +28,14 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         The exit status.
     """
-    parsed = parse(argv)
-    carry_out: Callable[[list[str]], int]
-    carry_out = importlib.import_module(VERBS[parsed.verb].module).main
-    return carry_out(parsed.arguments)
+    parsed = verbs.parse(
+        "python -m tmrl_learner",
+        "Fine-tuning of pi0 and configurations, without ROS.",
+        VERBS,
+        argv,
+        "'VERB --help' says more about one.",
+    )
+    return verbs.call(VERBS[parsed.verb], parsed.arguments)
 
 
 if __name__ == "__main__":

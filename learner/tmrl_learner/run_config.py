@@ -56,7 +56,7 @@ class RunConfig:
             raise ValueError(
                 "method is dsrl_na, which needs the base policy in the learner's own process, and "
                 "here it is in the policy server; run it in simulation with `python -m "
-                f"tmrl_learner.inprocess --method dsrl_na`, or use one of {', '.join(METHODS)}"
+                f"tmrl_experiments finetune --method dsrl_na`, or use one of {', '.join(METHODS)}"
             )
         if self.method not in METHODS:
             raise ValueError(f"method is {self.method}; valid: {', '.join(METHODS)}")

@@ -302,6 +302,6 @@ def _agent(config: LearnerConfig, sizes: Sizes, base: BasePolicy | None) -> Tmrl
     if base is None or sizes.actions < 1:
         raise LearnerError(
             "dsrl_na needs the base policy in the learner's process, and the length of what is "
-            "executed of its chunks; both are there in `python -m tmrl_learner.inprocess`"
+            "executed of its chunks; both are there in `python -m tmrl_experiments finetune`"
         )
     return DsrlNaAgent(config.agent, config.dsrl_na, sizes, config.seed, config.device, base)

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tmrl_sim.actions import MAX_TRANSLATION_M, WORKSPACE_HIGH_M, WORKSPACE_LOW_M, ToolTarget
-from tmrl_sim.kinematics import TOOL_DOWN_WXYZ
+from tmrl_cell.actions import MAX_TRANSLATION_M, WORKSPACE_HIGH_M, WORKSPACE_LOW_M, ToolTarget
+from tmrl_cell.kinematics import TOOL_DOWN_WXYZ
 
 START_M = np.array((0.25, 0.0, 0.1))
 

@@ -3,10 +3,10 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from tmrl_sim.actions import WORKSPACE_HIGH_M, WORKSPACE_LOW_M, ToolTarget
-from tmrl_sim.cell import WidowXCell
-from tmrl_sim.kinematics import TOOL_DOWN_WXYZ, UnreachableTargetError
-from tmrl_sim.layouts import POT_POSITION_M, Layout, pretraining_layout
+from tmrl_cell.actions import WORKSPACE_HIGH_M, WORKSPACE_LOW_M, ToolTarget
+from tmrl_cell.cell import WidowXCell
+from tmrl_cell.kinematics import TOOL_DOWN_WXYZ, UnreachableTargetError
+from tmrl_cell.layouts import POT_POSITION_M, Layout, pretraining_layout
 
 LAYOUT = Layout(carrot_xy_m=(0.23, -0.02), sausage_xy_m=(0.32, 0.13))
 

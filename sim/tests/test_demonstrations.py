@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tmrl_sim.demonstrations import generate
+from tmrl_cell.demonstrations import generate
 
 
 def test_demonstrations_are_reproducible_and_extend_by_appending(tmp_path):

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from tmrl_sim.actions import MAX_TRANSLATION_M
-from tmrl_sim.cell import WidowXCell
-from tmrl_sim.episode import run_expert
-from tmrl_sim.expert import Expert
-from tmrl_sim.layouts import downstream_layout, pretraining_layout
+from tmrl_cell.actions import MAX_TRANSLATION_M
+from tmrl_cell.cell import WidowXCell
+from tmrl_cell.episode import run_expert
+from tmrl_cell.expert import Expert
+from tmrl_cell.layouts import downstream_layout, pretraining_layout
 
 
 @pytest.fixture(scope="module")

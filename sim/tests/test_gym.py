@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from tmrl_sim.demonstrations import POLICY_ACTION_COLUMNS
-from tmrl_sim.episode import MAX_STEPS
-from tmrl_sim.expert import Expert
-from tmrl_sim.gym import WidowXPickEnv
+from tmrl_cell.demonstrations import POLICY_ACTION_COLUMNS
+from tmrl_cell.episode import MAX_STEPS
+from tmrl_cell.expert import Expert
+from tmrl_cell.gym import WidowXPickEnv
 
-ID = "tmrl_sim.gym:tmrl/WidowXPick-v0"
+ID = "tmrl_cell.gym:tmrl/WidowXPick-v0"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def roll(env, seed, steps=10, **options):
 @pytest.mark.filterwarnings("ignore:.*(infinity|symmetric and normalized):UserWarning")
 @pytest.mark.parametrize("name", ["WidowXPick-v0", "WidowXPickPretraining-v0"])
 def test_gymnasiums_own_checker_is_content(name):
-    env = gymnasium.make(f"tmrl_sim.gym:tmrl/{name}", render_mode="rgb_array")
+    env = gymnasium.make(f"tmrl_cell.gym:tmrl/{name}", render_mode="rgb_array")
     check_env(env.unwrapped)
     env.close()
 

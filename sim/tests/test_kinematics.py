@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmrl_sim.actions import WORKSPACE_HIGH_M, WORKSPACE_LOW_M
-from tmrl_sim.cell import WidowXCell
-from tmrl_sim.kinematics import (
+from tmrl_cell.actions import WORKSPACE_HIGH_M, WORKSPACE_LOW_M
+from tmrl_cell.cell import WidowXCell
+from tmrl_cell.kinematics import (
     ARM_JOINTS,
     TOOL_DOWN_WXYZ,
     InverseKinematics,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tmrl_sim.layouts import (
+from tmrl_cell.layouts import (
     DOWNSTREAM_CENTRE_M,
     DOWNSTREAM_SPREAD_M,
     OBJECT_HIGH_M,

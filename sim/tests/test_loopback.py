@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from tmrl_sim.kinematics import TOOL_DOWN_WXYZ
-from tmrl_sim.layouts import Layout
-from tmrl_sim.loopback import LoopbackCell, in_pot_after
-from tmrl_sim.observation import context, proprio
+from tmrl_cell.kinematics import TOOL_DOWN_WXYZ
+from tmrl_cell.layouts import Layout
+from tmrl_cell.loopback import LoopbackCell, in_pot_after
+from tmrl_cell.observation import context, proprio
 
 LAYOUT = Layout(carrot_xy_m=(0.23, -0.02), sausage_xy_m=(0.32, 0.13))
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tmrl_sim.trajectory import TrajectoryRecorder, load_trajectory, trajectory_path
+from tmrl_cell.trajectory import TrajectoryRecorder, load_trajectory, trajectory_path
 
 PERIOD_NS = 200_000_000
 

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tmrl_sim.cell import WidowXCell
-from tmrl_sim.kinematics import TOOL_DOWN_WXYZ
-from tmrl_sim.layouts import Layout
-from tmrl_sim.trajectory import TrajectoryRecorder, trajectory_path
-from tmrl_sim.video import render_gif
+from tmrl_cell.cell import WidowXCell
+from tmrl_cell.kinematics import TOOL_DOWN_WXYZ
+from tmrl_cell.layouts import Layout
+from tmrl_cell.trajectory import TrajectoryRecorder, trajectory_path
+from tmrl_cell.video import render_gif
 
 SIZE = {"height": 60, "width": 80}
 

@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from tmrl_sim.kinematics import TOOL_DOWN_WXYZ
+from tmrl_cell.kinematics import TOOL_DOWN_WXYZ
 
 Array = NDArray[np.float64]
 

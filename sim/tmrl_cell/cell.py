@@ -6,10 +6,10 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from tmrl_sim.kinematics import ARM_JOINTS, TOOL_DOWN_WXYZ, InverseKinematics
-from tmrl_sim.layouts import OBJECTS, POT_POSITION_M, Layout
-from tmrl_sim.readings import ArmReadings, Cell, ObjectPose
-from tmrl_sim.rendering import CameraRenderer
+from tmrl_cell.kinematics import ARM_JOINTS, TOOL_DOWN_WXYZ, InverseKinematics
+from tmrl_cell.layouts import OBJECTS, POT_POSITION_M, Layout
+from tmrl_cell.readings import ArmReadings, Cell, ObjectPose
+from tmrl_cell.rendering import CameraRenderer
 
 Array = NDArray[np.float64]
 
@@ -34,7 +34,7 @@ class WidowXCell(Cell):
             picture_quality: Render with shadows, smooth edges and curves: for figures,
                 ten times slower or more without a GPU.
         """
-        model_path = files("tmrl_sim").joinpath("model", "cell.xml")
+        model_path = files("tmrl_cell").joinpath("model", "cell.xml")
         self.model = mujoco.MjModel.from_xml_path(str(model_path))
         if picture_quality:
             self.model.vis.quality.shadowsize = 2048

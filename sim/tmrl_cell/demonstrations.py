@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from tmrl_sim.cell import WidowXCell
-from tmrl_sim.episode import ExpertEpisode, run_expert
-from tmrl_sim.expert import Expert
-from tmrl_sim.layouts import pretraining_layout
-from tmrl_sim.readings import Cell
+from tmrl_cell.cell import WidowXCell
+from tmrl_cell.episode import ExpertEpisode, run_expert
+from tmrl_cell.expert import Expert
+from tmrl_cell.layouts import pretraining_layout
+from tmrl_cell.readings import Cell
 
 TARGET = "carrot"
 POLICY_ACTION_COLUMNS = (0, 1, 2, 6)
@@ -26,9 +26,9 @@ class Demonstrations:
     """Successful episodes, row after row; N rows in E episodes."""
 
     proprio: NDArray[np.float32]
-    """Shape (N, 5), see `tmrl_sim.observation.proprio`."""
+    """Shape (N, 5), see `tmrl_cell.observation.proprio`."""
     context: NDArray[np.float32]
-    """Shape (N, 4), see `tmrl_sim.observation.context`."""
+    """Shape (N, 4), see `tmrl_cell.observation.context`."""
     actions: NDArray[np.float32]
     """Shape (N, 4): dx, dy, dz [m], gripper opening."""
     episode_starts: NDArray[np.int64]
@@ -106,7 +106,7 @@ def _joined(episodes: list[ExpertEpisode], attempts: int) -> Demonstrations:
 def main() -> None:
     """Generate a data set from the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m tmrl_sim.demonstrations",
+        prog="python -m tmrl_cell.demonstrations",
         description="Record the scripted expert putting the carrot into the pot.",
     )
     parser.add_argument("--episodes", type=int, default=800, help="successful episodes to record")

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tmrl_sim.actions import ToolTarget
-from tmrl_sim.expert import Expert
-from tmrl_sim.layouts import Layout
-from tmrl_sim.observation import context, proprio
-from tmrl_sim.readings import Cell
+from tmrl_cell.actions import ToolTarget
+from tmrl_cell.expert import Expert
+from tmrl_cell.layouts import Layout
+from tmrl_cell.observation import context, proprio
+from tmrl_cell.readings import Cell
 
 MAX_STEPS = 100
 """Time limit of an episode in control steps: 20 s at 5 Hz."""

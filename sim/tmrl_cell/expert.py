@@ -10,8 +10,8 @@ from enum import Enum, auto
 import numpy as np
 from numpy.typing import NDArray
 
-from tmrl_sim.actions import MAX_TRANSLATION_M
-from tmrl_sim.layouts import OBJECT_HIGH_M, OBJECT_LOW_M, OBJECTS, POT_POSITION_M
+from tmrl_cell.actions import MAX_TRANSLATION_M
+from tmrl_cell.layouts import OBJECT_HIGH_M, OBJECT_LOW_M, OBJECTS, POT_POSITION_M
 
 Array = NDArray[np.float64]
 
@@ -79,8 +79,8 @@ class Expert:
         """Choose the next action.
 
         Args:
-            proprio: Shape (5,), see `tmrl_sim.observation.proprio`.
-            context: Shape (4,), see `tmrl_sim.observation.context`.
+            proprio: Shape (5,), see `tmrl_cell.observation.proprio`.
+            context: Shape (4,), see `tmrl_cell.observation.context`.
 
         Returns:
             Shape (7,): translation [m], rotation vector [rad] (zero), gripper opening.

@@ -1,6 +1,6 @@
 """The cell as Gymnasium environments, for algorithms that know nothing of ROS.
 
-    env = gymnasium.make("tmrl_sim.gym:tmrl/WidowXPick-v0")
+    env = gymnasium.make("tmrl_cell.gym:tmrl/WidowXPick-v0")
 
 The part before the colon imports this module, which registers the environments. One step is one
 control period, 0.2 s of simulated time. What the robot does is the same as over ROS 2; what is not
@@ -14,14 +14,13 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from tmrl_cell.actions import MAX_TRANSLATION_M
+from tmrl_cell.cell import CONTROL_PERIOD_S, WidowXCell
+from tmrl_cell.episode import MAX_STEPS
+from tmrl_cell.layouts import LayoutName, downstream_layout, pretraining_layout
+from tmrl_cell.observation import CONTEXT_NAMES, PROPRIO_NAMES
+from tmrl_cell.pick_task import PickScene, PickTask
 from tmrl_common.config import nearest_name
-from tmrl_sim.actions import MAX_TRANSLATION_M
-from tmrl_sim.cell import CONTROL_PERIOD_S, WidowXCell
-from tmrl_sim.episode import MAX_STEPS
-from tmrl_sim.layouts import downstream_layout, pretraining_layout
-from tmrl_sim.observation import CONTEXT_NAMES, PROPRIO_NAMES
-from tmrl_sim.params import LayoutName
-from tmrl_sim.pick_task import PickScene, PickTask
 
 Array = NDArray[np.float32]
 Observation = dict[str, Array]

@@ -1,6 +1,7 @@
 """Where the objects lie and where the tool starts; every distribution of the task is here."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
@@ -23,6 +24,15 @@ _MAX_YAW_RAD = 0.1
 
 _START_LOW_M = (0.18, -0.22, 0.09)
 _START_HIGH_M = (0.37, 0.20, 0.165)
+
+
+class LayoutName(StrEnum):
+    """From which distribution a reset draws the objects and the arm's start."""
+
+    DOWNSTREAM = "downstream"
+    """The task to be learned."""
+    PRETRAINING = "pretraining"
+    """That of the demonstrations."""
 
 
 @dataclass(frozen=True)

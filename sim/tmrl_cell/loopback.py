@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from tmrl_sim.kinematics import TOOL_DOWN_WXYZ
-from tmrl_sim.layouts import OBJECTS, Layout
-from tmrl_sim.readings import ArmReadings, Cell, ObjectPose
+from tmrl_cell.kinematics import TOOL_DOWN_WXYZ
+from tmrl_cell.layouts import OBJECTS, Layout
+from tmrl_cell.readings import ArmReadings, Cell, ObjectPose
 
 Array = NDArray[np.float64]
 Outcome = Callable[["LoopbackCell"], frozenset[str]]

@@ -7,7 +7,7 @@ that never varies in the demonstrations would be an untrained one when it change
 import numpy as np
 from numpy.typing import NDArray
 
-from tmrl_sim.readings import ArmReadings, ObjectPose
+from tmrl_cell.readings import ArmReadings, ObjectPose
 
 PROPRIO_NAMES = ("tool_x_m", "tool_y_m", "tool_z_m", "gripper_opening", "gripper_commanded")
 CONTEXT_NAMES = ("carrot_x_m", "carrot_y_m", "sausage_x_m", "sausage_y_m")

@@ -5,21 +5,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tmrl_cell.actions import ToolTarget
+from tmrl_cell.demonstrations import POLICY_ACTION_COLUMNS
+from tmrl_cell.layouts import OBJECTS, Layout
+from tmrl_cell.observation import context, proprio
+from tmrl_cell.readings import Cell
 from tmrl_common.config import nearest_name
-from tmrl_sim.actions import ToolTarget
-from tmrl_sim.demonstrations import POLICY_ACTION_COLUMNS
-from tmrl_sim.layouts import OBJECTS, Layout
-from tmrl_sim.observation import context, proprio
-from tmrl_sim.readings import Cell
 
 
 class PickScene(NamedTuple):
     """What a policy sees before a control step, and how the task stands."""
 
     proprio: NDArray[np.float32]
-    """Shape (5,), see `tmrl_sim.observation.proprio`."""
+    """Shape (5,), see `tmrl_cell.observation.proprio`."""
     context: NDArray[np.float32]
-    """Shape (4,), see `tmrl_sim.observation.context`."""
+    """Shape (4,), see `tmrl_cell.observation.context`."""
     success: bool
     """Whether the target lies in the pot and the gripper is open."""
     wrong_object: bool

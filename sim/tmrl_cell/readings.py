@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tmrl_sim.layouts import Layout
+from tmrl_cell.layouts import Layout
 
 Array = NDArray[np.float64]
 

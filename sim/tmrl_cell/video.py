@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from tmrl_sim.cell import WidowXCell
-from tmrl_sim.trajectory import load_trajectory
+from tmrl_cell.cell import WidowXCell
+from tmrl_cell.trajectory import load_trajectory
 
 Picture = NDArray[np.uint8]
 
@@ -34,7 +34,7 @@ def render_gif(
     The episodes run side by side from their starts; one that is over shows its last instant.
 
     Args:
-        trajectories: Files of `tmrl_sim.trajectory`, left to right.
+        trajectories: Files of `tmrl_cell.trajectory`, left to right.
         titles: One caption per episode.
         path: The GIF.
         height: Height of each picture, pixels.

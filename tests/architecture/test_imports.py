@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PURE_PACKAGES = ("common", "policies", "policy_server", "learner")
+PURE_PACKAGES = ("common", "policies", "policy_server", "learner", "sim", "experiments")
 ROS_SHELLS = ("tmrl_ros",)
 """ROS packages that are shell through and through."""
 ROS_MODULES = {"rclpy", "launch", "launch_ros", "ament_index_python"}
@@ -93,14 +93,21 @@ def test_policy_server_and_learner_do_not_know_each_other():
 
 
 def test_bootstrap_needs_the_standard_library_only():
-    bootstrap = python_files(ROOT / "launch" / "tmrl_bringup" / "bootstrap")
-    before_set_up = [ROOT / "tmrl", ROOT / "launch" / "tmrl_bringup" / "cli.py", *bootstrap]
-    known = sys.stdlib_module_names | {"tmrl_bringup"}
+    cli = ROOT / "tools" / "tmrl_cli"
+    verbs = ROOT / "common" / "tmrl_common" / "verbs.py"
+    before_set_up = [ROOT / "tmrl", cli / "cli.py", verbs, *python_files(cli / "bootstrap")]
+    ours = {"tmrl_cli", "tmrl_cli.bootstrap", "tmrl_common"}
+    ours |= {
+        f"tmrl_cli.{'.'.join(path.relative_to(cli).with_suffix('').parts)}"
+        for path in before_set_up
+        if path.is_relative_to(cli)
+    }
     foreign = {
         name
         for path in before_set_up
         for name, _ in imported_modules(path)
-        if name.split(".")[0] not in known
+        if name.split(".")[0] not in sys.stdlib_module_names
+        and name not in ours | {"tmrl_common.verbs"}
     }
     assert foreign == set()
 

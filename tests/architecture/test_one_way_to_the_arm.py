@@ -20,13 +20,19 @@ ROOTS = {
     "tmrl_policies": ROOT / "policies",
     "tmrl_policy_server": ROOT / "policy_server",
     "tmrl_learner": ROOT / "learner",
+    "tmrl_cell": ROOT / "sim",
+    "tmrl_experiments": ROOT / "experiments",
     "tmrl_bringup": ROOT / "launch",
+    "tmrl_cli": ROOT / "tools",
+    "tmrl_doctor": ROOT / "tools",
+    "tmrl_demo": ROOT / "tools",
     **{path.parent.name: path.parent for path in ROS_PACKAGES.glob("*/setup.py")},
 }
 """Every Python package of the repository, and the folder in which it lies."""
 DRIVERS = ("tmrl_arm", "tmrl_sim")
 WHO_DECIDES = (
     "tmrl_agent",
+    "tmrl_experiments",
     "tmrl_learner",
     "tmrl_learning",
     "tmrl_operator",

@@ -16,13 +16,13 @@ from typing import Any
 
 import torch
 
-from tmrl_bringup.checks import repository_root
-from tmrl_bringup.demo.report import read_history
-from tmrl_learner.inprocess.flow_base import FlowBase
-from tmrl_learner.inprocess.loop import InProcessLoop
-from tmrl_learner.pretrain.widowx_sim import PickTask
+from tmrl_bringup.layout import repository_root
+from tmrl_cell.cell import WidowXCell
+from tmrl_demo.report import read_history
+from tmrl_experiments.inprocess.flow_base import FlowBase
+from tmrl_experiments.inprocess.loop import InProcessLoop
+from tmrl_experiments.widowx.task import PickTask
 from tmrl_policies.flow_checkpoint import load_flow_policy
-from tmrl_sim.cell import WidowXCell
 
 _CHECKPOINT = repository_root() / "policies/checkpoints/widowx_sim/csp"
 _POLL_S = 0.01
@@ -50,7 +50,7 @@ def _ros_steps_per_s(episodes: int, seed: int) -> float:
         run_dir = Path(folder, "run")
         arguments = ["demo", "--headless", "--no-video", "--method", "base"]
         arguments += ["--episodes", str(episodes + 1), "--seed", str(seed)]
-        command = [sys.executable, "-m", "tmrl_bringup.cli", *arguments, "--run-dir", str(run_dir)]
+        command = [sys.executable, "-m", "tmrl_cli.cli", *arguments, "--run-dir", str(run_dir)]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
             stamps_s: dict[int, float] = {}
             deadline_s = time.monotonic() + _TIMEOUT_S

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from tmrl_learner.ogbench.benchmarks import BENCHMARKS
-from tmrl_learner.ogbench.curve_study import curve, draw, final_success, run_all
-from tmrl_learner.ogbench.curves import FinishedEpisode, read_episodes
-from tmrl_learner.ogbench.experiment import Experiment
-from tmrl_learner.ogbench.methods import METHODS
+from tmrl_experiments.ogbench.benchmarks import BENCHMARKS
+from tmrl_experiments.ogbench.curve_study import curve, draw, final_success, run_all
+from tmrl_experiments.ogbench.curves import FinishedEpisode, read_episodes
+from tmrl_experiments.ogbench.experiment import Experiment
+from tmrl_experiments.ogbench.methods import METHODS
 
 Runs = dict[str, dict[str, dict[int, list[FinishedEpisode]]]]
 

@@ -8,8 +8,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tmrl_learner.ogbench.benchmarks import BENCHMARKS
-from tmrl_learner.ogbench.coverage_study import contenders, draw, measure
+from tmrl_experiments.ogbench.benchmarks import BENCHMARKS
+from tmrl_experiments.ogbench.coverage_study import contenders, draw, measure
 
 
 def run(argv: list[str]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Demo:
     _family: list[psutil.Process] = field(default_factory=list)
 
     def start(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "tmrl_bringup.cli", "demo", "--headless", "--no-video"]
+        command = [sys.executable, "-m", "tmrl_cli.cli", "demo", "--headless", "--no-video"]
         command += ["--run-dir", str(self.run_dir), *arguments]
         self.process = subprocess.Popen(
             command,

@@ -92,7 +92,7 @@ class Rig:
     def start(self, *arguments: str) -> None:
         """Starts it; its cameras' processes are replaced by ones on made-up devices."""
         parts = "policy_server,arm,controller,agent,operator,learning"
-        up = [sys.executable, "-m", "tmrl_bringup.cli", "up", str(self.file)]
+        up = [sys.executable, "-m", "tmrl_cli.cli", "up", str(self.file)]
         self._spawn(*up, f"run_dir:={self.run_dir}", f"parts:={parts}", *arguments)
         rig = load(str(self.file))
         for camera in rig.cameras:
@@ -149,7 +149,7 @@ def failed_checks(file: Path) -> tuple[list[str], str]:
 
     How punctually this machine wakes is no matter of the rig: other tests may keep it busy.
     """
-    command = [sys.executable, "-m", "tmrl_bringup.cli", "doctor", str(file)]
+    command = [sys.executable, "-m", "tmrl_cli.cli", "doctor", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
     assert not done.stderr, done.stderr
     rows = [[cell.strip() for cell in line.split("│")] for line in done.stdout.splitlines()]

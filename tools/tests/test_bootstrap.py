@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tmrl_bringup.bootstrap import (
+from tmrl_cli.bootstrap import (
     environment,
     interpreter,
     python_packages,
@@ -14,9 +14,9 @@ from tmrl_bringup.bootstrap import (
     system_packages,
     workspace,
 )
-from tmrl_bringup.bootstrap.interpreter import Interpreter
-from tmrl_bringup.bootstrap.layout import Layout
-from tmrl_bringup.bootstrap.steps import Progress, SetupError, run_logged
+from tmrl_cli.bootstrap.interpreter import Interpreter
+from tmrl_cli.bootstrap.layout import Layout
+from tmrl_cli.bootstrap.steps import Progress, SetupError, run_logged
 
 
 def python(version=(3, 11), **facts) -> Interpreter:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tmrl_bringup.call import choose, filled
 from tmrl_bringup.rig import RigError
+from tmrl_cli.call import choose, filled
 
 pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tmrl_bringup import bench, checks, cli
+from tmrl_cli import bench, checks, cli
 
 
 def test_unknown_verb_suggests_the_nearest(capsys):
@@ -34,7 +34,7 @@ def test_help_lists_every_verb(capsys):
         (["fast"], "fast", []),
         (["fast", "-k", "limiter"], "fast", ["-k", "limiter"]),
         (["-k", "fast"], "all", ["-k", "fast"]),
-        (["launch/test/test_cli.py"], "all", ["launch/test/test_cli.py"]),
+        (["tools/tests/test_cli.py"], "all", ["tools/tests/test_cli.py"]),
     ],
 )
 def test_extent_and_pytest_arguments(monkeypatch, argv, extent, for_pytest):

@@ -1,6 +1,6 @@
 """Sessions set side by side: which belong together."""
 
-from tmrl_bringup.demo import compare
+from tmrl_demo import compare
 
 
 def report(command: str, outcomes: list[str], seed: int = 0) -> dict:

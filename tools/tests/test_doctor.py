@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from tmrl_bringup.doctor import arm, cameras, network, probes, server, session, storage, timing
-from tmrl_bringup.doctor.finding import (
+from tmrl_common.messages import PolicyExpectation
+from tmrl_common.testing.message_examples import EXAMPLE_SPEC
+from tmrl_doctor import arm, cameras, network, probes, server, session, storage, timing
+from tmrl_doctor.finding import (
     Check,
     Finding,
     Level,
@@ -21,10 +23,8 @@ from tmrl_bringup.doctor.finding import (
     skipped,
     warning,
 )
-from tmrl_bringup.doctor.running import Shared, run_checks
-from tmrl_bringup.doctor.table import exit_code, print_table
-from tmrl_common.messages import PolicyExpectation
-from tmrl_common.testing.message_examples import EXAMPLE_SPEC
+from tmrl_doctor.running import Shared, run_checks
+from tmrl_doctor.table import exit_code, print_table
 
 ARM = arm.ArmSeen(
     through="driver test",

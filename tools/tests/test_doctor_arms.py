@@ -16,10 +16,10 @@ import pytest
 pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
 
 from tmrl_arm.driver import ArmConnectionError
-from tmrl_bringup.doctor.arm import judge_arm, judge_firmware, judge_joints
-from tmrl_bringup.doctor.arm_probe import look_at_arm
-from tmrl_bringup.doctor.ear import Ear
-from tmrl_bringup.doctor.finding import Level
+from tmrl_doctor.arm import judge_arm, judge_firmware, judge_joints
+from tmrl_doctor.arm_probe import look_at_arm
+from tmrl_doctor.ear import Ear
+from tmrl_doctor.finding import Level
 
 pytestmark = [pytest.mark.ros, pytest.mark.timeout(300)]
 

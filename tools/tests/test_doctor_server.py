@@ -13,15 +13,15 @@ import psutil
 import pytest
 import yaml
 
-from tmrl_bringup.doctor import server_probe
-from tmrl_bringup.doctor.server import ServerSeen
-from tmrl_bringup.doctor.server_probe import NoServerError, look_at_server
-from tmrl_bringup.keys import main as make_key
 from tmrl_bringup.rig import Rig, load
+from tmrl_cli.keys import main as make_key
 from tmrl_common.errors import DeadlineExceededError
 from tmrl_common.testing.fake_policy_server import FakePolicyServer
 from tmrl_common.testing.message_examples import EXAMPLE_SPEC
 from tmrl_common.transport.curve import KeyPair, ServerSecurity, read_keys
+from tmrl_doctor import server_probe
+from tmrl_doctor.server import ServerSeen
+from tmrl_doctor.server_probe import NoServerError, look_at_server
 
 from .hardware_rig import TIMEOUT_S, free_port
 
@@ -104,7 +104,7 @@ def test_the_server_that_a_doctor_started_does_not_outlive_it(tmp_path: Path) ->
     (tmp_path / "model.safetensors").touch()
     os.mkfifo(tmp_path / "pi0.json")
     doctor = f"""
-from tmrl_bringup.doctor.server_probe import look_at_server
+from tmrl_doctor.server_probe import look_at_server
 from tmrl_bringup.rig import load
 server = {{"endpoint": {ABSENT.format(free_port())!r}, "checkpoint": {str(tmp_path)!r}}}
 changes = {{f"policy_server.{{key}}": value for key, value in server.items()}}

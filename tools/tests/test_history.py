@@ -2,9 +2,9 @@
 
 import pytest
 
-from tmrl_bringup.demo.history import Episode, episodes_to, sigma_mean, success_over_window
-from tmrl_bringup.demo.record import SessionRecord
 from tmrl_common.types import Outcome
+from tmrl_demo.history import Episode, episodes_to, sigma_mean, success_over_window
+from tmrl_demo.record import SessionRecord
 
 
 def session(pattern: str) -> list[Episode]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tmrl_bringup.keys import main
+from tmrl_cli.keys import main
 from tmrl_common.transport.curve import client_security
 
 

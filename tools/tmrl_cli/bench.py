@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tmrl_bringup.checks import repository_root
+from tmrl_bringup.layout import repository_root
 
 Benchmark = Callable[[list[str]], Mapping[str, Any]]
 """`run(argv)` of a benchmark: returns `ratios` and `figures`."""

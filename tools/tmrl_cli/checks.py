@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tmrl_bringup.layout import repository_root
+
 _NO_TESTS_COLLECTED = 5
 _MAX_WORKERS = 8
 
@@ -55,11 +57,6 @@ def _is_for_pytest(argument: str) -> bool:
         return False
     path = repository_root() / argument.split("::")[0]
     return argument.startswith("-") or path.exists()
-
-
-def repository_root() -> Path:
-    """Returns the checkout that this package is linked from."""
-    return Path(__file__).resolve().parents[2]
 
 
 def static_checks() -> list[Check]:

@@ -1,47 +1,34 @@
 """The command line: which verbs there are, and where each is carried out.
 
-This module is read before the environment exists, so it imports the standard library only and
-looks up the module of a verb when the verb is called.
+This module is read before the environment exists: it needs the standard library only.
 """
 
 import argparse
-import difflib
-import importlib
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+
+from tmrl_common import verbs
+from tmrl_common.verbs import Verb
 
 _HOST = ""
-
-
-@dataclass(frozen=True)
-class Verb:
-    """One verb of the command line."""
-
-    usage: str
-    summary: str
-    module: str
-    """Module with `main(argv) -> int`; empty where the bootstrap does it before entering."""
-
+"""Module of the verbs that the bootstrap carries out before it enters the environment."""
 
 VERBS = {
     "setup": Verb("", "make the environment and build the workspace", _HOST),
-    "demo": Verb("[OPTIONS]", "fine-tune a simulated WidowX, live", "tmrl_bringup.demo"),
+    "demo": Verb("[OPTIONS]", "fine-tune a simulated WidowX, live", "tmrl_demo"),
     "up": Verb("RIG [KEY:=VALUE ...]", "start the processes of a rig", "tmrl_bringup.up"),
-    "pretrain": Verb("RIG", "train the base policies of a rig", "tmrl_learner.pretrain.cli"),
+    "pretrain": Verb("RIG", "train the base policies of a rig", "tmrl_experiments.widowx.pretrain"),
     "finetune-pi0": Verb(
         "DATASET --rig RIG", "fine-tune pi0 on demonstrations", "tmrl_learner.pi0.cli"
     ),
     "pi0-statistics": Verb(
         "DATASET --rig RIG", "normalisation of a data set", "tmrl_learner.pi0.statistics_cli"
     ),
-    "test": Verb("[fast|all]", "lint, check types, run the tests", "tmrl_bringup.checks"),
-    "bench": Verb("NAME [--json FILE]", "run a benchmark", "tmrl_bringup.bench"),
-    "doctor": Verb(
-        "[RIG]", "say what works on this machine or rig, what does not", "tmrl_bringup.doctor"
-    ),
-    "call": Verb("SERVICE [FIELD:=VALUE ...]", "ask a running rig", "tmrl_bringup.call"),
-    "keys": Verb("FILE", "make the keys of a machine", "tmrl_bringup.keys"),
+    "test": Verb("[fast|all]", "lint, check types, run the tests", "tmrl_cli.checks"),
+    "bench": Verb("NAME [--json FILE]", "run a benchmark", "tmrl_cli.bench"),
+    "doctor": Verb("[RIG]", "say what works on this machine or rig, what does not", "tmrl_doctor"),
+    "call": Verb("SERVICE [FIELD:=VALUE ...]", "ask a running rig", "tmrl_cli.call"),
+    "keys": Verb("FILE", "make the keys of a machine", "tmrl_cli.keys"),
     "env": Verb("", "print the environment as shell commands", _HOST),
     "run": Verb("COMMAND [ARG ...]", "run a command in the environment", _HOST),
 }
@@ -72,22 +59,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     Raises:
         SystemExit: Help was asked for (0), or there is no such verb (2).
     """
-    lines = [f"  {name + ' ' + verb.usage:28}{verb.summary}" for name, verb in VERBS.items()]
-    parser = argparse.ArgumentParser(
-        prog="tmrl",
-        usage="tmrl VERB [ARGUMENTS]",
-        description="Reinforcement fine-tuning of robot policies on real arms, over ROS 2.",
-        epilog="verbs:\n" + "\n".join(lines) + "\n\n" + _EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("verb", metavar="VERB", help=argparse.SUPPRESS)
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    parsed = parser.parse_args(argv or ["--help"])
-    if parsed.verb not in VERBS:
-        nearest = difflib.get_close_matches(parsed.verb, VERBS, n=1, cutoff=0.5)
-        hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
-        parser.error(f"no verb '{parsed.verb}'{hint} (verbs: {', '.join(VERBS)})")
-    return parsed
+    description = "Reinforcement fine-tuning of robot policies on real arms, over ROS 2."
+    return verbs.parse("tmrl", description, VERBS, argv, _EXAMPLES)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -100,9 +73,7 @@ def main(argv: Sequence[str]) -> int:
         The exit status.
     """
     parsed = parse(argv)
-    carry_out: Callable[[list[str]], int]
-    carry_out = importlib.import_module(VERBS[parsed.verb].module).main
-    return carry_out(parsed.arguments)
+    return verbs.call(VERBS[parsed.verb], parsed.arguments)
 
 
 if __name__ == "__main__":

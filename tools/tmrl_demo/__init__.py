@@ -2,9 +2,9 @@
 
 import sys
 
-from tmrl_bringup.demo.options import parse
-from tmrl_bringup.demo.session import run_demo
 from tmrl_bringup.rig import RigError
+from tmrl_demo.options import parse
+from tmrl_demo.session import run_demo
 
 
 def main(argv: list[str]) -> int:

@@ -1,6 +1,6 @@
 """Sets the reports of several sessions side by side: a table, and one figure of all curves.
 
-./tmrl run python -m tmrl_bringup.demo.compare docs/results/demo/*.json --png docs/results/demo.png
+./tmrl run python -m tmrl_demo.compare docs/results/demo/*.json --png docs/results/demo.png
 """
 
 import argparse
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from tmrl_bringup.demo.history import WINDOW
+from tmrl_demo.history import WINDOW
 
 Report = dict[str, Any]
 _COLOURS = {"tmrl": "#1f4e9c", "dsrl": "#c4572f", "base": "#8a8a8a"}

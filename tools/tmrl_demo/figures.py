@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tmrl_bringup.demo.history import WINDOW, Episode, success_over_window
 from tmrl_common.types import Outcome
+from tmrl_demo.history import WINDOW, Episode, success_over_window
 
 matplotlib.use("Agg")
 _SUCCESS = "#1b7f4d"

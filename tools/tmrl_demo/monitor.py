@@ -9,8 +9,8 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
-from tmrl_bringup.demo.record import LearnerFacts, SessionRecord
 from tmrl_common.types import Outcome
+from tmrl_demo.record import LearnerFacts, SessionRecord
 from tmrl_msgs.msg import (
     AgentStatus,
     ControllerStatus,

@@ -3,8 +3,8 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from tmrl_bringup.demo.history import WINDOW, Episode, successes
 from tmrl_common.types import Outcome
+from tmrl_demo.history import WINDOW, Episode, successes
 
 
 @dataclass

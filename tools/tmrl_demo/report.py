@@ -9,15 +9,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tmrl_agent.journal import MAX_FETCH, Journal
-from tmrl_bringup.demo.figures import draw_learning_curve, draw_sigma
-from tmrl_bringup.demo.history import (
+from tmrl_common.types import Outcome
+from tmrl_demo.figures import draw_learning_curve, draw_sigma
+from tmrl_demo.history import (
     Episode,
     episodes_to,
     sigma_mean,
     success_over_window,
     successes,
 )
-from tmrl_common.types import Outcome
 
 _WRONG_OBJECT = "carrot"
 _EDGE = 10

@@ -15,10 +15,16 @@ import domain_coordinator
 from rich.console import Console
 from rich.live import Live
 
-from tmrl_bringup.demo.monitor import IDLE, Monitor
-from tmrl_bringup.demo.options import DemoOptions
-from tmrl_bringup.demo.record import SessionRecord
-from tmrl_bringup.demo.report import (
+from tmrl_bringup.ending import when_asked_to_end
+from tmrl_bringup.options import SessionOptions
+from tmrl_bringup.processes import describe
+from tmrl_bringup.rig import Rig, RigError, load, parse_overrides
+from tmrl_bringup.rundir import has_history, prepare_run_dir
+from tmrl_bringup.supervisor import ProcessEvent, Supervisor
+from tmrl_demo.monitor import IDLE, Monitor
+from tmrl_demo.options import DemoOptions
+from tmrl_demo.record import SessionRecord
+from tmrl_demo.report import (
     SessionFacts,
     draw,
     journalled,
@@ -26,13 +32,7 @@ from tmrl_bringup.demo.report import (
     summarise,
     write_json,
 )
-from tmrl_bringup.demo.view import Header, render
-from tmrl_bringup.ending import when_asked_to_end
-from tmrl_bringup.options import SessionOptions
-from tmrl_bringup.processes import describe
-from tmrl_bringup.rig import Rig, RigError, load, parse_overrides
-from tmrl_bringup.rundir import has_history, prepare_run_dir
-from tmrl_bringup.supervisor import ProcessEvent, Supervisor
+from tmrl_demo.view import Header, render
 
 RIG = "widowx_sim"
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
@@ -266,7 +266,7 @@ def run_demo(options: DemoOptions) -> int:
             paths += draw(history, facts, run_dir / "report")
             if options.video:
                 # Imported late: the simulator is needed for nothing else here.
-                from tmrl_bringup.demo.video import first_and_last
+                from tmrl_demo.video import first_and_last
 
                 paths += first_and_last(history.episodes, run_dir)
     for path in paths:

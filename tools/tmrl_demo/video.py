@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tmrl_bringup.demo.history import Episode
-from tmrl_sim.trajectory import trajectory_path
-from tmrl_sim.video import render_gif
+from tmrl_cell.trajectory import trajectory_path
+from tmrl_cell.video import render_gif
+from tmrl_demo.history import Episode
 
 
 def first_and_last(episodes: Sequence[Episode], run_dir: Path) -> list[Path]:

@@ -9,9 +9,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tmrl_bringup.demo.history import WINDOW, Episode, sigma_mean, success_over_window
-from tmrl_bringup.demo.record import SessionRecord
 from tmrl_common.types import Outcome
+from tmrl_demo.history import WINDOW, Episode, sigma_mean, success_over_window
+from tmrl_demo.record import SessionRecord
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _MARKS = {

@@ -6,11 +6,11 @@ import sys
 
 from rich.console import Console
 
-from tmrl_bringup.doctor.finding import Check, Finding
-from tmrl_bringup.doctor.machine import MACHINE_CHECKS
-from tmrl_bringup.doctor.running import run_checks
-from tmrl_bringup.doctor.table import exit_code, print_table
 from tmrl_bringup.rig import RigError, available, parse_overrides
+from tmrl_doctor.finding import Check, Finding
+from tmrl_doctor.machine import MACHINE_CHECKS
+from tmrl_doctor.running import run_checks
+from tmrl_doctor.table import exit_code, print_table
 
 _DESCRIPTION = """\
 Without RIG: whether this machine can run the demo. With RIG: whether arm, cameras, clocks, network,
@@ -38,9 +38,9 @@ def main(argv: list[str]) -> int:
     if parsed.rig is None:
         return _report(list(MACHINE_CHECKS), run_checks(MACHINE_CHECKS))
     # Only here: the demo's checks are to work where a robot's packages do not.
-    from tmrl_bringup.doctor.ear import Ear
-    from tmrl_bringup.doctor.rig import RigChecks
     from tmrl_bringup.up import propose
+    from tmrl_doctor.ear import Ear
+    from tmrl_doctor.rig import RigChecks
 
     try:
         session = propose(parsed.rig, parse_overrides(parsed.overrides))

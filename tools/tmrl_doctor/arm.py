@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tmrl_bringup.doctor.finding import Finding, failed, good, warning
+from tmrl_doctor.finding import Finding, failed, good, warning
 
 Array = NDArray[np.float64]
 

@@ -14,9 +14,9 @@ import numpy as np
 from tmrl_arm.driver import ArmDriver, ArmReading
 from tmrl_arm.drivers import make_driver, settings_class
 from tmrl_arm.params import DriverName
-from tmrl_bringup.doctor.arm import ArmSeen
-from tmrl_bringup.doctor.ear import Ear
 from tmrl_common.clock import SteadyClock
+from tmrl_doctor.arm import ArmSeen
+from tmrl_doctor.ear import Ear
 from tmrl_msgs.msg import ArmState
 from tmrl_ros import qos
 
@@ -43,11 +43,11 @@ def look_at_arm(values: Mapping[str, Any], ear: Ear) -> ArmSeen:
         model = make_driver(name, settings, SteadyClock()).capabilities.model
         return _through_rig(ear, model, float(values.get("state_rate_hz", _RUNNING_RATE_HZ)))
     if name is DriverName.INTERBOTIX:
-        from tmrl_bringup.doctor.interbotix_probe import look_at_motors
+        from tmrl_doctor.interbotix_probe import look_at_motors
 
         return look_at_motors(settings)
     if name is DriverName.FRANKY:
-        from tmrl_bringup.doctor.franka_probe import look_at_franka
+        from tmrl_doctor.franka_probe import look_at_franka
 
         return look_at_franka(settings)
     return _through_driver(make_driver(name, settings, SteadyClock()), name)

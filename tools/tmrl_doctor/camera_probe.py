@@ -11,10 +11,10 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from tmrl_agent.images import CompressedPicture, RawPicture
 from tmrl_agent.messages import image_reading
-from tmrl_bringup.doctor.cameras import PicturesSeen
-from tmrl_bringup.doctor.ear import Ear
 from tmrl_camera.camera import CameraError
 from tmrl_camera.params import CameraConfig
+from tmrl_doctor.cameras import PicturesSeen
+from tmrl_doctor.ear import Ear
 from tmrl_ros import qos
 
 _LISTEN_S = 2.0

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tmrl_bringup.doctor.finding import Finding, failed, good, warning
+from tmrl_doctor.finding import Finding, failed, good, warning
 
 _LEAST_RATE = 0.8
 _DARK = 8.0

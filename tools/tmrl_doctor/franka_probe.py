@@ -7,7 +7,7 @@ from tmrl_arm.driver import ArmConnectionError
 from tmrl_arm.franka_robot import RobotMode, RobotSample
 from tmrl_arm.franky_config import JOINTS, FrankyConfig
 from tmrl_arm.franky_robot import FrankyRobot, open_hand, open_robot
-from tmrl_bringup.doctor.arm import ArmSeen
+from tmrl_doctor.arm import ArmSeen
 
 _LISTEN_S = 1.5
 _READ_HZ = 100.0

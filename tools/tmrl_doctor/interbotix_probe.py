@@ -7,8 +7,8 @@ import numpy as np
 from tmrl_arm.interbotix_config import JOINTS, InterbotixConfig
 from tmrl_arm.interbotix_motors import Motors
 from tmrl_arm.interbotix_node import InterbotixNode
-from tmrl_bringup.doctor.arm import ArmSeen
 from tmrl_common.clock import SteadyClock
+from tmrl_doctor.arm import ArmSeen
 
 _LISTEN_S = 1.5
 _POLL_S = 0.002

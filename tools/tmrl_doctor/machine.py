@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tmrl_bringup.checks import repository_root
-from tmrl_bringup.doctor.finding import Check, Finding, failed, good
+from tmrl_bringup.layout import repository_root
+from tmrl_doctor.finding import Check, Finding, failed, good
 
 _FREE_GIB = 2.0
 _POLICY_CALLS = 20
@@ -40,8 +40,8 @@ def check_gpu() -> Finding:
 
 def check_rendering() -> Finding:
     """A frame of the simulated cell renders without a screen."""
-    from tmrl_sim.cell import WidowXCell
-    from tmrl_sim.layouts import downstream_layout
+    from tmrl_cell.cell import WidowXCell
+    from tmrl_cell.layouts import downstream_layout
 
     cell = WidowXCell()
     cell.reset(downstream_layout(np.random.default_rng(0)))

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tmrl_bringup.doctor.finding import Finding, failed, good, warning
+from tmrl_doctor.finding import Finding, failed, good, warning
 
 _SHOWN = 6
 

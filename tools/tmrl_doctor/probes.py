@@ -15,11 +15,11 @@ import numpy as np
 import psutil
 
 from tmrl_agent.journal import Journal, JournalError
-from tmrl_bringup.doctor.machine import round_trip_s
-from tmrl_bringup.doctor.network import Discovery
-from tmrl_bringup.doctor.storage import JournalSeen
-from tmrl_bringup.doctor.timing import ClockSeen, JitterSeen
 from tmrl_common.types import FloatArray, Outcome, SteeringSource, Transition
+from tmrl_doctor.machine import round_trip_s
+from tmrl_doctor.network import Discovery
+from tmrl_doctor.storage import JournalSeen
+from tmrl_doctor.timing import ClockSeen, JitterSeen
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _UNSYNCHRONISED = 0x40

@@ -3,14 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tmrl_bringup.doctor import arm, cameras, network, probes, server, session, storage, timing
-from tmrl_bringup.doctor.arm_probe import look_at_arm
-from tmrl_bringup.doctor.camera_probe import look_at_camera
-from tmrl_bringup.doctor.ear import Ear
-from tmrl_bringup.doctor.finding import Check, Finding, failed, good, skipped
-from tmrl_bringup.doctor.machine import check_gpu, check_packages
-from tmrl_bringup.doctor.running import Shared
-from tmrl_bringup.doctor.server_probe import LOAD_S, NoServerError, look_at_server
 from tmrl_bringup.judging import judge, missing_keys, sections_of
 from tmrl_bringup.processes import SERVER, node_name, select_parts
 from tmrl_bringup.rig import CAMERAS, Rig, RigError
@@ -18,6 +10,14 @@ from tmrl_bringup.up import Session
 from tmrl_camera.camera import CameraError
 from tmrl_common.errors import TmrlError
 from tmrl_common.messages import PolicyExpectation
+from tmrl_doctor import arm, cameras, network, probes, server, session, storage, timing
+from tmrl_doctor.arm_probe import look_at_arm
+from tmrl_doctor.camera_probe import look_at_camera
+from tmrl_doctor.ear import Ear
+from tmrl_doctor.finding import Check, Finding, failed, good, skipped
+from tmrl_doctor.machine import check_gpu, check_packages
+from tmrl_doctor.running import Shared
+from tmrl_doctor.server_probe import LOAD_S, NoServerError, look_at_server
 from tmrl_msgs.msg import AgentStatus, ControllerStatus, EpisodeState, LearnerStatus
 from tmrl_ros import qos
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from tmrl_bringup.doctor.finding import Check, Finding, failed
+from tmrl_doctor.finding import Check, Finding, failed
 
 T = TypeVar("T")
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from tmrl_bringup.doctor.finding import Finding, failed, good, warning
 from tmrl_common.messages import PolicyExpectation
 from tmrl_common.types import PolicySpec
+from tmrl_doctor.finding import Finding, failed, good, warning
 
 _HASH_SHOWN = 12
 

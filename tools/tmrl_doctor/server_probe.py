@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from tmrl_bringup.doctor.server import ServerSeen
 from tmrl_bringup.link import ServerLink, link_of
 from tmrl_bringup.processes import server_argv
 from tmrl_bringup.rig import Rig
@@ -21,6 +20,7 @@ from tmrl_common.errors import DeadlineExceededError
 from tmrl_common.transport.client import PolicyClient
 from tmrl_common.transport.curve import client_security
 from tmrl_common.types import Observation, PolicySpec
+from tmrl_doctor.server import ServerSeen
 
 _PINGS = 100
 _ENCODES = 10

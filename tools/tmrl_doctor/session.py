@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tmrl_bringup.doctor.finding import Finding, good, warning
+from tmrl_doctor.finding import Finding, good, warning
 
 _MODES = ("hold", "policy", "teleop", "e-stop", "fault")
 _STATES = ("idle", "resetting", "ready", "running", "labelling", "paused")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from tmrl_bringup.doctor.finding import Finding, failed, good, warning
+from tmrl_doctor.finding import Finding, failed, good, warning
 
 _SLOW_COMMIT_S = 0.05
 _FREE_GIB = 2.0

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from tmrl_bringup.doctor.finding import Check, Finding, Level
+from tmrl_doctor.finding import Check, Finding, Level
 
 _COLOURS = {
     Level.GOOD: "green",

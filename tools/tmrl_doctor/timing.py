@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tmrl_bringup.doctor.finding import Finding, failed, good, warning
+from tmrl_doctor.finding import Finding, failed, good, warning
 
 _MAX_CLOCK_ERROR_S = 0.1
 _GOOD_LATENESS_S = 2e-3

@@ -1,4 +1,4 @@
-"""`python -m tmrl_learner.inprocess`: fine-tune in the simulated WidowX cell, one process."""
+"""`python -m tmrl_experiments finetune`: fine-tune in the simulated WidowX cell, one process."""
 
 import argparse
 import sys
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tmrl_common.errors import TmrlError
+from tmrl_experiments.inprocess.run import run
 from tmrl_learner.config import METHODS, key_value
-from tmrl_learner.inprocess.run import run
 from tmrl_learner.tracking import WANDB_MODES
 
 
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m tmrl_learner.inprocess", description=__doc__)
+    parser = argparse.ArgumentParser("python -m tmrl_experiments finetune", description=__doc__)
     add = parser.add_argument
     add("--method", choices=(*METHODS, "base"), default="tmrl")
     add("--preset", default="widowx_sim")

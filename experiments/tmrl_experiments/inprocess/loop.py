@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from tmrl_common.types import FloatArray, Outcome, Steering, SteeringSource
+from tmrl_experiments.inprocess.steering import actor_steering, base_steering, uniform_steering
+from tmrl_experiments.inprocess.transition import chunk_transition
 from tmrl_learner.devices import restore_generator
-from tmrl_learner.inprocess.steering import actor_steering, base_steering, uniform_steering
-from tmrl_learner.inprocess.transition import chunk_transition
 from tmrl_learner.pretrain.evaluate import Scene, TaskEnvironment
 from tmrl_learner.session import LearnerSession, Phase, ShellState
 

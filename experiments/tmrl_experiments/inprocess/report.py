@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tmrl_common.types import Outcome
-from tmrl_learner.inprocess.loop import EpisodeSummary
+from tmrl_experiments.inprocess.loop import EpisodeSummary
 
 WINDOW = 20
 GOOD_ENOUGH = 0.9

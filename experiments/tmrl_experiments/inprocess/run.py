@@ -11,19 +11,19 @@ from typing import Any
 
 import torch
 
+from tmrl_cell.cell import CONTROL_PERIOD_S, WidowXCell
 from tmrl_common.types import Outcome
+from tmrl_experiments.inprocess.flow_base import FlowActions, FlowBase
+from tmrl_experiments.inprocess.loop import EpisodeSummary, InProcessLoop
+from tmrl_experiments.inprocess.report import report, success_last_window
+from tmrl_experiments.inprocess.run_directory import RunDirectory
+from tmrl_experiments.widowx.task import PickTask
 from tmrl_learner.config import Sizes, resolve
 from tmrl_learner.devices import check_device
 from tmrl_learner.errors import ConfigError
-from tmrl_learner.inprocess.flow_base import FlowActions, FlowBase
-from tmrl_learner.inprocess.loop import EpisodeSummary, InProcessLoop
-from tmrl_learner.inprocess.report import report, success_last_window
-from tmrl_learner.inprocess.run_directory import RunDirectory
-from tmrl_learner.pretrain.widowx_sim import PickTask
 from tmrl_learner.session import LearnerSession
 from tmrl_learner.tracking import RunTracker, open_tracker
 from tmrl_policies.flow_checkpoint import LoadedPolicy, load_flow_policy
-from tmrl_sim.cell import CONTROL_PERIOD_S, WidowXCell
 
 _EXECUTE_STEPS = 5
 

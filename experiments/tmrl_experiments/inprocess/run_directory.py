@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tmrl_common.types import Outcome, SteeringSource
+from tmrl_experiments.inprocess.loop import EpisodeSummary, InProcessLoop
 from tmrl_learner.errors import ResumeError
-from tmrl_learner.inprocess.loop import EpisodeSummary, InProcessLoop
 from tmrl_learner.session import CHECKPOINT_STEM, LearnerSession, ShellState
 
 

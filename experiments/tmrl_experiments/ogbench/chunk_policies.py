@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from tmrl_common.types import FloatArray, Steering
-from tmrl_learner.ogbench.benchmarks import Benchmark
+from tmrl_experiments.ogbench.benchmarks import Benchmark
 from tmrl_policies.flow_policy import FlowPolicy
 
 

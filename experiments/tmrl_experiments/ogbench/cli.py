@@ -1,4 +1,4 @@
-"""`python -m tmrl_learner ogbench`: one method, one seed, one learning curve."""
+"""`python -m tmrl_experiments ogbench`: one method, one seed, one learning curve."""
 
 import argparse
 import sys
@@ -8,9 +8,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from tmrl_common.errors import TmrlError
-from tmrl_learner.ogbench.benchmarks import BENCHMARKS
-from tmrl_learner.ogbench.experiment import Experiment, run_experiment
-from tmrl_learner.ogbench.methods import METHODS
+from tmrl_experiments.ogbench.benchmarks import BENCHMARKS
+from tmrl_experiments.ogbench.experiment import Experiment, run_experiment
+from tmrl_experiments.ogbench.methods import METHODS
 from tmrl_learner.tracking import WANDB_MODES
 
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m tmrl_learner ogbench",
+        prog="python -m tmrl_experiments ogbench",
         description="Fine-tune on OGBench's unfamiliar tasks. Data and base policy are made first "
         "where they are missing; interrupted, the same command goes on. "
         "All methods and seeds at once: ./tmrl bench ogbench.",

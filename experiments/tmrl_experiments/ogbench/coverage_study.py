@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from tmrl_learner.ogbench.benchmarks import benchmark
-from tmrl_learner.ogbench.chunk_policies import FlowChunks
-from tmrl_learner.ogbench.coverage import SuccessAtK, roll_out, success_at_k
-from tmrl_learner.ogbench.fan_out import fan_out
-from tmrl_learner.ogbench.pretraining import pretrained
+from tmrl_experiments.ogbench.benchmarks import benchmark
+from tmrl_experiments.ogbench.chunk_policies import FlowChunks
+from tmrl_experiments.ogbench.coverage import SuccessAtK, roll_out, success_at_k
+from tmrl_experiments.ogbench.fan_out import fan_out
+from tmrl_experiments.ogbench.pretraining import pretrained
 from tmrl_learner.pretrain.config import PretrainConfig
 from tmrl_learner.whole_file import write_whole
 

@@ -12,12 +12,12 @@ import torch
 from gymnasium.vector import SyncVectorEnv
 
 from tmrl_common.types import FloatArray, Steering
+from tmrl_experiments.inprocess.steering import actor_steering, uniform_steering
+from tmrl_experiments.inprocess.transition import chunk_transition
+from tmrl_experiments.ogbench.benchmarks import Benchmark
+from tmrl_experiments.ogbench.chunk_policies import ChunkPolicy
+from tmrl_experiments.ogbench.environment import make_vector, reset_some
 from tmrl_learner.config import LearnerConfig, Sizes
-from tmrl_learner.inprocess.steering import actor_steering, uniform_steering
-from tmrl_learner.inprocess.transition import chunk_transition
-from tmrl_learner.ogbench.benchmarks import Benchmark
-from tmrl_learner.ogbench.chunk_policies import ChunkPolicy
-from tmrl_learner.ogbench.environment import make_vector, reset_some
 from tmrl_learner.session import CHECKPOINT_STEM, LearnerSession, Phase
 from tmrl_learner.tracking import RunTracker
 from tmrl_learner.whole_file import write_whole

@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from tmrl_common.types import FloatArray
-from tmrl_learner.ogbench.benchmarks import Benchmark, benchmark
+from tmrl_experiments.ogbench.benchmarks import Benchmark, benchmark
 
 
 class ChunkedTask(gymnasium.Env[FloatArray, FloatArray]):
@@ -88,7 +88,7 @@ class ChunkedTask(gymnasium.Env[FloatArray, FloatArray]):
         return np.concatenate([proprio, context])
 
 
-gymnasium.register("tmrl/ogbench-v0", "tmrl_learner.ogbench.environment:ChunkedTask")
+gymnasium.register("tmrl/ogbench-v0", "tmrl_experiments.ogbench.environment:ChunkedTask")
 
 
 def make_vector(name: str, count: int) -> SyncVectorEnv:

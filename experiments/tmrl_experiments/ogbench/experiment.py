@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from tmrl_common.types import FloatArray
-from tmrl_learner.ogbench.benchmarks import benchmark
-from tmrl_learner.ogbench.chunk_policies import ChunkPolicy, FlowChunks, RawActions
-from tmrl_learner.ogbench.curves import CurveRun
-from tmrl_learner.ogbench.methods import learner_config, method
-from tmrl_learner.ogbench.pretraining import hindsight_source, pretrained
+from tmrl_experiments.ogbench.benchmarks import benchmark
+from tmrl_experiments.ogbench.chunk_policies import ChunkPolicy, FlowChunks, RawActions
+from tmrl_experiments.ogbench.curves import CurveRun
+from tmrl_experiments.ogbench.methods import learner_config, method
+from tmrl_experiments.ogbench.pretraining import hindsight_source, pretrained
 from tmrl_learner.pretrain.config import PretrainConfig
 from tmrl_learner.tracking import open_tracker
 

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from tmrl_common.types import FloatArray
-from tmrl_learner.ogbench.benchmarks import Benchmark
-from tmrl_learner.ogbench.recording import Recording, RecordingError
+from tmrl_experiments.ogbench.benchmarks import Benchmark
+from tmrl_experiments.ogbench.recording import Recording, RecordingError
 from tmrl_policies.flow_policy import PolicyBatch
 
 _HELD_OUT_FRACTION = 0.05

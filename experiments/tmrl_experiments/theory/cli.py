@@ -1,4 +1,4 @@
-"""`python -m tmrl_learner theory`: the unit-circle experiment, a figure and its numbers."""
+"""`python -m tmrl_experiments theory`: the unit-circle experiment, a figure and its numbers."""
 
 import argparse
 import json
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
+from tmrl_experiments.theory.circle import CircleConfig
+from tmrl_experiments.theory.experiment import describe, measure, over_seeds, train_policies
+from tmrl_experiments.theory.figure import draw
 from tmrl_learner.errors import ConfigError
-from tmrl_learner.theory.circle import CircleConfig
-from tmrl_learner.theory.experiment import describe, measure, over_seeds, train_policies
-from tmrl_learner.theory.figure import draw
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     defaults = CircleConfig()
-    parser = argparse.ArgumentParser("python -m tmrl_learner theory", description=__doc__)
+    parser = argparse.ArgumentParser("python -m tmrl_experiments theory", description=__doc__)
     parser.add_argument(
         "--out", type=Path, default=Path("runs/theory"), help="folder of circle.png and circle.json"
     )

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from tmrl_learner.theory.circle import (
+from tmrl_experiments.theory.circle import (
     CONTEXT_DROPOUT,
     CircleConfig,
     CircleSource,
@@ -17,8 +17,8 @@ from tmrl_learner.theory.circle import (
     sample_smoothed,
     trainer,
 )
-from tmrl_learner.theory.gaussian import equivalent_sigma, theorem_bound
-from tmrl_learner.theory.measures import (
+from tmrl_experiments.theory.gaussian import equivalent_sigma, theorem_bound
+from tmrl_experiments.theory.measures import (
     angular_spread_deg,
     distance_to_circle,
     distance_to_target,

@@ -11,8 +11,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from tmrl_learner.theory.circle import CircleConfig, sample_guided, sample_smoothed
-from tmrl_learner.theory.experiment import CONTEXTS, FAR_DEG, NEAR_DEG
+from tmrl_experiments.theory.circle import CircleConfig, sample_guided, sample_smoothed
+from tmrl_experiments.theory.experiment import CONTEXTS, FAR_DEG, NEAR_DEG
 from tmrl_policies.flow_policy import FlowPolicy
 
 _SHOWN_SIGMAS = (0.0, 0.1, 0.25, 0.5, 1.0)

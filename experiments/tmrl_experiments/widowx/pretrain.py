@@ -161,7 +161,7 @@ def _context_schedule(text: str) -> str:
 
 def _demonstrations(work: Path, episodes: int, seed: int) -> DemonstrationSet:
     """Loads the recorded demonstrations, or records them first."""
-    from tmrl_sim.demonstrations import generate
+    from tmrl_cell.demonstrations import generate
 
     path = work / f"demonstrations_{episodes}.npz"
     if not path.exists():
@@ -178,8 +178,8 @@ def _trained(folder: Path) -> tuple[PretrainConfig, FlowPolicy, ValidationLoss]:
 
 def _measure(config: PretrainConfig, policy: FlowPolicy, episodes: int) -> list[Measurement]:
     """Evaluates a policy on both tasks of the simulated cell."""
-    from tmrl_learner.pretrain.widowx_sim import PickTask
-    from tmrl_sim.cell import WidowXCell
+    from tmrl_cell.cell import WidowXCell
+    from tmrl_experiments.widowx.task import PickTask
 
     cell = WidowXCell()
     measurements: list[Measurement] = []

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from tmrl_cell import pick_task
+from tmrl_cell.cell import WidowXCell
+from tmrl_cell.episode import MAX_STEPS
+from tmrl_cell.layouts import Layout, downstream_layout, pretraining_layout
 from tmrl_learner.pretrain.evaluate import Scene
-from tmrl_sim import pick_task
-from tmrl_sim.cell import WidowXCell
-from tmrl_sim.episode import MAX_STEPS
-from tmrl_sim.layouts import Layout, downstream_layout, pretraining_layout
 
 _LAYOUTS: dict[str, Callable[[np.random.Generator], Layout]] = {
     "carrot": pretraining_layout,

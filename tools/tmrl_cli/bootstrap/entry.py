@@ -8,11 +8,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tmrl_bringup import cli
-from tmrl_bringup.bootstrap.environment import differences, runtime_environment
-from tmrl_bringup.bootstrap.layout import Layout
-from tmrl_bringup.bootstrap.prepare import prepare
-from tmrl_bringup.bootstrap.steps import SetupError
+from tmrl_cli import cli
+from tmrl_cli.bootstrap.environment import differences, runtime_environment
+from tmrl_cli.bootstrap.layout import Layout
+from tmrl_cli.bootstrap.prepare import prepare
+from tmrl_cli.bootstrap.steps import SetupError
 
 
 def main(root: Path, argv: Sequence[str]) -> int:

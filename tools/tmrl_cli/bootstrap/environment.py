@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from tmrl_bringup.bootstrap.layout import Layout
+from tmrl_cli.bootstrap.layout import Layout
 
 _DEFAULTS = {
     "MUJOCO_GL": "egl",

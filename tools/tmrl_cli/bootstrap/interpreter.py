@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tmrl_bringup.bootstrap.steps import SetupError
+from tmrl_cli.bootstrap.steps import SetupError
 
 SUPPORTED_VERSIONS = ((3, 11), (3, 12), (3, 13))
 """Versions for which the ROS wheels and all pinned packages exist."""

@@ -28,7 +28,15 @@ class Layout:
     @property
     def pip_packages(self) -> tuple[Path, ...]:
         """Our own packages that pip installs in place."""
-        names = ("common", "policies", "policy_server", "learner")
+        names = (
+            "common",
+            "policies",
+            "policy_server",
+            "learner",
+            "sim",
+            "experiments",
+            "tools",
+        )
         return tuple(self.root / name for name in names)
 
     @property

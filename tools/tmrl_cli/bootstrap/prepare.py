@@ -7,16 +7,16 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tmrl_bringup.bootstrap import (
+from tmrl_cli.bootstrap import (
     environment,
     interpreter,
     python_packages,
     system_packages,
     workspace,
 )
-from tmrl_bringup.bootstrap.layout import Layout
-from tmrl_bringup.bootstrap.ros_source import sourced_ros
-from tmrl_bringup.bootstrap.steps import Progress
+from tmrl_cli.bootstrap.layout import Layout
+from tmrl_cli.bootstrap.ros_source import sourced_ros
+from tmrl_cli.bootstrap.steps import Progress
 
 
 def prepare(layout: Layout) -> bool:

@@ -7,11 +7,11 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tmrl_bringup.bootstrap.interpreter import Interpreter
-from tmrl_bringup.bootstrap.layout import Layout
-from tmrl_bringup.bootstrap.ros_source import SourcedRos
-from tmrl_bringup.bootstrap.ros_wheels import rewrite_prefixes
-from tmrl_bringup.bootstrap.steps import Progress, SetupError, run_logged, tail
+from tmrl_cli.bootstrap.interpreter import Interpreter
+from tmrl_cli.bootstrap.layout import Layout
+from tmrl_cli.bootstrap.ros_source import SourcedRos
+from tmrl_cli.bootstrap.ros_wheels import rewrite_prefixes
+from tmrl_cli.bootstrap.steps import Progress, SetupError, run_logged, tail
 
 _FREE_SPACE_GB = 4.0
 _GIVEN_BY_SOURCED_ROS = re.compile(r"(ros-|numpy==|empy==|lark-parser==)")

@@ -5,8 +5,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from tmrl_bringup.bootstrap.interpreter import Interpreter, probe
-from tmrl_bringup.bootstrap.steps import SetupError
+from tmrl_cli.bootstrap.interpreter import Interpreter, probe
+from tmrl_cli.bootstrap.steps import SetupError
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from tmrl_bringup.bootstrap.layout import Layout
+from tmrl_cli.bootstrap.layout import Layout
 
 _BUILD_PYTHON = r"/opt/python/cp3\d+-cp3\d+"
 _INCLUDE = re.compile(_BUILD_PYTHON + r"/include/python3\.\d+")

@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from tmrl_bringup.bootstrap.interpreter import Interpreter
-from tmrl_bringup.bootstrap.layout import Layout
-from tmrl_bringup.bootstrap.steps import Progress, SetupError, run_logged, tail
+from tmrl_cli.bootstrap.interpreter import Interpreter
+from tmrl_cli.bootstrap.layout import Layout
+from tmrl_cli.bootstrap.steps import Progress, SetupError, run_logged, tail
 
 _LIBRARIES = {
     "EGL": "libegl1",  # MuJoCo renders off screen through EGL

@@ -5,9 +5,9 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tmrl_bringup.bootstrap.environment import record_workspace
-from tmrl_bringup.bootstrap.layout import Layout
-from tmrl_bringup.bootstrap.steps import Progress, SetupError, run_logged, tail
+from tmrl_cli.bootstrap.environment import record_workspace
+from tmrl_cli.bootstrap.layout import Layout
+from tmrl_cli.bootstrap.steps import Progress, SetupError, run_logged, tail
 
 _DEFINES_BUILD = ("package.xml", "setup.py", "setup.cfg", "CMakeLists.txt")
 _INTERFACES = (".msg", ".srv", ".action")

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from tmrl_cell.kinematics import ARM_JOINTS
+from tmrl_cell.loopback import LoopbackCell, in_pot_after
 from tmrl_sim.core import SimCore
-from tmrl_sim.kinematics import ARM_JOINTS
-from tmrl_sim.loopback import LoopbackCell, in_pot_after
 from tmrl_sim.params import SimConfig
 
 pytest.importorskip("tmrl_msgs", reason="needs the workspace to be built")

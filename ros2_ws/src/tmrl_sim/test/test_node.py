@@ -17,6 +17,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
+from tmrl_cell.trajectory import load_trajectory, trajectory_path
 from tmrl_msgs.msg import (
     ArmCommand,
     ArmState,
@@ -28,7 +29,6 @@ from tmrl_msgs.srv import ResetScene
 from tmrl_ros import qos
 from tmrl_ros.conversion import to_seconds
 from tmrl_ros.testing import TIMEOUT_S, parameter_arguments, spin_until
-from tmrl_sim.trajectory import load_trajectory, trajectory_path
 
 pytestmark = pytest.mark.ros
 

@@ -43,7 +43,7 @@ def test_what_cannot_be_simulated_is_refused(values, message):
 
 
 def test_the_physics_step_is_that_of_the_model():
-    from tmrl_sim.cell import WidowXCell
+    from tmrl_cell.cell import WidowXCell
     from tmrl_sim.params import PHYSICS_STEP_S
 
     assert WidowXCell().model.opt.timestep == PHYSICS_STEP_S

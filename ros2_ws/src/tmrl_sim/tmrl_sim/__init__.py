@@ -1,1 +1,1 @@
-"""The simulated WidowX 250 cell: physics, cameras, scripted expert and demonstrations."""
+"""The ROS 2 node around the simulated WidowX 250 cell of `tmrl_cell`."""

@@ -1,7 +1,7 @@
 """Makes the cell that a configuration asks for."""
 
-from tmrl_sim.cell import WidowXCell
-from tmrl_sim.loopback import LoopbackCell, in_pot_after, never
+from tmrl_cell.cell import WidowXCell
+from tmrl_cell.loopback import LoopbackCell, in_pot_after, never
 from tmrl_sim.params import Backend, SimConfig
 
 

@@ -10,11 +10,16 @@ import numpy as np
 
 from tmrl_arm.commands import check_command
 from tmrl_arm.driver import ArmCommand, CommandMode
+from tmrl_cell.kinematics import TOOL_DOWN_WXYZ
+from tmrl_cell.layouts import (
+    HOME_TOOL_POSITION_M,
+    LayoutName,
+    downstream_layout,
+    pretraining_layout,
+)
+from tmrl_cell.readings import ArmReadings, Cell, ObjectPose
 from tmrl_sim.driver import widowx_capabilities
-from tmrl_sim.kinematics import TOOL_DOWN_WXYZ
-from tmrl_sim.layouts import HOME_TOOL_POSITION_M, downstream_layout, pretraining_layout
-from tmrl_sim.params import LayoutName, SimConfig
-from tmrl_sim.readings import ArmReadings, Cell, ObjectPose
+from tmrl_sim.params import SimConfig
 
 _LIFT_S = 1.0
 _HOMING_S = 2.0

@@ -18,10 +18,10 @@ from tmrl_arm.driver import (
     CommandMode,
     CommandRefusedError,
 )
+from tmrl_cell.cell import WidowXCell
+from tmrl_cell.kinematics import ARM_JOINTS, TOOL_DOWN_WXYZ
+from tmrl_cell.layouts import HOME_TOOL_POSITION_M, downstream_layout
 from tmrl_common.clock import Clock
-from tmrl_sim.cell import WidowXCell
-from tmrl_sim.kinematics import ARM_JOINTS, TOOL_DOWN_WXYZ
-from tmrl_sim.layouts import HOME_TOOL_POSITION_M, downstream_layout
 
 Array = NDArray[np.float64]
 

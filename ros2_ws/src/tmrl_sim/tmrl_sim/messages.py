@@ -15,11 +15,11 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
 from tmrl_arm.messages import to_float64_field
+from tmrl_cell.kinematics import ARM_JOINTS
+from tmrl_cell.layouts import OBJECTS
 from tmrl_msgs.msg import ArmState, ObjectPoses, SuccessDetection
 from tmrl_ros.conversion import to_uint8_field
 from tmrl_sim.core import Measurement
-from tmrl_sim.kinematics import ARM_JOINTS
-from tmrl_sim.layouts import OBJECTS
 from tmrl_sim.params import SimConfig
 
 Array = NDArray[np.float64]

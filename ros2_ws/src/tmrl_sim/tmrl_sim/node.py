@@ -11,18 +11,18 @@ from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
 from tmrl_arm.messages import to_command
+from tmrl_cell.cell import WidowXCell
+from tmrl_cell.kinematics import UnreachableTargetError
+from tmrl_cell.trajectory import TrajectoryRecorder
 from tmrl_msgs.msg import ArmCommand, ArmState, EpisodeState, ObjectPoses, SuccessDetection
 from tmrl_msgs.srv import ResetScene
 from tmrl_ros import qos
 from tmrl_ros.node import TmrlNode
 from tmrl_ros.run import run_node
 from tmrl_sim.backend import make_cell
-from tmrl_sim.cell import WidowXCell
 from tmrl_sim.core import Measurement, SimCore
-from tmrl_sim.kinematics import UnreachableTargetError
 from tmrl_sim.messages import MeasurementMessages
 from tmrl_sim.params import SimConfig
-from tmrl_sim.trajectory import TrajectoryRecorder
 
 _REPEAT_PERIOD_S = 0.5
 

@@ -5,9 +5,9 @@ from enum import StrEnum
 from math import isfinite
 from pathlib import Path
 
+from tmrl_cell.cell import CAMERAS
+from tmrl_cell.layouts import OBJECTS, LayoutName
 from tmrl_common.config import nearest_name
-from tmrl_sim.cell import CAMERAS
-from tmrl_sim.layouts import OBJECTS
 
 PHYSICS_STEP_S = 0.005
 _MAX_REAL_TIME_FACTOR = 20.0
@@ -20,15 +20,6 @@ class Backend(StrEnum):
     """Physics with contacts, and cameras."""
     LOOPBACK = "loopback"
     """An arm that is at once where it was told to be; no physics, no cameras."""
-
-
-class LayoutName(StrEnum):
-    """From which distribution a reset draws the objects and the arm's start."""
-
-    DOWNSTREAM = "downstream"
-    """The task to be learned."""
-    PRETRAINING = "pretraining"
-    """That of the demonstrations."""
 
 
 @dataclass(frozen=True)

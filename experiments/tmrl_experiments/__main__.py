@@ -1,0 +1,46 @@
+"""`python -m tmrl_experiments VERB ...`: learning and measuring in one process, without ROS."""
+
+import sys
+from collections.abc import Sequence
+
+from tmrl_common import verbs
+from tmrl_common.verbs import Verb
+
+VERBS = {
+    "pretrain": Verb("RIG", "train the base policies of a rig", "tmrl_experiments.widowx.pretrain"),
+    "finetune": Verb(
+        "--checkpoint DIR", "fine-tune in simulation, one process", "tmrl_experiments.inprocess.cli"
+    ),
+    "ogbench": Verb(
+        "BENCHMARK [--method M]", "fine-tune on OGBench's tasks", "tmrl_experiments.ogbench.cli"
+    ),
+    "theory": Verb(
+        "[--out DIR]", "the paper's unit-circle experiment", "tmrl_experiments.theory.cli"
+    ),
+}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Carries out one verb.
+
+    Args:
+        argv: Arguments after the program's name.
+
+    Returns:
+        The exit status.
+    """
+    parsed = verbs.parse(
+        "python -m tmrl_experiments",
+        "Pre-training, fine-tuning and the paper's experiments, in one process.",
+        VERBS,
+        argv,
+        "'VERB --help' says more about one.",
+    )
+    return verbs.call(VERBS[parsed.verb], parsed.arguments)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

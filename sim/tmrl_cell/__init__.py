@@ -1,0 +1,1 @@
+"""The simulated WidowX 250 cell: physics, cameras, scripted expert, demonstrations, Gymnasium."""

@@ -1,0 +1,1 @@
+"""The command line `./tmrl`: set-up, checks, benchmarks, keys, service calls."""
