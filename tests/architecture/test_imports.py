@@ -82,16 +82,6 @@ def test_common_needs_no_torch():
     assert imports_of(python_files(ROOT / "common"), {"torch"}) == []
 
 
-def test_policies_depend_on_neither_server_nor_learner():
-    refused = {"tmrl_policy_server", "tmrl_learner"}
-    assert imports_of(python_files(ROOT / "policies"), refused) == []
-
-
-def test_policy_server_and_learner_do_not_know_each_other():
-    assert imports_of(python_files(ROOT / "policy_server"), {"tmrl_learner"}) == []
-    assert imports_of(python_files(ROOT / "learner"), {"tmrl_policy_server"}) == []
-
-
 def test_bootstrap_needs_the_standard_library_only():
     cli = ROOT / "tools" / "tmrl_cli"
     verbs = ROOT / "common" / "tmrl_common" / "verbs.py"
