@@ -26,14 +26,6 @@ class Outcome(IntEnum):
     PENDING = 255
 
 
-class Driver(IntEnum):
-    """Who commanded a step; the numbers are those of tmrl_msgs/ChunkOutcome."""
-
-    POLICY = 0
-    TELEOP = 1
-    NONE = 2
-
-
 class SteeringSource(StrEnum):
     """Who picks z, sigma and epsilon of a chunk."""
 
@@ -164,7 +156,7 @@ class Transition:
         episode_outcome: PENDING except on the last transition of an episode, whose value is the
             label of the whole episode.
         executed_actions: What was commanded after all limits, shape (steps, action_dim).
-        driver: Who commanded each step, shape (steps,), uint8 of Driver.
+        driver: Who commanded each step, shape (steps,), uint8 of `tmrl_common.chunks.Driver`.
         clamped: Whether a limit changed any step.
         stamp_s: ROS time of the observation.
         actor_version: Version of the steering actor.

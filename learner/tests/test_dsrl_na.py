@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tmrl_common.types import Driver, Outcome, Transition
+from tmrl_common.chunks import Driver
+from tmrl_common.types import Outcome, Transition
 from tmrl_learner.algorithms.dsrl_na.agent import DsrlNaAgent
 from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 from tmrl_learner.config import LearnerConfig, ReplayConfig, ScheduleConfig, Sizes

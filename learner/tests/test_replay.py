@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmrl_common.types import Driver, Outcome, Transition
+from tmrl_common.chunks import Driver
+from tmrl_common.types import Outcome, Transition
 from tmrl_learner.config import ReplayConfig
 from tmrl_learner.errors import (
     InvalidTransitionError,

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from tmrl_common.types import Driver, Outcome, SteeringSource, Transition
+from tmrl_common.chunks import Driver
+from tmrl_common.types import Outcome, SteeringSource, Transition
 
 FEATURES, Z = 3, 2
 

@@ -141,7 +141,8 @@ LIMITED = makes(
     "tmrl_controller.limiter.Limited",
     "tmrl_controller.limiter.motion.Limited",
 )
-COMMAND = makes("tmrl_controller.decisions.ArmCommand")
+COMMAND = makes("tmrl_controller.decisions.LimitedCommand")
+VALUE = makes("tmrl_common.arm.ArmCommand")
 MESSAGE = makes("tmrl_msgs.msg.ArmCommand")
 
 
@@ -150,8 +151,10 @@ MESSAGE = makes("tmrl_msgs.msg.ArmCommand")
     [
         (LIMITED, "from tmrl_controller.limiter import Limited as L\nL(motion, acted, object())"),
         (LIMITED, "import tmrl_controller.limiter as l\nl.Limited(motion, acted, None)"),
-        (COMMAND, "from tmrl_controller import decisions\ndecisions.ArmCommand(goal)"),
-        (COMMAND, "from tmrl_controller.decisions import ArmCommand\nArmCommand(goal)"),
+        (COMMAND, "from tmrl_controller import decisions\ndecisions.LimitedCommand(goal)"),
+        (COMMAND, "from tmrl_controller.decisions import LimitedCommand\nLimitedCommand(goal)"),
+        (VALUE, "from tmrl_common.arm import ArmCommand\nArmCommand('widowx', 1)"),
+        (VALUE, "from tmrl_common import arm\narm.ArmCommand('widowx', 1)"),
         (MESSAGE, "from tmrl_msgs import msg\nmsg.ArmCommand(mode=1)"),
         (MESSAGE, "from tmrl_msgs.msg import ArmCommand as Command\nCommand()"),
         (MESSAGE, "import tmrl_msgs.msg\ntmrl_msgs.msg.ArmCommand()"),
@@ -181,7 +184,17 @@ def test_only_the_limiter_says_what_it_let_through():
 
 def test_commands_are_made_in_one_place():
     assert where(COMMAND) == {"tmrl_controller.setpoints"}
-    assert where(MESSAGE) == {"tmrl_controller.messages"}
+    assert where(VALUE) == {"tmrl_controller.decisions", "tmrl_ros.chunk_messages"}, (
+        "sent, received"
+    )
+    assert where(MESSAGE) == {"tmrl_ros.chunk_messages"}
+
+
+def test_only_the_controller_turns_a_command_into_a_message():
+    def sends(tree: ast.Module) -> Iterator[str]:
+        yield from (name for name, _ in calls(tree) if name.endswith("arm_command_msg"))
+
+    assert where(sends) == {"tmrl_controller.node"}
 
 
 def test_only_the_controller_publishes_to_the_driver():
@@ -204,7 +217,7 @@ def test_only_drivers_and_the_controller_know_the_message():
                 yield from {meaning(node, names)} & {"tmrl_msgs.msg.ArmCommand"}
 
     packages = {name.split(".")[0] for name in where(knows)}
-    assert packages <= {"tmrl_controller", *DRIVERS}
+    assert packages <= {"tmrl_controller", "tmrl_ros", *DRIVERS}
 
 
 @cache

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tmrl_common.types import Driver, FloatArray, Outcome, Steering, Transition
+from tmrl_common.chunks import Driver
+from tmrl_common.types import FloatArray, Outcome, Steering, Transition
 
 
 def chunk_transition(

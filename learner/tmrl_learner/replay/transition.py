@@ -12,7 +12,8 @@ critic:
 
 import numpy as np
 
-from tmrl_common.types import Driver, FloatArray, Outcome, Transition
+from tmrl_common.chunks import Driver
+from tmrl_common.types import FloatArray, Outcome, Transition
 from tmrl_learner.errors import InvalidTransitionError
 
 FLOAT_FIELDS = ("features", "z", "sigma", "epsilon", "reward", "next_features")

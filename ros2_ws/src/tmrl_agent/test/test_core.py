@@ -4,15 +4,10 @@ import numpy as np
 import pytest
 
 from tmrl_agent.assembly import Reading
-from tmrl_agent.events import (
-    ChunkResult,
-    ControllerMode,
-    ControllerView,
-    EpisodeView,
-)
-from tmrl_agent.refusals import NOT_YET
+from tmrl_agent.events import ControllerView, EpisodeView
 from tmrl_agent.requests import AskChunk, AskFeatures, ChunkAnswer, FailedAnswer
 from tmrl_agent.testing import CAPS, CHUNK_NS, STEPS, World, made_end, made_label, made_reply
+from tmrl_common.chunks import ChunkResult, ControllerMode, RefusalCode
 from tmrl_common.types import Outcome
 
 
@@ -255,7 +250,7 @@ def test_a_chunk_that_overtook_its_arm_state_is_tried_again_after_growing_pauses
     pauses = []
     for _ in range(5):
         world.answer(0)
-        world.end(0, steps=0, result=ChunkResult.REFUSED, code=NOT_YET)
+        world.end(0, steps=0, result=ChunkResult.REFUSED, code=RefusalCode.UNKNOWN_ARM_STATE)
         pauses.append(pause_before_the_next_question(world))
     assert pauses == pytest.approx([0.25, 0.5, 1.0, 2.0, 4.0], abs=0.06)
     assert "unknown_arm_state" in world.core.reason, "the operator ends what lasts"

@@ -19,7 +19,8 @@ from tmrl_agent.journal import (
     JournalFullError,
 )
 from tmrl_agent.testing import features_of, made_label
-from tmrl_common.types import Driver, Outcome, SteeringSource, Transition
+from tmrl_common.chunks import Driver
+from tmrl_common.types import Outcome, SteeringSource, Transition
 
 WRITER = Path(__file__).with_name("journal_writer.py")
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmrl_agent.events import ChunkResult
 from tmrl_agent.testing import features_of, made_chunk, made_end, made_label
 from tmrl_agent.transitions import TransitionBuilder
+from tmrl_common.chunks import ChunkResult
 from tmrl_common.types import Outcome, Transition
 
 

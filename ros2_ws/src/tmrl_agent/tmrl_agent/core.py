@@ -14,16 +14,7 @@ from tmrl_agent.assembly import (
     ObservationAssembler,
     Reading,
 )
-from tmrl_agent.events import (
-    ChunkEnd,
-    ChunkResult,
-    ControllerMode,
-    ControllerView,
-    EpisodeLabel,
-    EpisodeView,
-    LearnerView,
-    SentChunk,
-)
+from tmrl_agent.events import ControllerView, EpisodeLabel, EpisodeView, LearnerView, SentChunk
 from tmrl_agent.frames import ImageReading
 from tmrl_agent.learner_watch import LearnerWatch
 from tmrl_agent.params import AgentConfig
@@ -39,6 +30,7 @@ from tmrl_agent.requests import (
     FeaturesAnswer,
 )
 from tmrl_agent.transitions import Record, TransitionBuilder
+from tmrl_common.chunks import ChunkOutcome, ChunkResult, ControllerMode
 from tmrl_common.clock import Clock
 from tmrl_common.types import SteeringSource
 
@@ -159,17 +151,17 @@ class AgentCore:
         self._labels.append(label)
         return self.advance()
 
-    def on_outcome(self, end: ChunkEnd) -> list[Decision]:
+    def on_outcome(self, end: ChunkOutcome) -> list[Decision]:
         """The controller said what became of a chunk of this agent."""
         last = self._last_sent
-        if self._awaits_outcome and last is not None and end.sequence == last.sequence:
+        if self._awaits_outcome and last is not None and end.chunk.sequence == last.sequence:
             self._awaits_outcome = False
             self._after = None
             self._ended_s = self._clock.now_s()
             self._earliest_state = max(self._earliest_state, end.arm_state_sequence)
             self._waiting.stop()
             if end.result is ChunkResult.REFUSED:
-                sentence = f"chunk {end.sequence} was refused ({end.code}): {end.reason}"
+                sentence = f"chunk {end.chunk.sequence} was refused ({end.code}): {end.reason}"
                 self._refusals.refused(end.code, sentence)
             else:
                 self._refusals.forget()

@@ -1,36 +1,14 @@
-"""What the agent hears about a chunk, an episode and the controller, as plain values.
+"""What the agent hears about an episode and the controller, and what it sent, as plain values.
 
 Stamps are integer nanoseconds of ROS time: a label binds to a chunk by comparing them, and seconds
 as floating point would lose hundreds of nanoseconds at today's epoch.
 """
 
 from dataclasses import dataclass
-from enum import IntEnum
 
-import numpy as np
-from numpy.typing import NDArray
-
+from tmrl_common.chunks import ControllerMode
 from tmrl_common.messages import ChunkReply
-from tmrl_common.types import FloatArray, Outcome
-
-
-class ControllerMode(IntEnum):
-    """Who may move the arm; the numbers are those of tmrl_msgs/ControllerStatus."""
-
-    HOLD = 0
-    POLICY = 1
-    TELEOP = 2
-    ESTOP = 3
-    FAULT = 4
-
-
-class ChunkResult(IntEnum):
-    """How a chunk ended; the numbers are those of tmrl_msgs/ChunkOutcome."""
-
-    COMPLETED = 0
-    REFUSED = 1
-    PREEMPTED = 2
-    SUPERSEDED = 3
+from tmrl_common.types import Outcome
 
 
 @dataclass(frozen=True)
@@ -130,37 +108,3 @@ class SentChunk:
     reply: ChunkReply
     round_trip_s: float
     frame_id: str = ""
-
-
-@dataclass(frozen=True)
-class ChunkEnd:
-    """What became of a chunk (tmrl_msgs/ChunkOutcome).
-
-    Attributes:
-        sequence: Of the chunk.
-        result: How it ended.
-        started_ns: ROS time of its first step.
-        ended_ns: ROS time of its end.
-        executed_actions: Commanded after all limits, shape (steps, action_dim).
-        driver: Who commanded each step, shape (steps,), uint8 of Driver.
-        clamped: Whether a limit changed any step.
-        arm_state_sequence: First arm state measured after the last step.
-        code: Of a refusal or preemption; empty when completed.
-        reason: One sentence; empty when completed.
-    """
-
-    sequence: int
-    result: ChunkResult
-    started_ns: int
-    ended_ns: int
-    executed_actions: FloatArray
-    driver: NDArray[np.uint8]
-    clamped: bool
-    arm_state_sequence: int
-    code: str = ""
-    reason: str = ""
-
-    @property
-    def steps(self) -> int:
-        """Executed steps; 0 where nothing moved."""
-        return int(self.executed_actions.shape[0])

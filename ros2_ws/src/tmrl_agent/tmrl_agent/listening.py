@@ -11,6 +11,7 @@ from tmrl_agent.core import AgentCore, Decision
 from tmrl_agent.params import AgentConfig
 from tmrl_msgs import msg
 from tmrl_ros import qos
+from tmrl_ros.chunk_messages import chunk_outcome
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def topics(
 
     def on_outcome(message: msg.ChunkOutcome) -> list[Decision]:
         ours = message.agent_epoch == epoch
-        return core.on_outcome(messages.chunk_end(message)) if ours else []
+        return core.on_outcome(chunk_outcome(message)) if ours else []
 
     def on_label(message: msg.EpisodeOutcome) -> list[Decision]:
         ours = message.session == config.session

@@ -7,27 +7,15 @@ from sensor_msgs.msg import CompressedImage, Image
 from tmrl_agent.assembly import ArmReading, Reading
 from tmrl_agent.bridge_angles import bridge_angles_rad
 from tmrl_agent.core import AgentCore
-from tmrl_agent.events import (
-    ChunkEnd,
-    ChunkResult,
-    ControllerMode,
-    ControllerView,
-    EpisodeLabel,
-    EpisodeView,
-    LearnerView,
-    SentChunk,
-)
+from tmrl_agent.events import ControllerView, EpisodeLabel, EpisodeView, LearnerView, SentChunk
 from tmrl_agent.frames import ImageReading
 from tmrl_agent.images import CompressedPicture, RawPicture
 from tmrl_agent.params import AgentConfig
+from tmrl_common.chunks import ActionChunk, ControllerMode
 from tmrl_common.types import Outcome
 from tmrl_msgs import msg
-from tmrl_ros.conversion import (
-    from_float32_field,
-    nanoseconds,
-    stamp_of_nanoseconds,
-    to_float32_field,
-)
+from tmrl_ros.chunk_messages import arm_state
+from tmrl_ros.conversion import nanoseconds
 
 _NS_PER_S = 1_000_000_000
 
@@ -38,25 +26,27 @@ def arm_reading(message: msg.ArmState, received_s: float) -> ArmReading:
     Raises:
         ValueError: The tool's rotation is none.
     """
-    position, turn = message.x_base_tool.position, message.x_base_tool.orientation
-    angles_rad = bridge_angles_rad((turn.x, turn.y, turn.z, turn.w))
+    state = arm_state(message)
+    x_m, y_m, z_m = state.position_m.tolist()
+    qx, qy, qz, qw = state.quaternion_xyzw.tolist()
+    angles_rad = bridge_angles_rad((qx, qy, qz, qw))
     values = {
-        **{"tool_x": position.x, "tool_y": position.y, "tool_z": position.z},
-        **{"tool_qx": turn.x, "tool_qy": turn.y, "tool_qz": turn.z, "tool_qw": turn.w},
+        **{"tool_x": x_m, "tool_y": y_m, "tool_z": z_m},
+        **{"tool_qx": qx, "tool_qy": qy, "tool_qz": qz, "tool_qw": qw},
         **dict(zip(("tool_roll", "tool_pitch", "tool_yaw"), angles_rad, strict=True)),
-        "gripper_opening": message.gripper_opening,
-        "gripper_closing": 1.0 - message.gripper_opening,
-        "gripper_command": message.gripper_command,
+        "gripper_opening": state.gripper_opening,
+        "gripper_closing": 1.0 - state.gripper_opening,
+        "gripper_command": state.gripper_command,
     }
-    joints = zip(message.joint_names, message.joint_position, strict=False)
+    joints = zip(state.joint_names, state.joint_position_rad.tolist(), strict=False)
     values |= {f"joint.{name}": position for name, position in joints}
     return ArmReading(
-        stamp_ns=nanoseconds(message.header.stamp),
+        stamp_ns=state.stamp_ns,
         received_s=received_s,
         values=values,
-        sequence=message.sequence,
-        fault=message.fault,
-        frame_id=message.header.frame_id,
+        sequence=state.sequence,
+        fault=state.fault,
+        frame_id=state.frame_id,
     )
 
 
@@ -121,35 +111,11 @@ def episode_label(message: msg.EpisodeOutcome) -> EpisodeLabel:
     )
 
 
-def chunk_end(message: msg.ChunkOutcome) -> ChunkEnd:
-    """What became of a chunk.
-
-    Raises:
-        ValueError: Its arrays do not have the lengths that it claims.
-    """
-    actions = from_float32_field(message.executed_actions, message.steps, message.action_dim)
-    driver = np.array(message.driver, dtype=np.uint8)
-    if driver.shape != (message.steps,):
-        raise ValueError(f"outcome of chunk {message.sequence}: {driver.size} drivers")
-    return ChunkEnd(
-        sequence=message.sequence,
-        result=ChunkResult(message.result),
-        started_ns=nanoseconds(message.started),
-        ended_ns=nanoseconds(message.header.stamp),
-        executed_actions=actions,
-        driver=driver,
-        clamped=any(message.clamped),
-        arm_state_sequence=message.arm_state_sequence,
-        code=message.code,
-        reason=message.reason,
-    )
-
-
-def chunk_msg(sent: SentChunk, config: AgentConfig, epoch: str) -> msg.ActionChunk:
+def action_chunk(sent: SentChunk, config: AgentConfig, epoch: str) -> ActionChunk:
     """A chunk for the controller."""
     reply = sent.reply
     horizon, action_dim = reply.actions.shape
-    message = msg.ActionChunk(
+    return ActionChunk(
         robot=config.robot,
         session=config.session,
         episode=sent.episode,
@@ -161,18 +127,17 @@ def chunk_msg(sent: SentChunk, config: AgentConfig, epoch: str) -> msg.ActionChu
         horizon=horizon,
         action_dim=action_dim,
         execute_steps=config.execute_steps,
-        actions=to_float32_field(reply.actions),
-        steering=reply.steering.source.value,
-        z=to_float32_field(reply.steering.z),
+        actions=reply.actions.ravel(),
+        z=reply.steering.z,
         sigma=reply.steering.sigma,
-        epsilon=to_float32_field(reply.steering.epsilon),
+        epsilon=reply.steering.epsilon,
+        stamp_ns=sent.stamp_ns,
+        frame_id=sent.frame_id,
+        steering=reply.steering.source.value,
         actor_version=reply.actor_version,
         policy_version=reply.policy_version,
         seed=reply.seed,
     )
-    message.header.stamp = stamp_of_nanoseconds(sent.stamp_ns)
-    message.header.frame_id = sent.frame_id
-    return message
 
 
 def status_msg(core: AgentCore, config: AgentConfig, epoch: str) -> msg.AgentStatus:

@@ -20,6 +20,7 @@ from tmrl_common.clock import SteadyClock
 from tmrl_msgs import msg
 from tmrl_msgs.srv import FetchTransitions
 from tmrl_ros import qos
+from tmrl_ros.chunk_messages import action_chunk_msg
 from tmrl_ros.conversion import transition_to_msg
 from tmrl_ros.node import TmrlNode
 from tmrl_ros.run import run_node
@@ -115,7 +116,8 @@ class AgentNode(TmrlNode[AgentConfig]):
     def _carry_out(self, decisions: list[Decision]) -> None:
         for decision in decisions:
             if isinstance(decision, SentChunk):
-                self._chunks.publish(messages.chunk_msg(decision, self.config, self._epoch))
+                chunk = messages.action_chunk(decision, self.config, self._epoch)
+                self._chunks.publish(action_chunk_msg(chunk))
             elif isinstance(decision, Record):
                 self._record(decision)
             else:

@@ -2,10 +2,8 @@
 
 from tmrl_agent.params import AgentConfig
 from tmrl_agent.patience import BackOff
+from tmrl_common.chunks import RefusalCode
 from tmrl_common.clock import Clock
-
-NOT_YET = "unknown_arm_state"
-"""The controller's code for a chunk that overtook the arm state it answers, on the way there."""
 
 
 class Refusals:
@@ -39,7 +37,8 @@ class Refusals:
         """
         self.count += 1
         self._sentence = sentence
-        self._not_yet = code == NOT_YET
+        # The chunk overtook the arm state that it answers, on the way to the controller.
+        self._not_yet = code == RefusalCode.UNKNOWN_ARM_STATE
         if self._not_yet:
             self._pause.failed()
 

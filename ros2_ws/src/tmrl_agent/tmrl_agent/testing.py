@@ -6,18 +6,11 @@ import numpy as np
 
 from tmrl_agent.assembly import ArmReading, Reading
 from tmrl_agent.core import AgentCore, Decision
-from tmrl_agent.events import (
-    ChunkEnd,
-    ChunkResult,
-    ControllerMode,
-    ControllerView,
-    EpisodeLabel,
-    EpisodeView,
-    SentChunk,
-)
+from tmrl_agent.events import ControllerView, EpisodeLabel, EpisodeView, SentChunk
 from tmrl_agent.params import AgentConfig
 from tmrl_agent.requests import AskChunk, AskFeatures, ChunkAnswer, Connection, FeaturesAnswer
 from tmrl_agent.transitions import Record, TransitionBuilder
+from tmrl_common.chunks import ChunkId, ChunkOutcome, ChunkResult, ControllerMode
 from tmrl_common.messages import ChunkReply, Timings
 from tmrl_common.testing import FakeClock
 from tmrl_common.types import (
@@ -87,17 +80,18 @@ def made_end(
     steps: int = STEPS,
     result: ChunkResult = ChunkResult.COMPLETED,
     code: str = "",
-) -> ChunkEnd:
+) -> ChunkOutcome:
     """The outcome of a chunk that started right after the one before it."""
     started_ns = chunk * CHUNK_NS
-    return ChunkEnd(
-        sequence=sequence,
+    return ChunkOutcome(
+        chunk=ChunkId("widowx", "run-1", 1, chunk, sequence, "agent-a"),
         result=result,
         started_ns=started_ns,
         ended_ns=started_ns + steps * STEP_NS,
         executed_actions=np.full((steps, 7), chunk, dtype=np.float32),
         driver=np.zeros(steps, dtype=np.uint8),
-        clamped=False,
+        clamped=np.zeros(steps, dtype=np.bool_),
+        step_ends_ns=started_ns + STEP_NS * np.arange(1, steps + 1),
         arm_state_sequence=chunk * STEPS + steps,
         code=code,
         reason="made up" if code else "",

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tmrl_agent.events import ChunkEnd, EpisodeLabel, SentChunk
+from tmrl_agent.events import EpisodeLabel, SentChunk
+from tmrl_common.chunks import ChunkOutcome
 from tmrl_common.types import FloatArray, Outcome, Transition
 
 _S_PER_NS = 1e-9
@@ -42,7 +43,7 @@ class _Finished:
     """A chunk with its outcome, on its way to a transition."""
 
     sent: SentChunk
-    end: ChunkEnd
+    end: ChunkOutcome
     next_features: FloatArray | None = None
     blind: bool = False
     """Nothing was seen after it: next_features only fills the place."""
@@ -121,10 +122,10 @@ class TransitionBuilder:
         """A chunk was published: the one outcome that is waited for now."""
         self._under_way = chunk
 
-    def ended(self, end: ChunkEnd) -> Record:
+    def ended(self, end: ChunkOutcome) -> Record:
         """The outcome of the chunk under way; that of any other chunk changes nothing."""
         chunk = self._under_way
-        if chunk is None or chunk.sequence != end.sequence:
+        if chunk is None or chunk.sequence != end.chunk.sequence:
             return Record()
         self._under_way = None
         if end.steps > 0:
@@ -244,7 +245,7 @@ class TransitionBuilder:
             episode_outcome=Outcome.PENDING,
             executed_actions=end.executed_actions,
             driver=end.driver,
-            clamped=end.clamped,
+            clamped=bool(end.clamped.any()),
             stamp_s=sent.stamp_ns * _S_PER_NS,
             actor_version=reply.actor_version,
             policy_version=reply.policy_version,

@@ -7,13 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmrl_arm.driver import (
-    ArmCommand,
-    ArmConnectionError,
-    ArmFaultError,
-    CommandMode,
-    CommandRefusedError,
-)
+from tmrl_arm.driver import ArmConnectionError, ArmFaultError, CommandRefusedError
 from tmrl_arm.interbotix_bus import JointSample, MotorInfo, Register
 from tmrl_arm.interbotix_config import (
     GRIPPER,
@@ -24,6 +18,7 @@ from tmrl_arm.interbotix_config import (
 )
 from tmrl_arm.interbotix_core import InterbotixCore
 from tmrl_arm.interbotix_kinematics import TOOL_DOWN_XYZW, forward, tool_down
+from tmrl_common.arm import ArmCommand, CommandMode
 from tmrl_common.testing import FakeClock
 
 CONFIG = InterbotixConfig()

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from tmrl_arm.driver import ArmCapabilities, ArmCommand, ArmReading, CommandMode
+from tmrl_arm.driver import ArmCapabilities, ArmReading
 from tmrl_arm.driver import CommandRefusedError as Refused
+from tmrl_common.arm import ArmCommand, CommandMode
 
 _UNIT_TOLERANCE = 1e-2
 

@@ -10,18 +10,17 @@ from dataclasses import replace
 
 from tmrl_arm.commands import check_command
 from tmrl_arm.driver import (
-    ArmCommand,
     ArmConnectionError,
     ArmDriver,
     ArmFaultError,
     ArmReading,
-    CommandMode,
     CommandRefusedError,
     Fault,
 )
 from tmrl_arm.params import ArmConfig
 from tmrl_arm.patience import Backoff, Budget
 from tmrl_arm.reports import Health, Report
+from tmrl_common.arm import ArmCommand, CommandMode
 from tmrl_common.clock import Clock
 from tmrl_common.service_reply import ServiceReply
 

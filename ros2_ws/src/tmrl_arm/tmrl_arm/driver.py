@@ -5,12 +5,12 @@ calls it in a loop: read, now and then command or stop. Quaternions are x y z w,
 """
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tmrl_common.arm import ArmCommand, CommandMode
 from tmrl_common.errors import LocalError, TmrlError
 
 Array = NDArray[np.float64]
@@ -30,44 +30,6 @@ class ArmFaultError(ArmError):
 
 class CommandRefusedError(LocalError, ValueError):
     """The arm cannot do what a command asks for; the text names value, limit and remedy."""
-
-
-class CommandMode(IntEnum):
-    """What a command asks for; the numbers are those of tmrl_msgs/ArmCommand."""
-
-    HOLD = 0
-    CARTESIAN_POSE = 1
-    JOINT_VELOCITY = 2
-
-
-@dataclass(frozen=True)
-class ArmCommand:
-    """One setpoint as it arrived, unchecked (tmrl_msgs/ArmCommand).
-
-    Attributes:
-        robot: Name of the arm that it is meant for.
-        sequence: Its number, for messages about it.
-        arm_state_sequence: The newest arm state that its sender had seen.
-        mode: A number of `CommandMode`, or another one.
-        position_m: CARTESIAN_POSE: target of the tool in the base frame, shape (3,), m.
-        quaternion_xyzw: CARTESIAN_POSE: target rotation of the tool in the base frame, shape (4,).
-        joint_velocity_rad_s: JOINT_VELOCITY: in the order of the arm's joint names, shape (n,);
-            empty in other modes.
-        gripper_opening: 0 closed to 1 open. HOLD leaves the gripper as it is.
-        duration_s: CARTESIAN_POSE: time to reach the target, s.
-        valid_for_s: Without a newer command the arm holds after this, s.
-    """
-
-    robot: str
-    sequence: int
-    arm_state_sequence: int
-    mode: int
-    position_m: Array
-    quaternion_xyzw: Array
-    joint_velocity_rad_s: Array
-    gripper_opening: float
-    duration_s: float
-    valid_for_s: float
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,9 @@ from collections.abc import Callable
 
 from tmrl_arm.driver import (
     ArmCapabilities,
-    ArmCommand,
     ArmConnectionError,
     ArmFaultError,
     ArmReading,
-    CommandMode,
     CommandRefusedError,
     Fault,
 )
@@ -19,6 +17,7 @@ from tmrl_arm.franka_control import FrankaControl
 from tmrl_arm.franka_robot import Hand, MotionAbortedError, Robot, RobotSample
 from tmrl_arm.franky_config import JOINTS, FrankyConfig
 from tmrl_arm.gripper_thread import GripperThread
+from tmrl_common.arm import ArmCommand, CommandMode
 from tmrl_common.clock import Clock
 
 _HOLD_S = 0.1

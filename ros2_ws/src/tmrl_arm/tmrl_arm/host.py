@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Callable
 
 from tmrl_arm.core import ArmCore
-from tmrl_arm.driver import ArmCommand
 from tmrl_arm.reports import Health, Report
+from tmrl_common.arm import ArmCommand
 from tmrl_common.clock import Clock
 from tmrl_common.service_reply import ServiceReply
 

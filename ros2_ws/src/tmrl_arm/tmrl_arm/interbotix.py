@@ -6,17 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tmrl_arm.driver import (
-    ArmCapabilities,
-    ArmCommand,
-    ArmConnectionError,
-    ArmReading,
-    CommandMode,
-)
+from tmrl_arm.driver import ArmCapabilities, ArmConnectionError, ArmReading
 from tmrl_arm.interbotix_bus import Bus
 from tmrl_arm.interbotix_config import JOINTS, InterbotixConfig
 from tmrl_arm.interbotix_core import InterbotixCore
 from tmrl_arm.interbotix_kinematics import UnreachableError, tool_down
+from tmrl_common.arm import ArmCommand, CommandMode
 from tmrl_common.clock import Clock
 from tmrl_common.errors import ConfigError
 

@@ -5,11 +5,9 @@ from collections import deque
 import numpy as np
 
 from tmrl_arm.driver import (
-    ArmCommand,
     ArmConnectionError,
     ArmFaultError,
     ArmReading,
-    CommandMode,
     CommandRefusedError,
     Fault,
 )
@@ -25,6 +23,7 @@ from tmrl_arm.interbotix_kinematics import (
 )
 from tmrl_arm.interbotix_motors import Motors
 from tmrl_arm.interbotix_setpoints import MotionLimits, SetpointStream
+from tmrl_common.arm import ArmCommand, CommandMode
 from tmrl_common.clock import Clock
 
 _SLACK_RAD = 0.1

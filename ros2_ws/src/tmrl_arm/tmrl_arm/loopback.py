@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from tmrl_arm.driver import (
     ArmCapabilities,
-    ArmCommand,
     ArmConnectionError,
     ArmReading,
-    CommandMode,
     CommandRefusedError,
     Fault,
 )
+from tmrl_common.arm import ArmCommand, CommandMode
 from tmrl_common.clock import Clock
 from tmrl_common.errors import ConfigError
 

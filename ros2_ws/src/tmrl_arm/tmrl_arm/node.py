@@ -15,7 +15,7 @@ from std_srvs.srv import Trigger
 from tmrl_arm.core import ArmCore
 from tmrl_arm.drivers import GROUPS, make_driver, settings_class
 from tmrl_arm.host import Answer, ArmHost
-from tmrl_arm.messages import fill_arm_state, to_command
+from tmrl_arm.messages import arm_state
 from tmrl_arm.params import ArmConfig, DriverName
 from tmrl_arm.reports import Report
 from tmrl_common.clock import SteadyClock
@@ -23,6 +23,7 @@ from tmrl_common.errors import TmrlError
 from tmrl_common.service_reply import ServiceReply
 from tmrl_msgs.msg import ArmCommand, ArmState
 from tmrl_ros import qos
+from tmrl_ros.chunk_messages import arm_command, fill_arm_state
 from tmrl_ros.node import TmrlNode
 from tmrl_ros.parameters import ParameterError, declare
 from tmrl_ros.run import run_node
@@ -54,7 +55,7 @@ class ArmNode(TmrlNode[ArmConfig]):
         rate_hz = min(self.config.state_rate_hz, can.state_rate_hz)
         self._host = host = ArmHost(core, self._steady, rate_hz, self._publish)
         self.create_subscription(
-            ArmCommand, "arm/command", lambda message: host.command(to_command(message)), qos.STATE
+            ArmCommand, "arm/command", lambda message: host.command(arm_command(message)), qos.STATE
         )
         self._serve("arm/home", host.home)
         self._serve("arm/recover", host.recover)
@@ -130,7 +131,10 @@ class ArmNode(TmrlNode[ArmConfig]):
         """Publishes a reading, stamped with when it was measured; called on the driver's thread."""
         age_s = self._steady.now_s() - report.reading.measured_s
         stamp = self.get_clock().now() - Duration(seconds=max(age_s, 0.0))
-        fill_arm_state(self._message, report, stamp.to_msg())
+        names = self._driver.capabilities.joint_names
+        robot, frame_id = self.config.robot, self.config.base_frame
+        state = arm_state(report, robot, names, stamp.nanoseconds, frame_id)
+        fill_arm_state(self._message, state)
         self._state.publish(self._message)
 
 

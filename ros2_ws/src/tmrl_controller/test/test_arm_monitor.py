@@ -54,7 +54,7 @@ def test_a_silent_arm_is_stale(monitor):
         ({"robot": "franka"}, "of 'franka', this is 'widowx'"),
         ({"position_m": np.array([np.nan, 0, 0])}, "not finite"),
         ({"gripper_command": np.inf}, "not finite"),
-        ({"quaternion": np.zeros(4)}, "length 0 instead of 1"),
+        ({"quaternion_xyzw": np.zeros(4)}, "length 0 instead of 1"),
     ],
 )
 def test_a_bad_state_is_a_problem_until_a_good_one_comes(monitor, changes, sentence):
@@ -120,7 +120,7 @@ def test_motion_starts_at_the_measured_pose_with_the_commanded_opening(monitor):
     monitor.receive(arm_state(gripper_command=-0.1), 0.9)
     assert monitor.measured.gripper == 0.0
     monitor.receive(
-        arm_state(sequence=2, quaternion=np.array([0, 0, 0, 1.005]), gripper_command=1.2), 1.0
+        arm_state(sequence=2, quaternion_xyzw=np.array([0, 0, 0, 1.005]), gripper_command=1.2), 1.0
     )
 
     anchor = monitor.anchor(LIMITS)

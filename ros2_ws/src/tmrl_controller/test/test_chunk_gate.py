@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tmrl_common.chunks import RefusalCode
 from tmrl_controller.chunk_gate import ChunkGate
 from tmrl_controller.config import ACTION_DIMS, BRIDGE_DELTA_EE
-from tmrl_controller.refusals import RefusalCode
 from tmrl_controller.testing import CONFIG, action_chunk
 
 

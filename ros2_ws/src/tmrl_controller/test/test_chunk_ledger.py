@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
+from tmrl_common.chunks import ChunkResult, Driver
 from tmrl_common.geometry import IDENTITY_QUATERNION
-from tmrl_common.types import Driver
 from tmrl_controller.chunk_ledger import MAX_STEPS, ChunkExecution, OpenStep
-from tmrl_controller.decisions import Result
 from tmrl_controller.limiter import Setpoint
 from tmrl_controller.testing import action_chunk
 
@@ -28,5 +27,5 @@ def test_the_record_of_one_chunk_is_bounded():
     for number in range(MAX_STEPS + 3):
         execution.record(step, (0.0,) * 7, float(number))
 
-    outcome = execution.outcome(Result.PREEMPTED, "teleop", "long", 0.0, 1)
+    outcome = execution.outcome(ChunkResult.PREEMPTED, "teleop", "long", 0.0, 1)
     assert len(outcome.driver) == MAX_STEPS

@@ -7,17 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmrl_common.types import Driver
+from tmrl_common.arm import CommandMode
+from tmrl_common.chunks import ChunkOutcome, ChunkResult, ControllerMode, Driver
 from tmrl_controller.config import Pacing
 from tmrl_controller.core import ControllerCore
-from tmrl_controller.decisions import ArmCommand, ChunkOutcome, CommandMode, Result
+from tmrl_controller.decisions import LimitedCommand
 from tmrl_controller.limiter import Limit
-from tmrl_controller.mode import Mode
 from tmrl_controller.testing import (
     FRANKA_CONFIG,
     FRANKA_REST_RAD,
     MORE_EXAMPLES,
     ManualClock,
+    at_s,
     franka_chunk,
     franka_state,
     holds,
@@ -52,7 +53,7 @@ class Franka:
         for _ in range(round(duration_s / TICK_S)):
             decisions = self.core.tick()
             log += decisions
-            for command in of(decisions, ArmCommand):
+            for command in of(decisions, LimitedCommand):
                 moves = command.mode is CommandMode.JOINT_VELOCITY
                 speeds = command.joint_velocity_rad_s if moves else np.zeros(7)
             self.joints = self.joints + speeds * TICK_S
@@ -70,7 +71,7 @@ def franka():
 
 
 def joint_moves(log):
-    return [c for c in of(log, ArmCommand) if c.mode is CommandMode.JOINT_VELOCITY]
+    return [c for c in of(log, LimitedCommand) if c.mode is CommandMode.JOINT_VELOCITY]
 
 
 def actions(rows=10, **columns):
@@ -98,7 +99,7 @@ def test_the_outcome_has_rows_of_the_same_action_space(franka):
 
     (outcome,) = of(franka.run(1.0), ChunkOutcome)
 
-    assert outcome.result is Result.COMPLETED
+    assert outcome.result is ChunkResult.COMPLETED
     assert outcome.executed_actions == pytest.approx(
         np.array([[0.1, 0, 0, 0, 0, -0.05, 0, 0.25]] * 3), abs=1e-6
     )
@@ -113,7 +114,7 @@ def test_a_clamped_step_is_reported_with_what_was_commanded(franka):
     assert outcome.clamped.tolist() == [True, True]
     first = FRANKA_CONFIG.max_joint_acceleration_rad_s2[0] * PERIOD_S / UNIT_RAD_S
     assert outcome.executed_actions[0, 0] == pytest.approx(first)
-    assert franka.core.limits_acted()[Limit.JOINT_ACCELERATION] >= 1
+    assert franka.core.status().limits_acted[Limit.JOINT_ACCELERATION] >= 1
 
 
 def test_when_no_chunk_follows_the_arm_is_stopped_with_the_last_period(franka):
@@ -122,8 +123,8 @@ def test_when_no_chunk_follows_the_arm_is_stopped_with_the_last_period(franka):
     log = franka.run(1.0)
 
     (hold,), last = holds(log), joint_moves(log)[-1]
-    assert hold.stamp_s - last.stamp_s <= PERIOD_S + TICK_S
-    assert franka.core.status().mode is Mode.POLICY
+    assert at_s(hold) - at_s(last) <= PERIOD_S + TICK_S
+    assert franka.core.status().mode is ControllerMode.POLICY
 
 
 def test_in_lock_step_the_last_velocity_is_not_followed_by_a_hold():
@@ -194,7 +195,7 @@ def test_a_reading_that_is_no_number_latches_a_fault(franka, bad):
     log = franka.run(0.1)
 
     assert joint_moves(log) == []
-    assert franka.core.status().mode is Mode.FAULT
+    assert franka.core.status().mode is ControllerMode.FAULT
     assert "angular velocity" in franka.core.status().reason
 
 
@@ -209,7 +210,7 @@ def test_a_state_without_seven_joints_latches_a_fault(franka, joints):
     franka.core.on_arm_state(replace(state, joint_position_rad=joints))
 
     assert holds(franka.core.tick())
-    assert franka.core.status().mode is Mode.FAULT
+    assert franka.core.status().mode is ControllerMode.FAULT
     assert "7 finite numbers" in franka.core.status().reason
 
 
@@ -223,7 +224,7 @@ def test_an_arm_that_was_moved_from_outside_goes_on_from_where_it_is(franka):
     (move,) = joint_moves(franka.run(1.0))
 
     assert move.joint_velocity_rad_s == pytest.approx([0.1 * UNIT_RAD_S, 0, 0, 0, 0, 0, 0])
-    assert franka.core.status().mode is Mode.POLICY
+    assert franka.core.status().mode is ControllerMode.POLICY
 
 
 EVENTS = st.one_of(
@@ -263,4 +264,4 @@ def test_whoever_drives_a_franka_its_joints_stay_within_their_limits(events):
             assert 0.0 <= command.target.gripper <= 1.0
         assert (low <= franka.joints).all()
         assert (franka.joints <= high).all()
-        assert not (franka.core.status().mode is Mode.ESTOP and joint_moves(log))
+        assert not (franka.core.status().mode is ControllerMode.ESTOP and joint_moves(log))

@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tmrl_common.chunks import ChunkOutcome, ChunkResult, ControllerMode
 from tmrl_common.geometry import IDENTITY_QUATERNION, quaternion_from_rotation_vector
-from tmrl_controller.decisions import ChunkOutcome, Result
 from tmrl_controller.limiter import rotation_between
-from tmrl_controller.mode import Mode
 from tmrl_controller.testing import (
     CONFIG,
     MORE_EXAMPLES,
@@ -50,9 +49,9 @@ def test_an_arm_that_went_home_in_between_is_held_until_somebody_resumes(rested)
     assert moves(decisions) == []
     assert len(holds(decisions)) == 1
     (outcome,) = of(decisions, ChunkOutcome)
-    assert (outcome.result, outcome.code) == (Result.REFUSED, "cannot_start")
+    assert (outcome.result, outcome.code) == (ChunkResult.REFUSED, "cannot_start")
     assert "0.190 m" in outcome.reason
-    assert rested.mode is Mode.HOLD
+    assert rested.mode is ControllerMode.HOLD
     assert "something else moved the arm" in rested.core.status().reason
 
     rested.core.resume()
@@ -67,7 +66,7 @@ def test_a_tool_that_was_turned_in_between_is_held_too(rested):
     rested.offer(sequence=2, chunk=1)
 
     assert moves(rested.run(1.0)) == []
-    assert rested.mode is Mode.HOLD
+    assert rested.mode is ControllerMode.HOLD
 
 
 @pytest.mark.parametrize("share", [0.1, 0.9, 1.0])
@@ -79,17 +78,17 @@ def test_an_arm_that_sags_by_less_than_its_lead_goes_on(rested, share):
 
     (outcome,) = of(rested.run(1.0), ChunkOutcome)
 
-    assert outcome.result is Result.COMPLETED
-    assert rested.mode is Mode.POLICY
+    assert outcome.result is ChunkResult.COMPLETED
+    assert rested.mode is ControllerMode.POLICY
 
 
 def test_a_blocked_arm_is_no_moved_arm(scene):
     scene.follows = False
     for number in range(1, 8):
         scene.offer(sequence=number, chunk=number, execute_steps=8)
-        assert of(scene.run(2.5), ChunkOutcome)[0].result is Result.COMPLETED
+        assert of(scene.run(2.5), ChunkOutcome)[0].result is ChunkResult.COMPLETED
 
-    assert scene.mode is Mode.POLICY
+    assert scene.mode is ControllerMode.POLICY
 
 
 def test_an_arm_moved_while_a_movement_is_valid_is_brought_back_at_the_allowed_speed(scene):
@@ -114,7 +113,7 @@ def test_a_movement_that_has_expired_excuses_nothing_even_before_the_tick_that_s
     scene.offer(sequence=2, chunk=1)
 
     assert moves(scene.run(1.0)) == []
-    assert scene.mode is Mode.HOLD
+    assert scene.mode is ControllerMode.HOLD
 
 
 COORDINATES = st.tuples(*[st.floats(0.0, 1.0)] * 3)
@@ -143,7 +142,7 @@ def test_wherever_the_arm_was_moved_no_command_leads_it_by_more_than_its_lead(sh
         <= CONFIG.max_lead_rad
     )
     (outcome,) = of(decisions, ChunkOutcome)
-    assert (outcome.result is Result.COMPLETED) == near
+    assert (outcome.result is ChunkResult.COMPLETED) == near
     assert (len(moves(decisions)) == action_chunk().horizon) == near
     for command in moves(decisions):
         lead_m = np.linalg.norm(command.target.position_m - scene.position_m)

@@ -11,20 +11,21 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from tmrl_common.arm import CommandMode
+from tmrl_common.chunks import ChunkOutcome, ChunkResult, ControllerMode, Driver
 from tmrl_common.geometry import quaternion_from_rotation_vector
-from tmrl_common.types import Driver
 from tmrl_controller.clock import StateClock
 from tmrl_controller.config import Pacing
 from tmrl_controller.core import ControllerCore
-from tmrl_controller.decisions import ArmCommand, ChunkOutcome, CommandMode, Result
+from tmrl_controller.decisions import LimitedCommand
 from tmrl_controller.limiter import rotation_between
-from tmrl_controller.mode import Mode
 from tmrl_controller.testing import (
     CONFIG,
     MORE_EXAMPLES,
     ManualClock,
     action_chunk,
     arm_state,
+    at_s,
     teleop_command,
 )
 
@@ -96,7 +97,7 @@ class Controlled(RuleBasedStateMachine):
 
     def pass_time(self, by_s):
         if self.in_simulation:
-            self.clock.set(self.clock.now_s() + by_s)
+            self.clock.set(self.clock.stamp_ns() + round(by_s * 1e9))
         else:
             self.clock.time_s += by_s
 
@@ -119,7 +120,7 @@ class Controlled(RuleBasedStateMachine):
             self.pose = self.target.position_m
         position_m = self.pose + np.array(offset)
         quaternion = quaternion_from_rotation_vector(np.array(turn))
-        self.see(position_m=position_m, quaternion=quaternion)
+        self.see(position_m=position_m, quaternion_xyzw=quaternion)
 
     @rule(ticks=st.integers(1, 30), answers=st.booleans())
     def time_goes_on(self, ticks, answers):
@@ -273,16 +274,16 @@ class Controlled(RuleBasedStateMachine):
     def tick(self):
         moves = 0
         for decision in self.core.tick():
-            if isinstance(decision, ArmCommand):
+            if isinstance(decision, LimitedCommand):
                 self.check_command(decision)
                 moves += decision.mode is CommandMode.CARTESIAN_POSE
             elif isinstance(decision, ChunkOutcome):
                 self.check_outcome(decision)
         mode = self.core.status().mode
         assert moves <= 1
-        assert moves == 0 or mode in (Mode.POLICY, Mode.TELEOP)
-        assert (mode is Mode.ESTOP) == self.estop_latched
-        assert mode is not Mode.TELEOP or self.was_released
+        assert moves == 0 or mode in (ControllerMode.POLICY, ControllerMode.TELEOP)
+        assert (mode is ControllerMode.ESTOP) == self.estop_latched
+        assert mode is not ControllerMode.TELEOP or self.was_released
 
     def check_command(self, command):
         self.commands += 1
@@ -309,7 +310,7 @@ class Controlled(RuleBasedStateMachine):
         last, self.last_move = self.last_move, command
         if last is None or self.pacing is Pacing.LOCK_STEP:
             return
-        elapsed_s = command.stamp_s - last.stamp_s
+        elapsed_s = at_s(command) - at_s(last)
         by_hand, was_by_hand = command.duration_s <= TICK_S, last.duration_s <= TICK_S
         if by_hand and was_by_hand:
             assert elapsed_s >= command.duration_s - 1e-9
@@ -320,7 +321,8 @@ class Controlled(RuleBasedStateMachine):
         """From the last target, or from a measured pose where motion began anew."""
         starts = [] if self.target is None else [(self.target.position_m, self.target.quaternion)]
         starts += [
-            (np.clip(state.position_m, LOW_M, HIGH_M), state.quaternion) for state in self.anchors
+            (np.clip(state.position_m, LOW_M, HIGH_M), state.quaternion_xyzw)
+            for state in self.anchors
         ]
         return any(
             np.linalg.norm(target.position_m - position_m)
@@ -336,12 +338,12 @@ class Controlled(RuleBasedStateMachine):
         self.outcomes[id(chunk)] += 1
         steps = len(outcome.driver)
         assert outcome.executed_actions.shape == (steps, 7)
-        assert len(outcome.clamped) == len(outcome.step_ends_s) == steps
-        assert (outcome.result is Result.COMPLETED) == (outcome.code == "")
+        assert len(outcome.clamped) == len(outcome.step_ends_ns) == steps
+        assert (outcome.result is ChunkResult.COMPLETED) == (outcome.code == "")
         assert (outcome.code == "") == (outcome.reason == "")
-        if outcome.result is Result.REFUSED:
+        if outcome.result is ChunkResult.REFUSED:
             assert steps == 0
-        if outcome.result is Result.COMPLETED:
+        if outcome.result is ChunkResult.COMPLETED:
             assert outcome.driver.tolist() == [Driver.POLICY] * chunk.execute_steps
         if steps:
             self.check_executed(outcome)
@@ -357,7 +359,7 @@ class Controlled(RuleBasedStateMachine):
         assert outcome.driver.tolist().count(Driver.POLICY) <= chunk.execute_steps
         assert not self.executed_sequences or chunk.sequence > max(self.executed_sequences)
         self.executed_sequences.append(chunk.sequence)
-        started_s = outcome.started_s - (0.0 if self.in_simulation else 1000.0)
+        started_s = outcome.started_ns * 1e-9 - (0.0 if self.in_simulation else 1000.0)
         arrival_s = self.arrivals_s.get(chunk.arm_state_sequence)
         if arrival_s is not None:
             assert started_s - arrival_s <= CONFIG.max_chunk_age_s + 1e-9

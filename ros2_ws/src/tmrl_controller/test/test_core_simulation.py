@@ -5,20 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tmrl_common.chunks import ChunkOutcome, ChunkResult, ControllerMode
 from tmrl_controller.clock import HardwareClock, StateClock
 from tmrl_controller.config import Pacing
 from tmrl_controller.core import ControllerCore
-from tmrl_controller.decisions import (
-    ArmCommand,
-    ChunkOutcome,
-    Result,
-)
-from tmrl_controller.mode import Mode
+from tmrl_controller.decisions import LimitedCommand
 from tmrl_controller.testing import (
     CONFIG,
     LockStepScene,
     action_chunk,
     arm_state,
+    at_s,
     holds,
     moves,
     of,
@@ -36,8 +33,8 @@ def test_in_lock_step_a_chunk_runs_as_fast_as_the_simulation_answers():
     log = scene.settle()
 
     (outcome,) = of(log, ChunkOutcome)
-    assert outcome.result is Result.COMPLETED
-    assert outcome.step_ends_s == pytest.approx(PERIOD_S * np.arange(1, 6))
+    assert outcome.result is ChunkResult.COMPLETED
+    assert outcome.step_ends_ns * 1e-9 == pytest.approx(PERIOD_S * np.arange(1, 6))
     assert outcome.arm_state_sequence == scene.sequence == 6
 
 
@@ -49,7 +46,7 @@ def test_in_lock_step_nothing_is_sent_while_there_is_nothing_to_do():
     scene.core.estop()
     scene.advance(PERIOD_S)
 
-    assert of(scene.settle(), ArmCommand) == []
+    assert of(scene.settle(), LimitedCommand) == []
 
 
 def test_in_lock_step_a_chunk_cut_in_flight_names_the_state_that_answers_it():
@@ -71,7 +68,7 @@ def test_in_lock_step_a_simulation_with_another_period_does_not_stall_the_chunk(
     scene.offer(execute_steps=5)
 
     (outcome,) = of(scene.settle(), ChunkOutcome)
-    assert outcome.result is Result.COMPLETED
+    assert outcome.result is ChunkResult.COMPLETED
 
 
 def test_in_lock_step_a_reset_of_the_scene_between_chunks_goes_unnoticed():
@@ -95,7 +92,7 @@ def test_in_lock_step_a_person_drives_one_period_per_state():
 
     # The reading stays fresh for exactly one control period of simulated time.
     assert [command.duration_s for command in moves(log)] == [PERIOD_S, PERIOD_S]
-    assert scene.core.status().mode is Mode.HOLD
+    assert scene.core.status().mode is ControllerMode.HOLD
 
 
 def test_in_a_paced_simulation_the_stamps_of_the_states_pace_the_steps():
@@ -103,7 +100,7 @@ def test_in_a_paced_simulation_the_stamps_of_the_states_pace_the_steps():
     core = ControllerCore(replace(CONFIG, pacing=Pacing.STATE.value), clock)
     log = []
     for number in range(60):
-        clock.set(number * 0.02)
+        clock.set(number * 20_000_000)
         core.on_arm_state(arm_state(sequence=number))
         if number == 0:
             core.resume()
@@ -111,14 +108,14 @@ def test_in_a_paced_simulation_the_stamps_of_the_states_pace_the_steps():
         log += core.tick()
         log += core.tick()
 
-    assert [c.stamp_s for c in moves(log)] == pytest.approx([0.0, 0.2, 0.4])
+    assert [at_s(c) for c in moves(log)] == pytest.approx([0.0, 0.2, 0.4])
     assert len(holds(log)) == 1
     (outcome,) = of(log, ChunkOutcome)
     assert outcome.arm_state_sequence == 30
 
 
 def test_the_hardware_clock_paces_steadily_and_stamps_in_ros_time():
-    clock = HardwareClock(lambda: 1234.5)
+    clock = HardwareClock(lambda: 1_234_500_000_000)
 
-    assert clock.stamp_s() == 1234.5
+    assert clock.stamp_ns() == 1_234_500_000_000
     assert clock.now_s() <= clock.now_s()

@@ -3,19 +3,15 @@
 import numpy as np
 import pytest
 
+from tmrl_common.chunks import ChunkOutcome, ChunkResult, ControllerMode
 from tmrl_controller.core import ControllerCore
-from tmrl_controller.decisions import (
-    ArmCommand,
-    ChunkOutcome,
-    ControllerStatus,
-    Result,
-)
-from tmrl_controller.mode import Mode
+from tmrl_controller.decisions import ControllerStatus, LimitedCommand
 from tmrl_controller.testing import (
     CONFIG,
     HardwareScene,
     ManualClock,
     arm_state,
+    at_s,
     holds,
     moves,
     of,
@@ -33,7 +29,11 @@ def test_hold_ends_the_chunk_and_stops_the_arm_at_once(scene):
     assert moves(decisions) == []
     assert len(holds(decisions)) == 1
     outcome = of(decisions, ChunkOutcome)[0]
-    assert (outcome.result, outcome.code, outcome.reason) == (Result.PREEMPTED, "hold", "lunch")
+    assert (outcome.result, outcome.code, outcome.reason) == (
+        ChunkResult.PREEMPTED,
+        "hold",
+        "lunch",
+    )
     assert len(outcome.driver) == 2
     assert scene.core.status().reason == "lunch"
 
@@ -44,7 +44,7 @@ def test_a_chunk_that_still_waits_when_the_arm_is_stopped_is_preempted(scene):
 
     outcomes = of(scene.run(0.1), ChunkOutcome)
 
-    assert [(o.result, len(o.driver)) for o in outcomes] == [(Result.PREEMPTED, 0)]
+    assert [(o.result, len(o.driver)) for o in outcomes] == [(ChunkResult.PREEMPTED, 0)]
 
 
 def test_the_estop_stops_latches_and_needs_a_name(scene):
@@ -59,9 +59,9 @@ def test_the_estop_stops_latches_and_needs_a_name(scene):
     assert of(decisions, ChunkOutcome)[0].code == "estop"
     for reply in (scene.core.resume(), scene.core.hold(), scene.core.clear_estop(" ")):
         assert not reply.success
-    assert scene.mode is Mode.ESTOP
+    assert scene.mode is ControllerMode.ESTOP
     assert scene.core.clear_estop("Ada").success
-    assert scene.mode is Mode.HOLD
+    assert scene.mode is ControllerMode.HOLD
     assert not scene.core.clear_estop("Ada").success
     scene.offer(sequence=2)
     assert moves(scene.run(1.0)) == []
@@ -95,7 +95,7 @@ def test_a_fault_of_the_arm_latches_until_it_is_gone_and_hold_is_called(scene):
     assert "motor 3" in scene.core.hold().message
     assert "motor 3" in scene.core.resume().message
     scene.see()
-    assert scene.mode is Mode.FAULT
+    assert scene.mode is ControllerMode.FAULT
     assert not scene.core.resume().success
     assert scene.core.hold().success
     assert scene.core.resume().success
@@ -106,10 +106,10 @@ def test_an_arm_that_falls_silent_while_it_may_move_is_a_fault(scene):
 
     decisions = scene.run(0.5, arm_answers=False)
 
-    assert scene.mode is Mode.FAULT
+    assert scene.mode is ControllerMode.FAULT
     assert "arm state stale" in scene.core.status().reason
-    last_move_s = moves(decisions)[-1].stamp_s
-    assert holds(decisions)[0].stamp_s > last_move_s
+    last_move_s = at_s(moves(decisions)[-1])
+    assert at_s(holds(decisions)[0]) > last_move_s
     assert "arm state stale" in scene.core.hold().message
 
 
@@ -117,7 +117,7 @@ def test_a_silent_arm_in_hold_is_no_fault_but_cannot_be_resumed():
     scene = HardwareScene()
     scene.run(1.0, arm_answers=False)
 
-    assert scene.mode is Mode.HOLD
+    assert scene.mode is ControllerMode.HOLD
     assert "arm state stale" in scene.core.resume().message
 
 
@@ -159,7 +159,7 @@ def test_the_status_is_told_when_it_changes_and_only_then(scene):
     assert len(of(scene.tick(), ControllerStatus)) == 1
     assert of(scene.run(0.2), ControllerStatus) == []
     scene.core.hold()
-    assert of(scene.tick(), ControllerStatus)[0].mode is Mode.HOLD
+    assert of(scene.tick(), ControllerStatus)[0].mode is ControllerMode.HOLD
 
 
 def test_commands_are_numbered_without_gaps(scene):
@@ -168,7 +168,7 @@ def test_commands_are_numbered_without_gaps(scene):
     scene.core.estop()
     scene.run(0.1)
 
-    sequences = [command.sequence for command in of(scene.log, ArmCommand)]
+    sequences = [command.sequence for command in of(scene.log, LimitedCommand)]
     assert sequences == list(range(1, len(sequences) + 1))
 
 

@@ -3,13 +3,8 @@
 import numpy as np
 import pytest
 
-from tmrl_common.types import Driver
+from tmrl_common.chunks import ChunkOutcome, ChunkResult, ControllerMode, Driver
 from tmrl_controller.core import ControllerCore
-from tmrl_controller.decisions import (
-    ChunkOutcome,
-    Result,
-)
-from tmrl_controller.mode import Mode
 from tmrl_controller.testing import CONFIG, HardwareScene, holds, moves, of, teleop_command
 
 TICK_S = CONFIG.tick_period_s
@@ -25,7 +20,7 @@ def test_a_person_takes_over_within_one_tick_from_where_the_arm_is(scene):
     decisions = scene.drive(1)
 
     (move,) = moves(decisions)
-    assert scene.mode is Mode.TELEOP
+    assert scene.mode is ControllerMode.TELEOP
     assert "gamepad took over" in scene.core.status().reason
     # From rest the first setpoint differs from the measured pose by a fraction of a millimetre.
     assert move.target.position_m == pytest.approx([0.25, 0.05, 0.12], abs=1e-3)
@@ -48,14 +43,14 @@ def test_letting_go_means_hold_and_the_outcome_shows_who_drove(scene):
 
     decisions = scene.drive(1, active=False)
 
-    assert scene.mode is Mode.HOLD
+    assert scene.mode is ControllerMode.HOLD
     assert len(holds(decisions)) == 1
     outcome = of(decisions, ChunkOutcome)[0]
-    assert (outcome.result, outcome.code) == (Result.PREEMPTED, "teleop")
+    assert (outcome.result, outcome.code) == (ChunkResult.PREEMPTED, "teleop")
     assert outcome.driver.tolist() == [Driver.POLICY] * 2 + [Driver.TELEOP] * 3
     by_hand_m = outcome.executed_actions[2:, 1].sum()
     assert by_hand_m == pytest.approx(scene.position_m[1], abs=1e-6)
-    assert (np.diff(outcome.step_ends_s) > 0.0).all()
+    assert (np.diff(outcome.step_ends_ns) > 0.0).all()
 
 
 def test_after_letting_go_the_policy_goes_on_only_where_so_configured():
@@ -64,7 +59,7 @@ def test_after_letting_go_the_policy_goes_on_only_where_so_configured():
     scene.drive(5)
     scene.drive(1, active=False)
 
-    assert scene.mode is Mode.POLICY
+    assert scene.mode is ControllerMode.POLICY
     scene.position_m = np.array([0.20, 0.1, 0.2])
     scene.see()
     scene.offer(execute_steps=1)
@@ -92,7 +87,7 @@ def test_a_takeover_from_hold_ends_in_hold_even_so():
     scene.drive(5)
     scene.drive(1, active=False)
 
-    assert scene.mode is Mode.HOLD
+    assert scene.mode is ControllerMode.HOLD
 
 
 def test_a_device_that_falls_silent_means_hold_even_so():
@@ -102,7 +97,7 @@ def test_a_device_that_falls_silent_means_hold_even_so():
 
     decisions = scene.run(1.0)
 
-    assert scene.mode is Mode.HOLD
+    assert scene.mode is ControllerMode.HOLD
     assert "fell silent" in scene.core.status().reason
     assert len(holds(decisions)) == 1
 
@@ -134,7 +129,7 @@ def test_a_device_held_down_over_an_estop_does_nothing_after_a_gap_in_its_messag
     scene.run(silent_s)
 
     assert moves(scene.drive(20)) == []
-    assert scene.mode is Mode.HOLD
+    assert scene.mode is ControllerMode.HOLD
     scene.drive(1, active=False)
     assert len(moves(scene.drive(5))) == 5
 
@@ -154,7 +149,7 @@ def test_a_device_that_is_pressed_at_the_start_moves_nothing():
     scene.see()
 
     assert moves(scene.drive(20)) == []
-    assert scene.mode is Mode.HOLD
+    assert scene.mode is ControllerMode.HOLD
     scene.drive(1, active=False)
     assert len(moves(scene.drive(5))) == 5
 
@@ -192,7 +187,7 @@ def test_a_reading_that_is_no_number_latches_a_fault(scene):
     decisions = scene.drive(1, linear_m_s=np.array([np.nan, 0, 0]))
 
     assert moves(decisions) == []
-    assert scene.mode is Mode.FAULT
+    assert scene.mode is ControllerMode.FAULT
     assert "translation" in scene.core.status().reason
 
 
@@ -200,7 +195,7 @@ def test_a_device_of_another_robot_is_ignored_and_shown(scene):
     decisions = scene.drive(3, robot="franka")
 
     assert moves(decisions) == []
-    assert scene.mode is Mode.POLICY
+    assert scene.mode is ControllerMode.POLICY
     assert scene.core.status().last_refusal_code == "wrong_robot"
 
 
@@ -213,7 +208,7 @@ def test_a_takeover_that_cannot_start_stops_the_policy(scene):
     decisions = scene.drive(1)
 
     assert moves(decisions) == []
-    assert scene.mode is Mode.HOLD
+    assert scene.mode is ControllerMode.HOLD
     assert of(decisions, ChunkOutcome)[0].code == "hold"
     assert "outside the workspace box" in scene.core.status().last_refusal
 

@@ -4,12 +4,12 @@ import os
 
 import pytest
 
+from tmrl_common.chunks import ControllerMode
 from tmrl_controller.decisions import ControllerStatus
 from tmrl_controller.estop_file import EstopFile
-from tmrl_controller.mode import Mode
 
-PRESSED = ControllerStatus(Mode.ESTOP, "smoke")
-CLEARED = ControllerStatus(Mode.HOLD, "e-stop cleared by Ada")
+PRESSED = ControllerStatus(ControllerMode.ESTOP, "smoke")
+CLEARED = ControllerStatus(ControllerMode.HOLD, "e-stop cleared by Ada")
 
 
 @pytest.fixture

@@ -5,39 +5,48 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from tmrl_controller.mode import TRANSITIONS, Event, Mode, ModeMachine, ModeRefusedError
+from tmrl_common.chunks import ControllerMode
+from tmrl_controller.mode import TRANSITIONS, Event, ModeMachine, ModeRefusedError
 from tmrl_controller.testing import MORE_EXAMPLES
 
 WAYS = {
-    Mode.HOLD: [],
-    Mode.POLICY: [Event.RESUME],
-    Mode.TELEOP: [Event.TAKEOVER],
-    Mode.ESTOP: [Event.ESTOP],
-    Mode.FAULT: [Event.FAULT],
+    ControllerMode.HOLD: [],
+    ControllerMode.POLICY: [Event.RESUME],
+    ControllerMode.TELEOP: [Event.TAKEOVER],
+    ControllerMode.ESTOP: [Event.ESTOP],
+    ControllerMode.FAULT: [Event.FAULT],
 }
 ALLOWED = {
-    Mode.HOLD: {
-        Event.HOLD: Mode.HOLD,
-        Event.RESUME: Mode.POLICY,
-        Event.TAKEOVER: Mode.TELEOP,
-        Event.ESTOP: Mode.ESTOP,
-        Event.FAULT: Mode.FAULT,
+    ControllerMode.HOLD: {
+        Event.HOLD: ControllerMode.HOLD,
+        Event.RESUME: ControllerMode.POLICY,
+        Event.TAKEOVER: ControllerMode.TELEOP,
+        Event.ESTOP: ControllerMode.ESTOP,
+        Event.FAULT: ControllerMode.FAULT,
     },
-    Mode.POLICY: {
-        Event.HOLD: Mode.HOLD,
-        Event.RESUME: Mode.POLICY,
-        Event.TAKEOVER: Mode.TELEOP,
-        Event.ESTOP: Mode.ESTOP,
-        Event.FAULT: Mode.FAULT,
+    ControllerMode.POLICY: {
+        Event.HOLD: ControllerMode.HOLD,
+        Event.RESUME: ControllerMode.POLICY,
+        Event.TAKEOVER: ControllerMode.TELEOP,
+        Event.ESTOP: ControllerMode.ESTOP,
+        Event.FAULT: ControllerMode.FAULT,
     },
-    Mode.TELEOP: {
-        Event.HOLD: Mode.HOLD,
-        Event.HANDBACK: Mode.POLICY,
-        Event.ESTOP: Mode.ESTOP,
-        Event.FAULT: Mode.FAULT,
+    ControllerMode.TELEOP: {
+        Event.HOLD: ControllerMode.HOLD,
+        Event.HANDBACK: ControllerMode.POLICY,
+        Event.ESTOP: ControllerMode.ESTOP,
+        Event.FAULT: ControllerMode.FAULT,
     },
-    Mode.ESTOP: {Event.ESTOP: Mode.ESTOP, Event.CLEAR_ESTOP: Mode.HOLD, Event.FAULT: Mode.ESTOP},
-    Mode.FAULT: {Event.HOLD: Mode.HOLD, Event.ESTOP: Mode.ESTOP, Event.FAULT: Mode.FAULT},
+    ControllerMode.ESTOP: {
+        Event.ESTOP: ControllerMode.ESTOP,
+        Event.CLEAR_ESTOP: ControllerMode.HOLD,
+        Event.FAULT: ControllerMode.ESTOP,
+    },
+    ControllerMode.FAULT: {
+        Event.HOLD: ControllerMode.HOLD,
+        Event.ESTOP: ControllerMode.ESTOP,
+        Event.FAULT: ControllerMode.FAULT,
+    },
 }
 """A fault in e-stop or fault is heard and changes nothing."""
 
@@ -64,7 +73,7 @@ def machine_in(mode):
 
 
 @pytest.mark.parametrize("event", Event)
-@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("mode", ControllerMode)
 def test_every_event_in_every_mode_does_what_the_page_says(mode, event):
     machine = machine_in(mode)
 
@@ -78,7 +87,7 @@ def test_every_event_in_every_mode_does_what_the_page_says(mode, event):
 
 
 def test_the_numbers_of_the_modes_are_those_of_the_message():
-    assert {mode.name: mode.value for mode in Mode} == {
+    assert {mode.name: mode.value for mode in ControllerMode} == {
         "HOLD": 0,
         "POLICY": 1,
         "TELEOP": 2,
@@ -88,28 +97,32 @@ def test_the_numbers_of_the_modes_are_those_of_the_message():
 
 
 def test_only_resume_and_handback_let_the_policy_drive():
-    ways = {event for (_, event), mode in TRANSITIONS.items() if mode is Mode.POLICY}
+    ways = {event for (_, event), mode in TRANSITIONS.items() if mode is ControllerMode.POLICY}
 
     assert ways == {Event.RESUME, Event.HANDBACK}
 
 
 def test_a_latched_stop_never_leads_straight_to_motion():
-    following = {TRANSITIONS[key] for key in TRANSITIONS if key[0] in (Mode.ESTOP, Mode.FAULT)}
+    following = {
+        TRANSITIONS[key]
+        for key in TRANSITIONS
+        if key[0] in (ControllerMode.ESTOP, ControllerMode.FAULT)
+    }
 
-    assert following <= {Mode.HOLD, Mode.ESTOP}
+    assert following <= {ControllerMode.HOLD, ControllerMode.ESTOP}
 
 
 @pytest.mark.parametrize("operator", ["", "  ", "\t\n"])
 def test_the_estop_is_cleared_only_by_somebody_with_a_name(operator):
-    machine = machine_in(Mode.ESTOP)
+    machine = machine_in(ControllerMode.ESTOP)
 
     with pytest.raises(ModeRefusedError, match="operator is empty"):
         machine.clear_estop(operator)
-    assert machine.mode is Mode.ESTOP
+    assert machine.mode is ControllerMode.ESTOP
 
 
 def test_the_name_of_who_cleared_the_estop_is_shown():
-    machine = machine_in(Mode.ESTOP)
+    machine = machine_in(ControllerMode.ESTOP)
 
     machine.clear_estop(" Ada ")
 
@@ -117,17 +130,17 @@ def test_the_name_of_who_cleared_the_estop_is_shown():
 
 
 def test_a_fault_stays_until_its_cause_is_gone():
-    machine = machine_in(Mode.FAULT)
+    machine = machine_in(ControllerMode.FAULT)
 
     with pytest.raises(ModeRefusedError, match="motor 3 is off"):
         machine.hold("asked", "motor 3 is off")
-    assert machine.mode is Mode.FAULT
+    assert machine.mode is ControllerMode.FAULT
     machine.hold("asked", "")
-    assert machine.mode is Mode.HOLD
+    assert machine.mode is ControllerMode.HOLD
 
 
 def test_the_reason_of_a_latch_is_the_first_one():
-    machine = machine_in(Mode.HOLD)
+    machine = machine_in(ControllerMode.HOLD)
 
     machine.estop("smoke")
     machine.estop("pressed again")
@@ -187,8 +200,8 @@ class Modes(RuleBasedStateMachine):
 
     @invariant()
     def latches_hold(self):
-        assert (self.machine.mode is Mode.ESTOP) == self.estop_latched
-        assert (self.machine.mode is Mode.FAULT) == self.fault_latched
+        assert (self.machine.mode is ControllerMode.ESTOP) == self.estop_latched
+        assert (self.machine.mode is ControllerMode.FAULT) == self.fault_latched
 
     @invariant()
     def a_reason_and_a_remedy_are_known(self):

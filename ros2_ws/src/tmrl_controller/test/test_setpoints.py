@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tmrl_common.arm import CommandMode
 from tmrl_common.geometry import IDENTITY_QUATERNION
 from tmrl_controller.arm_monitor import ArmMonitor
-from tmrl_controller.decisions import CommandMode
 from tmrl_controller.limiter import Move, Setpoint, limit_move
 from tmrl_controller.setpoints import SetpointStream
 from tmrl_controller.testing import CONFIG, ManualClock, arm_state

@@ -5,6 +5,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tmrl_common.chunks import RefusalCode
 from tmrl_common.geometry import Vector
 from tmrl_controller.config import BRIDGE_DELTA_EE, ControllerConfig
 from tmrl_controller.inputs import TeleopCommand
@@ -20,7 +21,7 @@ from tmrl_controller.limiter import (
     limit_move,
     rotation_between,
 )
-from tmrl_controller.refusals import Refusal, RefusalCode
+from tmrl_controller.refusals import Refusal
 
 GRIPPER_MARGIN = 0.5
 """A gripper opening further outside [0, 1] than this is no opening but a wrong unit."""

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from tmrl_common.arm import ArmState
 from tmrl_common.geometry import normalise_quaternion
-from tmrl_controller.inputs import ArmState
 from tmrl_controller.limiter import NO_JOINTS, Setpoint, ToolLimits
 
 _REMEMBERED_STATES = 4096
@@ -48,7 +48,7 @@ class ArmMonitor:
         if state is None:
             return None
         gripper = float(np.clip(state.gripper_command, 0.0, 1.0))
-        quaternion = normalise_quaternion(state.quaternion)
+        quaternion = normalise_quaternion(state.quaternion_xyzw)
         joints = state.joint_position_rad if self._joints else NO_JOINTS
         return Setpoint(state.position_m, quaternion, gripper, joints)
 
@@ -152,7 +152,7 @@ class ArmMonitor:
                 f"the arm state is of {state.robot!r}, this is {self._robot!r}: "
                 "check the namespaces"
             )
-        numbers = (*state.position_m, *state.quaternion, state.gripper_command)
+        numbers = (*state.position_m, *state.quaternion_xyzw, state.gripper_command)
         if not np.isfinite(numbers).all():
             return "the arm's pose or gripper is not finite: check its encoders and its driver"
         joints = state.joint_position_rad
@@ -162,7 +162,7 @@ class ArmMonitor:
                 "numbers: check its encoders, its driver, and that the rig's action space fits the "
                 "arm"
             )
-        length = float(np.linalg.norm(state.quaternion))
+        length = float(np.linalg.norm(state.quaternion_xyzw))
         if abs(length - 1.0) > _QUATERNION_TOLERANCE:
             return f"the arm's orientation has length {length:.3g} instead of 1: check its driver"
         return ""

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from tmrl_common.chunks import ActionChunk, RefusalCode
 from tmrl_controller.action_spaces import action_space_of
 from tmrl_controller.config import ControllerConfig
-from tmrl_controller.inputs import ActionChunk
-from tmrl_controller.refusals import Refusal, RefusalCode
+from tmrl_controller.refusals import Refusal
 
 _REMEMBERED_EPOCHS = 64
 

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tmrl_common.chunks import ActionChunk, ChunkOutcome, ChunkResult, Driver, Preemption
 from tmrl_common.geometry import Vector
-from tmrl_common.types import Driver
 from tmrl_controller.action_spaces import action_space_of
 from tmrl_controller.arm_monitor import ArmMonitor
 from tmrl_controller.clock import StampingClock
 from tmrl_controller.config import ControllerConfig
-from tmrl_controller.decisions import ChunkOutcome, Preemption, Result
-from tmrl_controller.inputs import ActionChunk
 from tmrl_controller.limiter import Setpoint
 from tmrl_controller.refusals import Refusal
 
@@ -44,23 +42,23 @@ class _ClosedStep:
     action: tuple[float, ...]
     driver: Driver
     clamped: bool
-    end_s: float
+    end_ns: int
 
 
 class ChunkExecution:
     """One chunk: hands out its steps and remembers what became of them."""
 
-    def __init__(self, chunk: ActionChunk, action_dim: int, started_s: float) -> None:
+    def __init__(self, chunk: ActionChunk, action_dim: int, started_ns: int) -> None:
         """Takes a chunk.
 
         Args:
             chunk: The chunk; only one that has passed the gate may be asked for rows.
             action_dim: Columns of the rig's action space, whatever the chunk claims.
-            started_s: ROS time of now, s.
+            started_ns: ROS time of now.
         """
         self._action_dim = action_dim
         self._chunk = chunk
-        self._started_s = started_s
+        self._started_ns = started_ns
         self._handed_out = 0
         self._steps: list[_ClosedStep] = []
 
@@ -82,19 +80,19 @@ class ChunkExecution:
         self._handed_out += 1
         return row
 
-    def record(self, step: OpenStep, action: tuple[float, ...], end_s: float) -> None:
+    def record(self, step: OpenStep, action: tuple[float, ...], end_ns: int) -> None:
         """Remembers a step that has ended.
 
         Args:
             step: The step.
             action: What was commanded in it, as a row of the action space.
-            end_s: ROS time of its end, s.
+            end_ns: ROS time of its end.
         """
         if len(self._steps) < MAX_STEPS:
-            self._steps.append(_ClosedStep(action, step.driver, step.clamped, end_s))
+            self._steps.append(_ClosedStep(action, step.driver, step.clamped, end_ns))
 
     def outcome(
-        self, result: Result, code: str, reason: str, ended_s: float, arm_state_sequence: int
+        self, result: ChunkResult, code: str, reason: str, ended_ns: int, arm_state_sequence: int
     ) -> ChunkOutcome:
         """What became of the chunk.
 
@@ -102,7 +100,7 @@ class ChunkExecution:
             result: How it ended.
             code: Short name of the cause; empty when completed.
             reason: Its sentence; empty when completed.
-            ended_s: ROS time of the end, s.
+            ended_ns: ROS time of the end.
             arm_state_sequence: First arm state measured after the last step.
         """
         steps = self._steps
@@ -112,12 +110,12 @@ class ChunkExecution:
             result=result,
             code=code,
             reason=reason,
-            started_s=self._started_s,
-            ended_s=ended_s,
+            started_ns=self._started_ns,
+            ended_ns=ended_ns,
             executed_actions=actions.reshape(len(steps), self._action_dim),
             driver=np.array([step.driver for step in steps], dtype=np.uint8),
             clamped=np.array([step.clamped for step in steps], dtype=np.bool_),
-            step_ends_s=np.array([step.end_s for step in steps], dtype=np.float64),
+            step_ends_ns=np.array([step.end_ns for step in steps], dtype=np.int64),
             arm_state_sequence=arm_state_sequence,
         )
 
@@ -165,11 +163,13 @@ class ChunkLedger:
         """Concludes a chunk that never began."""
         self.refused += 1
         execution = self._execution(chunk)
-        self._conclude(execution, Result.REFUSED, refusal.code.value, refusal.reason, 0)
+        self._conclude(execution, ChunkResult.REFUSED, refusal.code.value, refusal.reason, 0)
 
     def wait(self, chunk: ActionChunk) -> None:
         """Lets an accepted chunk wait for its turn; an older one that waits gives way."""
-        self.drop_waiting(Result.SUPERSEDED, Preemption.NEWER_CHUNK, "a newer chunk came first")
+        self.drop_waiting(
+            ChunkResult.SUPERSEDED, Preemption.NEWER_CHUNK, "a newer chunk came first"
+        )
         self.waiting = chunk
 
     def take_waiting(self) -> ActionChunk | None:
@@ -177,7 +177,7 @@ class ChunkLedger:
         chunk, self.waiting = self.waiting, None
         return chunk
 
-    def drop_waiting(self, result: Result, code: Preemption, reason: str) -> None:
+    def drop_waiting(self, result: ChunkResult, code: Preemption, reason: str) -> None:
         """Concludes the chunk that waits, if there is one."""
         chunk = self.take_waiting()
         if chunk is not None:
@@ -200,10 +200,14 @@ class ChunkLedger:
         self.steps_clamped += step.clamped
         if self.running is not None:
             action = self._space.executed(step.start, reached)
-            self.running.record(step, action, self._clock.stamp_s())
+            self.running.record(step, action, self._clock.stamp_ns())
 
     def finish(
-        self, result: Result, code: Preemption | None, reason: str, cut_at_state: int | None = None
+        self,
+        result: ChunkResult,
+        code: Preemption | None,
+        reason: str,
+        cut_at_state: int | None = None,
     ) -> None:
         """Concludes the chunk under way, if there is one.
 
@@ -220,10 +224,10 @@ class ChunkLedger:
             self._conclude(execution, result, code.value if code else "", reason, earliest)
 
     def _execution(self, chunk: ActionChunk) -> ChunkExecution:
-        return ChunkExecution(chunk, self._action_dim, self._clock.stamp_s())
+        return ChunkExecution(chunk, self._action_dim, self._clock.stamp_ns())
 
     def _conclude(
-        self, execution: ChunkExecution, result: Result, code: str, reason: str, earliest: int
+        self, execution: ChunkExecution, result: ChunkResult, code: str, reason: str, earliest: int
     ) -> None:
         following = max(self._arm.next_sequence(self._clock.now_s()), earliest)
-        self._emit(execution.outcome(result, code, reason, self._clock.stamp_s(), following))
+        self._emit(execution.outcome(result, code, reason, self._clock.stamp_ns(), following))

@@ -7,19 +7,27 @@ in the node and in a loop without ROS. It is not safe to share between threads w
 import math
 from functools import partial
 
+from tmrl_common.arm import ArmState
+from tmrl_common.chunks import (
+    ActionChunk,
+    ChunkResult,
+    ControllerMode,
+    Driver,
+    Preemption,
+    RefusalCode,
+)
 from tmrl_common.service_reply import ServiceReply
-from tmrl_common.types import Driver
 from tmrl_controller.action_spaces import action_space_of
 from tmrl_controller.arm_monitor import ArmMonitor
 from tmrl_controller.chunk_gate import ChunkGate
 from tmrl_controller.chunk_ledger import ChunkExecution, ChunkLedger, OpenStep
 from tmrl_controller.clock import StampingClock
 from tmrl_controller.config import ControllerConfig, Pacing
-from tmrl_controller.decisions import ControllerStatus, Decision, Preemption, Result
-from tmrl_controller.inputs import ActionChunk, ArmState, TeleopCommand
+from tmrl_controller.decisions import ControllerStatus, Decision
+from tmrl_controller.inputs import TeleopCommand
 from tmrl_controller.limiter import InputRefusedError, Setpoint
-from tmrl_controller.mode import Event, Mode, ModeMachine, ModeRefusedError
-from tmrl_controller.refusals import Refusal, RefusalCode
+from tmrl_controller.mode import Event, ModeMachine, ModeRefusedError
+from tmrl_controller.refusals import Refusal
 from tmrl_controller.setpoints import Limiting, SetpointStream
 from tmrl_controller.teleop import DeadManSwitch
 
@@ -50,7 +58,7 @@ class ControllerCore:
         self._last_end_s = clock.now_s()
         self._last_teleop_s = -math.inf
         self._policy_before_teleop = False
-        self._last_refusal = ("", "", 0.0)
+        self._last_refusal = ("", "", 0)
         self._announced: tuple[object, ...] = ()
         self._decisions: list[Decision] = []
 
@@ -68,7 +76,7 @@ class ControllerCore:
         age_s = self._arm.age_s(chunk.arm_state_sequence, self._clock.now_s())
         refusal = self._gate.judge(chunk, age_s)
         broken = refusal is not None and refusal.code is RefusalCode.NOT_FINITE
-        if self._modes.mode is not Mode.POLICY and not broken:
+        if self._modes.mode is not ControllerMode.POLICY and not broken:
             refusal = Refusal(
                 RefusalCode.NOT_IN_POLICY_MODE,
                 f"the controller is in mode {self._modes.mode.name.lower()} "
@@ -78,7 +86,7 @@ class ControllerCore:
             self._chunks.wait(chunk)
             return
         self._refuse(chunk, refusal)
-        if broken and self._modes.mode is not Mode.TELEOP:
+        if broken and self._modes.mode is not ControllerMode.TELEOP:
             # The next chunk would come from the same broken weights: a person has to look. One who
             # drives does so already, and must not lose the arm over it.
             self._fault(refusal.reason)
@@ -116,7 +124,7 @@ class ControllerCore:
 
     def resume(self) -> ServiceReply:
         """Lets the policy drive from where the arm is."""
-        if self._modes.mode is Mode.POLICY:
+        if self._modes.mode is ControllerMode.POLICY:
             return ServiceReply.done("the policy drives already")
         anchor = self._anchor()
         if isinstance(anchor, str):
@@ -161,23 +169,23 @@ class ControllerCore:
             Commands for the driver, outcomes of chunks and a changed status, in their order.
         """
         now_s = self._clock.now_s()
-        if self._modes.mode in (Mode.POLICY, Mode.TELEOP):
+        if self._modes.mode in (ControllerMode.POLICY, ControllerMode.TELEOP):
             staleness = self._arm.staleness(now_s)
             if staleness:
                 self._fault(staleness)
         self._arbitrate(now_s)
-        if self._modes.mode is Mode.POLICY:
+        if self._modes.mode is ControllerMode.POLICY:
             self._drive_policy(now_s)
-        elif self._modes.mode is Mode.TELEOP:
+        elif self._modes.mode is ControllerMode.TELEOP:
             self._drive_teleop(now_s)
-        self._setpoints.settle(latched=self._modes.mode in (Mode.ESTOP, Mode.FAULT))
+        self._setpoints.settle(latched=self._modes.latched)
         self._announce()
         decisions, self._decisions = self._decisions, []
         return decisions
 
     def status(self) -> ControllerStatus:
         """The controller as people and the agent see it."""
-        code, reason, stamp_s = self._last_refusal
+        code, reason, stamp_ns = self._last_refusal
         return ControllerStatus(
             mode=self._modes.mode,
             reason=self._modes.reason,
@@ -187,22 +195,19 @@ class ControllerCore:
             steps_clamped=self._chunks.steps_clamped,
             last_refusal_code=code,
             last_refusal=reason,
-            last_refusal_stamp_s=stamp_s,
+            last_refusal_stamp_ns=stamp_ns,
+            limits_acted=dict(self._setpoints.limits_acted),
         )
 
     def arm_state_age_s(self) -> float | None:
         """Time since the newest arm state arrived, s; None before the first."""
         return self._arm.newest_age_s(self._clock.now_s())
 
-    def limits_acted(self) -> dict[str, int]:
-        """How often each limit changed a setpoint since the start, by the limit's name."""
-        return {limit.value: count for limit, count in self._setpoints.limits_acted.items()}
-
     # Who drives
 
     def _arbitrate(self, now_s: float) -> None:
         wants = self._switch.wants_control(now_s)
-        if self._modes.mode is Mode.TELEOP and not wants:
+        if self._modes.mode is ControllerMode.TELEOP and not wants:
             self._end_teleop(now_s)
         elif wants and self._modes.allows(Event.TAKEOVER):
             self._begin_teleop(now_s)
@@ -214,9 +219,9 @@ class ControllerCore:
             self._note_refusal(RefusalCode.CANNOT_START, f"teleop cannot take over: {anchor}")
             self.hold(f"teleop could not take over: {anchor}")
             return
-        self._policy_before_teleop = self._modes.mode is Mode.POLICY
+        self._policy_before_teleop = self._modes.mode is ControllerMode.POLICY
         self._close_step()
-        self._chunks.drop_waiting(Result.PREEMPTED, Preemption.TELEOP, "a person took over")
+        self._chunks.drop_waiting(ChunkResult.PREEMPTED, Preemption.TELEOP, "a person took over")
         self._modes.take_over(self._switch.device)
         self._setpoints.anchor(anchor)
 
@@ -241,8 +246,8 @@ class ControllerCore:
         step = self._chunks.step
         self._close_step()
         cut_at_state = None if step is None else step.arm_state_sequence
-        self._chunks.finish(Result.PREEMPTED, code, reason, cut_at_state)
-        self._chunks.drop_waiting(Result.PREEMPTED, code, reason)
+        self._chunks.finish(ChunkResult.PREEMPTED, code, reason, cut_at_state)
+        self._chunks.drop_waiting(ChunkResult.PREEMPTED, code, reason)
         self._setpoints.stop()
 
     def _anchor(self) -> Setpoint | str:
@@ -286,16 +291,16 @@ class ControllerCore:
         late_s, grace_s = now_s - step.ends_s, self._config.setpoint_grace_s
         self._close_step()
         if running.exhausted:
-            self._chunks.finish(Result.COMPLETED, None, "")
+            self._chunks.finish(ChunkResult.COMPLETED, None, "")
         elif self._chunks.waiting is not None:
             reason = "a newer chunk took over"
-            self._chunks.finish(Result.SUPERSEDED, Preemption.NEWER_CHUNK, reason)
+            self._chunks.finish(ChunkResult.SUPERSEDED, Preemption.NEWER_CHUNK, reason)
         elif late_s > grace_s and not self._lock_step:
             reason = (
                 f"the next step was due {late_s:.3f} s ago, allowed are {grace_s:.3f} s: "
                 "give the controller more processor time"
             )
-            self._chunks.finish(Result.PREEMPTED, Preemption.LATE_TICK, reason)
+            self._chunks.finish(ChunkResult.PREEMPTED, Preemption.LATE_TICK, reason)
 
     def _begin_waiting(self, now_s: float) -> None:
         """Starts the chunk that waits, unless it grew too old or there is nowhere to start from."""
@@ -376,7 +381,7 @@ class ControllerCore:
         self._chunks.refuse(chunk, refusal)
 
     def _note_refusal(self, code: RefusalCode, reason: str) -> None:
-        self._last_refusal = (code.value, reason, self._clock.stamp_s())
+        self._last_refusal = (code.value, reason, self._clock.stamp_ns())
 
     def _waits_for(self) -> str:
         """Who is not there yet. What nobody hears is lost, and nobody says it again."""

@@ -1,29 +1,17 @@
-"""What the controller decides, as plain values: arm commands, chunk outcomes, its status."""
+"""What the controller decides, as plain values: commands for the arm, outcomes, its status."""
 
-from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
+from tmrl_common.arm import ArmCommand, CommandMode
+from tmrl_common.chunks import ChunkOutcome, ControllerMode
 from tmrl_common.geometry import Vector
-from tmrl_common.types import FloatArray
-from tmrl_controller.inputs import ActionChunk
-from tmrl_controller.limiter import NO_JOINTS, Limited, Setpoint
-from tmrl_controller.mode import Mode
-
-
-class CommandMode(IntEnum):
-    """What the driver is to do; the numbers are those of tmrl_msgs/ArmCommand."""
-
-    HOLD = 0
-    CARTESIAN_POSE = 1
-    JOINT_VELOCITY = 2
+from tmrl_controller.limiter import NO_JOINTS, Limit, Limited, Setpoint
 
 
 @dataclass(frozen=True)
-class ArmCommand:
-    """One command for the driver (tmrl_msgs/ArmCommand).
+class LimitedCommand:
+    """One command for the driver, together with what lets it move the arm: the limiter's word.
 
     Attributes:
         goal: What the limiter let through: nothing else moves the arm; or where to hold still, for
@@ -32,7 +20,7 @@ class ArmCommand:
         arm_state_sequence: The newest arm state that the controller had seen.
         duration_s: Time to reach the target, s; 0 for a hold.
         valid_for_s: The driver holds by itself after this without a newer command, s.
-        stamp_s: ROS time of the decision, s.
+        stamp_ns: ROS time of the decision.
     """
 
     goal: Limited | Setpoint
@@ -40,7 +28,7 @@ class ArmCommand:
     arm_state_sequence: int
     duration_s: float
     valid_for_s: float
-    stamp_s: float
+    stamp_ns: int
 
     @property
     def mode(self) -> CommandMode:
@@ -55,63 +43,34 @@ class ArmCommand:
         """Pose of the tool and opening of the gripper."""
         return self.goal.motion.setpoint if isinstance(self.goal, Limited) else self.goal
 
+    def to_arm(self, robot: str, frame_id: str) -> ArmCommand:
+        """The same as it travels.
+
+        Args:
+            robot: Name of the arm.
+            frame_id: Its base frame.
+        """
+        return ArmCommand(
+            robot=robot,
+            sequence=self.sequence,
+            arm_state_sequence=self.arm_state_sequence,
+            mode=self.mode,
+            position_m=self.target.position_m,
+            quaternion_xyzw=self.target.quaternion,
+            joint_velocity_rad_s=self.joint_velocity_rad_s,
+            gripper_opening=self.target.gripper,
+            duration_s=self.duration_s,
+            valid_for_s=self.valid_for_s,
+            stamp_ns=self.stamp_ns,
+            frame_id=frame_id,
+        )
+
     @property
     def joint_velocity_rad_s(self) -> Vector:
         """Of each joint, shape (n,), rad/s; empty in other modes than JOINT_VELOCITY."""
         return (
             self.goal.motion.joint_velocity_rad_s if isinstance(self.goal, Limited) else NO_JOINTS
         )
-
-
-class Preemption(StrEnum):
-    """What ended a chunk before its last step."""
-
-    TELEOP = "teleop"
-    HOLD = "hold"
-    ESTOP = "estop"
-    FAULT = "fault"
-    LATE_TICK = "late_tick"
-    NEWER_CHUNK = "newer_chunk"
-
-
-class Result(IntEnum):
-    """What became of a chunk; the numbers are those of tmrl_msgs/ChunkOutcome."""
-
-    COMPLETED = 0
-    REFUSED = 1
-    PREEMPTED = 2
-    SUPERSEDED = 3
-
-
-@dataclass(frozen=True)
-class ChunkOutcome:
-    """What became of one chunk; every chunk gets exactly one (tmrl_msgs/ChunkOutcome).
-
-    Attributes:
-        chunk: The chunk.
-        result: Completed, refused, preempted or superseded.
-        code: Short name of the refusal or preemption; empty when completed.
-        reason: One sentence with the value, the limit and the remedy; empty when completed.
-        started_s: ROS time of the first step, s; of the end where no step was executed.
-        ended_s: ROS time of the end, s.
-        executed_actions: Commanded after all limits, shape (steps, action_dim), float32.
-        driver: Who commanded each step, shape (steps,), uint8 of tmrl_common.types.Driver.
-        clamped: Whether a limit changed the step, shape (steps,), bool.
-        step_ends_s: ROS time at which each step's period ended, shape (steps,), float64, s.
-        arm_state_sequence: First arm state measured after the last step.
-    """
-
-    chunk: ActionChunk
-    result: Result
-    code: str
-    reason: str
-    started_s: float
-    ended_s: float
-    executed_actions: FloatArray
-    driver: NDArray[np.uint8]
-    clamped: NDArray[np.bool_]
-    step_ends_s: NDArray[np.float64]
-    arm_state_sequence: int
 
 
 @dataclass(frozen=True)
@@ -127,10 +86,11 @@ class ControllerStatus:
         steps_clamped: Since the start.
         last_refusal_code: Of a chunk or of a takeover; empty before the first.
         last_refusal: Its sentence.
-        last_refusal_stamp_s: Its ROS time, s.
+        last_refusal_stamp_ns: Its ROS time.
+        limits_acted: How often each limit changed a setpoint, since the start.
     """
 
-    mode: Mode
+    mode: ControllerMode
     reason: str
     waits_for: str = ""
     chunks_accepted: int = 0
@@ -138,7 +98,8 @@ class ControllerStatus:
     steps_clamped: int = 0
     last_refusal_code: str = ""
     last_refusal: str = ""
-    last_refusal_stamp_s: float = 0.0
+    last_refusal_stamp_ns: int = 0
+    limits_acted: Mapping[Limit, int] = field(default_factory=dict[Limit, int])
 
 
-Decision = ArmCommand | ChunkOutcome | ControllerStatus
+Decision = LimitedCommand | ChunkOutcome | ControllerStatus

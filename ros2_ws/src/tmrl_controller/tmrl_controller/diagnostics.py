@@ -1,7 +1,7 @@
 """What the controller tells about itself once per second on /diagnostics."""
 
+from tmrl_common.chunks import ControllerMode
 from tmrl_controller.core import ControllerCore
-from tmrl_controller.mode import Mode
 from tmrl_controller.ticker import Ticker
 
 
@@ -21,7 +21,7 @@ def health(core: ControllerCore, ticker: Ticker) -> tuple[str, dict[str, str]]:
         "chunks_refused": str(status.chunks_refused),
         "last_refusal": status.last_refusal,
         "steps_clamped": str(status.steps_clamped),
-        **{f"limited_by_{name}": str(count) for name, count in core.limits_acted().items()},
+        **{f"limited_by_{limit}": str(count) for limit, count in status.limits_acted.items()},
     }
     if ticker.scheduling:
         figures |= {
@@ -31,5 +31,5 @@ def health(core: ControllerCore, ticker: Ticker) -> tuple[str, dict[str, str]]:
             "tick_late_p99_ms": f"{ticker.lateness.percentile_ms(99.0):.3f}",
             "tick_late_max_ms": f"{ticker.lateness.percentile_ms(100.0):.3f}",
         }
-    stopped = status.mode in (Mode.ESTOP, Mode.FAULT)
+    stopped = status.mode in (ControllerMode.ESTOP, ControllerMode.FAULT)
     return status.reason if stopped else "", figures

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
+from tmrl_common.chunks import ControllerMode
 from tmrl_controller.decisions import ControllerStatus
-from tmrl_controller.mode import Mode
 
 
 class EstopFile:
@@ -43,7 +43,7 @@ class EstopFile:
         Returns:
             What went wrong, with its consequence; empty where nothing did.
         """
-        wanted = status.reason if status.mode is Mode.ESTOP else None
+        wanted = status.reason if status.mode is ControllerMode.ESTOP else None
         if self._path is None or wanted == self._kept:
             return ""
         try:

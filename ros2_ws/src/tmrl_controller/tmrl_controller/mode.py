@@ -1,20 +1,11 @@
 """Who may move the arm, as a table of transitions; whatever the table does not list is refused."""
 
 from collections.abc import Mapping
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from types import MappingProxyType
 
+from tmrl_common.chunks import ControllerMode
 from tmrl_common.errors import LocalError
-
-
-class Mode(IntEnum):
-    """Who may move the arm; the numbers are those of tmrl_msgs/ControllerStatus."""
-
-    HOLD = 0
-    POLICY = 1
-    TELEOP = 2
-    ESTOP = 3
-    FAULT = 4
 
 
 class Event(StrEnum):
@@ -29,36 +20,36 @@ class Event(StrEnum):
     FAULT = "fault"
 
 
-TRANSITIONS: Mapping[tuple[Mode, Event], Mode] = MappingProxyType(
+TRANSITIONS: Mapping[tuple[ControllerMode, Event], ControllerMode] = MappingProxyType(
     {
-        (Mode.HOLD, Event.HOLD): Mode.HOLD,
-        (Mode.HOLD, Event.RESUME): Mode.POLICY,
-        (Mode.HOLD, Event.TAKEOVER): Mode.TELEOP,
-        (Mode.HOLD, Event.ESTOP): Mode.ESTOP,
-        (Mode.HOLD, Event.FAULT): Mode.FAULT,
-        (Mode.POLICY, Event.HOLD): Mode.HOLD,
-        (Mode.POLICY, Event.RESUME): Mode.POLICY,
-        (Mode.POLICY, Event.TAKEOVER): Mode.TELEOP,
-        (Mode.POLICY, Event.ESTOP): Mode.ESTOP,
-        (Mode.POLICY, Event.FAULT): Mode.FAULT,
-        (Mode.TELEOP, Event.HOLD): Mode.HOLD,
-        (Mode.TELEOP, Event.HANDBACK): Mode.POLICY,
-        (Mode.TELEOP, Event.ESTOP): Mode.ESTOP,
-        (Mode.TELEOP, Event.FAULT): Mode.FAULT,
-        (Mode.ESTOP, Event.ESTOP): Mode.ESTOP,
-        (Mode.ESTOP, Event.CLEAR_ESTOP): Mode.HOLD,
-        (Mode.FAULT, Event.HOLD): Mode.HOLD,
-        (Mode.FAULT, Event.ESTOP): Mode.ESTOP,
+        (ControllerMode.HOLD, Event.HOLD): ControllerMode.HOLD,
+        (ControllerMode.HOLD, Event.RESUME): ControllerMode.POLICY,
+        (ControllerMode.HOLD, Event.TAKEOVER): ControllerMode.TELEOP,
+        (ControllerMode.HOLD, Event.ESTOP): ControllerMode.ESTOP,
+        (ControllerMode.HOLD, Event.FAULT): ControllerMode.FAULT,
+        (ControllerMode.POLICY, Event.HOLD): ControllerMode.HOLD,
+        (ControllerMode.POLICY, Event.RESUME): ControllerMode.POLICY,
+        (ControllerMode.POLICY, Event.TAKEOVER): ControllerMode.TELEOP,
+        (ControllerMode.POLICY, Event.ESTOP): ControllerMode.ESTOP,
+        (ControllerMode.POLICY, Event.FAULT): ControllerMode.FAULT,
+        (ControllerMode.TELEOP, Event.HOLD): ControllerMode.HOLD,
+        (ControllerMode.TELEOP, Event.HANDBACK): ControllerMode.POLICY,
+        (ControllerMode.TELEOP, Event.ESTOP): ControllerMode.ESTOP,
+        (ControllerMode.TELEOP, Event.FAULT): ControllerMode.FAULT,
+        (ControllerMode.ESTOP, Event.ESTOP): ControllerMode.ESTOP,
+        (ControllerMode.ESTOP, Event.CLEAR_ESTOP): ControllerMode.HOLD,
+        (ControllerMode.FAULT, Event.HOLD): ControllerMode.HOLD,
+        (ControllerMode.FAULT, Event.ESTOP): ControllerMode.ESTOP,
     }
 )
 
-_REMEDY: Mapping[Mode, str] = MappingProxyType(
+_REMEDY: Mapping[ControllerMode, str] = MappingProxyType(
     {
-        Mode.HOLD: "call controller/resume to let the policy drive",
-        Mode.POLICY: "call controller/hold to stop it",
-        Mode.TELEOP: "let go of the dead-man switch first",
-        Mode.ESTOP: "a person has to call controller/clear_estop with their name",
-        Mode.FAULT: "remove the cause, then call controller/hold and controller/resume",
+        ControllerMode.HOLD: "call controller/resume to let the policy drive",
+        ControllerMode.POLICY: "call controller/hold to stop it",
+        ControllerMode.TELEOP: "let go of the dead-man switch first",
+        ControllerMode.ESTOP: "a person has to call controller/clear_estop with their name",
+        ControllerMode.FAULT: "remove the cause, then call controller/hold and controller/resume",
     }
 )
 
@@ -72,13 +63,18 @@ class ModeMachine:
 
     def __init__(self) -> None:
         """Starts held: nothing moves before somebody asks for it."""
-        self._mode = Mode.HOLD
+        self._mode = ControllerMode.HOLD
         self._reason = "started; call controller/resume to let the policy drive"
 
     @property
-    def mode(self) -> Mode:
+    def mode(self) -> ControllerMode:
         """Who may move the arm."""
         return self._mode
+
+    @property
+    def latched(self) -> bool:
+        """Whether the arm holds until a person has looked: e-stop or fault."""
+        return self._mode in (ControllerMode.ESTOP, ControllerMode.FAULT)
 
     @property
     def reason(self) -> str:
@@ -104,7 +100,7 @@ class ModeMachine:
         Raises:
             ModeRefusedError: The e-stop is latched, or the fault is still there.
         """
-        if self._mode is Mode.FAULT and arm_problem:
+        if self._mode is ControllerMode.FAULT and arm_problem:
             raise ModeRefusedError(f"the fault is still there: {arm_problem}")
         self._apply(Event.HOLD, reason)
 

@@ -13,19 +13,19 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.duration import Duration
 from std_srvs.srv import Trigger
 
+from tmrl_common.chunks import ChunkOutcome
 from tmrl_common.service_reply import ServiceReply
 from tmrl_controller import diagnostics, messages
 from tmrl_controller.clock import HardwareClock, StateClock
 from tmrl_controller.config import ControllerConfig, Pacing
 from tmrl_controller.confirmation import Confirmation
 from tmrl_controller.core import ControllerCore
-from tmrl_controller.decisions import ArmCommand, ChunkOutcome, Decision
+from tmrl_controller.decisions import Decision, LimitedCommand
 from tmrl_controller.estop_file import EstopFile
 from tmrl_controller.realtime import claim_real_time
 from tmrl_controller.ticker import Ticker
 from tmrl_msgs import msg, srv
-from tmrl_ros import qos
-from tmrl_ros.conversion import to_seconds
+from tmrl_ros import chunk_messages, qos
 from tmrl_ros.node import TmrlNode
 from tmrl_ros.run import run_node
 
@@ -43,7 +43,7 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         self._lock = threading.Lock()
         self._state_clock = StateClock()
         self._is_steady = self.config.pacing == Pacing.STEADY
-        hardware_clock = HardwareClock(lambda: to_seconds(self.get_clock().now().to_msg()))
+        hardware_clock = HardwareClock(lambda: self.get_clock().now().nanoseconds)
         self._pacing_clock = hardware_clock if self._is_steady else self._state_clock
         self._core = core = ControllerCore(self.config, self._pacing_clock)
         self._estop_file = EstopFile(self.config.estop_file)
@@ -56,7 +56,7 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         self._outcome = self.create_publisher(msg.ChunkOutcome, "controller/outcome", qos.EVENT)
         self._status = self.create_publisher(msg.ControllerStatus, "controller/status", qos.STATUS)
         self.create_subscription(msg.ArmState, "arm/state", self._on_arm_state, qos.STATE)
-        on_chunk = partial(self._take, messages.action_chunk, core.on_chunk)
+        on_chunk = partial(self._take, chunk_messages.action_chunk, core.on_chunk)
         self.create_subscription(msg.ActionChunk, "policy/chunk", on_chunk, qos.EVENT)
         on_teleop = partial(self._take, messages.teleop_command, core.on_teleop)
         self.create_subscription(msg.TeleopCommand, "teleop/command", on_teleop, qos.STATE)
@@ -86,8 +86,9 @@ class ControllerNode(TmrlNode[ControllerConfig]):
     def _on_arm_state(self, message: msg.ArmState) -> None:
         with self._lock:
             self._frame_id = message.header.frame_id
-            self._state_clock.set(to_seconds(message.header.stamp))
-            self._core.on_arm_state(messages.arm_state(message))
+            state = chunk_messages.arm_state(message)
+            self._state_clock.set(state.stamp_ns)
+            self._core.on_arm_state(state)
         self._tick_on_input()
 
     def _take(self, read: Callable[[Any], Any], act: Callable[[Any], None], message: Any) -> None:
@@ -116,16 +117,16 @@ class ControllerNode(TmrlNode[ControllerConfig]):
                 self._publish(decision)
 
     def _publish(self, decision: Decision) -> None:
-        if isinstance(decision, ArmCommand):
-            robot, frame_id = self.config.robot, self._frame_id
-            self._command.publish(messages.arm_command_msg(decision, robot, frame_id))
+        if isinstance(decision, LimitedCommand):
+            command = decision.to_arm(self.config.robot, self._frame_id)
+            self._command.publish(chunk_messages.arm_command_msg(command))
         elif isinstance(decision, ChunkOutcome):
-            self._outcome.publish(messages.outcome_msg(decision))
+            self._outcome.publish(chunk_messages.chunk_outcome_msg(decision))
             if decision.reason:
                 self.get_logger().warning(f"chunk {decision.chunk.sequence}: {decision.reason}")
         else:
-            stamp_s = self._pacing_clock.stamp_s()
-            self._status.publish(messages.status_msg(decision, self.config, stamp_s))
+            stamp_ns = self._pacing_clock.stamp_ns()
+            self._status.publish(messages.status_msg(decision, self.config, stamp_ns))
             if problem := self._estop_file.follow(decision):
                 self.get_logger().error(problem)
 

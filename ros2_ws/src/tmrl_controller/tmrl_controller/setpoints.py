@@ -10,7 +10,7 @@ from tmrl_common.geometry import IDENTITY_QUATERNION
 from tmrl_controller.arm_monitor import ArmMonitor
 from tmrl_controller.clock import StampingClock
 from tmrl_controller.config import ControllerConfig, Pacing
-from tmrl_controller.decisions import ArmCommand
+from tmrl_controller.decisions import LimitedCommand
 from tmrl_controller.lease import MotionLease
 from tmrl_controller.limiter import Limit, Limited, Motion, Setpoint
 
@@ -33,7 +33,7 @@ class SetpointStream:
         config: ControllerConfig,
         clock: StampingClock,
         arm: ArmMonitor,
-        emit: Callable[[ArmCommand], None],
+        emit: Callable[[LimitedCommand], None],
     ) -> None:
         """Starts without a target.
 
@@ -145,12 +145,12 @@ class SetpointStream:
     def _command(self, goal: Limited | Setpoint, duration_s: float, valid_for_s: float) -> None:
         self._sequence += 1
         self._emit(
-            ArmCommand(
+            LimitedCommand(
                 goal=goal,
                 sequence=self._sequence,
                 arm_state_sequence=self._arm.newest_sequence,
                 duration_s=duration_s,
                 valid_for_s=valid_for_s,
-                stamp_s=self._clock.stamp_s(),
+                stamp_ns=self._clock.stamp_ns(),
             )
         )

@@ -68,6 +68,7 @@ def outcome_of(
         executed_actions=to_float32_field(actions),
         driver=[ChunkOutcome.DRIVER_POLICY] * steps,
         clamped=[False] * steps,
+        step_ends=[ended] * steps,
         arm_state_sequence=arm_state_sequence,
     )
     outcome.header.stamp = ended

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmrl_arm.driver import ArmCommand, CommandMode
 from tmrl_cell.cell import WidowXCell
 from tmrl_cell.kinematics import TOOL_DOWN_WXYZ
 from tmrl_cell.layouts import HOME_TOOL_POSITION_M
 from tmrl_cell.loopback import LoopbackCell, in_pot_after
+from tmrl_common.arm import ArmCommand, CommandMode
 from tmrl_sim.core import SimCore
 from tmrl_sim.params import SimConfig
 

@@ -8,8 +8,8 @@ from tmrl_sim.params import SimConfig
 
 pytest.importorskip("tmrl_msgs", reason="needs the workspace to be built")
 
-from tmrl_arm.messages import to_command
 from tmrl_msgs.msg import ArmCommand
+from tmrl_ros.chunk_messages import arm_command
 from tmrl_sim.messages import MeasurementMessages
 
 CONFIG = SimConfig(robot="widowx")
@@ -34,20 +34,20 @@ def move(sequence: int) -> ArmCommand:
 def test_a_command_survives_the_journey_to_the_arm_and_back():
     core = SimCore(CONFIG, LoopbackCell())
     messages = MeasurementMessages(CONFIG)
-    messages.fill(core.command(to_command(move(sequence=7))))
+    messages.fill(core.command(arm_command(move(sequence=7))))
     state = messages.arm_state
     assert state.x_base_tool == move(7).x_base_tool
     assert (state.gripper_opening, state.gripper_command) == (0.75, 0.75)
     assert (state.robot, state.sequence, state.fault) == ("widowx", 2, "")
     assert list(state.joint_names) == list(ARM_JOINTS)
     assert len(state.joint_position) == len(state.joint_velocity) == len(ARM_JOINTS)
-    assert to_command(move(7)).sequence == 7
+    assert arm_command(move(7)).sequence == 7
 
 
 def test_one_instant_has_one_stamp_and_one_frame():
     core = SimCore(CONFIG, LoopbackCell())
     messages = MeasurementMessages(CONFIG)
-    messages.fill(core.command(to_command(move(1))))
+    messages.fill(core.command(arm_command(move(1))))
     picture = messages.image("wrist", np.zeros((4, 6, 3), dtype=np.uint8))
     headers = [m.header for m in (messages.arm_state, messages.objects, messages.success)]
     assert {header.frame_id for header in headers} == {"widowx/base"}
@@ -63,7 +63,7 @@ def test_objects_and_success_are_told_by_name():
     carrot = messages.objects.poses[list(messages.objects.names).index("carrot")]
     expected_m = core.newest.objects["carrot"].position_m
     assert (carrot.position.x, carrot.position.y) == (expected_m[0], expected_m[1])
-    messages.fill(core.command(to_command(move(1))))
+    messages.fill(core.command(arm_command(move(1))))
     assert (messages.success.success, messages.success.detail) == (True, "sausage in pot")
     assert messages.success.ground_truth
     assert messages.success.confidence == 1.0

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from tmrl_arm.commands import check_command
-from tmrl_arm.driver import ArmCommand, CommandMode
 from tmrl_cell.kinematics import TOOL_DOWN_WXYZ
 from tmrl_cell.layouts import (
     HOME_TOOL_POSITION_M,
@@ -18,6 +17,7 @@ from tmrl_cell.layouts import (
     pretraining_layout,
 )
 from tmrl_cell.readings import ArmReadings, Cell, ObjectPose
+from tmrl_common.arm import ArmCommand, CommandMode
 from tmrl_sim.driver import widowx_capabilities
 from tmrl_sim.params import SimConfig
 

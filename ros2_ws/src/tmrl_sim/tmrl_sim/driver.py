@@ -10,17 +10,11 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tmrl_arm.driver import (
-    ArmCapabilities,
-    ArmCommand,
-    ArmConnectionError,
-    ArmReading,
-    CommandMode,
-    CommandRefusedError,
-)
+from tmrl_arm.driver import ArmCapabilities, ArmConnectionError, ArmReading, CommandRefusedError
 from tmrl_cell.cell import WidowXCell
 from tmrl_cell.kinematics import ARM_JOINTS, TOOL_DOWN_WXYZ
 from tmrl_cell.layouts import HOME_TOOL_POSITION_M, downstream_layout
+from tmrl_common.arm import ArmCommand, CommandMode
 from tmrl_common.clock import Clock
 
 Array = NDArray[np.float64]

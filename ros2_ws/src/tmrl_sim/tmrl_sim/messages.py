@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
-from tmrl_arm.messages import to_float64_field
 from tmrl_cell.kinematics import ARM_JOINTS
 from tmrl_cell.layouts import OBJECTS
-from tmrl_msgs.msg import ArmState, ObjectPoses, SuccessDetection
+from tmrl_common.arm import ArmState
+from tmrl_msgs import msg
+from tmrl_msgs.msg import ObjectPoses, SuccessDetection
+from tmrl_ros.chunk_messages import fill_arm_state
 from tmrl_ros.conversion import to_uint8_field
 from tmrl_sim.core import Measurement
 from tmrl_sim.params import SimConfig
@@ -25,6 +27,7 @@ from tmrl_sim.params import SimConfig
 Array = NDArray[np.float64]
 
 _NANO = 1_000_000_000
+_NO_EFFORT = np.zeros(0)
 
 
 class MeasurementMessages:
@@ -45,7 +48,7 @@ class MeasurementMessages:
             robot=config.robot, names=list(OBJECTS), poses=[Pose() for _ in OBJECTS]
         )
         self.success = SuccessDetection(robot=config.robot, confidence=1.0, ground_truth=True)
-        self.arm_state = ArmState(robot=config.robot, joint_names=list(ARM_JOINTS))
+        self.arm_state = msg.ArmState(robot=config.robot, joint_names=list(ARM_JOINTS))
         for message in (self.objects, self.success, self.arm_state):
             message.header.frame_id = config.base_frame
             message.header.stamp = self._stamp
@@ -59,13 +62,24 @@ class MeasurementMessages:
         self.success.success = measurement.success
         self.success.detail = _pot_detail(measurement.in_pot)
         arm, state = measurement.arm, self.arm_state
-        state.sequence = measurement.sequence
-        state.joint_position = to_float64_field(arm.joint_position_rad)
-        state.joint_velocity = to_float64_field(arm.joint_velocity_rad_s)
-        _fill_pose(state.x_base_tool, arm.tool_position_m, arm.tool_quaternion_wxyz)
-        state.gripper_opening = arm.gripper_opening
-        state.gripper_command = arm.gripper_commanded
-        state.fault = measurement.fault
+        fill_arm_state(
+            state,
+            ArmState(
+                robot=state.robot,
+                sequence=measurement.sequence,
+                joint_names=ARM_JOINTS,
+                joint_position_rad=arm.joint_position_rad,
+                joint_velocity_rad_s=arm.joint_velocity_rad_s,
+                joint_effort_nm=_NO_EFFORT,
+                position_m=arm.tool_position_m,
+                quaternion_xyzw=np.roll(arm.tool_quaternion_wxyz, -1),
+                gripper_opening=arm.gripper_opening,
+                gripper_command=arm.gripper_commanded,
+                fault=measurement.fault,
+                stamp_ns=measurement.stamp_ns,
+                frame_id=state.header.frame_id,
+            ),
+        )
 
     def image(self, camera: str, pixels: NDArray[np.uint8]) -> Image:
         """A picture with the stamp of the last measurement.

@@ -10,13 +10,13 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
-from tmrl_arm.messages import to_command
 from tmrl_cell.cell import WidowXCell
 from tmrl_cell.kinematics import UnreachableTargetError
 from tmrl_cell.trajectory import TrajectoryRecorder
 from tmrl_msgs.msg import ArmCommand, ArmState, EpisodeState, ObjectPoses, SuccessDetection
 from tmrl_msgs.srv import ResetScene
 from tmrl_ros import qos
+from tmrl_ros.chunk_messages import arm_command
 from tmrl_ros.node import TmrlNode
 from tmrl_ros.run import run_node
 from tmrl_sim.backend import make_cell
@@ -72,7 +72,7 @@ class SimNode(TmrlNode[SimConfig]):
         return newest.fault or self._recorder.problem, figures
 
     def _on_command(self, message: ArmCommand) -> None:
-        measurement = self._core.command(to_command(message))
+        measurement = self._core.command(arm_command(message))
         if measurement is not None:
             self._publish(measurement)
 

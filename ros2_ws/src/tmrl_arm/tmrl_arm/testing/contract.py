@@ -19,15 +19,9 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from tmrl_arm.driver import (
-    ArmCommand,
-    ArmConnectionError,
-    ArmDriver,
-    ArmReading,
-    CommandMode,
-    CommandRefusedError,
-)
+from tmrl_arm.driver import ArmConnectionError, ArmDriver, ArmReading, CommandRefusedError
 from tmrl_arm.testing.rig import DriverRig
+from tmrl_common.arm import ArmCommand, CommandMode
 
 _FAR_M = 5.0
 

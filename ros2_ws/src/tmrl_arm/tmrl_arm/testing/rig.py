@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tmrl_arm.driver import ArmCommand, ArmConnectionError, ArmDriver, ArmReading, CommandMode
+from tmrl_arm.driver import ArmConnectionError, ArmDriver, ArmReading
+from tmrl_common.arm import ArmCommand, CommandMode
 
 Array = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ from tmrl_controller.testing.builders import (
     franka_state,
     teleop_command,
 )
-from tmrl_controller.testing.scenes import HardwareScene, LockStepScene, holds, moves, of
+from tmrl_controller.testing.scenes import HardwareScene, LockStepScene, at_s, holds, moves, of
 
 __all__ = [
     "CONFIG",
@@ -26,6 +26,7 @@ __all__ = [
     "ManualClock",
     "action_chunk",
     "arm_state",
+    "at_s",
     "franka_chunk",
     "franka_state",
     "holds",

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tmrl_common.arm import ArmState
+from tmrl_common.chunks import ActionChunk
 from tmrl_common.geometry import IDENTITY_QUATERNION
 from tmrl_controller.config import (
     ACTION_DIMS,
@@ -13,7 +15,7 @@ from tmrl_controller.config import (
     DROID_JOINT_VELOCITY,
     ControllerConfig,
 )
-from tmrl_controller.inputs import ActionChunk, ArmState, TeleopCommand
+from tmrl_controller.inputs import TeleopCommand
 from tmrl_controller.kinematics import franka_chain
 
 CONFIG = ControllerConfig(
@@ -88,9 +90,9 @@ class ManualClock:
         """Pacing time, s."""
         return self.time_s
 
-    def stamp_s(self) -> float:
-        """ROS time, s."""
-        return self.time_s + 1000.0
+    def stamp_ns(self) -> int:
+        """ROS time, ns."""
+        return round((self.time_s + 1000.0) * 1e9)
 
 
 def arm_state(**changes: Any) -> ArmState:
@@ -99,8 +101,16 @@ def arm_state(**changes: Any) -> ArmState:
         robot=CONFIG.robot,
         sequence=1,
         position_m=np.array([0.275, 0.0, 0.15]),
-        quaternion=IDENTITY_QUATERNION,
+        quaternion_xyzw=IDENTITY_QUATERNION,
+        gripper_opening=1.0,
         gripper_command=1.0,
+        joint_names=(),
+        joint_position_rad=np.zeros(0),
+        joint_velocity_rad_s=np.zeros(0),
+        joint_effort_nm=np.zeros(0),
+        fault="",
+        stamp_ns=0,
+        frame_id="",
     )
     return replace(state, **changes)
 
@@ -108,12 +118,9 @@ def arm_state(**changes: Any) -> ArmState:
 def franka_state(**changes: Any) -> ArmState:
     """A healthy Franka; the tool is where the joints put it."""
     joints = np.asarray(changes.pop("joint_position_rad", FRANKA_REST_RAD), dtype=np.float64)
-    state = ArmState(
+    state = arm_state(
         robot=FRANKA_CONFIG.robot,
-        sequence=1,
         position_m=franka_chain(joints).point_m(TOOL_ON_FLANGE_M),
-        quaternion=IDENTITY_QUATERNION,
-        gripper_command=1.0,
         joint_position_rad=joints,
     )
     return replace(state, **changes)
@@ -155,6 +162,12 @@ def action_chunk(**changes: Any) -> ActionChunk:
         z=np.zeros(4, dtype=np.float32),
         sigma=0.5,
         epsilon=np.zeros(0, dtype=np.float32),
+        stamp_ns=0,
+        frame_id="",
+        steering="actor",
+        actor_version=0,
+        policy_version="",
+        seed=0,
     )
     return replace(chunk, **changes)
 

@@ -6,12 +6,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from tmrl_common.arm import CommandMode
+from tmrl_common.chunks import ControllerMode
 from tmrl_common.geometry import IDENTITY_QUATERNION
 from tmrl_controller.clock import StateClock
 from tmrl_controller.config import Pacing
 from tmrl_controller.core import ControllerCore
-from tmrl_controller.decisions import ArmCommand, CommandMode, Decision
-from tmrl_controller.mode import Mode
+from tmrl_controller.decisions import Decision, LimitedCommand
 from tmrl_controller.testing.builders import (
     CONFIG,
     ManualClock,
@@ -30,14 +31,19 @@ def of(decisions: Sequence[Decision], kind: type[D]) -> list[D]:
     return [decision for decision in decisions if isinstance(decision, kind)]
 
 
-def moves(decisions: Sequence[Decision]) -> list[ArmCommand]:
+def moves(decisions: Sequence[Decision]) -> list[LimitedCommand]:
     """The commands that move the arm."""
-    return [c for c in of(decisions, ArmCommand) if c.mode is CommandMode.CARTESIAN_POSE]
+    return [c for c in of(decisions, LimitedCommand) if c.mode is CommandMode.CARTESIAN_POSE]
 
 
-def holds(decisions: Sequence[Decision]) -> list[ArmCommand]:
+def holds(decisions: Sequence[Decision]) -> list[LimitedCommand]:
     """The commands that stop the arm."""
-    return [c for c in of(decisions, ArmCommand) if c.mode is CommandMode.HOLD]
+    return [c for c in of(decisions, LimitedCommand) if c.mode is CommandMode.HOLD]
+
+
+def at_s(command: LimitedCommand) -> float:
+    """ROS time of a command, s."""
+    return command.stamp_ns * 1e-9
 
 
 class HardwareScene:
@@ -70,14 +76,14 @@ class HardwareScene:
         self.core.on_teleop(teleop_command(active=False))
 
     @property
-    def mode(self) -> Mode:
+    def mode(self) -> ControllerMode:
         """The controller's mode."""
         return self.core.status().mode
 
     def see(self, **changes: Any) -> None:
         """The arm reports its state; fields may be replaced."""
         self.sequence += 1
-        pose = {"position_m": self.position_m, "quaternion": self.quaternion}
+        pose = {"position_m": self.position_m, "quaternion_xyzw": self.quaternion}
         self.core.on_arm_state(arm_state(**({"sequence": self.sequence} | pose | changes)))
 
     def tick(self, *, arm_answers: bool = True) -> list[Decision]:
@@ -138,7 +144,7 @@ class LockStepScene:
     def advance(self, by_s: float) -> None:
         """The simulation reports a new state, later by a time."""
         self.sequence += 1
-        self.clock.set(self.clock.now_s() + by_s)
+        self.clock.set(self.clock.stamp_ns() + round(by_s * 1e9))
         self.core.on_arm_state(arm_state(sequence=self.sequence, position_m=self.position_m))
 
     def settle(self) -> list[Decision]:
@@ -147,7 +153,7 @@ class LockStepScene:
         while True:
             decisions = self.core.tick()
             log += decisions
-            commands = of(decisions, ArmCommand)
+            commands = of(decisions, LimitedCommand)
             if not commands:
                 return log
             (command,) = commands
