@@ -190,7 +190,7 @@ def test_the_robots_machine_needs_to_know_nothing_of_the_weights(tmp_path: Path)
 
 
 def test_unknown_parts_are_answered_with_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(RigError, match=r"unknown part controler; did you mean controller\?"):
+    with pytest.raises(RigError, match=r"unknown part 'controler'; did you mean controller\?"):
         resolve(filled(tmp_path, "widowx"), {"parts": "agent,controler"})
 
 

@@ -1,34 +1,18 @@
 """The processes of a rig as actions of ROS's `launch`; the description itself is in `processes`."""
 
-import shlex
-
 from launch.actions import (
     DeclareLaunchArgument,
     ExecuteProcess,
     OpaqueFunction,
     Shutdown,
 )
-from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
+from tmrl_bringup.arguments import ARGUMENTS, RIG, Argument, from_launch, simulated_rigs
 from tmrl_bringup.processes import SERVER, NodeSpec, describe_nodes, server_argv
-from tmrl_bringup.rig import parse_overrides
 from tmrl_bringup.rundir import prepare_run_dir
 from tmrl_bringup.up import resolve
-
-_ARGUMENTS = {
-    "rig": ("", "path of your own rig file; empty: the one of this name that comes along"),
-    "sim": ("false", "true: the simulated arm; false: the hardware"),
-    "method": ("tmrl", "tmrl, dsrl or base"),
-    "seed": ("0", "of layouts, exploration and learning"),
-    "label": ("", "manual: a person labels through the service; auto (simulation): ground truth"),
-    "episodes": ("0", "the session stops after that many; 0 for no end"),
-    "run_dir": ("", "directory of the run; empty: a new one below runs/; an existing one goes on"),
-    "parts": ("all", "all, robot (what is beside the arm), gpu (server, learner), or names"),
-    "set": ("", "further parameters, separated by spaces: part.key:=value"),
-}
-_NOT_OF_THE_SESSION = ("rig", "set")
 
 
 def _node_action(node: NodeSpec) -> Node:
@@ -46,19 +30,33 @@ def _node_action(node: NodeSpec) -> Node:
     )
 
 
+def declared_arguments(rig_name: str) -> list[DeclareLaunchArgument]:
+    """Return what `ros2 launch --show-args` lists; `sim` only for a rig that has a counterpart."""
+    own = Argument(rig_name, "name of a rig that comes along, or path of your own rig file")
+    offered = {RIG: own, **ARGUMENTS}
+    if rig_name not in simulated_rigs():
+        del offered["sim"]
+    return [
+        DeclareLaunchArgument(
+            name,
+            default_value=argument.default,
+            description=argument.meaning,
+            choices=list(argument.choices) or None,
+        )
+        for name, argument in offered.items()
+    ]
+
+
 def session_launch_description(rig_name: str) -> LaunchDescription:
-    """Launch description of one session.
+    """Return the launch description of one session.
 
     Args:
-        rig_name: Name of the hardware rig; with sim:=true its simulated twin `<rig>_sim` is used,
-            with rig:=PATH a lab's own file.
+        rig_name: Name of the hardware rig; with sim:=true its simulated counterpart `<rig>_sim` is
+            used, with rig:=PATH a lab's own file.
     """
 
     def start(context: LaunchContext) -> list[Node | ExecuteProcess]:
-        given = {name: LaunchConfiguration(name).perform(context) for name in _ARGUMENTS}
-        chosen = [f"{k}:={v}" for k, v in given.items() if v and k not in _NOT_OF_THE_SESSION]
-        overrides = parse_overrides([*chosen, *shlex.split(given["set"])])
-        session = resolve(given["rig"] or rig_name, overrides)
+        session = resolve(*from_launch(rig_name, context.launch_configurations))
         run_dir = prepare_run_dir(session.options.run_dir)
         nodes = describe_nodes(session.rig, run_dir, session.parts)
         actions: list[Node | ExecuteProcess] = [_node_action(node) for node in nodes]
@@ -68,8 +66,4 @@ def session_launch_description(rig_name: str) -> LaunchDescription:
             actions.insert(0, server)
         return actions
 
-    arguments = [
-        DeclareLaunchArgument(name, default_value=default, description=text)
-        for name, (default, text) in _ARGUMENTS.items()
-    ]
-    return LaunchDescription([*arguments, OpaqueFunction(function=start)])
+    return LaunchDescription([*declared_arguments(rig_name), OpaqueFunction(function=start)])

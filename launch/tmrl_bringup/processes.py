@@ -39,14 +39,14 @@ GPU_PARTS = (SERVER, "learning")
 """What may run on another machine; the arm holds without them, and nothing is lost."""
 
 
-def select_parts(rig: Rig, chosen: object = "all") -> tuple[str, ...]:
+def select_parts(rig: Rig, chosen: str = "all") -> tuple[str, ...]:
     """The parts to start on this machine, in the order of their start.
 
     Args:
         rig: With the session's values in it.
         chosen: "all": every part, but for a policy server whose endpoint is elsewhere; "robot":
-            what has to be beside the arm; "gpu": `GPU_PARTS`; or names of parts, as a list or
-            separated by commas.
+            what has to be beside the arm; "gpu": `GPU_PARTS`; or names of parts, separated by
+            commas.
 
     Raises:
         RigError: A name is unknown, or there is none.
@@ -60,15 +60,13 @@ def select_parts(rig: Rig, chosen: object = "all") -> tuple[str, ...]:
         return tuple(part for part in every if part not in GPU_PARTS)
     if chosen == "gpu":
         return tuple(part for part in every if part in GPU_PARTS)
-    names = chosen.split(",") if isinstance(chosen, str) else chosen
-    if not isinstance(names, list) or not names:
-        raise RigError(
-            f"parts is {chosen!r}; it has to be all, robot, gpu, or names of parts, such as "
-            "parts:=agent,operator"
-        )
-    for name in map(str, names):
+    names = [name.strip() for name in chosen.split(",")]
+    for name in names:
         if name not in every:
-            raise RigError(f"unknown part {name}; {nearest(name, ['all', 'robot', 'gpu', *every])}")
+            raise RigError(
+                f"unknown part {name!r}; {nearest(name, ['all', 'robot', 'gpu', *every])}; several "
+                "are separated by commas, such as parts:=agent,operator"
+            )
     return tuple(part for part in every if part in names)
 
 

@@ -8,6 +8,7 @@ is stored with every run.
 
 import dataclasses
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,20 @@ def nearest(name: str, valid: list[str]) -> str:
     """The end of a sentence about an unknown name: the nearest valid one, and all of them."""
     near = difflib.get_close_matches(name, valid, n=1)
     return (f"did you mean {near[0]}? " if near else "") + f"valid: {', '.join(valid)}"
+
+
+def robot_name(text: str) -> str:
+    """Return a robot's name, which is also the namespace of its nodes.
+
+    Raises:
+        RigError: ROS takes no such name for a namespace.
+    """
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", text):
+        raise RigError(
+            f"robot is {text!r}; it must be letters, digits and underscores, and begin with a "
+            "letter, as ROS wants a namespace"
+        )
+    return text
 
 
 def path_in_rig(value: object) -> Path:
@@ -133,6 +148,19 @@ class Rig:
                 parts[part][key] = value
         return dataclasses.replace(self, parts=parts)
 
+    def renamed(self, robot: str) -> "Rig":
+        """Return a copy whose robot has another name, and its nodes another namespace.
+
+        Raises:
+            RigError: ROS takes no such name for a namespace.
+        """
+        checked = robot_name(robot)
+        parts = {
+            part: {**values, "robot": checked} if "robot" in values else dict(values)
+            for part, values in self.parts.items()
+        }
+        return dataclasses.replace(self, robot=checked, parts=parts)
+
     def _split(self, path: str) -> tuple[str, str]:
         """Part and key of an override's path."""
         for part in self.parts:
@@ -173,7 +201,10 @@ def _filled(value: Any) -> Any:
 
 
 def parse_overrides(arguments: list[str]) -> dict[str, Any]:
-    """`key:=value` arguments as in ROS 2; values are read as YAML (numbers, booleans, lists).
+    """Return `key:=value` arguments as in ROS 2.
+
+    The value of a `part.key` is read as YAML (numbers, booleans, lists); that of an argument of the
+    session stays text, as in a launch file.
 
     Raises:
         RigError: An argument is not of that form.
@@ -183,6 +214,9 @@ def parse_overrides(arguments: list[str]) -> dict[str, Any]:
         key, separator, value = argument.partition(":=")
         if not separator or not key:
             raise RigError(f"{argument!r} is not of the form key:=value")
+        if "." not in key:
+            overrides[key] = value
+            continue
         try:
             overrides[key] = yaml.safe_load(value)
         except yaml.YAMLError as error:
@@ -235,6 +269,7 @@ def load(name: str) -> Rig:
     unknown = sorted(set(content) - set(required))
     if unknown:
         raise RigError(f"{path} has unknown keys: {unknown[0]}; {nearest(unknown[0], [*required])}")
+    robot = robot_name(str(content["robot"]))
     parts: dict[str, dict[str, Any]] = {}
     for part in names:
         sections = (
@@ -245,11 +280,11 @@ def load(name: str) -> Rig:
                 raise RigError(
                     f"{path}: {section} is {values!r}; it has to be a list of key: value"
                 )
-            told = {"robot": str(content["robot"])} if part != "policy_server" else {}
+            told = {"robot": robot} if part != "policy_server" else {}
             if part == CAMERAS:
                 told["camera"] = section.removeprefix(f"{CAMERAS}.")
             parts[section] = {**told, **(values or {})}
-    return Rig(path.stem, str(content["robot"]), bool(content["simulated"]), parts, path)
+    return Rig(path.stem, robot, bool(content["simulated"]), parts, path)
 
 
 def _camera_sections(path: Path, cameras: Any) -> dict[str, Any]:

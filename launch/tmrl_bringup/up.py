@@ -4,15 +4,24 @@ import argparse
 import asyncio
 import os
 import sys
+import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tmrl_bringup.arguments import (
+    ARGUMENTS,
+    choice,
+    refuse_unknown,
+    rig_to_load,
+    whole_number,
+)
 from tmrl_bringup.ending import when_asked_to_end
 from tmrl_bringup.judging import judge
 from tmrl_bringup.options import SessionOptions
 from tmrl_bringup.processes import describe, select_parts
-from tmrl_bringup.rig import Rig, RigError, available, load, nearest, parse_overrides
+from tmrl_bringup.rig import Rig, RigError, available, load, parse_overrides
 from tmrl_bringup.rundir import new_run_dir, prepare_run_dir
 from tmrl_bringup.supervisor import ProcessEvent, Supervisor
 
@@ -21,41 +30,29 @@ Starts the processes of a rig and keeps them running until Ctrl-C: the same desc
 `ros2 launch tmrl_bringup <rig>.launch.py`. The session starts when a person asks for it:
 ./tmrl call operator/start, or ros2 service call /ROBOT/operator/start std_srvs/srv/Trigger"""
 
-_EPILOG = """\
-keys:
-  sim:=false             true: the simulated arm (RIG_sim)
-  method:=tmrl           tmrl, dsrl or base
-  label:=manual          a person labels through operator/label; auto (simulation): ground truth
-  seed:=0  episodes:=0  run_dir:=DIR
-  parts:=all             all (without a policy server that is elsewhere), robot (what has to be
-                         beside the arm), gpu (policy server and learner), or names of parts
-  PART.KEY:=VALUE        any parameter of the rig's file, e.g. controller.sigma_cap:=0.4"""
+
+def _epilog() -> str:
+    lines = ["arguments:"]
+    for name, argument in ARGUMENTS.items():
+        valid = "|".join(each for each in argument.choices if each)
+        text = f"{argument.meaning} ({valid})" if valid else argument.meaning
+        given = f"  {name}:={argument.default}"
+        lines += textwrap.wrap(text, 96, initial_indent=f"{given:22} ", subsequent_indent=" " * 23)
+    lines.append(f"{'  PART.KEY:=VALUE':22} any parameter of the rig's file")
+    lines.append(f"{'':22} such as controller.sigma_cap:=0.4")
+    return "\n".join(lines)
 
 
-SESSION_KEYS = ("sim", "method", "label", "seed", "episodes", "run_dir", "parts")
-
-
-def _split(overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Session keys and part.key parameters."""
-    session = {key: value for key, value in overrides.items() if "." not in key}
-    return session, {key: value for key, value in overrides.items() if "." in key}
-
-
-def _options(session: dict[str, Any]) -> SessionOptions:
-    run_dir = session.get("run_dir")
+def _options(session: Mapping[str, Any]) -> SessionOptions:
+    given = {name: argument.default for name, argument in ARGUMENTS.items()} | dict(session)
+    run_dir = given["run_dir"]
     return SessionOptions(
-        run_dir=Path(str(run_dir)).resolve() if run_dir else new_run_dir(),
-        method=str(session.get("method", "tmrl")),
-        seed=_whole("seed", session.get("seed", 0)),
-        label=str(session.get("label", "")),
-        max_episodes=_whole("episodes", session.get("episodes", 0)),
+        run_dir=Path(str(run_dir)).expanduser().resolve() if run_dir else new_run_dir(),
+        method=choice("method", given["method"]),
+        seed=whole_number("seed", given["seed"]),
+        label=choice("label", given["label"]),
+        max_episodes=whole_number("episodes", given["episodes"]),
     )
-
-
-def _whole(key: str, value: object) -> int:
-    if type(value) is not int:
-        raise RigError(f"{key} is {value!r}; it has to be a whole number from 0, as in {key}:=3")
-    return value
 
 
 @dataclass(frozen=True)
@@ -78,21 +75,22 @@ def propose(rig_name: str, overrides: dict[str, Any]) -> Session:
 
     Args:
         rig_name: Name of a rig, or path of a lab's own file.
-        overrides: Session keys and `part.key` parameters.
+        overrides: Session arguments, as text, and `part.key` parameters, as YAML reads them.
 
     Raises:
         RigError: A name is unknown, or the file cannot be used.
     """
-    session, parameters = _split(overrides)
-    unknown = sorted(set(session) - set(SESSION_KEYS))
-    if unknown:
-        raise RigError(
-            f"unknown key {unknown[0]}; {nearest(unknown[0], [*SESSION_KEYS])} or part.key"
-        )
-    name = f"{rig_name}_sim" if session.get("sim") is True else rig_name
+    session = {key: str(value) for key, value in overrides.items() if "." not in key}
+    parameters = {key: value for key, value in overrides.items() if "." in key}
+    refuse_unknown(session, tuple(ARGUMENTS))
+    sim = choice("sim", session.get("sim", ARGUMENTS["sim"].default)) == "true"
+    rig = load(rig_to_load(rig_name, sim=sim))
+    if robot := session.get("robot"):
+        rig = rig.renamed(robot)
     options = _options(session)
-    rig = options.apply(load(name).with_overrides(parameters))
-    return Session(rig, options, select_parts(rig, session.get("parts", "all")))
+    rig = options.apply(rig.with_overrides(parameters))
+    parts = session.get("parts", ARGUMENTS["parts"].default)
+    return Session(rig, options, select_parts(rig, parts))
 
 
 def resolve(rig_name: str, overrides: dict[str, Any]) -> Session:
@@ -100,7 +98,7 @@ def resolve(rig_name: str, overrides: dict[str, Any]) -> Session:
 
     Args:
         rig_name: Name of a rig, or path of a lab's own file.
-        overrides: Session keys and `part.key` parameters.
+        overrides: Session arguments, as text, and `part.key` parameters, as YAML reads them.
 
     Raises:
         RigError: Something is unknown, missing or impossible; the text names all of it.
@@ -127,7 +125,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="./tmrl up",
         description=_DESCRIPTION,
-        epilog=_EPILOG,
+        epilog=_epilog(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
