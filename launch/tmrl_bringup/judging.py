@@ -8,7 +8,7 @@ import dataclasses
 import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_origin, get_type_hints
+from typing import Any, cast, get_origin, get_type_hints
 
 from tmrl_arm.drivers import GROUPS, settings_class
 from tmrl_arm.params import DriverName
@@ -218,15 +218,19 @@ def _typed(config_class: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """YAML's values as the fields want them: lists as tuples, whole numbers as floats.
 
     Raises:
-        TypeError: A number stands where text is meant.
+        TypeError: A number stands where text is meant, or a single value where a list is.
     """
     hints = get_type_hints(config_class)
     typed: dict[str, Any] = {}
     for name, value in values.items():
         if hints[name] is str and not isinstance(value, str):
             raise TypeError(f"{name} is {value!r}; it has to be text: put it into quotes")
-        if get_origin(hints[name]) is tuple and isinstance(value, list):
-            typed[name] = tuple(value)
+        if get_origin(hints[name]) is tuple:
+            if not isinstance(value, list | tuple):
+                raise TypeError(
+                    f"{name} is {value!r}; it must be a list, such as {name}:=[{value}]"
+                )
+            typed[name] = tuple(cast(Iterable[Any], value))
         elif hints[name] is float and type(value) is int:
             typed[name] = float(value)
         else:

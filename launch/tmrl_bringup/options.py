@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from tmrl_bringup.rig import Rig, RigError, nearest, path_in_rig
-from tmrl_learner.config import resolve
-from tmrl_learner.errors import ConfigError
 
 METHODS = ("tmrl", "dsrl", "base")
 LABEL_MODES = ("auto", "manual")
@@ -54,14 +52,7 @@ class SessionOptions:
         return self.run_dir.name
 
     def apply(self, rig: Rig) -> Rig:
-        """The rig with this session's values in every part that needs them.
-
-        The policy server scales the steering by the same bounds as the learner; they are the
-        learner's to say, and are copied from its configuration unless the rig says otherwise.
-
-        Raises:
-            RigError: The learner's preset or its overrides are unknown or out of range.
-        """
+        """The rig with this session's values in every part that needs them."""
         server = rig.parts["policy_server"]
         endpoint = server.get("endpoint", server.get("bind"))
         keys = {
@@ -83,11 +74,7 @@ class SessionOptions:
                 "seed": self.seed,
             },
             "learning": {**common, **client, "method": self.method},
-            "policy_server": {
-                **self._bounds(rig),
-                "endpoint": endpoint,
-                "method": self.method,
-            },
+            "policy_server": {"endpoint": endpoint},
         }
         if rig.simulated:
             values["driver"] = {"run_dir": str(self.run_dir)}
@@ -107,40 +94,6 @@ class SessionOptions:
         return rig.for_its_driver().with_overrides(
             {f"{part}.{key}": value for part, of in values.items() for key, value in of.items()}
         )
-
-    def _bounds(self, rig: Rig) -> dict[str, Any]:
-        """Bounds of the steering, as the learner is configured, where the rig is silent."""
-        learning = rig.parts["learning"]
-        if not isinstance(learning.get("preset"), str):
-            return {}  # Missing, or no name: whoever judges the rig says so.
-        changes = _changes(learning.get("overrides", ()))
-        method = "tmrl" if self.method == "base" else self.method
-        try:
-            agent = resolve(learning["preset"], method, changes).agent
-        except ConfigError as error:
-            raise RigError(f"learning: {error}") from error
-        bounds = {
-            "z_bound": agent.z_bound,
-            "sigma_max": agent.sigma_max,
-            "epsilon_head": agent.epsilon_head,
-            "epsilon_bound": agent.epsilon_bound,
-        }
-        return {k: v for k, v in bounds.items() if k not in rig.parts["policy_server"]}
-
-
-def _changes(overrides: Any) -> dict[str, str]:
-    """Changes to the learner's preset by name.
-
-    Raises:
-        RigError: They are not a list of key=value.
-    """
-    entries: list[Any] = list(overrides) if isinstance(overrides, list | tuple) else [None]
-    if not all(isinstance(entry, str) and "=" in entry for entry in entries):
-        raise RigError(
-            f"learning.overrides is {overrides!r}; it has to be a list of key=value, such as "
-            "learning.overrides:=[device=cuda]"
-        )
-    return dict(entry.split("=", 1) for entry in entries)
 
 
 def _add_missing(

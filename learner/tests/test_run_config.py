@@ -18,6 +18,8 @@ from tmrl_learner.run_config import RunConfig
         ({"actor_every_rounds": 0}, "at least 1"),
         ({"checkpoint_every_s": 0.0}, "above 0"),
         ({"overrides": ("agent.utd",)}, "dotted.key=value"),
+        ({"overrides": ("agent.udt=3",)}, "did you mean 'utd'"),
+        ({"preset": "widowx_simm"}, "did you mean 'widowx_sim'"),
     ],
 )
 def test_parameters_that_could_not_work_are_refused(changes: dict[str, Any], message: str) -> None:

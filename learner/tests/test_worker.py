@@ -24,7 +24,7 @@ from tmrl_learner.config import Sizes
 from tmrl_learner.run_config import RunConfig
 from tmrl_learner.session import LearnerSession
 from tmrl_learner.testing import FEATURES, Z, make_episode
-from tmrl_learner.worker import LearnerWorker, connect, learner_config
+from tmrl_learner.worker import LearnerWorker, connect
 
 SMALL = ("schedule.warmup_chunks=3", "agent.utd=1", "agent.hidden=8", "agent.batch_size=4")
 SPEC = replace(EXAMPLE_SPEC, z_dim=Z, epsilon_dim=0, features_dim=FEATURES)
@@ -47,7 +47,7 @@ def learn(run_dir: Path, *, episodes: int, epsilon_dim: int = 0, **settings: Any
     no_server = cast(Any, SimpleNamespace(welcome=None, connected=False))
     worker = LearnerWorker(config, no_server, FakeClock())
     sizes = Sizes(FEATURES, Z, epsilon_dim)
-    session = LearnerSession(learner_config(config), sizes, FakeClock().now_s)
+    session = LearnerSession(config.learner, sizes, FakeClock().now_s)
     for episode in range(1, episodes + 1):
         for transition in make_episode(3 * episode - 2, episode, 3, Outcome.SUCCESS):
             worker.put(transition)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from tmrl_learner.config import LearnerConfig, resolve
 from tmrl_learner.tracking.config import WANDB_MODES
 
 METHODS = ("tmrl", "dsrl", "base")
@@ -70,5 +71,20 @@ class RunConfig:
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)} s; it has to be above 0")
         for entry in self.overrides:
-            if "=" not in entry:
-                raise ValueError(f"override {entry!r} is not of the form dotted.key=value")
+            if "=" not in str(entry):
+                raise ValueError(
+                    f"overrides has {entry!r}, which is not dotted.key=value, such as device=cuda"
+                )
+        _ = self.learner
+
+    @property
+    def learner(self) -> LearnerConfig:
+        """How the run learns: preset, method, seed and overrides.
+
+        Without learning the buffer counts all the same; the frozen policy steers neither sigma nor
+        epsilon, and its rows look like those of DSRL.
+        """
+        overrides: dict[str, object] = {"seed": self.seed}
+        overrides |= dict(entry.split("=", 1) for entry in self.overrides)
+        method = "dsrl" if self.method == "base" else self.method
+        return resolve(self.preset, method, overrides)

@@ -54,10 +54,12 @@ ENDS: dict[Outcome, dict[str, Any]] = {
 
 
 def make_episode(
-    first_sequence: int, episode: int, chunks: int, outcome: Outcome
+    first_sequence: int, episode: int, chunks: int, outcome: Outcome, **changes: Any
 ) -> list[Transition]:
-    """A whole labelled episode."""
-    transitions = [make_transition(first_sequence + c, episode, c) for c in range(chunks - 1)]
+    """A whole labelled episode; `changes` replace fields of every transition."""
+    transitions = [
+        make_transition(first_sequence + c, episode, c, **changes) for c in range(chunks - 1)
+    ]
     last = first_sequence + chunks - 1
-    end = ENDS[outcome] | {"episode_outcome": outcome}
+    end = changes | ENDS[outcome] | {"episode_outcome": outcome}
     return [*transitions, make_transition(last, episode, chunks - 1, **end)]

@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from tmrl_common.clock import Clock
-from tmrl_common.errors import TmrlError
+from tmrl_common.errors import ErrorCode, RequestError, TmrlError
 from tmrl_common.messages import ActorSpec
 from tmrl_common.transport.client import PolicyClient
 from tmrl_common.transport.curve import client_security
 from tmrl_common.types import PolicySpec, Transition
-from tmrl_learner.config import LearnerConfig, Sizes, resolve
+from tmrl_learner.config import Sizes
 from tmrl_learner.devices import check_device
 from tmrl_learner.run_config import RunConfig
 from tmrl_learner.session import CHECKPOINT_STEM, LearnerSession, Phase
@@ -39,7 +39,8 @@ class WorkerStatus:
     """What the thread last did; replaced whole, so that it may be read at any time.
 
     Attributes:
-        phase: "warmup", "training" or "base"; "starting" before the policy server is known.
+        phase: "warmup", "training" or "base"; "starting" until the policy server has the first
+            actor, which says within which bounds to explore.
         transitions_stored: Transitions stored, each counted once.
         contiguous_sequence: Every sequence number up to this one is stored.
         durable_sequence: Every sequence number up to this one is in a checkpoint.
@@ -65,20 +66,6 @@ class WorkerStatus:
     actor_version: int = 0
     metrics: dict[str, float] = field(default_factory=lambda: dict[str, float]())
     reason: str = ""
-
-
-def learner_config(config: RunConfig) -> LearnerConfig:
-    """The learner's configuration: preset, method, seed and overrides.
-
-    Raises:
-        ConfigError: A preset or a key is unknown, or a value is invalid.
-    """
-    overrides: dict[str, object] = {"seed": config.seed}
-    overrides |= dict(entry.split("=", 1) for entry in config.overrides)
-    # Without learning the buffer counts all the same; the frozen policy steers neither sigma nor
-    # epsilon, and its rows look like those of DSRL.
-    method = "dsrl" if config.method == "base" else config.method
-    return resolve(config.preset, method, overrides)
 
 
 def sizes_of(spec: PolicySpec, method: str) -> Sizes:
@@ -119,7 +106,7 @@ class LearnerWorker:
         caught_up: Callable[[], None] = lambda: None,
     ) -> None:
         self._config = config
-        self._learner_config = learner_config(config)
+        self._learner_config = config.learner
         check_device(self._learner_config.device)
         self._learns = config.method != "base"
         self._client = client
@@ -182,7 +169,11 @@ class LearnerWorker:
         return None
 
     def _resumed(self, session: LearnerSession) -> None:
-        """Before anything is learned, the server gets the actor that a checkpoint held."""
+        """Hand the server an actor before anything is learned: weights of a checkpoint, or bounds.
+
+        Raises:
+            RequestError: The actor does not fit the policy served.
+        """
         self._saved_state = self._state(session)
         self._was_trained = session.phase is Phase.TRAINING
         if self._learns:
@@ -244,9 +235,12 @@ class LearnerWorker:
             return
 
     def _publish_if_due(self, session: LearnerSession) -> None:
-        """Hands the server a new actor after enough rounds, or any actor after it restarted."""
+        """Hands the server a new actor after enough rounds, or any actor after it restarted.
+
+        During the warm-up it is an untrained one, of which the server uses the bounds alone.
+        """
         welcome = self._client.welcome
-        if session.phase is Phase.WARMUP or welcome is None or not self._client.connected:
+        if welcome is None or not self._client.connected:
             return
         newer = session.counters.rounds - self._published_rounds
         caught_up = session.updates_owed == 0 and newer > 0
@@ -266,7 +260,10 @@ class LearnerWorker:
             version = pong.actor_version + 1
             version = self._client.swap(version, spec, snapshot.content, deadline_s=deadline_s)
         except TmrlError as error:
-            # Acting goes on with the older actor; the reason is on the screen until it works again.
+            refused = isinstance(error, RequestError) and error.code is ErrorCode.ACTOR_REFUSED
+            if refused and not self._published_epoch:
+                raise  # It never fits: the server serves another policy than this run is for.
+            # The older actor keeps acting; the reason is on the screen until it works again.
             self._reason = f"the policy server did not take the actor: {error}"
             self._retry_at_s = self._clock.now_s() + _RETRY_S
             _log.warning("%s", self._reason)
@@ -295,16 +292,24 @@ class LearnerWorker:
         span_s = self._clock.now_s() - ends[0] if ends else 0.0
         return len(ends) / span_s if span_s > 0 else 0.0
 
+    def _phase(self, session: LearnerSession) -> str:
+        """What the agent should steer with.
+
+        It asks for the actor as soon as this says "training": by then the server must have a
+        trained one. A resumed run never explores at random again: the agent waits for the actor.
+        """
+        if not self._learns:
+            return "base"
+        has_trained_actor = self._was_trained or self._published_rounds > 0
+        if session.phase is Phase.TRAINING and has_trained_actor:
+            return Phase.TRAINING.value
+        return Phase.WARMUP.value if self._published_epoch else "starting"
+
     def _report(self, session: LearnerSession) -> None:
         stream = (self._config.robot, self._config.session)
         durable = session.durable_index().get(stream)
-        # The agent asks for the actor as soon as this says so: then the server has to have one. A
-        # run that was resumed never explores at random again: the agent waits for the actor.
-        has_actor = self._was_trained or self.status.actor_version > 0
-        trained = session.phase is Phase.TRAINING and has_actor
-        phase = Phase.TRAINING if trained else Phase.WARMUP
         status = WorkerStatus(
-            phase=phase.value if self._learns else "base",
+            phase=self._phase(session),
             transitions_stored=session.counters.stored,
             contiguous_sequence=session.contiguous_sequence(*stream),
             durable_sequence=durable.contiguous if durable is not None else 0,

@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from tmrl_common.errors import ErrorCode
+from tmrl_policies.steering import SteeringBounds
 from tmrl_policy_server.actor_store import ActorRefusedError, ActorStore
-from tmrl_policy_server.config import EngineConfig
+from tmrl_policy_server.steering import SteeringShape
 
 
-def new_store(**config):
-    return ActorStore(9, 4, 4, EngineConfig(**config))
+def new_store(*, smoothed=True):
+    return ActorStore(9, SteeringShape(horizon=8, z_dim=4, epsilon_dim=4, smoothed=smoothed))
 
 
 def refused(store, swap):
@@ -76,7 +77,7 @@ def test_damaged_weights_are_refused_by_their_hash(make_swap, damage):
 def test_bytes_that_are_no_safetensors_file_are_refused(make_swap):
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     swap = dataclasses.replace(make_swap(1), weights=np.zeros(0, np.uint8), sha256=empty)
-    assert "weights cannot be used" in refused(new_store(), swap)
+    assert "cannot be used" in refused(new_store(), swap)
 
 
 @pytest.mark.parametrize(
@@ -84,20 +85,31 @@ def test_bytes_that_are_no_safetensors_file_are_refused(make_swap):
     [
         ({"features_dim": 10}, "features_dim"),
         ({"z_dim": 7}, "z_dim"),
-        ({"epsilon_dim": 4}, "epsilon_dim"),
-        ({"sigma_head": False}, "sigma_head"),
-        ({"z_bound": 1.5}, "z_bound"),
-        ({"sigma_max": 0.5}, "sigma_max"),
+        ({"epsilon_dim": 3}, "epsilon_dim"),
+        ({"z_bound": 0.0}, "z_bound"),
+        ({"z_bound": float("inf")}, "z_bound"),
+        ({"sigma_max": 1.1}, "sigma_max"),
+        ({"epsilon_bound": float("nan")}, "epsilon_bound"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(make_swap, changes, name):
     assert name in refused(new_store(), make_swap(1, **changes))
 
 
-def test_bounds_of_heads_that_are_left_out_do_not_matter(make_swap):
-    assert new_store().swap(make_swap(1, epsilon_bound=9.0)) == 1
-    dsrl = new_store(method="dsrl")
-    assert dsrl.swap(make_swap(1, sigma_head=False, sigma_max=0.3)) == 1
+def test_an_actor_brings_its_bounds(make_swap):
+    store = new_store()
+    store.swap(make_swap(1, z_bound=1.5, sigma_max=0.3, epsilon_bound=9.0))
+    assert store.actor.bounds == SteeringBounds(1.5, 0.3, 9.0)
+    store.swap(make_swap(2, z_bound=0.5, sigma_head=False, epsilon_dim=4))
+    assert store.actor.bounds.z_bound == 0.5
+
+
+def test_an_actor_with_a_sigma_head_needs_context_smoothing(make_swap):
+    store = new_store(smoothed=False)
+    detail = refused(store, make_swap(1))
+    assert "trained without context smoothing" in detail
+    assert "dsrl" in detail
+    assert store.swap(make_swap(2, sigma_head=False)) == 2
 
 
 @pytest.mark.parametrize(("hidden", "reason"), [(8, "has shape"), (1000, " bytes, ")])
@@ -114,15 +126,11 @@ def test_a_network_of_absurd_size_is_refused_before_it_is_built(make_swap, sizes
     assert "at most" in refused(new_store(), absurd)
 
 
-def test_method_base_takes_no_actor(make_swap):
-    assert "without a steering actor" in refused(new_store(method="base"), make_swap(1))
-
-
 def test_a_refused_actor_leaves_the_one_before_as_it_was(make_swap):
     store = new_store()
     store.swap(make_swap(1))
-    before = {name: tensor.clone() for name, tensor in store.actor.state_dict().items()}
+    before = {name: tensor.clone() for name, tensor in store.actor.network.state_dict().items()}
     refused(store, make_swap(2, spoil=fill(float("inf"))))
     assert store.version == 1
-    for name, tensor in store.actor.state_dict().items():
+    for name, tensor in store.actor.network.state_dict().items():
         torch.testing.assert_close(tensor, before[name], rtol=0.0, atol=0.0)

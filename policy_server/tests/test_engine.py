@@ -90,7 +90,7 @@ def test_the_same_seed_gives_the_same_chunk_and_another_one_does_not(
 
 @pytest.mark.parametrize("source", ["actor", "uniform", "base"])
 def test_what_the_reply_tells_reproduces_its_chunk(make_engine, make_swap, observation, source):
-    engine = make_engine(epsilon_head=True)
+    engine = make_engine()
     engine.swap(make_swap(1, epsilon_dim=4))
     reply = engine.act(observation, WIDE, SteeringSource(source), seed=3)
     told = reply.steering
@@ -141,7 +141,7 @@ CAPS = st.floats(1e-6, 20.0)
 def test_no_steering_ever_leaves_the_limits(
     make_engine, make_swap, observation, limits, source, sigma, seed
 ):
-    engine = make_engine(epsilon_head=True, warmup_marginal_fraction=0.5)
+    engine = make_engine(warmup_marginal_fraction=0.5)
     engine.swap(make_swap(1, epsilon_dim=4))
     far = np.full(4, 30.0, dtype=np.float32)
     steering = explicit(far, sigma, -far) if source is SteeringSource.EXPLICIT else source
@@ -152,39 +152,49 @@ def test_no_steering_ever_leaves_the_limits(
     assert all(abs(float(value)) <= limits.epsilon_cap for value in told.epsilon)
 
 
-def test_warm_up_draws_from_the_whole_range_or_the_marginal_as_configured(make_engine, observation):
-    limits = SteeringLimits(sigma_cap=0.8, z_cap=10.0, epsilon_cap=1.0)
-
-    def sigmas(engine):
-        drawn = [
-            engine.act(observation, limits, SteeringSource.UNIFORM, seed=seed).steering
-            for seed in range(100)
-        ]
-        assert max(np.abs(steering.z).max() for steering in drawn) <= 2.0
-        return np.array([steering.sigma for steering in drawn])
-
-    spread = sigmas(make_engine())
-    assert spread.min() < 0.2
-    assert spread.max() > 0.6
-    marginal = sigmas(make_engine(warmup_marginal_fraction=1.0))
-    np.testing.assert_allclose(marginal, 0.8)
+def drawn(engine, observation, limits, source=SteeringSource.UNIFORM):
+    return [engine.act(observation, limits, source, seed=seed).steering for seed in range(100)]
 
 
-def test_dsrl_steers_z_only(make_engine, make_swap, observation):
-    engine = make_engine(method="dsrl")
+def largest(steering, name):
+    return max(np.abs(getattr(each, name)).max(initial=0.0) for each in steering)
+
+
+def test_uniform_draws_fill_the_limits_or_lie_at_the_marginal_as_configured(
+    make_engine, observation
+):
+    limits = SteeringLimits(sigma_cap=0.8, z_cap=3.0, epsilon_cap=1.0)
+    spread = drawn(make_engine(), observation, limits)
+    assert 2.9 < largest(spread, "z") <= 3.0
+    sigmas = [each.sigma for each in spread]
+    assert min(sigmas) < 0.2
+    assert max(sigmas) > 0.6
+    marginal = drawn(make_engine(warmup_marginal_fraction=1.0), observation, limits)
+    np.testing.assert_allclose([each.sigma for each in marginal], 0.8)
+
+
+@pytest.mark.parametrize("source", [SteeringSource.UNIFORM, SteeringSource.ACTOR])
+def test_the_actors_bounds_hold_and_the_limits_on_top(make_engine, make_swap, observation, source):
+    engine = make_engine()
+    engine.swap(make_swap(1, epsilon_dim=4, z_bound=1.5, sigma_max=0.4, epsilon_bound=0.5))
+    wide = drawn(engine, observation, WIDE, source)
+    assert 1.2 < largest(wide, "z") <= 1.5
+    assert 0.2 < largest(wide, "sigma") <= 0.4
+    assert 0.4 < largest(wide, "epsilon") <= 0.5
+    narrow = SteeringLimits(sigma_cap=0.1, z_cap=2.0, epsilon_cap=0.2)
+    capped = drawn(engine, observation, narrow, source)
+    assert 1.2 < largest(capped, "z") <= 1.5
+    assert largest(capped, "sigma") <= 0.1
+    assert largest(capped, "epsilon") <= 0.2
+
+
+def test_an_actor_without_sigma_head_steers_z_only(make_engine, make_swap, observation):
+    engine = make_engine()
     engine.swap(make_swap(1, sigma_head=False))
     for source in (SteeringSource.ACTOR, SteeringSource.UNIFORM):
         steering = engine.act(observation, WIDE, source, seed=0).steering
         assert steering.sigma == 0.0
         assert steering.z.any()
-
-
-@pytest.mark.parametrize("source", ["actor", "uniform"])
-def test_method_base_refuses_learned_steering(make_engine, observation, source):
-    engine = make_engine(method="base")
-    with pytest.raises(RequestError, match="ask for 'base'"):
-        engine.act(observation, WIDE, SteeringSource(source), seed=0)
-    assert engine.act(observation, WIDE, SteeringSource.BASE, seed=0).actions.shape == (8, 7)
 
 
 def test_without_an_actor_the_error_says_what_to_ask_for(make_engine, observation):
@@ -239,11 +249,11 @@ def test_a_chunk_that_is_not_finite_is_never_answered(make_policy, make_engine, 
     assert caught.value.code is ErrorCode.NOT_FINITE
 
 
-def test_method_tmrl_needs_context_smoothing(make_policy, make_engine, observation):
-    plain = make_policy(context_smoothing=False)
-    with pytest.raises(ConfigError, match="context smoothing"):
-        make_engine(plain, method="tmrl")
-    engine = make_engine(plain, method="dsrl")
+def test_a_policy_without_context_smoothing_is_never_given_a_sigma(
+    make_policy, make_engine, observation
+):
+    engine = make_engine(make_policy(context_smoothing=False))
+    assert largest(drawn(engine, observation, WIDE), "sigma") == 0.0
     with pytest.raises(RequestError, match="sigma 0 only"):
         engine.act(observation, WIDE, explicit(np.zeros(4), 0.5), seed=0)
 
@@ -260,17 +270,6 @@ def test_action_transforms_have_to_exist_and_to_fit(make_engine, name, reason):
         make_engine(action_transform=name)
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [
-        {"method": "sac"},
-        {"z_bound": 0.0},
-        {"epsilon_bound": float("inf")},
-        {"sigma_max": 0.0},
-        {"sigma_max": 1.1},
-        {"warmup_marginal_fraction": -0.1},
-    ],
-)
-def test_bounds_out_of_range_are_refused_by_name(bad):
-    with pytest.raises(ConfigError, match=next(iter(bad))):
-        EngineConfig(**bad)
+def test_a_share_out_of_range_is_refused_by_name():
+    with pytest.raises(ConfigError, match=r"warmup_marginal_fraction is -0\.1"):
+        EngineConfig(warmup_marginal_fraction=-0.1)

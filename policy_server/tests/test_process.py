@@ -13,7 +13,7 @@ from tmrl_common.protocol import ClientSettings
 from tmrl_common.transport import PolicyClient
 from tmrl_common.types import SteeringLimits, SteeringSource
 from tmrl_policy_server.cli import parse
-from tmrl_policy_server.config import Method
+from tmrl_policy_server.config import InferencePlace
 
 LIMITS = SteeringLimits(sigma_cap=0.7, z_cap=1.5, epsilon_cap=2.0)
 PATIENCE_S = 60.0
@@ -123,23 +123,27 @@ def test_an_absent_checkpoint_is_said_in_one_sentence(server_process, tmp_path, 
 
 
 def test_settings_come_by_option_or_by_assignment():
-    by_option = parse(["--checkpoint", "a", "--method", "dsrl", "--z-bound", "1.5"])
-    by_assignment = parse(["--set", "checkpoint=a", "--set", "method=dsrl", "--set", "z_bound=1.5"])
+    by_option = parse(["--checkpoint", "a", "--inference", "thread", "--max-batch", "3"])
+    by_assignment = parse(
+        ["--set", "checkpoint=a", "--set", "inference=thread", "--set", "max_batch=3"]
+    )
     assert by_option == by_assignment
-    assert by_option[1].method is Method.DSRL
-    assert by_option[1].z_bound == 1.5
+    assert by_option.server.inference is InferencePlace.THREAD
+    assert by_option.server.max_batch == 3
 
 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--checkpoint", "a", "--z-bonud", "1"], "did you mean 'z_bound'"),
-        (["--checkpoint", "a", "--set", "z_bonud=1"], "did you mean 'z_bound'"),
-        (["--checkpoint", "a", "--set", "z_bound"], "not of the form NAME=VALUE"),
-        (["--checkpoint", "a", "--method", "sac"], "one of tmrl, dsrl, base"),
-        (["--checkpoint", "a", "--z-bound", "wide"], "has to be float"),
+        (["--checkpoint", "a", "--max-bacth", "1"], "did you mean 'max_batch'"),
+        (["--checkpoint", "a", "--set", "max_bacth=1"], "did you mean 'max_batch'"),
+        (["--checkpoint", "a", "--set", "max_batch"], "not of the form NAME=VALUE"),
+        (["--checkpoint", "a", "--inference", "here"], "one of auto, inline, thread"),
+        (["--checkpoint", "a", "--websocket-z-cap", "wide"], "has to be float"),
+        (["--checkpoint", "a", "--websocket-z-cap", "0"], "websocket_z_cap is 0"),
+        (["--checkpoint", "a", "--websocket-sigma-cap", "1.1"], "websocket_sigma_cap is 1.1"),
         (["--checkpoint", "a", "--secret-key", "k"], "go together"),
-        (["--method", "tmrl"], "'checkpoint' is missing"),
+        (["--threads", "1"], "'checkpoint' is missing"),
     ],
 )
 def test_bad_command_lines_name_the_value_and_the_remedy(arguments, reason):

@@ -132,7 +132,7 @@ def test_a_new_actor_steers_the_next_chunk_and_a_bad_one_changes_nothing(
     for bad in (
         lambda: swap(2, lambda tensors: next(iter(tensors.values())).fill_(float("nan"))),
         lambda: swap(1 - 1),
-        lambda: swap(2, z_bound=1.0),
+        lambda: swap(2, z_bound=-1.0),
     ):
         with pytest.raises(RequestError) as caught:
             bad()

@@ -20,7 +20,7 @@ from tmrl_common.messages import Hello, Welcome
 from tmrl_common.testing.message_examples import EXAMPLE_SPEC
 from tmrl_common.transport import PolicyClient
 from tmrl_common.types import Observation, Steering, SteeringLimits, SteeringSource
-from tmrl_policy_server.config import EngineConfig
+from tmrl_policy_server.config import ServerConfig
 from tmrl_policy_server.local_peers import LocalPeers
 from tmrl_policy_server.openpi_dialect import OpenpiDialect
 from tmrl_policy_server.websocket_front import WebsocketFront, read_api_keys, reserve
@@ -115,8 +115,8 @@ def test_steering_that_is_given_is_used(openpi, shared):
     assert not np.array_equal(exact["actions"], answer["actions"])
 
 
-def test_steering_is_capped_by_the_servers_bounds(server):
-    openpi = server.start("--sigma-max", "0.25", "--z-bound", "0.5").connect()
+def test_steering_is_capped_as_the_server_was_configured(server):
+    openpi = server.start("--websocket-sigma-cap", "0.25", "--websocket-z-cap", "0.5").connect()
     answer = openpi.infer({**PLAIN, "tmrl/sigma": 1.0, "tmrl/z": np.full(4, 3.0)})
     assert answer["tmrl/sigma"] == 0.25
     np.testing.assert_array_equal(answer["tmrl/z"], 0.5)
@@ -259,7 +259,7 @@ def test_files_of_keys_that_protect_nothing_are_refused(tmp_path, content, reaso
 def test_a_hung_inference_is_told_and_does_not_keep_a_client_for_ever():
     busy = [0.0]
     peers = LocalPeers(lambda: None)
-    dialect = OpenpiDialect(EXAMPLE_SPEC, EngineConfig(), 0.2)
+    dialect = OpenpiDialect(EXAMPLE_SPEC, ServerConfig("a").websocket_caps, 0.2)
     front = WebsocketFront(reserve("127.0.0.1:0", ()), peers, dialect, lambda: busy[0])
     address = f"http://127.0.0.1:{front.address[1]}/healthz"
     try:
@@ -291,7 +291,7 @@ def test_a_request_that_takes_too_long_is_ended_with_a_sentence():
 
     thread = threading.Thread(target=server)
     thread.start()
-    dialect = OpenpiDialect(SMALL_SPEC, EngineConfig(), 1.0)
+    dialect = OpenpiDialect(SMALL_SPEC, ServerConfig("a").websocket_caps, 1.0)
     front = WebsocketFront(reserve("127.0.0.1:0", ()), peers, dialect, lambda: 7.0, deadline_s=1.0)
     try:
         client = WebsocketClientPolicy("127.0.0.1", front.address[1])

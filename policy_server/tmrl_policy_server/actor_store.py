@@ -15,8 +15,8 @@ from torch import Tensor
 from tmrl_common.errors import ErrorCode, RequestError
 from tmrl_common.messages import ActorSpec, Swap
 from tmrl_policies.checkpoint import CheckpointError, load_tensors_into
-from tmrl_policies.steering import SteeringActor, SteeringActorConfig
-from tmrl_policy_server.config import EngineConfig, Method
+from tmrl_policies.steering import SteeringActor, SteeringActorConfig, SteeringBounds
+from tmrl_policy_server.steering import BoundedActor, SteeringShape
 
 _log = logging.getLogger(__name__)
 
@@ -40,41 +40,31 @@ class _Held:
 
     version: int
     sha256: str
-    actor: SteeringActor
+    actor: BoundedActor
 
 
 class ActorStore:
     """The actor in use and the door through which the next one comes."""
 
-    def __init__(
-        self, features_dim: int, z_dim: int, epsilon_dim: int, config: EngineConfig
-    ) -> None:
+    def __init__(self, features_dim: int, shape: SteeringShape) -> None:
         """Starts without an actor.
 
         Args:
             features_dim: Length of what the actor sees.
-            z_dim: Length of z.
-            epsilon_dim: Length of the context noise, steered or not.
-            config: Method and bounds that an actor has to share.
+            shape: Sizes that its steering has to fit.
         """
-        self._config = config
-        self._wanted: dict[str, object] = {
-            "features_dim": features_dim,
-            "z_dim": z_dim,
-            "epsilon_dim": epsilon_dim if config.epsilon_head else 0,
-            "sigma_head": config.sigma_head,
-            "z_bound": config.z_bound,
+        self._possible: dict[str, tuple[int | bool, ...]] = {
+            "features_dim": (features_dim,),
+            "z_dim": (shape.z_dim,),
+            "epsilon_dim": tuple(sorted({0, shape.epsilon_dim})),
+            "sigma_head": (True, False) if shape.smoothed else (False,),
         }
-        if config.sigma_head:
-            self._wanted["sigma_max"] = config.sigma_max
-        if config.epsilon_head:
-            self._wanted["epsilon_bound"] = config.epsilon_bound
         self._held: _Held | None = None
         generator = torch.Generator().manual_seed(0)
         self._canary = _CANARY_SPREAD * torch.randn(_CANARY_ROWS, features_dim, generator=generator)
 
     @property
-    def actor(self) -> SteeringActor | None:
+    def actor(self) -> BoundedActor | None:
         """The actor in use; None before the first."""
         return self._held.actor if self._held else None
 
@@ -109,30 +99,35 @@ class ActorStore:
                 "restart the server for a new session"
             )
         actor = self._build(swap.actor, weights)
-        self._try(actor, swap.version)
+        self._try(actor.network, swap.version)
         self._held = _Held(swap.version, sha256, actor)
         _log.debug("actor %d in use", swap.version)
         return swap.version
 
-    def _build(self, spec: ActorSpec, weights: bytes) -> SteeringActor:
-        if self._config.method == Method.BASE:
-            raise ActorRefusedError("method 'base' serves without a steering actor")
+    def _build(self, spec: ActorSpec, weights: bytes) -> BoundedActor:
         differences = [
-            f"{name}: expected {wanted}, sent {getattr(spec, name)}"
-            for name, wanted in self._wanted.items()
-            if getattr(spec, name) != wanted
+            f"{name}: expected {' or '.join(map(str, possible))}, sent {getattr(spec, name)}"
+            for name, possible in self._possible.items()
+            if getattr(spec, name) not in possible
         ]
         if differences:
-            raise ActorRefusedError("the actor does not fit: " + "; ".join(differences))
+            detail = "the actor does not fit: " + "; ".join(differences)
+            if spec.sigma_head not in self._possible["sigma_head"]:
+                detail += (
+                    " (the policy was trained without context smoothing; serve another checkpoint, "
+                    "or learn with method dsrl)"
+                )
+            raise ActorRefusedError(detail)
         try:
+            bounds = SteeringBounds(spec.z_bound, spec.sigma_max, spec.epsilon_bound)
             shape = _actor_config(spec)
             _check_size(shape, len(weights))
-            actor = SteeringActor(shape)
-            load_tensors_into(actor, decode_tensors(weights))
+            network = SteeringActor(shape)
+            load_tensors_into(network, decode_tensors(weights))
         except (SafetensorError, CheckpointError, ValueError) as error:
-            raise ActorRefusedError(f"the weights cannot be used: {error}") from error
-        actor.eval().requires_grad_(requires_grad=False)
-        return actor
+            raise ActorRefusedError(f"the actor cannot be used: {error}") from error
+        network.eval().requires_grad_(requires_grad=False)
+        return BoundedActor(network, bounds)
 
     def _try(self, actor: SteeringActor, version: int) -> None:
         """Finite weights may still overflow: run them on fixed features before a robot does."""

@@ -132,13 +132,12 @@ def serve(settings: Settings) -> None:
         doors = stack.enter_context(ExtraDoors(config))
         inference = _start_inference(settings, socket)
         stack.callback(inference.close)
-        peers, meter = doors.open(inference, settings.engine, socket.wake)
+        peers, meter = doors.open(inference, socket.wake)
         server = PolicyServer(inference, socket, config.limits, local_peers=peers, meter=meter)
         signals.note()
         logging.getLogger(__name__).info(
-            "ready on %s, method %s, policy %s",
+            "ready on %s, policy %s",
             socket.endpoint,
-            settings.engine.method,
             inference.spec.policy_version[:12],
         )
         server.run(signals.came)

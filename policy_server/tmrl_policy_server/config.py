@@ -5,67 +5,34 @@ from enum import StrEnum
 from math import isfinite
 
 from tmrl_common.errors import ConfigError
-
-
-class Method(StrEnum):
-    """Which fine-tuning method the server serves."""
-
-    TMRL = "tmrl"
-    """The actor picks z, sigma and, where it has that head, epsilon."""
-    DSRL = "dsrl"
-    """The actor picks z only; sigma is 0."""
-    BASE = "base"
-    """No actor: the pre-trained policy as it is."""
+from tmrl_common.types import SteeringLimits
 
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """How steering is picked. The bounds have to be those with which the learner trains.
+    """How chunks are made. Which heads steer, and within which bounds, the actor determines.
 
     Attributes:
-        method: Which heads steer: "tmrl", "dsrl" or "base".
-        z_bound: Largest magnitude of a component of z, for the actor and during warm-up.
-        sigma_max: Largest sigma, in (0, 1].
-        epsilon_head: Whether epsilon is steered; otherwise it is drawn at random.
-        epsilon_bound: Largest magnitude of a component of a steered epsilon.
         warmup_marginal_fraction: Share of warm-up chunks, in [0, 1], whose sigma is the largest
             allowed; the other ones draw it uniformly. The marginal is where new behaviour is.
         action_transform: How the policy's actions become the robot's; see
             `tmrl_policy_server.action_transform`.
     """
 
-    method: Method = Method.TMRL
-    z_bound: float = 2.0
-    sigma_max: float = 1.0
-    epsilon_head: bool = False
-    epsilon_bound: float = 2.0
     warmup_marginal_fraction: float = 0.0
     action_transform: str = "xyz_gripper_to_bridge_delta_ee_7"
 
     def __post_init__(self) -> None:
-        """Refuse unknown methods and bounds that make no range.
+        """Refuse a share outside of its range.
 
         Raises:
             ConfigError: The message names the field, its value and its range.
         """
-        if self.method not in tuple(Method):
-            raise ConfigError(f"method is '{self.method}'; it has to be one of {', '.join(Method)}")
-        for name in ("z_bound", "epsilon_bound"):
-            value = getattr(self, name)
-            if not (isfinite(value) and value > 0.0):
-                raise ConfigError(f"{name} is {value}; it has to be a finite number above 0")
-        if not 0.0 < self.sigma_max <= 1.0:
-            raise ConfigError(f"sigma_max is {self.sigma_max}; it has to lie in (0, 1]")
         if not 0.0 <= self.warmup_marginal_fraction <= 1.0:
             raise ConfigError(
                 f"warmup_marginal_fraction is {self.warmup_marginal_fraction}; "
                 "it has to lie in [0, 1]"
             )
-
-    @property
-    def sigma_head(self) -> bool:
-        """Whether sigma is steered."""
-        return self.method == Method.TMRL
 
 
 class InferencePlace(StrEnum):
@@ -114,6 +81,9 @@ class ServerConfig:
         websocket_keys: File with the API keys that these clients may show, one a line; empty for
             none.
         websocket_deadline_s: Longest time that a request of such a client may take.
+        websocket_sigma_cap: Largest sigma for such clients, whose requests carry no caps.
+        websocket_z_cap: Largest magnitude of a component of a steered z for them.
+        websocket_epsilon_cap: Largest magnitude of a component of a steered epsilon for them.
         metrics_bind: HOST:PORT for Prometheus; empty for none.
     """
 
@@ -129,6 +99,9 @@ class ServerConfig:
     websocket_bind: str = ""
     websocket_keys: str = ""
     websocket_deadline_s: float = 10.0
+    websocket_sigma_cap: float = 1.0
+    websocket_z_cap: float = 2.0
+    websocket_epsilon_cap: float = 2.0
     metrics_bind: str = ""
 
     def __post_init__(self) -> None:
@@ -152,6 +125,17 @@ class ServerConfig:
             )
         if self.websocket_keys and not self.websocket_bind:
             raise ConfigError("websocket_keys is given without websocket_bind; give both")
+        try:
+            _ = self.websocket_caps
+        except ValueError as error:
+            raise ConfigError(f"websocket_{error}") from error
+
+    @property
+    def websocket_caps(self) -> SteeringLimits:
+        """Caps on the steering of websocket clients."""
+        return SteeringLimits(
+            self.websocket_sigma_cap, self.websocket_z_cap, self.websocket_epsilon_cap
+        )
 
     @property
     def limits(self) -> ServerLimits:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tmrl_common.clock import Clock, SteadyClock
-from tmrl_common.errors import ConfigError, ErrorCode, RequestError
+from tmrl_common.errors import ErrorCode, RequestError
 from tmrl_common.messages import Act, ChunkReply, Swap, Timings
 from tmrl_common.types import (
     FloatArray,
@@ -19,7 +19,7 @@ from tmrl_common.types import (
 )
 from tmrl_policies.base_policy import BasePolicy
 from tmrl_policy_server.actor_store import ActorStore
-from tmrl_policy_server.config import EngineConfig, Method
+from tmrl_policy_server.config import EngineConfig
 from tmrl_policy_server.steering import Picked, SteeringShape, pick_steering
 
 _WARM_UP_CHUNKS = 3
@@ -41,15 +41,7 @@ class Engine:
             policy: The base policy.
             config: How steering is picked.
             clock: For the timings in the replies; None takes the machine's.
-
-        Raises:
-            ConfigError: Policy and configuration do not fit each other.
         """
-        if config.method == Method.TMRL and not policy.context_smoothing:
-            raise ConfigError(
-                "method 'tmrl' needs a policy trained with context smoothing, this one was trained "
-                "without; choose another checkpoint, or method 'dsrl' or 'base'"
-            )
         self._policy = policy
         self._config = config
         self._clock = clock or SteadyClock()
@@ -57,7 +49,7 @@ class Engine:
         self._steering_shape = SteeringShape(
             spec.horizon, spec.z_dim, spec.epsilon_dim, policy.context_smoothing
         )
-        self._actors = ActorStore(spec.features_dim, spec.z_dim, spec.epsilon_dim, config)
+        self._actors = ActorStore(spec.features_dim, self._steering_shape)
 
     @property
     def actor_version(self) -> int:
@@ -153,17 +145,15 @@ class Engine:
 
     def _prepare(self, place: int, request: Act) -> "_Prepared":
         started_s = self._clock.now_s()
-        if self._config.method == Method.BASE and request.source in _LEARNED:
-            raise RequestError(
-                ErrorCode.BAD_REQUEST,
-                f"the server runs method 'base', '{request.source}' steering was asked for; "
-                "ask for 'base', or start the server with another method",
-            )
         seen = self._policy.observe(request.observation)
         features = self._policy.features(seen)
         encoded_s = self._clock.now_s()
         picked = pick_steering(
-            request, features[None], self._actors.actor, self._config, self._steering_shape
+            request,
+            features[None],
+            self._actors.actor,
+            self._config.warmup_marginal_fraction,
+            self._steering_shape,
         )
         steer_s = self._clock.now_s() - encoded_s
         return _Prepared(place, seen, features, picked, encoded_s - started_s, steer_s)
@@ -193,9 +183,6 @@ class Engine:
             seed=request.seed,
             timings=timings,
         )
-
-
-_LEARNED = (SteeringSource.ACTOR, SteeringSource.UNIFORM)
 
 
 class _Prepared(NamedTuple):

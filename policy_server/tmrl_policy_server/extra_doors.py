@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tmrl_common.clock import SteadyClock
 from tmrl_common.closing import Closing
 from tmrl_common.transport.curve import is_local
-from tmrl_policy_server.config import EngineConfig, ServerConfig
+from tmrl_policy_server.config import ServerConfig
 from tmrl_policy_server.inference import Inference, busy_s
 from tmrl_policy_server.local_peers import LocalPeers
 from tmrl_policy_server.meter import Meter, SilentMeter
@@ -54,14 +54,11 @@ class ExtraDoors(Closing):
             self._reserved = reserve(config.websocket_bind, self._keys)
             self._stack.callback(self._reserved.close)
 
-    def open(
-        self, inference: Inference, engine_config: EngineConfig, wake: Callable[[], None]
-    ) -> Opened:
+    def open(self, inference: Inference, wake: Callable[[], None]) -> Opened:
         """Let clients in.
 
         Args:
             inference: Warm.
-            engine_config: Bounds of the steering.
             wake: Makes the server look at the peers' requests.
 
         Raises:
@@ -70,7 +67,7 @@ class ExtraDoors(Closing):
         clock = SteadyClock()
         peers = LocalPeers(wake)
         if self._reserved is not None:
-            self._open_websocket(self._reserved, peers, inference, engine_config)
+            self._open_websocket(self._reserved, peers, inference)
         if not self._config.metrics_bind:
             return Opened(peers, SilentMeter())
         from tmrl_policy_server.prometheus import PrometheusMeter
@@ -87,17 +84,13 @@ class ExtraDoors(Closing):
         return Opened(peers, meter)
 
     def _open_websocket(
-        self,
-        reserved: socket.socket,
-        peers: LocalPeers,
-        inference: Inference,
-        engine_config: EngineConfig,
+        self, reserved: socket.socket, peers: LocalPeers, inference: Inference
     ) -> None:
         from tmrl_policy_server.openpi_dialect import OpenpiDialect
         from tmrl_policy_server.websocket_front import WebsocketFront
 
         config, clock = self._config, SteadyClock()
-        dialect = OpenpiDialect(inference.spec, engine_config, config.websocket_deadline_s)
+        dialect = OpenpiDialect(inference.spec, config.websocket_caps, config.websocket_deadline_s)
         front = WebsocketFront(
             reserved,
             peers,

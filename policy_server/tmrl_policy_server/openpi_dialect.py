@@ -2,7 +2,7 @@
 
 An observation names its parts as openpi's examples for the rig do. A plain request is answered by
 the policy as it was trained: sigma is 0 and the noise is drawn. A client that knows of steering
-adds keys that begin with "tmrl/"; the metadata tell which, and the bounds.
+adds keys that begin with "tmrl/"; the metadata tell which, and the caps.
 """
 
 import secrets
@@ -23,7 +23,6 @@ from tmrl_common.types import (
     SteeringLimits,
     SteeringSource,
 )
-from tmrl_policy_server.config import EngineConfig
 
 _PREFIX = "tmrl/"
 _STEERING = ("source", "sigma", "z", "epsilon", "seed")
@@ -70,22 +69,22 @@ def observation_keys(spec: PolicySpec) -> ObservationKeys:
 class OpenpiDialect:
     """Translates for one policy."""
 
-    def __init__(self, spec: PolicySpec, config: EngineConfig, deadline_s: float) -> None:
+    def __init__(self, spec: PolicySpec, caps: SteeringLimits, deadline_s: float) -> None:
         """Takes what is served.
 
         Args:
             spec: Of the policy.
-            config: Bounds that steering is clamped to.
+            caps: What steering is clamped to; the requests of these clients carry no caps.
             deadline_s: Time that a request may take.
         """
         self._spec = spec
-        self._config = config
+        self._caps = caps
         self._deadline_s = deadline_s
         self._keys = observation_keys(spec)
 
     def metadata(self, welcome: Welcome) -> dict[str, Any]:
         """What a client is told when it connects."""
-        spec, config, keys = self._spec, self._config, self._keys
+        spec, caps, keys = self._spec, self._caps, self._keys
         return {
             "server": welcome.server,
             "policy_version": spec.policy_version,
@@ -103,11 +102,11 @@ class OpenpiDialect:
             "tmrl": {
                 "keys": [_PREFIX + name for name in _STEERING],
                 "sources": [str(source) for source in SteeringSource],
-                "sigma_max": config.sigma_max,
+                "sigma_cap": caps.sigma_cap,
                 "z_dim": spec.z_dim,
-                "z_bound": config.z_bound,
+                "z_cap": caps.z_cap,
                 "epsilon_dim": spec.epsilon_dim,
-                "epsilon_bound": config.epsilon_bound,
+                "epsilon_cap": caps.epsilon_cap,
             },
         }
 
@@ -173,19 +172,18 @@ class OpenpiDialect:
         self, message: Mapping[str, Any], seed: int
     ) -> tuple[Steering | None, SteeringLimits]:
         """Explicit steering, if any of it is given, and the caps that it is clamped to."""
-        config, spec = self._config, self._spec
+        caps, spec = self._caps, self._spec
         given = [name for name in ("sigma", "z", "epsilon") if _PREFIX + name in message]
         source = _source(message.get("tmrl/source"))
         if not given and source is SteeringSource.BASE:
             return None, SteeringLimits(0.0, _NO_CAP, _NO_CAP)
-        limits = SteeringLimits(config.sigma_max, config.z_bound, config.epsilon_bound)
         if not given and source is not SteeringSource.EXPLICIT:
-            return None, limits
+            return None, caps
         if "tmrl/source" in message and source is not SteeringSource.EXPLICIT:
             raise _refusal(
                 f"'tmrl/source' is '{source}' and 'tmrl/{given[0]}' is given; leave one out"
             )
-        z_cap = config.z_bound
+        z_cap = caps.z_cap
         if "z" in given:
             z = _array(message, "tmrl/z")
         else:
@@ -194,7 +192,7 @@ class OpenpiDialect:
         epsilon = _vector(message, "tmrl/epsilon") if "epsilon" in given else _NOTHING
         sigma = _number(message["tmrl/sigma"], "tmrl/sigma") if "sigma" in given else 0.0
         explicit = Steering(SteeringSource.EXPLICIT, z, sigma, epsilon)
-        return explicit, SteeringLimits(config.sigma_max, z_cap, config.epsilon_bound)
+        return explicit, SteeringLimits(caps.sigma_cap, z_cap, caps.epsilon_cap)
 
 
 def _refusal(detail: str) -> RequestError:

@@ -15,7 +15,6 @@ from tmrl_common.errors import ErrorCode, RequestError
 from tmrl_common.messages import Act
 from tmrl_common.types import FloatArray, Steering, SteeringLimits, SteeringSource
 from tmrl_policies.steering import SteeringActor, SteeringBounds, scale_steering
-from tmrl_policy_server.config import EngineConfig
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,19 @@ class SteeringShape:
     smoothed: bool
 
 
+@dataclass(frozen=True)
+class BoundedActor:
+    """A steering actor with the ranges that its learner scales its values to.
+
+    Attributes:
+        network: Picks values in [-1, 1].
+        bounds: What they are scaled to.
+    """
+
+    network: SteeringActor
+    bounds: SteeringBounds
+
+
 class Picked(NamedTuple):
     """Steering as the base policy takes it, and as it is told.
 
@@ -52,8 +64,8 @@ class Picked(NamedTuple):
 def pick_steering(
     request: Act,
     features: Tensor,
-    actor: SteeringActor | None,
-    config: EngineConfig,
+    actor: BoundedActor | None,
+    marginal_fraction: float,
     shape: SteeringShape,
 ) -> Picked:
     """Pick, clamp and complete the steering; a deterministic function of its arguments.
@@ -62,7 +74,7 @@ def pick_steering(
         request: Source, explicit values, limits and seed.
         features: What the actor sees, shape (1, features_dim).
         actor: The newest one; None before the first swap.
-        config: Bounds and method.
+        marginal_fraction: Share of uniform draws, in [0, 1], whose sigma is the largest allowed.
         shape: Sizes of the base policy's inputs.
 
     Raises:
@@ -72,9 +84,9 @@ def pick_steering(
     if request.source is SteeringSource.EXPLICIT:
         raw = _explicit(request, shape)
     elif request.source is SteeringSource.ACTOR:
-        raw = _from_actor(actor, features, config, generator)
+        raw = _from_actor(actor, features, generator)
     elif request.source is SteeringSource.UNIFORM:
-        raw = _uniform(request.limits, config, shape, generator)
+        raw = _uniform(request.limits, actor, marginal_fraction, shape, generator)
     else:
         z = torch.randn(shape.horizon, shape.z_dim, generator=generator).numpy()
         raw = Steering(SteeringSource.BASE, z, 0.0, _NOTHING)
@@ -89,7 +101,7 @@ _NOTHING: FloatArray = np.zeros(0, dtype=np.float32)
 
 
 def _from_actor(
-    actor: SteeringActor | None, features: Tensor, config: EngineConfig, generator: torch.Generator
+    actor: BoundedActor | None, features: Tensor, generator: torch.Generator
 ) -> Steering:
     if actor is None:
         raise RequestError(
@@ -97,9 +109,8 @@ def _from_actor(
             "no steering actor has been handed over since the server started; ask for 'uniform' "
             "or 'base' until the learner has sent one",
         )
-    sample = actor.sample(features, generator)
-    bounds = SteeringBounds(config.z_bound, config.sigma_max, config.epsilon_bound)
-    scaled = scale_steering(sample.z, sample.tau, sample.epsilon, bounds)
+    sample = actor.network.sample(features, generator)
+    scaled = scale_steering(sample.z, sample.tau, sample.epsilon, actor.bounds)
     return Steering(
         SteeringSource.ACTOR,
         scaled.z[0].numpy(),
@@ -110,19 +121,29 @@ def _from_actor(
 
 def _uniform(
     limits: SteeringLimits,
-    config: EngineConfig,
+    actor: BoundedActor | None,
+    marginal_fraction: float,
     shape: SteeringShape,
     generator: torch.Generator,
 ) -> Steering:
-    """Uniform within both the method's bounds and the limits, so that nothing piles up at a cap."""
-    z_bound = min(config.z_bound, limits.z_cap)
+    """Draw within the limits and, once there is an actor, within its bounds.
+
+    Drawn, not clipped, so that nothing piles up at a cap. Heads that the actor leaves out stay as
+    the base policy has them: sigma 0, epsilon drawn at random.
+    """
+    z_bound, sigma_bound, epsilon_bound = limits.z_cap, limits.sigma_cap, limits.epsilon_cap
+    sigma_head, epsilon_head = shape.smoothed, False
+    if actor is not None:
+        z_bound = min(z_bound, actor.bounds.z_bound)
+        sigma_bound = min(sigma_bound, actor.bounds.sigma_max)
+        epsilon_bound = min(epsilon_bound, actor.bounds.epsilon_bound)
+        sigma_head = actor.network.config.sigma_head
+        epsilon_head = actor.network.config.epsilon_dim > 0
     z = z_bound * _signed_uniform(shape.z_dim, generator)
     at_marginal, share = torch.rand(2, generator=generator).tolist()
-    sigma_bound = min(config.sigma_max, limits.sigma_cap) if config.sigma_head else 0.0
-    sigma = sigma_bound * (1.0 if at_marginal < config.warmup_marginal_fraction else share)
+    sigma = sigma_bound * (1.0 if at_marginal < marginal_fraction else share) if sigma_head else 0.0
     epsilon = _NOTHING
-    if config.epsilon_head:
-        epsilon_bound = min(config.epsilon_bound, limits.epsilon_cap)
+    if epsilon_head:
         epsilon = (epsilon_bound * _signed_uniform(shape.epsilon_dim, generator)).numpy()
     return Steering(SteeringSource.UNIFORM, z.numpy(), sigma, epsilon)
 
