@@ -41,7 +41,7 @@ def build_environment(layout: Layout, caller: Mapping[str, str]) -> dict[str, st
     environment = {**_DEFAULTS, **caller, "VIRTUAL_ENV": str(layout.venv)}
     environment.pop("PYTHONHOME", None)
     prefixes = {"PATH": [str(layout.venv / "bin")]}
-    if not _sees_system_packages(layout):
+    if not sees_system_packages(layout):
         vendored = sorted(layout.venv.glob("lib/python3*/site-packages/ros_*.libs"))
         prefixes["AMENT_PREFIX_PATH"] = [str(layout.venv)]
         prefixes["CMAKE_PREFIX_PATH"] = [str(layout.venv)]
@@ -83,7 +83,8 @@ def _snapshot_file(layout: Layout) -> Path:
     return layout.install / "tmrl-environment.json"
 
 
-def _sees_system_packages(layout: Layout) -> bool:
+def sees_system_packages(layout: Layout) -> bool:
+    """Return whether the environment was made beside a sourced ROS 2, not from the wheels."""
     config = (layout.venv / "pyvenv.cfg").read_text(encoding="utf-8")
     return "include-system-site-packages = true" in config
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tmrl_cli.bootstrap.environment import record_workspace
+from tmrl_cli.bootstrap.environment import record_workspace, sees_system_packages
 from tmrl_cli.bootstrap.layout import Layout
 from tmrl_cli.bootstrap.steps import Progress, SetupError, run_logged, tail
 
@@ -74,6 +74,8 @@ def build(
 
 
 def _colcon_command(layout: Layout) -> list[str | Path]:
+    # The wheels hold no C++ client library: messages for one would only take time to compile.
+    python_only = "OFF" if sees_system_packages(layout) else "ON"
     return [
         layout.venv / "bin" / "colcon",
         "--log-base",
@@ -92,6 +94,7 @@ def _colcon_command(layout: Layout) -> list[str | Path]:
         "-GNinja",
         f"-DPython3_EXECUTABLE={layout.python}",
         "-DBUILD_TESTING=OFF",
+        f"-DTMRL_MSGS_PYTHON_ONLY={python_only}",
         "--no-warn-unused-cli",
     ]
 
