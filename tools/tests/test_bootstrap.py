@@ -12,6 +12,7 @@ from tmrl_cli.bootstrap import (
     ros_source,
     ros_wheels,
     system_packages,
+    uv,
     workspace,
 )
 from tmrl_cli.bootstrap.interpreter import Interpreter
@@ -85,6 +86,61 @@ def test_wheels_point_at_this_python_after_the_repair(layout, monkeypatch):
         'INCLUDES "/here/include;/here/site/numpy/_core/include;/usr/include"'
     )
     assert ros_wheels.rewrite_prefixes(layout) == 0
+
+
+def test_the_repair_leaves_the_installers_cache_alone(layout, monkeypatch):
+    monkeypatch.setattr(ros_wheels, "_python_paths", lambda _: ("/here/include", "/here/site"))
+    cached = layout.root / "cached.cmake"
+    cached.write_text('INCLUDES "/opt/python/cp311-cp311/include/python3.11"')
+    exported = layout.venv / "share" / "std_msgs" / "cmake" / "export.cmake"
+    exported.parent.mkdir(parents=True)
+    exported.hardlink_to(cached)
+    assert ros_wheels.rewrite_prefixes(layout) == 1
+    assert cached.read_text() == 'INCLUDES "/opt/python/cp311-cp311/include/python3.11"'
+    assert exported.read_text() == 'INCLUDES "/here/include"'
+
+
+def test_uv_gets_the_indices_that_pip_is_configured_to():
+    settings = uv.translated(
+        ":env:.find-links='/wheels'\n"
+        "global.cert='/etc/ca.pem'\n"
+        "global.constraint='/etc/caps.txt'\n"
+        "global.disable-pip-version-check='1'\n"
+        "global.extra-index-url='https://a/simple\\nhttps://b/simple'\n"
+        "global.find-links='/overridden'\n"
+        "freeze.timeout='10'\n"
+        "install.index-url='https://user:secret@main/simple'\n"
+    )
+    assert settings is not None
+    assert settings.environment == {
+        "SSL_CERT_FILE": "/etc/ca.pem",
+        "UV_EXTRA_INDEX_URL": "https://a/simple https://b/simple",
+        "UV_FIND_LINKS": "/wheels",
+        "UV_INDEX_URL": "https://user:secret@main/simple",
+    }
+    assert settings.arguments[-2:] == ("--constraints", "/etc/caps.txt")
+
+
+def test_pip_keeps_the_work_where_uv_has_no_word_for_its_configuration():
+    assert uv.translated("global.platform='manylinux_2_17_x86_64'\n") is None
+
+
+@pytest.mark.parametrize("uv_works", [True, False])
+def test_what_uv_cannot_install_pip_is_asked_for(layout, monkeypatch, uv_works):
+    asked: list[list[str]] = []
+
+    def run(command, *, log_file, progress, env=None):
+        asked.append([str(part) for part in command])
+        return 0 if uv_works or Path(command[0]).name != "uv" else 1
+
+    monkeypatch.setattr(uv, "run_logged", run)
+    monkeypatch.setattr(python_packages, "run_logged", run)
+    installer = python_packages._Installer(layout, Progress(), uv.UvSettings())
+    installer.install("numpy", ["numpy==2"])
+    programs = [[Path(argument).name for argument in command[:3]] for command in asked]
+    with_uv, with_pip = ["uv", "pip", "install"], ["python", "-m", "pip"]
+    assert programs == ([with_uv] if uv_works else [with_uv, with_pip])
+    assert all(command[-1] == "numpy==2" for command in asked)
 
 
 def test_environment_keeps_what_the_caller_has_chosen(layout):
@@ -171,7 +227,7 @@ def test_failed_installation_names_its_cause(layout, monkeypatch, log, says):
 
     monkeypatch.setattr(python_packages, "run_logged", fail)
     with pytest.raises(SetupError) as caught:
-        python_packages._pip(layout, Progress(), "python-packages", ["install"])
+        python_packages._pip(layout, Progress(), "python-packages", ["numpy"])
     assert says in caught.value.remedy
     assert "python-packages.log" in str(caught.value)
 

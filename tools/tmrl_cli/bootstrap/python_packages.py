@@ -5,8 +5,10 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from tmrl_cli.bootstrap import uv
 from tmrl_cli.bootstrap.interpreter import Interpreter
 from tmrl_cli.bootstrap.layout import Layout
 from tmrl_cli.bootstrap.ros_source import SourcedRos
@@ -69,16 +71,16 @@ def install(
         version = "{}.{}".format(*interpreter.version)
         with progress.step(f"virtual environment (Python {version})"):
             _make_venv(layout, interpreter, progress, see_system_packages=ros is not None)
-    with progress.step("Python packages (2 to 4 minutes on the first run)"):
+    with progress.step("Python packages (1 to 3 minutes on the first run)"):
         pins = _write_pins(layout, ros)
+        installer = _Installer(layout, progress, _uv_settings(layout, pins, progress))
         # The pins are complete, and openpi-client asks for a numpy that it does not need.
-        _pip(layout, progress, "python-packages", ["install", "--no-deps", "-r", str(pins)])
+        installer.install("python-packages", ["--no-deps", "-r", str(pins)])
         # Only torch is asked what it needs: on a GPU machine that is CUDA, which has no pins here.
-        _pip(layout, progress, "torch", ["install", _pin_of("torch", pins), "-c", str(pins)])
+        installer.install("torch", [_pin_of("torch", pins), "-c", str(pins)])
     with progress.step("the packages of this repository"):
         own = [part for path in layout.pip_packages for part in ("--editable", str(path))]
-        flags = ["install", "--no-deps", "--no-build-isolation"]
-        _pip(layout, progress, "own-packages", flags + own)
+        installer.install("own-packages", ["--no-deps", "--no-build-isolation", *own])
         if ros is None:
             rewrite_prefixes(layout)
     stamp_file(layout).write_text(fingerprint(layout, ros), encoding="utf-8")
@@ -95,7 +97,7 @@ def _refuse_other_ros_source(layout: Layout, ros: SourcedRos | None) -> None:
     now = f"ROS 2 {ros.distribution} is sourced" if ros else "no ROS 2 is sourced"
     raise SetupError(
         f"this checkout was set up with {before}, and now {now}",
-        "Use a shell like the one before, or set up anew after:\n"
+        "Use a shell like the one before, or set up again after:\n"
         f"    rm -r {layout.venv} {layout.build} {layout.install}",
     )
 
@@ -146,9 +148,42 @@ def _pin_of(package: str, pins: Path) -> str:
     return next(line for line in lines if line.startswith(f"{package}=="))
 
 
+def _uv_settings(layout: Layout, pins: Path, progress: Progress) -> uv.UvSettings | None:
+    """Installs uv and returns its settings; None where pip is to do the work."""
+    settings = uv.settings_of(layout.python)
+    if settings is None:
+        return None
+    try:
+        _pip(layout, progress, "uv", [_pin_of("uv", pins), "--no-deps"])
+    except SetupError:
+        return None  # pip is tried next, and reports what is wrong where it fails too
+    return settings
+
+
+@dataclass(frozen=True)
+class _Installer:
+    """Installs with uv where that is to be had and succeeds, otherwise with pip."""
+
+    layout: Layout
+    progress: Progress
+    settings: uv.UvSettings | None
+
+    def install(self, name: str, arguments: Sequence[str]) -> None:
+        """Install packages; `name` names the log, `arguments` are those of `pip install`."""
+        log_file = self.layout.setup_state / f"{name}-uv.log"
+        if self.settings is None or not uv.install(
+            self.layout.python,
+            self.settings,
+            arguments,
+            log_file=log_file,
+            progress=self.progress,
+        ):
+            _pip(self.layout, self.progress, name, arguments)
+
+
 def _pip(layout: Layout, progress: Progress, name: str, arguments: Sequence[str]) -> None:
     log_file = layout.setup_state / f"{name}.log"
-    command = [layout.python, "-m", "pip", "--disable-pip-version-check", *arguments]
+    command = [layout.python, "-m", "pip", "--disable-pip-version-check", "install", *arguments]
     if run_logged(command, log_file=log_file, progress=progress) == 0:
         return
     log = log_file.read_text(encoding="utf-8", errors="replace")

@@ -6,6 +6,7 @@ A message package that links against them would look for headers in a folder tha
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -32,9 +33,20 @@ def rewrite_prefixes(layout: Layout) -> int:
         repaired = _INCLUDE.sub(lambda _: include, text)
         repaired = _SITE_PACKAGES.sub(lambda _: site_packages, repaired)
         if repaired != text:
-            path.write_text(repaired, encoding="utf-8")
+            _replace(path, repaired)
             changed += 1
     return changed
+
+
+def _replace(path: Path, text: str) -> None:
+    """Puts a new file in the place of one that may be linked from the installer's cache.
+
+    An edit in place would reach the cache, and with it the next checkout's environment.
+    """
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(text, encoding="utf-8")
+    shutil.copymode(path, new)
+    new.replace(path)
 
 
 def _python_paths(python: Path) -> tuple[str, str]:

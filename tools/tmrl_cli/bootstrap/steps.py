@@ -1,8 +1,10 @@
 """Runs one step of the set-up: progress on the terminal, output in a log, errors as sentences."""
 
 import os
+import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,12 +23,21 @@ class SetupError(Exception):
         self.remedy = remedy
 
 
+_STEPS_FORWARD = re.compile(
+    r"(Starting >>>|Finished <<<|Collecting|Building|Built|Downloading|Downloaded|Installing"
+    r"|Installed|Prepared|Resolved|Successfully|Get:|Unpacking|Setting up) "
+)
+"""How the lines begin with which the programs that are run here say how far they are. Only these
+are shown; what they complain about is in the log."""
+
+
 class Progress:
     """Prints one line per step: what it does, and how long it took."""
 
     def __init__(self) -> None:
         self._interactive = sys.stderr.isatty()
         self._title = ""
+        self._activity = ""
         self._started_s = 0.0
 
     @contextmanager
@@ -36,25 +47,49 @@ class Progress:
         Args:
             title: What is being done, a few words.
         """
-        self._title = title
+        self._title, self._activity = title, ""
         self._started_s = time.monotonic()
         self._write(f"  {title} ...", ends_line=not self._interactive)
+        end = "failed after"
         try:
-            yield
-        except BaseException:
-            self._write(f"  {title}: failed after {self._elapsed_s():.1f} s", ends_line=True)
-            raise
-        self._write(f"  {title}: done in {self._elapsed_s():.1f} s", ends_line=True)
+            with self._ticking():
+                yield
+            end = "done in"
+        finally:
+            self._write(f"  {title}: {end} {self._elapsed_s():.1f} s", ends_line=True)
 
     def activity(self, text: str) -> None:
         """Shows what the running step is at; only on a terminal.
 
         Args:
-            text: Newest line of output.
+            text: Newest line of output; not shown where it says nothing of progress.
         """
+        if self._interactive and _STEPS_FORWARD.match(text):
+            self._activity = text
+            self._show_activity()
+
+    @contextmanager
+    def _ticking(self) -> Generator[None]:
+        """Lets the elapsed seconds run on a terminal while the body runs."""
+        ended = threading.Event()
+
+        def tick() -> None:
+            while not ended.wait(timeout=1.0):
+                self._show_activity()
+
+        thread = threading.Thread(target=tick, daemon=True)
         if self._interactive:
-            line = f"  {self._title} ({self._elapsed_s():.0f} s) {text}"
-            self._write(line[: _terminal_width() - 1], ends_line=False)
+            thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            if self._interactive:
+                thread.join()
+
+    def _show_activity(self) -> None:
+        line = f"  {self._title} ({self._elapsed_s():.0f} s) {self._activity}"
+        self._write(line[: _terminal_width() - 1], ends_line=False)
 
     def _elapsed_s(self) -> float:
         return time.monotonic() - self._started_s
