@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tmrl_bringup.arguments import ARGUMENTS, from_launch
+from tmrl_bringup.restarts import BAD_CONFIGURATION, MAX_RESTARTS
 from tmrl_bringup.rig import RigError, load, parse_overrides
 from tmrl_bringup.up import Session, resolve
 
@@ -157,3 +158,39 @@ def test_a_real_launch_service_starts_nothing_that_it_does_not_understand(
     assert code == 1
     assert word.partition(":=")[0] in output
     assert list(tmp_path.iterdir()) == []
+
+
+_KEEP = """
+import sys
+from functools import partial
+from pathlib import Path
+
+from launch.actions import ExecuteProcess
+
+from launch import LaunchDescription, LaunchService
+from tmrl_bringup import restarts
+from tmrl_bringup.launching import Kept
+from tmrl_bringup.restarts import RestartBudget
+from tmrl_common.clock import SteadyClock
+
+restarts.RESTART_PAUSE_S = 0.01
+folder, code = Path(sys.argv[1]), sys.argv[2]
+program = ["/bin/sh", "-c", f"echo port 5760 is taken; exit {code}"]
+budget = RestartBudget("server", SteadyClock(), restartable=True)
+kept = Kept(partial(ExecuteProcess, cmd=program, name="server"), folder / "server.log", budget, 2.0)
+service = LaunchService(noninteractive=True)
+service.include_launch_description(LaunchDescription(kept.start()))
+sys.exit(service.run())
+"""
+
+
+@needs_launch
+@pytest.mark.parametrize(("code", "starts"), [(1, 1 + MAX_RESTARTS), (BAD_CONFIGURATION, 1)])
+def test_launch_restarts_within_the_same_bound_as_up_and_ends_with_the_sentence(
+    tmp_path: Path, code: int, starts: int
+) -> None:
+    command = [sys.executable, "-c", _KEEP, str(tmp_path), str(code)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert (tmp_path / "server.log").read_text().count("port 5760 is taken") == starts
+    assert f"server ended with {code}: port 5760 is taken" in done.stdout + done.stderr

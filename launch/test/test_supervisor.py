@@ -11,14 +11,19 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tmrl_bringup.supervisor import (
+from tmrl_bringup.restarts import (
     BAD_CONFIGURATION,
     MAX_RESTARTS,
+    RESTART_WINDOW_S,
+    RestartBudget,
+)
+from tmrl_bringup.supervisor import (
     STOP_GRACE_S,
     ProcessEvent,
     ProcessSpec,
     Supervisor,
 )
+from tmrl_common.testing import FakeClock
 
 _TIMEOUT_S = 30.0
 SLEEP = (sys.executable, "-c", "import time; print('up', flush=True); time.sleep(1000)")
@@ -82,13 +87,63 @@ def test_restartable_process_comes_back_after_kill_9(tmp_path: Path) -> None:
 def test_restarts_are_bounded_and_pointless_ones_left_out(
     tmp_path: Path, code: int, starts: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tmrl_bringup.supervisor.RESTART_PAUSE_S", 0.01)
+    monkeypatch.setattr("tmrl_bringup.restarts.RESTART_PAUSE_S", 0.01)
 
     async def story(supervisor: Supervisor) -> None:
         await until(supervisor.failed.is_set)
 
     events = run([ProcessSpec("server", failing(code), restartable=True)], tmp_path, story)
     assert sum(e.kind == "started" for e in events) == starts
+
+
+def test_the_budget_of_restarts_is_per_hour_not_per_life(tmp_path: Path) -> None:
+    clock = FakeClock()
+    budget = RestartBudget("learning", clock, restartable=True)
+    log = tmp_path / "learning.log"
+    for _ in range(3 * MAX_RESTARTS):
+        assert budget.on_exit(1, log).again
+        clock.advance(RESTART_WINDOW_S / MAX_RESTARTS)
+    assert [budget.on_exit(1, log).again for _ in range(MAX_RESTARTS)][-1] is False
+
+
+def test_a_program_that_does_not_exist_ends_the_session_with_a_sentence(tmp_path: Path) -> None:
+    async def story(supervisor: Supervisor) -> None:
+        await until(supervisor.failed.is_set)
+
+    missing = ProcessSpec("agent", (str(tmp_path / "absent"),))
+    events = run([ProcessSpec("driver", SLEEP), missing], tmp_path, story)
+    assert events[-1].text.startswith("agent cannot be started: ")
+    assert events[-1].fatal
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.005, 0.02, 0.05])
+def test_ending_never_raises_while_processes_end_by_themselves(
+    tmp_path: Path, delay_s: float
+) -> None:
+    ends = (sys.executable, "-S", "-c", f"import time; time.sleep({delay_s})")
+    specs = [ProcessSpec(f"node{i}", ends, stop_grace_s=delay_s) for i in range(8)]
+
+    async def story(_: Supervisor) -> None:
+        await asyncio.sleep(delay_s)
+
+    run(specs, tmp_path, story)
+
+
+def test_ending_during_a_restart_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tmrl_bringup.restarts.RESTART_PAUSE_S", 0.0)
+    monkeypatch.setattr("tmrl_bringup.restarts.MAX_RESTARTS", 10_000)
+    mark = f"restarted-in-{tmp_path.name}-{os.getpid()}"
+    ends = ("/bin/sh", "-c", "exit 1", mark)
+
+    async def story(supervisor: Supervisor) -> None:
+        await until(lambda: supervisor.log_of("learner").exists())
+
+    for _ in range(20):
+        run([ProcessSpec("learner", ends, restartable=True)], tmp_path, story)
+    left = [p for p in psutil.process_iter(["cmdline"]) if mark in (p.info["cmdline"] or [])]
+    assert not [p for p in left if p.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_stop_ends_processes_that_ignore_the_polite_signal(tmp_path: Path) -> None:

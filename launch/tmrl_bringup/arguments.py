@@ -40,6 +40,7 @@ ARGUMENTS: Mapping[str, Argument] = {
     "run_dir": Argument(
         "", "directory of the run; an existing one is continued; empty: a new one below runs/"
     ),
+    "log_dir": Argument("", "directory of the processes' logs; empty: logs/ in the run directory"),
     "parts": Argument(
         "all",
         "all (without a policy server that is elsewhere), robot (what must be beside the arm), gpu "

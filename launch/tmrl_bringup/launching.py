@@ -1,33 +1,114 @@
 """The processes of a rig as actions of ROS's `launch`; the description itself is in `processes`."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
 from launch.actions import (
     DeclareLaunchArgument,
     ExecuteProcess,
+    LogInfo,
     OpaqueFunction,
-    Shutdown,
+    RegisterEventHandler,
+    TimerAction,
 )
+from launch.event_handlers import OnProcessIO
+from launch.events.process import ProcessExited, ProcessIO
 from launch_ros.actions import Node
 
-from launch import LaunchContext, LaunchDescription
+from launch import Action, LaunchContext, LaunchDescription
+from tmrl_bringup import restarts
 from tmrl_bringup.arguments import ARGUMENTS, RIG, Argument, from_launch, simulated_rigs
 from tmrl_bringup.processes import SERVER, NodeSpec, describe_nodes, server_argv
-from tmrl_bringup.rundir import prepare_run_dir
+from tmrl_bringup.restarts import RestartBudget
+from tmrl_bringup.rundir import prepare_directories
+from tmrl_bringup.supervisor import STOP_GRACE_S
 from tmrl_bringup.up import resolve
+from tmrl_common.clock import SteadyClock
+from tmrl_common.errors import TmrlError
+
+_KILL_AFTER_S = 1.0
+"""Part of a process's grace that is left when launch sends SIGTERM after SIGINT."""
+_Make = Callable[..., ExecuteProcess]
 
 
-def _node_action(node: NodeSpec) -> Node:
-    ending = (
-        {"respawn": True, "respawn_delay": 1.0} if node.restartable else {"on_exit": Shutdown()}
-    )
-    return Node(
-        package=node.package,
-        executable=node.executable,
-        name=node.name,
-        namespace=node.namespace,
-        parameters=[str(node.parameter_file)],
-        output="screen",
-        **ending,
-    )
+class SessionEndedError(TmrlError):
+    """A process ended that the session cannot do without; launch ends with exit code 1."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A process that is kept running as `./tmrl up` keeps it: same log, budget, and graces."""
+
+    make: _Make
+    log: Path
+    budget: RestartBudget
+    grace_s: float
+
+    def start(self) -> list[Action]:
+        """Return what starts the process and watches it."""
+        process = self.make(
+            output="screen",
+            additional_env={"PYTHONUNBUFFERED": "1"},
+            # SIGINT comes first and means the same as SIGTERM to every part.
+            sigterm_timeout=str(self.grace_s - _KILL_AFTER_S),
+            sigkill_timeout=str(_KILL_AFTER_S),
+            on_exit=self._on_exit,
+        )
+        copies = OnProcessIO(target_action=process, on_stdout=self._copy, on_stderr=self._copy)
+        return [RegisterEventHandler(copies), process]
+
+    def _copy(self, event: ProcessIO) -> None:
+        with self.log.open("ab") as log:
+            log.write(event.text)
+
+    def _on_exit(self, event: ProcessExited, context: LaunchContext) -> list[Action]:
+        if context.is_shutdown:
+            return []
+        verdict = self.budget.on_exit(event.returncode, self.log)
+        if not verdict.again:
+            raise SessionEndedError(verdict.text)
+        pause = TimerAction(period=restarts.RESTART_PAUSE_S, actions=self.start())
+        return [LogInfo(msg=verdict.text), pause]
+
+
+def _node(node: NodeSpec) -> _Make:
+    def make(**keeping: object) -> Node:
+        return Node(
+            package=node.package,
+            executable=node.executable,
+            name=node.name,
+            namespace=node.namespace,
+            parameters=[str(node.parameter_file)],
+            **keeping,
+        )
+
+    return make
+
+
+def _server(argv: tuple[str, ...]) -> _Make:
+    def make(**keeping: object) -> ExecuteProcess:
+        return ExecuteProcess(cmd=list(argv), name=SERVER, **keeping)
+
+    return make
+
+
+def _start(rig_name: str, context: LaunchContext) -> list[Action]:
+    """Return what starts the session that the launch configurations ask for."""
+    session = resolve(*from_launch(rig_name, context.launch_configurations))
+    run_dir, log_dir = prepare_directories(session.options)
+    clock = SteadyClock()
+
+    def keep(name: str, make: _Make, grace_s: float, *, restartable: bool) -> list[Action]:
+        budget = RestartBudget(name, clock, restartable=restartable)
+        return Kept(make, log_dir / f"{name}.log", budget, grace_s).start()
+
+    actions: list[Action] = []
+    if SERVER in session.parts:
+        actions += keep(SERVER, _server(server_argv(session.rig)), STOP_GRACE_S, restartable=True)
+    for node in describe_nodes(session.rig, run_dir, session.parts):
+        actions += keep(node.name, _node(node), node.stop_grace_s, restartable=node.restartable)
+    return actions
 
 
 def declared_arguments(rig_name: str) -> list[DeclareLaunchArgument]:
@@ -54,16 +135,5 @@ def session_launch_description(rig_name: str) -> LaunchDescription:
         rig_name: Name of the hardware rig; with sim:=true its simulated counterpart `<rig>_sim` is
             used, with rig:=PATH a lab's own file.
     """
-
-    def start(context: LaunchContext) -> list[Node | ExecuteProcess]:
-        session = resolve(*from_launch(rig_name, context.launch_configurations))
-        run_dir = prepare_run_dir(session.options.run_dir)
-        nodes = describe_nodes(session.rig, run_dir, session.parts)
-        actions: list[Node | ExecuteProcess] = [_node_action(node) for node in nodes]
-        if SERVER in session.parts:
-            argv = list(server_argv(session.rig))
-            server = ExecuteProcess(cmd=argv, name=SERVER, output="screen", respawn=True)
-            actions.insert(0, server)
-        return actions
-
-    return LaunchDescription([*declared_arguments(rig_name), OpaqueFunction(function=start)])
+    start = OpaqueFunction(function=lambda context: _start(rig_name, context))
+    return LaunchDescription([*declared_arguments(rig_name), start])

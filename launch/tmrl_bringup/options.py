@@ -21,6 +21,7 @@ class SessionOptions:
         label: "auto" (ground truth labels) or "manual" (a person labels through the service);
             empty for auto in simulation, which knows the truth, and manual on hardware.
         max_episodes: The session stops after that many; 0 for no end.
+        log_dir: Directory of the processes' logs; None for `logs` in the run directory.
     """
 
     run_dir: Path
@@ -28,6 +29,7 @@ class SessionOptions:
     seed: int = 0
     label: str = ""
     max_episodes: int = 0
+    log_dir: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuses unknown methods and label modes.

@@ -81,6 +81,7 @@ class NodeSpec:
         namespace: Namespace, "/" and the robot's name.
         parameter_file: YAML file with its parameters.
         restartable: Whether it may be started again during a session.
+        stop_grace_s: From the first signal to SIGKILL.
     """
 
     name: str
@@ -89,6 +90,7 @@ class NodeSpec:
     namespace: str
     parameter_file: Path
     restartable: bool
+    stop_grace_s: float
 
     def argv(self) -> tuple[str, ...]:
         """Command line without `ros2 run`, for machines that lack it."""
@@ -156,6 +158,7 @@ def describe_nodes(rig: Rig, run_dir: Path, parts: Iterable[str] | None = None) 
             f"/{rig.robot}",
             files[part],
             _is_restartable(part),
+            ARM_STOP_GRACE_S if part == "arm" else STOP_GRACE_S,
         )
         for part in chosen
     ]
@@ -167,13 +170,7 @@ def describe(rig: Rig, run_dir: Path, parts: Iterable[str] | None = None) -> lis
     server = [ProcessSpec(SERVER, server_argv(rig), restartable=True)] if SERVER in chosen else []
     nodes = describe_nodes(rig, run_dir, chosen)
     return server + [
-        ProcessSpec(
-            node.name,
-            node.argv(),
-            node.restartable,
-            ARM_STOP_GRACE_S if node.package == "tmrl_arm" else STOP_GRACE_S,
-        )
-        for node in nodes
+        ProcessSpec(node.name, node.argv(), node.restartable, node.stop_grace_s) for node in nodes
     ]
 
 

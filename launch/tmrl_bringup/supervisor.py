@@ -14,15 +14,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tmrl_bringup import restarts
+from tmrl_bringup.restarts import RestartBudget
+from tmrl_common.clock import Clock, SteadyClock
+
 _PR_SET_PDEATHSIG = 1
 _PRCTL = ctypes.CDLL(None, use_errno=True).prctl
 """Looked up here: between fork and exec nothing may wait for a lock of another thread."""
 STOP_GRACE_S = 2.0
 """From SIGTERM to SIGKILL; together with the rest of the way out, Ctrl-C takes below 3 s."""
-MAX_RESTARTS = 3
-RESTART_PAUSE_S = 1.0
-BAD_CONFIGURATION = 2
-"""Exit code of a process that refused its parameters: starting it again would not help."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ProcessSpec:
     Attributes:
         name: Short name, unique within the rig; names the log file.
         argv: Program and arguments.
-        restartable: Whether it is started again when it dies (at most MAX_RESTARTS times).
+        restartable: Whether it is started again when it dies (within its RestartBudget).
         stop_grace_s: From SIGTERM to SIGKILL; longer for what has something to bring to rest.
         env: Variables on top of the supervisor's own environment.
     """
@@ -66,20 +66,6 @@ def die_with_parent() -> None:
     _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def last_words(log: Path, lines: int = 3) -> str:
-    """The last non-empty lines of a log, for the sentence about a death."""
-    if not log.exists():
-        return ""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 4096))
-        text = file.read().decode(errors="replace")
-    return " | ".join([line.strip() for line in text.splitlines() if line.strip()][-lines:])
-
-
-def _how_it_ended(code: int) -> str:
-    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
-
-
 class Supervisor:
     """Keeps the processes of one session; every method runs in one asyncio event loop."""
 
@@ -88,6 +74,7 @@ class Supervisor:
         specs: list[ProcessSpec],
         log_dir: Path,
         on_event: Callable[[ProcessEvent], None],
+        clock: Clock | None = None,
     ) -> None:
         """Prepares the session; nothing is started yet.
 
@@ -95,7 +82,9 @@ class Supervisor:
             specs: The processes, in the order of their start.
             log_dir: Directory of the logs, one file per process, appended to.
             on_event: Called with everything that happens to a process.
+            clock: For the budgets of restarts; None for the machine's.
         """
+        self._clock = clock or SteadyClock()
         self._specs = specs
         self._log_dir = log_dir
         self._on_event = on_event
@@ -118,66 +107,77 @@ class Supervisor:
         return self._log_dir / f"{name}.log"
 
     async def start(self) -> None:
-        """Starts every process and a watcher for each."""
+        """Start every process and a watcher for each; the first that cannot be started is fatal."""
         self._log_dir.mkdir(parents=True, exist_ok=True)
         for spec in self._specs:
-            await self._spawn(spec)
+            if not await self._spawn(spec):
+                return
             self._watchers.append(asyncio.create_task(self._watch(spec)))
 
-    async def _spawn(self, spec: ProcessSpec) -> None:
-        with self.log_of(spec.name).open("ab") as log:
-            self._running[spec.name] = await asyncio.create_subprocess_exec(
-                *spec.argv,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **spec.env},
-                # A session of its own: Ctrl-C reaches only the supervisor, which stops in order.
-                start_new_session=True,
-                preexec_fn=die_with_parent,
-            )
+    async def _spawn(self, spec: ProcessSpec) -> bool:
+        """Start a process; whether that worked."""
+        try:
+            with self.log_of(spec.name).open("ab") as log:
+                self._running[spec.name] = await asyncio.create_subprocess_exec(
+                    *spec.argv,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env={**os.environ, "PYTHONUNBUFFERED": "1", **spec.env},
+                    # A session of its own: Ctrl-C reaches only the supervisor, which stops all.
+                    start_new_session=True,
+                    preexec_fn=die_with_parent,
+                )
+        except OSError as error:
+            self._give_up(spec, f"{spec.name} cannot be started: {error}")
+            return False
         self._on_event(ProcessEvent(spec.name, "started", f"{spec.name} started"))
+        return True
+
+    def _give_up(self, spec: ProcessSpec, text: str) -> None:
+        self._on_event(ProcessEvent(spec.name, "died", text, fatal=True))
+        self.failed.set()
 
     async def _watch(self, spec: ProcessSpec) -> None:
-        """Waits for the process's end and starts it again where that is allowed."""
-        for attempt in range(MAX_RESTARTS + 1):
+        """Wait for the process's end, and start it again where that is allowed."""
+        budget = RestartBudget(spec.name, self._clock, restartable=spec.restartable)
+        while True:
             code = await self._running[spec.name].wait()
             if self._stopping:
                 return
-            text = f"{spec.name} {_how_it_ended(code)}"
-            if words := last_words(self.log_of(spec.name)):
-                text += f": {words}"
-            again = spec.restartable and attempt < MAX_RESTARTS and code != BAD_CONFIGURATION
-            if not again:
-                self._on_event(ProcessEvent(spec.name, "died", text, fatal=True))
-                self.failed.set()
+            verdict = budget.on_exit(code, self.log_of(spec.name))
+            if not verdict.again:
+                self._give_up(spec, verdict.text)
                 return
-            self._on_event(ProcessEvent(spec.name, "restarting", f"{text}; starting it again"))
-            await asyncio.sleep(RESTART_PAUSE_S)
-            if not self._stopping:
-                await self._spawn(spec)
-
-    def _specs_running(self) -> list[ProcessSpec]:
-        return [spec for spec in self._specs if spec.name in self._running]
+            self._on_event(ProcessEvent(spec.name, "restarting", verdict.text))
+            await asyncio.sleep(restarts.RESTART_PAUSE_S)
+            if self._stopping or not await self._spawn(spec):
+                return
 
     async def _end(self, process: asyncio.subprocess.Process, grace_s: float) -> None:
-        """Ends a process and all that it started."""
+        """End a process and all that it started."""
         if process.returncode is not None:
             return
-        # It may have ended by itself a moment ago, without asyncio having noticed yet.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
+        _signal_group(process.pid, signal.SIGTERM)
         try:
             await asyncio.wait_for(process.wait(), grace_s)
         except TimeoutError:
-            os.killpg(process.pid, signal.SIGKILL)
+            _signal_group(process.pid, signal.SIGKILL)
             await process.wait()
 
     async def stop(self) -> None:
-        """Ends every process: SIGTERM, after its grace SIGKILL. Safe to call more than once."""
+        """End every process: SIGTERM, after its grace SIGKILL. Safe to call more than once."""
         self._stopping = True
-        ended = [self._end(self._running[s.name], s.stop_grace_s) for s in self._specs_running()]
-        await asyncio.gather(*ended)
+        # First, so that none of them starts a process behind the back of what follows.
         for watcher in self._watchers:
             watcher.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
+        graces_s = {spec.name: spec.stop_grace_s for spec in self._specs}
+        ends = [self._end(each, graces_s[name]) for name, each in self._running.items()]
+        await asyncio.gather(*ends)
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    # It may have ended by itself a moment ago, without asyncio having noticed yet.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, number)

@@ -22,7 +22,7 @@ from tmrl_bringup.judging import judge
 from tmrl_bringup.options import SessionOptions
 from tmrl_bringup.processes import describe, select_parts
 from tmrl_bringup.rig import Rig, RigError, available, load, parse_overrides
-from tmrl_bringup.rundir import new_run_dir, prepare_run_dir
+from tmrl_bringup.rundir import new_run_dir, prepare_directories
 from tmrl_bringup.supervisor import ProcessEvent, Supervisor
 
 _DESCRIPTION = """\
@@ -43,11 +43,16 @@ def _epilog() -> str:
     return "\n".join(lines)
 
 
+def _absolute(path: object) -> Path:
+    return Path(str(path)).expanduser().resolve()
+
+
 def _options(session: Mapping[str, Any]) -> SessionOptions:
     given = {name: argument.default for name, argument in ARGUMENTS.items()} | dict(session)
-    run_dir = given["run_dir"]
+    run_dir, log_dir = given["run_dir"], given["log_dir"]
     return SessionOptions(
-        run_dir=Path(str(run_dir)).expanduser().resolve() if run_dir else new_run_dir(),
+        run_dir=_absolute(run_dir) if run_dir else new_run_dir(),
+        log_dir=_absolute(log_dir) if log_dir else None,
         method=choice("method", given["method"]),
         seed=whole_number("seed", given["seed"]),
         label=choice("label", given["label"]),
@@ -111,12 +116,15 @@ def resolve(rig_name: str, overrides: dict[str, Any]) -> Session:
 async def _keep_running(supervisor: Supervisor) -> int:
     interrupted = asyncio.Event()
     when_asked_to_end(asyncio.get_running_loop(), interrupted.set)
-    await supervisor.start()
     waits = [asyncio.create_task(e.wait()) for e in (interrupted, supervisor.failed)]
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
-        wait.cancel()
-    await supervisor.stop()
+    try:
+        await supervisor.start()
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        # Whatever happened: an arm's driver is asked to brake, not killed with this process.
+        await supervisor.stop()
+        for wait in waits:
+            wait.cancel()
     return 1 if supervisor.failed.is_set() else 0
 
 
@@ -137,7 +145,7 @@ def main(argv: list[str]) -> int:
     parsed = parser.parse_args(argv)
     try:
         session = resolve(parsed.rig, parse_overrides(parsed.overrides))
-        run_dir = prepare_run_dir(session.options.run_dir)
+        run_dir, log_dir = prepare_directories(session.options)
     except RigError as error:
         sys.stderr.write(f"tmrl up: {error}\n")
         return 2
@@ -146,7 +154,7 @@ def main(argv: list[str]) -> int:
         sys.stdout.write(event.text + "\n")
 
     specs = describe(session.rig, run_dir, session.parts)
-    supervisor = Supervisor(specs, run_dir / "logs", on_event)
+    supervisor = Supervisor(specs, log_dir, on_event)
     domain = os.environ.get("ROS_DOMAIN_ID", "0")
     sys.stdout.write(f"run directory {run_dir}, ROS domain {domain}; Ctrl-C ends it\n")
     return asyncio.run(_keep_running(supervisor))

@@ -14,8 +14,9 @@ import numpy as np
 
 from tmrl_bringup.link import ServerLink, link_of
 from tmrl_bringup.processes import server_argv
+from tmrl_bringup.restarts import last_words
 from tmrl_bringup.rig import Rig
-from tmrl_bringup.supervisor import die_with_parent, last_words
+from tmrl_bringup.supervisor import die_with_parent
 from tmrl_common.errors import DeadlineExceededError
 from tmrl_common.transport.client import PolicyClient
 from tmrl_common.transport.curve import client_security
