@@ -15,7 +15,8 @@ from tmrl_experiments.theory.gaussian import (
     expected_norm,
     theorem_bound,
 )
-from tmrl_policies.corruption import SCHEDULE_NAMES, noise_schedule
+from tmrl_policies.corruption import noise_schedule
+from tmrl_policies.schedule_names import SCHEDULE_NAMES
 
 _SLACK = 1e-9
 _sigmas = st.floats(0.05, 20.0)

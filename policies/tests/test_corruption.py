@@ -7,7 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmrl_policies.corruption import SCHEDULE_NAMES, noise_schedule
+from tmrl_policies.corruption import noise_schedule
+from tmrl_policies.schedule_names import SCHEDULE_NAMES
 
 
 def test_published_figures_of_the_authors_schedules() -> None:

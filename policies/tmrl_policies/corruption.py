@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tmrl_policies.schedule_names import SCHEDULE_NAMES
+
 
 @dataclass(frozen=True)
 class NoiseSchedule:
@@ -120,7 +122,6 @@ _TABLES = {
     "authors_1000": (_linear_beta, 1000),
 }
 
-SCHEDULE_NAMES: tuple[str, ...] = tuple(_TABLES)
 DEFAULT_SCHEDULE = "marginal_100"
 
 

@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from tmrl_cell.cameras import CAMERAS
 from tmrl_cell.kinematics import ARM_JOINTS, TOOL_DOWN_WXYZ, InverseKinematics
 from tmrl_cell.layouts import OBJECTS, POT_POSITION_M, Layout
 from tmrl_cell.readings import ArmReadings, Cell, ObjectPose
@@ -13,7 +14,6 @@ from tmrl_cell.rendering import CameraRenderer
 
 Array = NDArray[np.float64]
 
-CAMERAS = ("overview", "wrist")
 CONTROL_PERIOD_S = 0.2
 """One BridgeData action: 5 Hz."""
 

@@ -29,9 +29,10 @@ from tmrl_learner.pretrain.source import DemonstrationSource
 from tmrl_learner.pretrain.train import policy_shape, train
 from tmrl_learner.pretrain.trainer import ValidationLoss
 from tmrl_learner.tracking import WANDB_MODES, open_tracker
-from tmrl_policies.corruption import DEFAULT_SCHEDULE, SCHEDULE_NAMES, noise_schedule
+from tmrl_policies.corruption import DEFAULT_SCHEDULE, noise_schedule
 from tmrl_policies.flow_checkpoint import load_flow_policy, save_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy
+from tmrl_policies.schedule_names import SCHEDULE_NAMES
 
 DEMO_METHODS = ("csp", "bc")
 """What the demo needs; the others are baselines and trained when asked for."""

@@ -9,8 +9,7 @@ from tmrl_learner.config import with_overrides
 from tmrl_learner.errors import ConfigError
 from tmrl_learner.pi0.lerobot.columns import ColumnLayout, named_layout
 from tmrl_policies.pi0.config import PRESETS, Pi0Config
-from tmrl_policies.pi0.inputs.record import scale_named
-from tmrl_policies.pi0.inputs.rigs import rig_named
+from tmrl_policies.pi0.inputs.rigs import rig_named, scale_named
 
 TRAINED = ("expert", "lora", "full")
 PRECISIONS = ("bfloat16", "float32")

@@ -11,8 +11,8 @@ from torch import Tensor
 from tmrl_learner.pi0.checkpoints import whole
 from tmrl_learner.pi0.config import FinetuneConfig
 from tmrl_learner.pi0.lora import merged_state
-from tmrl_policies.pi0.inputs.record import Pi0Record, scale_named, write_record
-from tmrl_policies.pi0.inputs.rigs import rig_named
+from tmrl_policies.pi0.inputs.record import Pi0Record, write_record
+from tmrl_policies.pi0.inputs.rigs import rig_named, scale_named
 from tmrl_policies.pi0.inputs.settings import TOKENISER_FILE
 from tmrl_policies.pi0.inputs.statistics import RobotStatistics, write_statistics
 from tmrl_policies.pi0.model import Pi0

@@ -30,8 +30,7 @@ from tmrl_learner.pi0.samples import ChunkSamples
 from tmrl_learner.pi0.statistics import compute_statistics
 from tmrl_learner.pi0.trainer import StepResult, Trainer
 from tmrl_learner.tracking import open_tracker
-from tmrl_policies.pi0.inputs.record import scale_named
-from tmrl_policies.pi0.inputs.rigs import rig_named
+from tmrl_policies.pi0.inputs.rigs import rig_named, scale_named
 from tmrl_policies.pi0.inputs.statistics import RobotStatistics, read_statistics, write_statistics
 from tmrl_policies.pi0.inputs.tokeniser import PromptTokeniser
 from tmrl_policies.pi0.weights import find_weights

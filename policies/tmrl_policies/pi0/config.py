@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from tmrl_common.config import nearest_name
 from tmrl_common.errors import ConfigError
-from tmrl_policies.corruption import SCHEDULE_NAMES
+from tmrl_policies.schedule_names import SCHEDULE_NAMES
 
 IMAGE_SIZE_PX = 224
 CAMERA_SLOTS = ("base_0_rgb", "left_wrist_0_rgb", "right_wrist_0_rgb")

@@ -15,9 +15,10 @@ from tmrl_policies.image_features import Dinov2Features
 from tmrl_policies.pi0.config import CAMERA_SLOTS, IMAGE_SIZE_PX
 from tmrl_policies.pi0.inputs.images import prepare_images
 from tmrl_policies.pi0.inputs.record import Pi0Record
+from tmrl_policies.pi0.inputs.resolution import resolve
 from tmrl_policies.pi0.inputs.rigs import AbsentCameras
 from tmrl_policies.pi0.inputs.scaling import Scaling
-from tmrl_policies.pi0.inputs.settings import NO_DINO, TOKENISER_FILE, Pi0Settings, resolve
+from tmrl_policies.pi0.inputs.settings import NO_DINO, TOKENISER_FILE, Pi0Settings
 from tmrl_policies.pi0.inputs.statistics import RobotStatistics, find_statistics, read_statistics
 from tmrl_policies.pi0.inputs.tokeniser import PromptTokeniser
 from tmrl_policies.pi0.model import Pi0

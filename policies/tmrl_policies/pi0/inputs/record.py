@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tmrl_common.config import build_config, nearest_name
+from tmrl_common.config import build_config
 from tmrl_common.errors import ConfigError
 from tmrl_policies.checkpoint import CheckpointError
 from tmrl_policies.pi0.config import GemmaConfig, Pi0Config, SiglipConfig
-from tmrl_policies.pi0.inputs.rigs import Rig, Scale, rig_named
+from tmrl_policies.pi0.inputs.rigs import Rig, Scale, rig_named, scale_named
 
 _FILE_NAME = "pi0.json"
 _FORMAT_VERSION = 1
@@ -83,17 +83,6 @@ def read_record(folder: Path) -> Pi0Record | None:
         raise CheckpointError(f"{path} does not say {error}; it is not whole") from error
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from error
-
-
-def scale_named(name: str) -> Scale:
-    """Find a scale.
-
-    Raises:
-        ConfigError: There is none of that name.
-    """
-    if name not in list(Scale):
-        raise ConfigError(f"unknown scale '{name}'. {nearest_name(name, [*Scale])}")
-    return Scale(name)
 
 
 def _config_from(values: Mapping[str, Any]) -> Pi0Config:

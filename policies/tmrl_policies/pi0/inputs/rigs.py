@@ -155,3 +155,14 @@ def rig_named(name: str) -> Rig:
     if name not in RIGS:
         raise ConfigError(f"unknown rig '{name}'. {nearest_name(name, list(RIGS))}")
     return RIGS[name]
+
+
+def scale_named(name: str) -> Scale:
+    """Find a scale.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    if name not in list(Scale):
+        raise ConfigError(f"unknown scale '{name}'. {nearest_name(name, [*Scale])}")
+    return Scale(name)

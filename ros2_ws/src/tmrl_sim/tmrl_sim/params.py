@@ -5,7 +5,7 @@ from enum import StrEnum
 from math import isfinite
 from pathlib import Path
 
-from tmrl_cell.cell import CAMERAS
+from tmrl_cell.cameras import CAMERAS
 from tmrl_cell.layouts import OBJECTS, LayoutName
 from tmrl_common.config import nearest_name
 

@@ -1,0 +1,3 @@
+"""Names of the cell's cameras, for those who check a configuration without loading MuJoCo."""
+
+CAMERAS = ("overview", "wrist")
