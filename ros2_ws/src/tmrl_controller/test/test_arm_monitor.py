@@ -55,13 +55,15 @@ def test_a_silent_arm_is_stale(monitor):
         ({"position_m": np.array([np.nan, 0, 0])}, "not finite"),
         ({"gripper_command": np.inf}, "not finite"),
         ({"quaternion_xyzw": np.zeros(4)}, "length 0 instead of 1"),
+        ({"position_m": np.array([1e300, 0, 0])}, "1e+300 m from the arm's base"),
+        ({"sequence": 2**64 - 1}, "at most 4611686018427387904 is possible"),
     ],
 )
 def test_a_bad_state_is_a_problem_until_a_good_one_comes(monitor, changes, sentence):
     monitor.receive(arm_state(sequence=1), 1.0)
     assert monitor.problem() == ""
 
-    monitor.receive(arm_state(sequence=2, **changes), 1.1)
+    monitor.receive(arm_state(**({"sequence": 2} | changes)), 1.1)
     assert sentence in monitor.problem()
 
     monitor.receive(arm_state(sequence=3), 1.2)

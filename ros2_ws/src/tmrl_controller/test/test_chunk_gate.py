@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tmrl_common.chunks import RefusalCode
 from tmrl_controller.chunk_gate import ChunkGate
 from tmrl_controller.config import ACTION_DIMS, BRIDGE_DELTA_EE
-from tmrl_controller.testing import CONFIG, action_chunk
+from tmrl_controller.testing import CONFIG, MORE_EXAMPLES, action_chunk
 
 
 def actions(row=0, column=0, value=0.0):
@@ -126,11 +128,18 @@ def test_a_cap_that_float32_rounds_up_does_not_refuse_what_was_clamped_to_it():
 
 def judge_all(*chunks):
     gate = ChunkGate(CONFIG)
-    refusals = [gate.judge(chunk, 0.0) for chunk in chunks]
-    return [None if refusal is None else refusal.code for refusal in refusals]
+    return [offer(gate, chunk) for chunk in chunks]
 
 
-def test_a_replayed_or_reordered_chunk_is_refused_even_if_it_was_refused_before():
+def offer(gate, chunk, age_s=0.0):
+    """Judges a chunk and admits it where it passes, as the core does."""
+    refusal = gate.judge(chunk, age_s)
+    if refusal is None:
+        gate.admit(chunk)
+    return None if refusal is None else refusal.code
+
+
+def test_a_replayed_or_reordered_chunk_is_refused_and_a_refused_one_leaves_no_mark():
     assert judge_all(
         action_chunk(sequence=5),
         action_chunk(sequence=5),
@@ -143,7 +152,7 @@ def test_a_replayed_or_reordered_chunk_is_refused_even_if_it_was_refused_before(
         RefusalCode.OUT_OF_SEQUENCE,
         RefusalCode.OUT_OF_SEQUENCE,
         RefusalCode.SIGMA_ABOVE_CAP,
-        RefusalCode.OUT_OF_SEQUENCE,
+        None,
         None,
     ]
 
@@ -193,3 +202,71 @@ def test_a_chunk_for_another_robot_does_not_count_as_seen():
         RefusalCode.WRONG_ROBOT,
         None,
     ]
+
+
+FORGED = {
+    "a new epoch, refused for its shape": {"agent_epoch": "rogue", "horizon": 4},
+    "a new epoch, refused for its age": {"agent_epoch": "rogue", "sequence": 9},
+    "the last number there is": {"sequence": 2**64 - 1},
+    "a number far ahead": {"sequence": 10_003},
+    "the last episode there is": {"sequence": 3, "episode": 2**32 - 1},
+    "an episode far ahead": {"sequence": 3, "episode": 10_003},
+    "a new session at the end of its episodes": {
+        "session": "s",
+        "sequence": 3,
+        "episode": 2**31 + 1,
+    },
+    "an epoch without end": {"agent_epoch": "e" * 129},
+}
+
+
+@pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED)
+def test_a_forged_chunk_does_not_put_the_real_agent_out(forged):
+    gate = ChunkGate(CONFIG)
+    assert offer(gate, action_chunk(sequence=1)) is None
+    age_s = 9.0 if forged.get("sequence") == 9 else 0.0
+
+    assert offer(gate, action_chunk(**forged), age_s) is not None
+
+    assert offer(gate, action_chunk(sequence=2)) is None
+
+
+def test_however_many_agents_come_an_executed_chunk_is_never_executed_again():
+    gate = ChunkGate(CONFIG)
+    executed = [action_chunk(agent_epoch=f"agent-{number}") for number in range(5000)]
+    codes = [offer(gate, chunk) for chunk in executed]
+
+    admitted = [chunk for chunk, code in zip(executed, codes, strict=True) if code is None]
+    assert len(admitted) > 4000
+    assert RefusalCode.STALE_EPOCH in codes, "what is remembered is bounded"
+    assert None not in [offer(gate, chunk) for chunk in admitted]
+
+
+IDENTITY = st.fixed_dictionaries(
+    {
+        "agent_epoch": st.sampled_from(["a", "b", "c"]),
+        "sequence": st.integers(0, 6) | st.sampled_from([2**62, 2**62 + 1, 2**64 - 1]),
+        "episode": st.integers(1, 3) | st.sampled_from([0, 2**31, 2**32 - 1]),
+        "chunk": st.integers(0, 3),
+        "session": st.sampled_from(["run-1", "run-2"]),
+        "sigma": st.sampled_from([0.5, 0.9]),
+        "horizon": st.sampled_from([8, 4]),
+    }
+)
+
+
+@settings(max_examples=300 * MORE_EXAMPLES)
+@given(chunks=st.lists(IDENTITY, max_size=30))
+def test_of_chunks_in_any_order_none_is_admitted_twice_and_refused_ones_change_nothing(chunks):
+    gate, undisturbed = ChunkGate(CONFIG), ChunkGate(CONFIG)
+    admitted = []
+    for identity in chunks:
+        chunk = action_chunk(**identity)
+        if offer(gate, chunk) is None:
+            admitted.append((chunk.agent_epoch, chunk.sequence))
+            assert offer(undisturbed, chunk) is None
+
+    assert len(set(admitted)) == len(admitted)
+    epochs = [epoch for epoch, _ in admitted]
+    turns = [epoch for epoch, before in zip(epochs, ["", *epochs], strict=False) if epoch != before]
+    assert len(set(turns)) == len(turns), "whoever was taken over from never drives again"

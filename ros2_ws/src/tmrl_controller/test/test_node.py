@@ -11,148 +11,21 @@ import pytest
 
 from tmrl_controller import confirmation
 from tmrl_controller.config import Pacing
-from tmrl_controller.testing import CONFIG, action_chunk
+from tmrl_controller.testing import CONFIG
 
 pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.node import Node
 from std_srvs.srv import Trigger
 
-from tmrl_controller.node import ControllerNode
+from tmrl_controller.testing.world_node import PARAMETERS, PERIOD_S, Bench
 from tmrl_msgs import msg
-from tmrl_msgs.srv import ClearEstop
 from tmrl_ros import qos
-from tmrl_ros.conversion import to_float32_field, to_seconds, to_stamp
+from tmrl_ros.conversion import to_seconds
 from tmrl_ros.parameters import ParameterError
-from tmrl_ros.testing import TIMEOUT_S, NodeBench
+from tmrl_ros.testing import TIMEOUT_S
 
 pytestmark = pytest.mark.ros
-
-PERIOD_S = CONFIG.control_period_s
-PARAMETERS = {
-    "robot": CONFIG.robot,
-    "action_space": CONFIG.action_space,
-    "horizon": CONFIG.horizon,
-    "control_rate_hz": CONFIG.control_rate_hz,
-    "workspace_box": list(CONFIG.workspace_box),
-    "max_translation_m": CONFIG.max_translation_m,
-    "max_rotation_rad": CONFIG.max_rotation_rad,
-    "max_gripper_step": CONFIG.max_gripper_step,
-    "max_translation_change_m": CONFIG.max_translation_change_m,
-    "max_rotation_change_rad": CONFIG.max_rotation_change_rad,
-    "max_lead_m": CONFIG.max_lead_m,
-    "max_lead_rad": CONFIG.max_lead_rad,
-    "refuse_translation_m": CONFIG.refuse_translation_m,
-    "refuse_rotation_rad": CONFIG.refuse_rotation_rad,
-    "sigma_cap": CONFIG.sigma_cap,
-    "z_cap": CONFIG.z_cap,
-    "epsilon_cap": CONFIG.epsilon_cap,
-    # Generous ages: a busy test machine is not what is tested here.
-    "max_chunk_age_s": 60.0,
-    "max_arm_state_age_s": 30.0,
-    "max_teleop_age_s": 30.0,
-    "setpoint_grace_s": 30.0,
-    "fifo_priority": 0,
-}
-SAME_IN_BOTH = (
-    "robot",
-    "session",
-    "episode",
-    "chunk",
-    "sequence",
-    "agent_epoch",
-    "arm_state_sequence",
-    "action_space",
-    "horizon",
-    "action_dim",
-    "execute_steps",
-    "sigma",
-)
-
-
-class World(Node):
-    """The other side of every topic: driver, agent and person."""
-
-    def __init__(self):
-        super().__init__("world")
-        self.sequence = 0
-        self.time_s = 100.0
-        self.position_m = [0.275, 0.0, 0.15]
-        self.answers_commands = False
-        self.commands, self.outcomes, self.statuses = [], [], []
-        self.state_publisher = self.create_publisher(msg.ArmState, "arm/state", qos.STATE)
-        self.chunk_publisher = self.create_publisher(msg.ActionChunk, "policy/chunk", qos.EVENT)
-        self.create_subscription(msg.ArmCommand, "arm/command", self.on_command, 1000)
-        self.outcome_subscription = self.create_subscription(
-            msg.ChunkOutcome, "controller/outcome", self.outcomes.append, qos.EVENT
-        )
-        self.create_subscription(
-            msg.ControllerStatus, "controller/status", self.statuses.append, qos.STATUS
-        )
-        kinds = {"hold": Trigger, "resume": Trigger, "estop": Trigger, "clear_estop": ClearEstop}
-        self.clients_by_name = {
-            name: self.create_client(kind, f"controller/{name}") for name, kind in kinds.items()
-        }
-
-    def on_command(self, command):
-        self.commands.append(command)
-        if self.answers_commands and command.mode == msg.ArmCommand.CARTESIAN_POSE:
-            p = command.x_base_tool.position
-            self.position_m = [p.x, p.y, p.z]
-            self.time_s += PERIOD_S
-            self.publish_state()
-
-    def publish_state(self, fault=""):
-        self.sequence += 1
-        state = msg.ArmState(
-            robot=CONFIG.robot, sequence=self.sequence, gripper_command=1.0, fault=fault
-        )
-        state.header.stamp = to_stamp(self.time_s)
-        state.header.frame_id = "widowx/base"
-        p = state.x_base_tool.position
-        p.x, p.y, p.z = self.position_m
-        self.state_publisher.publish(state)
-
-    def offer(self, **changes):
-        chunk = action_chunk(arm_state_sequence=self.sequence, **changes)
-        message = msg.ActionChunk(**{name: getattr(chunk, name) for name in SAME_IN_BOTH})
-        message.actions = to_float32_field(chunk.actions)
-        message.z = to_float32_field(chunk.z)
-        self.chunk_publisher.publish(message)
-
-    @property
-    def moves(self):
-        return [c for c in self.commands if c.mode == msg.ArmCommand.CARTESIAN_POSE]
-
-
-class Bench(NodeBench):
-    """A controller and its world."""
-
-    def __init__(self, domain_id, parameters):
-        super().__init__(domain_id, "controller", parameters)
-        self.add(ControllerNode)
-        self.world = self.add(World)
-
-    def connect(self):
-        world = self.world
-        self.until(
-            lambda: (
-                world.state_publisher.get_subscription_count() == 1
-                and world.chunk_publisher.get_subscription_count() == 1
-                and world.count_publishers("arm/command") == 1
-                and world.statuses
-                and all(client.service_is_ready() for client in world.clients_by_name.values())
-            ),
-            "discovery",
-        )
-
-    def ask(self, name, **fields):
-        return self.call(self.world.clients_by_name[name], **fields)
-
-    def resume(self):
-        """Resumes as soon as the first arm state has arrived there."""
-        self.until(lambda: self.ask("resume").success, "the controller to resume")
 
 
 def bench(domain_id, **parameters):

@@ -10,6 +10,8 @@ from tmrl_controller.limiter import NO_JOINTS, Setpoint, ToolLimits
 
 _REMEMBERED_STATES = 4096
 _QUATERNION_TOLERANCE = 1e-2
+_LAST_SEQUENCE = 2**62
+_FARTHEST_M = 100.0
 
 
 class ArmMonitor:
@@ -161,6 +163,17 @@ class ArmMonitor:
                 f"the arm's joint positions are {joints}; they have to be {self._joints} finite "
                 "numbers: check its encoders, its driver, and that the rig's action space fits the "
                 "arm"
+            )
+        if not 0 <= state.sequence <= _LAST_SEQUENCE:
+            return (
+                f"the arm state has number {state.sequence}, at most {_LAST_SEQUENCE} is possible: "
+                "its sender is not the driver; see what else publishes arm/state"
+            )
+        farthest_m = float(np.abs(state.position_m).max())
+        if farthest_m > _FARTHEST_M:
+            return (
+                f"the tool is {farthest_m:.4g} m from the arm's base, at most {_FARTHEST_M:g} m "
+                "are possible: check its encoders and its driver"
             )
         length = float(np.linalg.norm(state.quaternion_xyzw))
         if abs(length - 1.0) > _QUATERNION_TOLERANCE:

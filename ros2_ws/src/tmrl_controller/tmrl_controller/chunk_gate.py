@@ -1,6 +1,5 @@
 """Judges a whole action chunk before its first step: one fault and none of it is executed."""
 
-from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +10,14 @@ from tmrl_controller.action_spaces import action_space_of
 from tmrl_controller.config import ControllerConfig
 from tmrl_controller.refusals import Refusal
 
-_REMEMBERED_EPOCHS = 64
+_MOST_EPOCHS = 4096
+"""Each is an agent's life; none is ever forgotten, or an executed chunk could be executed again."""
+_LONGEST_EPOCH = 128
+_LAST_SEQUENCE = 2**62
+_LAST_EPISODE = 2**31
+"""No session comes near these; whoever did would leave the real agent no numbers to count on."""
+_LONGEST_JUMP = 10_000
+"""Most chunks of one agent that may get lost in a row."""
 
 
 class ChunkGate:
@@ -26,8 +32,8 @@ class ChunkGate:
         self._config = config
         self._space = action_space_of(config)
         self._epoch = ""
-        self._retired_epochs: deque[str] = deque(maxlen=_REMEMBERED_EPOCHS)
-        self._last_sequence = -1
+        self._retired_epochs: set[str] = set()
+        self._last_sequence: int | None = None
         self._session = ""
         self._last_position = (0, 0)
 
@@ -49,11 +55,22 @@ class ChunkGate:
             refusal = check(chunk)
             if refusal is not None:
                 return refusal
-        refusal = self.judge_age(chunk, age_s)
-        if refusal is None:
-            self._session = chunk.session
-            self._last_position = (chunk.episode, chunk.chunk)
-        return refusal
+        return self.judge_age(chunk, age_s)
+
+    def admit(self, chunk: ActionChunk) -> None:
+        """Remembers a chunk that passed and will be executed; nothing refused leaves a mark.
+
+        The first chunk that passes announces its agent's epoch; the one before is over for good.
+
+        Args:
+            chunk: A chunk that `judge` let pass.
+        """
+        if chunk.agent_epoch != self._epoch:
+            self._retired_epochs.add(self._epoch)
+            self._epoch = chunk.agent_epoch
+        self._last_sequence = chunk.sequence
+        self._session = chunk.session
+        self._last_position = (chunk.episode, chunk.chunk)
 
     def judge_age(self, chunk: ActionChunk, age_s: float | None) -> Refusal | None:
         """Refuses a chunk that answers an arm state from too long ago.
@@ -102,33 +119,65 @@ class ChunkGate:
                 f"session is {chunk.session!r} and agent_epoch {chunk.agent_epoch!r}, neither may "
                 "be empty: the agent has to fill them",
             )
+        if len(chunk.agent_epoch) > _LONGEST_EPOCH:
+            return Refusal(
+                RefusalCode.MISSING_IDENTITY,
+                f"agent_epoch has {len(chunk.agent_epoch)} characters, at most {_LONGEST_EPOCH} "
+                "are allowed: an agent makes a UUID of 32",
+            )
+        return self._refused_epoch(chunk) or self._refused_sequence(chunk)
+
+    def _refused_epoch(self, chunk: ActionChunk) -> Refusal | None:
+        if chunk.agent_epoch == self._epoch:
+            return None
         if chunk.agent_epoch in self._retired_epochs:
             return Refusal(
                 RefusalCode.STALE_EPOCH,
                 f"the chunk comes from agent {chunk.agent_epoch!r}, but {self._epoch!r} has taken "
                 "over: stop the older agent",
             )
-        if chunk.agent_epoch != self._epoch:
-            self._retired_epochs.append(self._epoch)
-            self._epoch, self._last_sequence = chunk.agent_epoch, -1
-        if chunk.sequence <= self._last_sequence:
+        if len(self._retired_epochs) >= _MOST_EPOCHS:
+            return Refusal(
+                RefusalCode.STALE_EPOCH,
+                f"{_MOST_EPOCHS} agents have driven this arm since the controller started, and it "
+                "remembers no more: end what starts agents again and again, restart the controller",
+            )
+        return None
+
+    def _refused_sequence(self, chunk: ActionChunk) -> Refusal | None:
+        last = self._last_sequence if chunk.agent_epoch == self._epoch else None
+        if last is not None and chunk.sequence <= last:
             return Refusal(
                 RefusalCode.OUT_OF_SEQUENCE,
-                f"the chunk's sequence number is {chunk.sequence}, number {self._last_sequence} "
-                "has been here already: a replayed or reordered chunk is never executed",
+                f"the chunk's sequence number is {chunk.sequence}, number {last} has been here "
+                "already: a replayed or reordered chunk is never executed",
             )
-        self._last_sequence = chunk.sequence
+        highest = _LAST_SEQUENCE if last is None else min(_LAST_SEQUENCE, last + _LONGEST_JUMP)
+        if chunk.sequence > highest:
+            return Refusal(
+                RefusalCode.OUT_OF_SEQUENCE,
+                f"the chunk's sequence number is {chunk.sequence}, at most {highest} can follow: "
+                "numbers count up by one; see what else publishes policy/chunk",
+            )
         return None
 
     def _refused_episode(self, chunk: ActionChunk) -> Refusal | None:
         position = (chunk.episode, chunk.chunk)
         same_session = chunk.session == self._session
+        last_episode, last_chunk = self._last_position if same_session else (0, 0)
+        jump = _LONGEST_JUMP if same_session else _LAST_EPISODE
+        highest = min(last_episode + jump, _LAST_EPISODE)
         if chunk.episode < 1 or (same_session and position < self._last_position):
-            last_episode, last_chunk = self._last_position
             return Refusal(
                 RefusalCode.EPISODE_OUT_OF_ORDER,
                 f"the chunk is number {chunk.chunk} of episode {chunk.episode}, after number "
                 f"{last_chunk} of episode {last_episode}: episodes count up from 1",
+            )
+        if chunk.episode > highest:
+            return Refusal(
+                RefusalCode.EPISODE_OUT_OF_ORDER,
+                f"the chunk is of episode {chunk.episode}, at most {highest} can "
+                "follow: episodes count up by one; see what else publishes policy/chunk",
             )
         return None
 

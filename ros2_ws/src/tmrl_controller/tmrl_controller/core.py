@@ -23,12 +23,13 @@ from tmrl_controller.chunk_gate import ChunkGate
 from tmrl_controller.chunk_ledger import ChunkExecution, ChunkLedger, OpenStep
 from tmrl_controller.clock import StampingClock
 from tmrl_controller.config import ControllerConfig, Pacing
-from tmrl_controller.decisions import ControllerStatus, Decision
+from tmrl_controller.decisions import ControllerStatus, Decision, LimitedCommand
 from tmrl_controller.inputs import TeleopCommand
 from tmrl_controller.limiter import InputRefusedError, Setpoint
 from tmrl_controller.mode import Event, ModeMachine, ModeRefusedError
 from tmrl_controller.refusals import Refusal
 from tmrl_controller.setpoints import Limiting, SetpointStream
+from tmrl_controller.status import StatusBoard
 from tmrl_controller.teleop import DeadManSwitch
 
 
@@ -53,13 +54,12 @@ class ControllerCore:
         self._switch = DeadManSwitch(config.max_teleop_age_s)
         self._setpoints = SetpointStream(config, clock, self._arm, self._emit)
         self._chunks = ChunkLedger(config, clock, self._arm, self._emit)
-        self._listeners = (0, 0)
+        self._board = StatusBoard(clock, self._modes, self._arm, self._chunks, self._setpoints)
         self._anchored_episode: tuple[str, int] | None = None
         self._last_end_s = clock.now_s()
         self._last_teleop_s = -math.inf
         self._policy_before_teleop = False
-        self._last_refusal = ("", "", 0)
-        self._announced: tuple[object, ...] = ()
+        self._abandoned = ""
         self._decisions: list[Decision] = []
 
     # Inputs
@@ -83,6 +83,7 @@ class ControllerCore:
                 f"({self._modes.reason}): {self._modes.remedy}",
             )
         if refusal is None:
+            self._gate.admit(chunk)
             self._chunks.wait(chunk)
             return
         self._refuse(chunk, refusal)
@@ -94,7 +95,7 @@ class ControllerCore:
     def on_teleop(self, command: TeleopCommand) -> None:
         """Takes a reading of a person's device in."""
         if command.robot != self._config.robot:
-            self._note_refusal(
+            self._board.on_refusal(
                 RefusalCode.WRONG_ROBOT,
                 f"a teleop command is for {command.robot!r}, this is {self._config.robot!r}: "
                 "check the namespaces",
@@ -104,7 +105,7 @@ class ControllerCore:
 
     def on_listeners(self, commands: int, outcomes: int) -> None:
         """Takes in how many hear the commands for the arm and the outcomes of chunks."""
-        self._listeners = (commands, outcomes)
+        self._board.on_listeners(commands, outcomes)
 
     # Requests
 
@@ -169,6 +170,9 @@ class ControllerCore:
             Commands for the driver, outcomes of chunks and a changed status, in their order.
         """
         now_s = self._clock.now_s()
+        if self._abandoned:
+            reason, self._abandoned = self._abandoned, ""
+            self._stop(Preemption.FAULT, reason)
         if self._modes.mode in (ControllerMode.POLICY, ControllerMode.TELEOP):
             staleness = self._arm.staleness(now_s)
             if staleness:
@@ -179,25 +183,32 @@ class ControllerCore:
         elif self._modes.mode is ControllerMode.TELEOP:
             self._drive_teleop(now_s)
         self._setpoints.settle(latched=self._modes.latched)
-        self._announce()
+        if status := self._board.changed():
+            self._emit(status)
         decisions, self._decisions = self._decisions, []
         return decisions
 
     def status(self) -> ControllerStatus:
         """The controller as people and the agent see it."""
-        code, reason, stamp_ns = self._last_refusal
-        return ControllerStatus(
-            mode=self._modes.mode,
-            reason=self._modes.reason,
-            waits_for=self._waits_for(),
-            chunks_accepted=self._chunks.accepted,
-            chunks_refused=self._chunks.refused,
-            steps_clamped=self._chunks.steps_clamped,
-            last_refusal_code=code,
-            last_refusal=reason,
-            last_refusal_stamp_ns=stamp_ns,
-            limits_acted=dict(self._setpoints.limits_acted),
-        )
+        return self._board.status()
+
+    def abandon(self, reason: str) -> LimitedCommand:
+        """Latches a fault after an error of this program, whatever it left half done.
+
+        Nothing here can fail; the books are put in order by the next tick.
+
+        Args:
+            reason: What happened and what to do, for people.
+
+        Returns:
+            The hold to send at once.
+        """
+        self._modes.fault(reason)
+        self._abandoned = reason
+        # What the step reached is not known: the record ends with the step before it.
+        self._chunks.step = None
+        self._decisions = [d for d in self._decisions if not isinstance(d, LimitedCommand)]
+        return self._setpoints.abandon()
 
     def arm_state_age_s(self) -> float | None:
         """Time since the newest arm state arrived, s; None before the first."""
@@ -216,7 +227,7 @@ class ControllerCore:
         anchor = self._anchor()
         if isinstance(anchor, str):
             # A person reached for the device: the policy must not go on as if nothing had happened.
-            self._note_refusal(RefusalCode.CANNOT_START, f"teleop cannot take over: {anchor}")
+            self._board.on_refusal(RefusalCode.CANNOT_START, f"teleop cannot take over: {anchor}")
             self.hold(f"teleop could not take over: {anchor}")
             return
         self._policy_before_teleop = self._modes.mode is ControllerMode.POLICY
@@ -377,24 +388,5 @@ class ControllerCore:
         self._decisions.append(decision)
 
     def _refuse(self, chunk: ActionChunk, refusal: Refusal) -> None:
-        self._note_refusal(refusal.code, refusal.reason)
+        self._board.on_refusal(refusal.code, refusal.reason)
         self._chunks.refuse(chunk, refusal)
-
-    def _note_refusal(self, code: RefusalCode, reason: str) -> None:
-        self._last_refusal = (code.value, reason, self._clock.stamp_ns())
-
-    def _waits_for(self) -> str:
-        """Who is not there yet. What nobody hears is lost, and nobody says it again."""
-        commands, outcomes = self._listeners
-        if self._arm.newest is None:
-            return self._arm.staleness(self._clock.now_s())
-        if not commands:
-            return "nobody listens to arm/command: start the driver"
-        return "" if outcomes else "nobody listens to controller/outcome: start the agent"
-
-    def _announce(self) -> None:
-        """Reports the status when something changed that a person would want to see at once."""
-        shown = (self._modes.mode, self._modes.reason, self._last_refusal, self._waits_for())
-        if shown != self._announced:
-            self._announced = shown
-            self._emit(self.status())

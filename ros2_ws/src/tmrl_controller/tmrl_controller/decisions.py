@@ -102,4 +102,5 @@ class ControllerStatus:
     limits_acted: Mapping[Limit, int] = field(default_factory=dict[Limit, int])
 
 
-Decision = LimitedCommand | ChunkOutcome | ControllerStatus
+Report = ChunkOutcome | ControllerStatus
+Decision = LimitedCommand | Report

@@ -5,12 +5,16 @@ from tmrl_controller.core import ControllerCore
 from tmrl_controller.ticker import Ticker
 
 
-def health(core: ControllerCore, ticker: Ticker) -> tuple[str, dict[str, str]]:
+def health(
+    core: ControllerCore, ticker: Ticker, estop_problem: str = "", failures: int = 0
+) -> tuple[str, dict[str, str]]:
     """What a person has to look at (empty while all is well), and figures.
 
     Args:
         core: The controller.
         ticker: What makes it tick; on simulated time it never started.
+        estop_problem: Why a latched e-stop would not survive a restart; empty where it would.
+        failures: Errors of the program since the start; each one made the arm hold.
     """
     status, age_s = core.status(), core.arm_state_age_s()
     figures = {
@@ -20,6 +24,7 @@ def health(core: ControllerCore, ticker: Ticker) -> tuple[str, dict[str, str]]:
         "chunks_accepted": str(status.chunks_accepted),
         "chunks_refused": str(status.chunks_refused),
         "last_refusal": status.last_refusal,
+        "internal_errors": str(failures),
         "steps_clamped": str(status.steps_clamped),
         **{f"limited_by_{limit}": str(count) for limit, count in status.limits_acted.items()},
     }
@@ -31,5 +36,6 @@ def health(core: ControllerCore, ticker: Ticker) -> tuple[str, dict[str, str]]:
             "tick_late_p99_ms": f"{ticker.lateness.percentile_ms(99.0):.3f}",
             "tick_late_max_ms": f"{ticker.lateness.percentile_ms(100.0):.3f}",
         }
-    stopped = status.mode in (ControllerMode.ESTOP, ControllerMode.FAULT)
-    return status.reason if stopped else "", figures
+    stopped = status.reason if status.mode in (ControllerMode.ESTOP, ControllerMode.FAULT) else ""
+    problems = (stopped, estop_problem, ticker.problem)
+    return "; ".join(problem for problem in problems if problem), figures

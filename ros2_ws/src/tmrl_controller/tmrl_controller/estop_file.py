@@ -8,7 +8,11 @@ from tmrl_controller.decisions import ControllerStatus
 
 
 class EstopFile:
-    """A file that exists as long as the e-stop is latched; its text is the reason."""
+    """A file that exists as long as the e-stop is latched; its text is the reason.
+
+    Attributes:
+        problem: Why the file does not say what it should; empty while it does.
+    """
 
     def __init__(self, path: str) -> None:
         """Takes where to remember it.
@@ -18,6 +22,7 @@ class EstopFile:
         """
         self._path = Path(path) if path else None
         self._kept: str | None = None
+        self.problem = ""
 
     def read(self) -> str:
         """Why the e-stop was latched when the last process ended; empty where it was not.
@@ -41,10 +46,11 @@ class EstopFile:
             status: The newest one.
 
         Returns:
-            What went wrong, with its consequence; empty where nothing did.
+            `problem`, as it is now.
         """
         wanted = status.reason if status.mode is ControllerMode.ESTOP else None
         if self._path is None or wanted == self._kept:
+            self.problem = ""
             return ""
         try:
             if wanted is None:
@@ -52,9 +58,17 @@ class EstopFile:
             else:
                 self._write(self._path, wanted)
         except OSError as error:
-            return f"the e-stop's state would not survive a restart: {self._path}: {error.strerror}"
-        self._kept = wanted
-        return ""
+            what = (
+                "a restart would clear the e-stop" if wanted else "a restart would latch it again"
+            )
+            self.problem = (
+                f"a restart would {what}: {self._path} cannot be written "
+                f"({error.strerror}); free the disk or mend "
+                "the folder's permissions, it is tried again every second"
+            )
+        else:
+            self._kept, self.problem = wanted, ""
+        return self.problem
 
     def _write(self, path: Path, reason: str) -> None:
         """Whole or not at all, and on the disk when it returns."""

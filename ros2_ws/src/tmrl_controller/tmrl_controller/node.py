@@ -4,7 +4,6 @@
 # pyright: standard
 
 import sys
-import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -13,16 +12,17 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.duration import Duration
 from std_srvs.srv import Trigger
 
-from tmrl_common.chunks import ChunkOutcome
 from tmrl_common.service_reply import ServiceReply
 from tmrl_controller import diagnostics, messages
 from tmrl_controller.clock import HardwareClock, StateClock
 from tmrl_controller.config import ControllerConfig, Pacing
 from tmrl_controller.confirmation import Confirmation
 from tmrl_controller.core import ControllerCore
-from tmrl_controller.decisions import Decision, LimitedCommand
+from tmrl_controller.decisions import LimitedCommand
 from tmrl_controller.estop_file import EstopFile
+from tmrl_controller.guard import CoreGuard
 from tmrl_controller.realtime import claim_real_time
+from tmrl_controller.reporter import Reporter
 from tmrl_controller.ticker import Ticker
 from tmrl_msgs import msg, srv
 from tmrl_ros import chunk_messages, qos
@@ -40,7 +40,6 @@ class ControllerNode(TmrlNode[ControllerConfig]):
             ParameterError: A parameter is unknown, missing or out of range.
         """
         super().__init__("controller", ControllerConfig)
-        self._lock = threading.Lock()
         self._state_clock = StateClock()
         self._is_steady = self.config.pacing == Pacing.STEADY
         hardware_clock = HardwareClock(lambda: self.get_clock().now().nanoseconds)
@@ -49,12 +48,14 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         self._estop_file = EstopFile(self.config.estop_file)
         if reason := self._estop_file.read():
             core.estop(reason)
+        self._reporter = Reporter(
+            self, lambda: self.config, self._pacing_clock.stamp_ns, self._estop_file
+        )
         self._frame_id = ""
+        self._guard = CoreGuard(core, self._send, self._reporter.take)
         # In simulation every input is an occasion to tick; on hardware the ticker has its own.
         self._tick_on_input = (lambda: None) if self._is_steady else self._tick
         self._command = self.create_publisher(msg.ArmCommand, "arm/command", qos.STATE)
-        self._outcome = self.create_publisher(msg.ChunkOutcome, "controller/outcome", qos.EVENT)
-        self._status = self.create_publisher(msg.ControllerStatus, "controller/status", qos.STATUS)
         self.create_subscription(msg.ArmState, "arm/state", self._on_arm_state, qos.STATE)
         on_chunk = partial(self._take, chunk_messages.action_chunk, core.on_chunk)
         self.create_subscription(msg.ActionChunk, "policy/chunk", on_chunk, qos.EVENT)
@@ -78,22 +79,25 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         super().destroy_node()
 
     def health(self) -> tuple[str, dict[str, str]]:
-        """See `diagnostics.health`; raises what ended the ticks."""
-        self.ticker.check()
-        with self._lock:
-            return diagnostics.health(self._core, self.ticker)
+        """See `diagnostics.health`."""
+        problem, failures = self._estop_file.problem, self._guard.failures
+        found = self._guard.call(
+            lambda: diagnostics.health(self._core, self.ticker, problem, failures)
+        )
+        return found or ("the controller failed: see its log", {})
 
     def _on_arm_state(self, message: msg.ArmState) -> None:
-        with self._lock:
-            self._frame_id = message.header.frame_id
+        def take() -> None:
             state = chunk_messages.arm_state(message)
+            self._frame_id = state.frame_id
             self._state_clock.set(state.stamp_ns)
             self._core.on_arm_state(state)
+
+        self._guard.call(take)
         self._tick_on_input()
 
     def _take(self, read: Callable[[Any], Any], act: Callable[[Any], None], message: Any) -> None:
-        with self._lock:
-            act(read(message))
+        self._guard.call(lambda: act(read(message)))
         self._tick_on_input()
 
     async def _on_clear_estop(self, request: srv.ClearEstop.Request, response: Any) -> Any:
@@ -101,9 +105,11 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         return await self._answer(clear, request, response)
 
     async def _answer(self, act: Callable[[], ServiceReply], _: object, response: Any) -> Any:
-        with self._lock:
-            reply = act()
+        reply = self._guard.call(act) or ServiceReply.refused(
+            "an error: the arm holds; see the log"
+        )
         self._tick()
+        self._reporter.deliver()
         if act == self._core.hold:
             # What is asked of the arm next, such as arm/home, must not overtake it.
             reply = await self._confirmed.answer(reply)
@@ -112,29 +118,20 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         return response
 
     def _tick(self) -> None:
-        with self._lock:
-            for decision in self._core.tick():
-                self._publish(decision)
+        self._guard.tick()
+        if not self._is_steady:
+            self._reporter.deliver()
 
-    def _publish(self, decision: Decision) -> None:
-        if isinstance(decision, LimitedCommand):
-            command = decision.to_arm(self.config.robot, self._frame_id)
-            self._command.publish(chunk_messages.arm_command_msg(command))
-        elif isinstance(decision, ChunkOutcome):
-            self._outcome.publish(chunk_messages.chunk_outcome_msg(decision))
-            if decision.reason:
-                self.get_logger().warning(f"chunk {decision.chunk.sequence}: {decision.reason}")
-        else:
-            stamp_ns = self._pacing_clock.stamp_ns()
-            self._status.publish(messages.status_msg(decision, self.config, stamp_ns))
-            if problem := self._estop_file.follow(decision):
-                self.get_logger().error(problem)
+    def _send(self, command: LimitedCommand) -> None:
+        message = command.to_arm(self.config.robot, self._frame_id)
+        self._command.publish(chunk_messages.arm_command_msg(message))
 
     def _publish_status(self) -> None:
-        listeners = self._command.get_subscription_count(), self._outcome.get_subscription_count()
-        with self._lock:
-            self._core.on_listeners(*listeners)
-            self._publish(self._core.status())
+        listeners = self._command.get_subscription_count(), self._reporter.outcome_listeners
+        self._guard.call(lambda: self._core.on_listeners(*listeners))
+        if status := self._guard.status():
+            self._reporter.take(status)
+        self._reporter.deliver()
 
 
 def punctual_controller() -> ControllerNode:

@@ -128,6 +128,14 @@ class SetpointStream:
         if self._motion is not None:
             self._motion = Motion.at_rest(self._motion.setpoint)
 
+    def abandon(self) -> LimitedCommand:
+        """Forgets the target after an error; the hold for it needs nothing that may be broken."""
+        self._lease.revoke()
+        self._motion = None
+        self._stop_due = False
+        self._sequence += 1
+        return LimitedCommand(_ANYWHERE, self._sequence, 0, 0.0, self._grace_s, 0)
+
     def settle(self, *, latched: bool) -> None:
         """Commands a hold where one is due: asked for, after the last setpoint expired, or latched.
 
