@@ -1,6 +1,8 @@
 """Whatever comes over DDS, the tick goes on, the arm holds, and the e-stop answers."""
 
+import errno
 import math
+import os
 
 import pytest
 
@@ -110,3 +112,23 @@ def test_a_rogue_publisher_of_chunks_does_not_put_the_real_agent_out(moving, for
     moving.until(lambda: any(o.sequence == 3 for o in world.outcomes), "the real agent's chunk")
     (real,) = [outcome for outcome in world.outcomes if outcome.sequence == 3]
     assert real.result == msg.ChunkOutcome.COMPLETED, real.reason
+
+
+def test_the_operator_sees_an_estop_that_a_full_disk_would_forget(
+    ros_domain_id, tmp_path, monkeypatch
+):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with Bench(ros_domain_id, PARAMETERS | {"estop_file": str(tmp_path / "estop")}) as bench:
+        bench.connect()
+        world = bench.world
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", full)
+            assert bench.ask("estop").success
+            bench.until(lambda: "No space left" in world.statuses[-1].reason, "the full disk")
+            assert "a restart would clear the e-stop" in bench.controller.health()[0]
+
+        bench.until(lambda: "No space left" not in world.statuses[-1].reason, "the next try")
+        assert (tmp_path / "estop").exists()
+        assert world.statuses[-1].mode == msg.ControllerStatus.ESTOP
