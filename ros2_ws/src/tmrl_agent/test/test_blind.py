@@ -60,9 +60,9 @@ def test_a_camera_that_dies_in_a_chunk_is_named_and_the_chunk_is_not_learned_fro
     end(w, 0)
     wait(w, AGE_S + PATIENCE_S + 0.2, 0)
     assert len(w.asked) == 1, "nothing is asked for on a stale picture"
-    assert "camera/wrist/image is " in w.core.reason
+    assert "camera/wrist/image is " in w.reason
     show(w)
-    assert w.core.reason == ""
+    assert w.reason == ""
     for chunk in (1, 2):
         play(w, chunk)
         show(w)

@@ -39,21 +39,20 @@ def test_nothing_is_asked_without_the_controllers_caps():
     world.see(0)
     assert world.asked == []
     world.clock.advance(10.0)
-    world.do(world.core.advance())
+    world.do(world.core.tick())
     world.clock.advance(10.0)
-    assert "controller/status" in world.core.reason
+    assert "controller/status" in world.reason
 
 
 def test_nothing_is_asked_while_nobody_would_hear_the_chunk():
     world = World()
-    world.core.heard = False
-    assert "nobody listens to policy/chunk" in world.core.reason, "the operator waits for that"
+    world.do(world.core.on_listeners(0))
+    assert "nobody listens to policy/chunk" in world.reason, "the operator waits for that"
     world.run()
     world.see(0)
     assert world.asked == []
-    world.core.heard = True
-    world.do(world.core.advance())
-    assert world.core.reason == ""
+    world.do(world.core.on_listeners(1))
+    assert world.reason == ""
     assert [type(a) for a in world.asked] == [AskChunk]
 
 
@@ -146,7 +145,7 @@ def test_the_next_episode_begins_after_the_last_observation_of_the_one_before_wa
     world.see(50)
     world.run(episode=2, first=50)
     world.clock.advance(1.0)
-    world.do(world.core.advance())
+    world.do(world.core.tick())
     asked = world.asked[-1]
     assert isinstance(asked, AskFeatures)
     assert asked.observation.arm_state_sequence == STEPS
@@ -174,7 +173,7 @@ def test_an_end_that_was_never_seen_is_aborted_after_a_while_when_no_episode_fol
     world.leave()
     world.do(world.core.on_label(made_label(1, Outcome.TIMEOUT, 1.0)))
     world.clock.advance(6.0)
-    world.do(world.core.advance())
+    world.do(world.core.tick())
     assert world.transitions[-1].aborted
 
 
@@ -208,7 +207,7 @@ def test_a_refused_chunk_is_asked_again_within_the_controllers_caps():
     assert world.asked[1].seed != world.asked[0].seed
     world.answer(0)
     assert [(s.chunk, s.sequence) for s in world.sent] == [(0, 1), (0, 2)]
-    assert world.core.reason == ""
+    assert world.reason == ""
 
 
 def refuse_for_good(world):
@@ -221,7 +220,7 @@ def refuse_for_good(world):
 def test_too_many_refusals_stop_the_asking_and_are_reported(world):
     refuse_for_good(world)
     assert len(world.asked) == 4
-    assert "z_above_cap" in world.core.reason
+    assert "z_above_cap" in world.reason
     assert world.transitions == []
 
 
@@ -233,7 +232,7 @@ def test_after_refusals_something_has_to_change(world, change):
     else:
         world.run(episode=2, first=0)
     assert len(world.asked) == 5
-    assert world.core.reason == ""
+    assert world.reason == ""
 
 
 def pause_before_the_next_question(world):
@@ -241,7 +240,7 @@ def pause_before_the_next_question(world):
     while len(world.asked) == count:
         world.clock.advance(0.05)
         waited_s += 0.05
-        world.do(world.core.advance())
+        world.do(world.core.tick())
     return waited_s
 
 
@@ -253,10 +252,10 @@ def test_a_chunk_that_overtook_its_arm_state_is_tried_again_after_growing_pauses
         world.end(0, steps=0, result=ChunkResult.REFUSED, code=RefusalCode.UNKNOWN_ARM_STATE)
         pauses.append(pause_before_the_next_question(world))
     assert pauses == pytest.approx([0.25, 0.5, 1.0, 2.0, 4.0], abs=0.06)
-    assert "unknown_arm_state" in world.core.reason, "the operator ends what lasts"
+    assert "unknown_arm_state" in world.reason, "the operator ends what lasts"
     world.answer(0)
     world.end(STEPS)
-    assert world.core.reason == ""
+    assert world.reason == ""
 
 
 def test_a_silent_server_is_asked_again_after_growing_pauses(world):
@@ -264,12 +263,12 @@ def test_a_silent_server_is_asked_again_after_growing_pauses(world):
     pauses = []
     for _ in range(4):
         world.do(world.core.on_answer(FailedAnswer(world.asked[-1].request, "no answer")))
-        assert world.core.reason == "no answer"
+        assert world.reason == "no answer"
         pauses.append(pause_before_the_next_question(world))
     assert pauses == pytest.approx([0.25, 0.5, 1.0, 2.0], abs=0.06)
     assert world.sent == []
     world.answer(0)
-    assert world.core.reason == ""
+    assert world.reason == ""
     assert len(world.sent) == 1
 
 
@@ -290,16 +289,16 @@ def test_a_full_disk_stops_the_asking_and_everything_is_written_in_order_later(w
     world.play(2)
     world.see(2 * STEPS)
     assert len(world.asked) == 2, "nothing is begun that could not be kept"
-    assert world.core.reason == "no room left"
+    assert world.reason == "no room left"
     world.do(world.core.on_label(made_label(1, Outcome.FAILURE, 2.0)))
     assert world.written == []
     world.disk_is_full = False
     world.clock.advance(60.0)
-    world.do(world.core.advance())
+    world.do(world.core.tick())
     world.answer(2)
     assert [t.sequence for t in world.transitions] == [1, 2]
     assert world.transitions[-1].episode_outcome is Outcome.FAILURE
-    assert world.core.reason == ""
+    assert world.reason == ""
 
 
 def test_an_episode_from_before_a_restart_is_not_joined_but_the_next_one_is():
@@ -308,9 +307,9 @@ def test_an_episode_from_before_a_restart_is_not_joined_but_the_next_one_is():
     world.see(0)
     assert world.asked == []
     world.clock.advance(1.0)
-    world.do(world.core.advance())
+    world.do(world.core.tick())
     world.clock.advance(6.0)
-    assert "began before this agent" in world.core.reason
+    assert "began before this agent" in world.reason
     world.run(episode=5)
     world.play(2)
     assert world.transitions[0].sequence == 71
@@ -319,10 +318,10 @@ def test_an_episode_from_before_a_restart_is_not_joined_but_the_next_one_is():
 def test_a_missing_outcome_is_reported(world):
     world.see(0)
     world.answer(0)
-    world.do(world.core.advance())
-    assert world.core.reason == ""
+    world.do(world.core.tick())
+    assert world.reason == ""
     world.clock.advance(6.0)
-    assert "no outcome yet" in world.core.reason
+    assert "no outcome yet" in world.reason
 
 
 def test_an_intervention_may_last_as_long_as_the_person_likes(world):
@@ -333,10 +332,10 @@ def test_an_intervention_may_last_as_long_as_the_person_likes(world):
     for _ in range(60):
         world.do(world.core.on_controller(teleop))
         world.clock.advance(1.0)
-        assert world.core.reason == ""
+        assert world.reason == ""
     world.do(world.core.on_controller(CAPS))
     world.clock.advance(6.0)
-    assert "no outcome yet" in world.core.reason, "the person has let go"
+    assert "no outcome yet" in world.reason, "the person has let go"
 
 
 @pytest.mark.parametrize("trouble", ["refused", "no outcome", "no answer"])
@@ -347,14 +346,14 @@ def test_what_kept_one_episode_from_going_on_is_forgotten_with_it(world, trouble
         world.see(0)
     if trouble == "no outcome":
         world.answer(0)
-        world.do(world.core.advance())
+        world.do(world.core.tick())
         world.clock.advance(6.0)
     if trouble == "no answer":
         world.do(world.core.on_answer(FailedAnswer(world.asked[-1].request, "no answer")))
-    assert world.core.reason
+    assert world.reason
     world.do(world.core.on_label(made_label(1, Outcome.ABORTED, 0.5)))
     world.leave()
-    assert world.core.reason == ""
+    assert world.reason == ""
     world.clock.advance(6.0)
     world.see(20)
     world.run(episode=2, first=20)

@@ -48,9 +48,9 @@ def test_a_server_without_an_actor_is_asked_again_later_and_nothing_is_sent(worl
     world.see(0)
     refused = "no steering actor has been handed over since the server started"
     world.do(world.core.on_answer(FailedAnswer(world.asked[0].request, refused)))
-    assert (len(world.asked), world.sent, world.core.reason) == (1, [], refused)
+    assert (len(world.asked), world.sent, world.reason) == (1, [], refused)
     world.clock.advance(0.3)
-    world.do(world.core.advance())
+    world.do(world.core.tick())
     assert [asked.source for asked in world.asked] == [SteeringSource.ACTOR] * 2
     assert world.sent == []
 
@@ -72,7 +72,7 @@ def test_the_simulated_world_waits_until_the_learner_has_learned(waiting):
     for behind in (LearnerView("training", 0, 0), LearnerView("training", 1, 1)):
         waiting.do(waiting.core.on_learner(behind))
         assert len(waiting.asked) == asked
-        assert waiting.core.reason == ""
+        assert waiting.reason == ""
     waiting.do(waiting.core.on_learner(LearnerView("training", 1, 0)))
     assert isinstance(waiting.asked[-1], AskChunk)
     assert len(waiting.asked) == asked + 1
@@ -81,7 +81,7 @@ def test_the_simulated_world_waits_until_the_learner_has_learned(waiting):
 def test_a_silent_learner_is_not_waited_for(waiting):
     asked = len(waiting.asked)
     waiting.clock.advance(6.0)
-    waiting.do(waiting.core.advance())
+    waiting.do(waiting.core.tick())
     assert len(waiting.asked) == asked + 1
 
 

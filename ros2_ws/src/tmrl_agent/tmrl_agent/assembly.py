@@ -175,7 +175,7 @@ class ObservationAssembler:
         return part.received_s
 
     def _join(self, arm: ArmReading, now_s: float, oldest_s: float) -> Assembled | NotReady:
-        objects = self._objects.values if self._objects else {}
+        objects: Mapping[str, float] = self._objects.values if self._objects else {}
         proprio = _pick("arm/state", "proprio_fields", self._config.proprio_fields, arm.values)
         context = _pick(
             "perception/objects", "context_objects", self._config.context_objects, objects

@@ -19,11 +19,14 @@ class ControllerView:
         mode: Only in POLICY a chunk is worth sending.
         sigma_cap: Largest context timestep that the controller lets pass, in [0, 1].
         z_cap: Largest magnitude of a component of z that it lets pass.
+        started_sequence: Of the newest chunk of this agent whose first step was commanded; 0 before
+            the first.
     """
 
     mode: ControllerMode
     sigma_cap: float
     z_cap: float
+    started_sequence: int = 0
 
 
 @dataclass(frozen=True)

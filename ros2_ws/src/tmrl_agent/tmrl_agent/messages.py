@@ -1,4 +1,8 @@
-"""ROS messages to the core's values, and the core's decisions to ROS messages."""
+"""ROS messages to the core's values, and the core's effects to ROS messages."""
+
+# Generated messages are typed in part only.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,7 +10,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from tmrl_agent.assembly import ArmReading, Reading
 from tmrl_agent.bridge_angles import bridge_angles_rad
-from tmrl_agent.core import AgentCore
+from tmrl_agent.effects import AgentStatus
 from tmrl_agent.events import ControllerView, EpisodeLabel, EpisodeView, LearnerView, SentChunk
 from tmrl_agent.frames import ImageReading
 from tmrl_agent.images import CompressedPicture, RawPicture
@@ -74,9 +78,20 @@ def image_reading(message: Image | CompressedImage, received_s: float) -> ImageR
     return ImageReading(stamp_ns, received_s, picture)
 
 
-def controller_view(message: msg.ControllerStatus) -> ControllerView:
-    """Mode and caps of the controller."""
-    return ControllerView(ControllerMode(message.mode), message.sigma_cap, message.z_cap)
+def controller_view(message: msg.ControllerStatus, epoch: str) -> ControllerView:
+    """Mode and caps of the controller, and how far it is.
+
+    Args:
+        message: Its status.
+        epoch: Of this agent; a chunk of another one is none of its own.
+    """
+    ours = message.started_epoch == epoch
+    return ControllerView(
+        mode=ControllerMode(message.mode),
+        sigma_cap=message.sigma_cap,
+        z_cap=message.z_cap,
+        started_sequence=message.started_sequence if ours else 0,
+    )
 
 
 def episode_view(message: msg.EpisodeState) -> EpisodeView:
@@ -140,18 +155,20 @@ def action_chunk(sent: SentChunk, config: AgentConfig, epoch: str) -> ActionChun
     )
 
 
-def status_msg(core: AgentCore, config: AgentConfig, epoch: str) -> msg.AgentStatus:
-    """The agent's health; stamp and the journal's last number are left to the node."""
+def status_msg(status: AgentStatus, config: AgentConfig, epoch: str) -> msg.AgentStatus:
+    """The agent's health; the stamp is left to the node."""
     message = msg.AgentStatus(
         robot=config.robot,
         session=config.session,
         agent_epoch=epoch,
-        server_connected=not core.connection.problem,
+        server_connected=not status.connection.problem,
         server=config.server,
-        policy_version=core.connection.policy_version,
-        reason=core.reason,
+        policy_version=status.connection.policy_version,
+        transitions_published=status.last_transition,
+        reason=status.reason,
+        waits_for=status.waits_for,
     )
-    last = core.last_sent
+    last = status.last_sent
     if last is not None:
         message.chunks_published = last.sequence
         message.actor_version = last.reply.actor_version

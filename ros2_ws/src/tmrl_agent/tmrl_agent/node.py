@@ -1,4 +1,7 @@
-"""The ROS shell of the agent: converts, calls the core, carries out what it decides."""
+"""The ROS shell of the agent: converts, calls the core, carries out the effects that it returns."""
+
+# Generated messages are typed in part only.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 
 import queue
 import sys
@@ -7,14 +10,14 @@ from contextlib import ExitStack
 from typing import Any
 
 from tmrl_agent import messages
-from tmrl_agent.core import Decision
+from tmrl_agent.effects import AgentStatus, Effect, PublishTransitions
 from tmrl_agent.events import SentChunk
 from tmrl_agent.inference import InferenceThread
 from tmrl_agent.journal import JournalError
-from tmrl_agent.listening import Topic, topics
 from tmrl_agent.params import AgentConfig
 from tmrl_agent.requests import Answer
 from tmrl_agent.session import close_session, connect, open_session
+from tmrl_agent.subscriptions import Topic, topics
 from tmrl_agent.transitions import Record
 from tmrl_common.clock import SteadyClock
 from tmrl_msgs import msg
@@ -49,7 +52,6 @@ class AgentNode(TmrlNode[AgentConfig]):
         self._opened.callback(close_session, self._journal, self._core, complain)
         client = connect(config)
         self._epoch = uuid.uuid4().hex
-        self._told = ""
         self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._answered = self.create_guard_condition(self._take_answers)
         self._inference = InferenceThread(client, config.deadline_s, clock, self._hand_over)
@@ -66,7 +68,9 @@ class AgentNode(TmrlNode[AgentConfig]):
 
     def health(self) -> tuple[str, dict[str, str]]:
         """What is wrong, and how far the session is."""
-        return self._core.reason, {"transitions": str(self._journal.last_sequence)}
+        status = self._core.status()
+        values = {"waits_for": status.waits_for, "transitions": str(status.last_transition)}
+        return status.reason, values
 
     def destroy_node(self) -> None:
         """Ends the thread and writes what was held back; the learner fetches it later."""
@@ -78,12 +82,12 @@ class AgentNode(TmrlNode[AgentConfig]):
 
         def on_message(message: Any) -> None:
             try:
-                decisions = topic.handle(message)
+                effects = topic.handle(message)
             except ValueError as error:
                 text = f"dropped a message of {topic.name}: {error}"
                 self.get_logger().error(text, throttle_duration_sec=_WARN_PERIOD_S)
             else:
-                self._carry_out(decisions)
+                self._carry_out(effects)
 
         self.create_subscription(topic.kind, topic.name, on_message, topic.profile)
 
@@ -104,43 +108,39 @@ class AgentNode(TmrlNode[AgentConfig]):
     def _take_answers(self) -> None:
         while not self._answers.empty():
             self._carry_out(self._core.on_answer(self._answers.get()))
-            self._publish_status()
 
     def _tick(self) -> None:
         self._inference.check()
-        self._core.heard = self._chunks.get_subscription_count() > 0
-        self._carry_out(self._core.advance())
-        if self._core.reason != self._told:
-            self._publish_status()
+        self._carry_out(self._core.on_listeners(self._chunks.get_subscription_count()))
 
-    def _carry_out(self, decisions: list[Decision]) -> None:
-        for decision in decisions:
-            if isinstance(decision, SentChunk):
-                chunk = messages.action_chunk(decision, self.config, self._epoch)
+    def _carry_out(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, SentChunk):
+                chunk = messages.action_chunk(effect, self.config, self._epoch)
                 self._chunks.publish(action_chunk_msg(chunk))
-            elif isinstance(decision, Record):
-                self._record(decision)
+            elif isinstance(effect, Record):
+                self._record(effect)
+            elif isinstance(effect, PublishTransitions):
+                for transition in effect.transitions:
+                    self._transitions.publish(transition_to_msg(transition))
+            elif isinstance(effect, AgentStatus):
+                self._publish_status()
             else:
-                self._inference.ask(decision)
+                self._inference.ask(effect)
 
     def _record(self, record: Record) -> None:
-        """Commits, then publishes, then goes on; a journal that refuses is asked again later."""
+        """Commits a record; a journal that refuses is asked again later."""
         try:
             self._journal.append(record.transitions, record.label)
         except JournalError as error:
             self._carry_out(self._core.on_write_failed(str(error)))
-            return
-        for transition in record.transitions:
-            self._transitions.publish(transition_to_msg(transition))
-        self._carry_out(self._core.on_written())
-        self._publish_status()
+        else:
+            self._carry_out(self._core.on_written())
 
     def _publish_status(self) -> None:
-        status = messages.status_msg(self._core, self.config, self._epoch)
-        status.transitions_published = self._journal.last_sequence
-        status.header.stamp = self.get_clock().now().to_msg()
-        self._told = status.reason
-        self._status.publish(status)
+        message = messages.status_msg(self._core.status(), self.config, self._epoch)
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._status.publish(message)
 
 
 def main() -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from tmrl_agent.assembly import ArmReading, Reading
-from tmrl_agent.core import AgentCore, Decision
+from tmrl_agent.core import AgentCore
+from tmrl_agent.effects import AgentStatus, Effect, PublishTransitions
 from tmrl_agent.events import ControllerView, EpisodeLabel, EpisodeView, SentChunk
 from tmrl_agent.params import AgentConfig
 from tmrl_agent.requests import AskChunk, AskFeatures, ChunkAnswer, Connection, FeaturesAnswer
@@ -45,6 +46,20 @@ SPEC = PolicySpec(
 def features_of(number: float) -> FloatArray:
     """Features that tell which observation they belong to, shape (FEATURES_DIM,)."""
     return np.full(FEATURES_DIM, number, dtype=np.float32)
+
+
+def made_config(**changes: Any) -> AgentConfig:
+    """A configuration for `SPEC`, in lock-step unless changed."""
+    given: dict[str, Any] = {
+        "robot": "widowx",
+        "session": "run",
+        "run_dir": "runs/run",
+        "server": "tcp://127.0.0.1:1",
+        "proprio_fields": ("tool_x",),
+        "context_objects": ("carrot.x",),
+        "lock_step": True,
+    }
+    return AgentConfig(**given | changes)
 
 
 def made_reply(number: float, source: SteeringSource = SteeringSource.UNIFORM) -> ChunkReply:
@@ -123,47 +138,51 @@ class World:
         asked: Every question to the server.
         sent: Every chunk.
         written: Every record, unless the disk was full.
+        published: Every published transition.
+        statuses: Every published status.
         disk_is_full: Whether the journal refuses.
     """
 
     def __init__(self, last_episode: int = 0, next_sequence: int = 1, **changes: Any) -> None:
-        given: dict[str, Any] = {
-            "robot": "widowx",
-            "session": "run",
-            "run_dir": "runs/run",
-            "server": "tcp://127.0.0.1:1",
-            "proprio_fields": ("tool_x",),
-            "context_objects": ("carrot.x",),
-            "lock_step": True,
-        }
-        config = AgentConfig(**given | changes)
+        config = made_config(**changes)
         builder = TransitionBuilder("widowx", "run", next_sequence, {}, lambda _: None)
         self.clock = FakeClock()
         self.core = AgentCore(config, self.clock, builder, last_episode)
-        self.core.heard = True
         self.asked: list[AskChunk | AskFeatures] = []
         self.sent: list[SentChunk] = []
         self.written: list[Record] = []
+        self.published: list[Transition] = []
+        self.statuses: list[AgentStatus] = []
         self.disk_is_full = False
         self.do(self.core.on_answer(Connection("", "policy")))
+        self.do(self.core.on_listeners(1))
 
     @property
     def transitions(self) -> list[Transition]:
         """Every transition that was written, in order."""
         return [t for record in self.written for t in record.transitions]
 
-    def do(self, decisions: list[Decision]) -> None:
-        """Carries out what the core decided, as the node does."""
-        for decision in decisions:
-            if isinstance(decision, SentChunk):
-                self.sent.append(decision)
-            elif isinstance(decision, Record) and self.disk_is_full:
+    @property
+    def reason(self) -> str:
+        """What is wrong, as the status says it."""
+        return self.core.status().reason
+
+    def do(self, effects: list[Effect]) -> None:
+        """Carries out what the core wants, as the node does."""
+        for effect in effects:
+            if isinstance(effect, SentChunk):
+                self.sent.append(effect)
+            elif isinstance(effect, Record) and self.disk_is_full:
                 self.do(self.core.on_write_failed("no room left"))
-            elif isinstance(decision, Record):
-                self.written.append(decision)
+            elif isinstance(effect, Record):
+                self.written.append(effect)
                 self.do(self.core.on_written())
+            elif isinstance(effect, PublishTransitions):
+                self.published.extend(effect.transitions)
+            elif isinstance(effect, AgentStatus):
+                self.statuses.append(effect)
             else:
-                self.asked.append(decision)
+                self.asked.append(effect)
 
     def see(self, sequence: int, *, objects: bool = True) -> None:
         """Shows the state of that number; the stamp counts control steps."""

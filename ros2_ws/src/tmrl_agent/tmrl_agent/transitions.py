@@ -157,8 +157,10 @@ class TransitionBuilder:
                 self._label = label
             return self._settle()
         last = self._last_of(label.episode)
+        relabels = label.episode in self._applied
         self._applied[label.episode] = label.revision
-        if last is None:
+        # A relabelled episode without a labelled transition had no chunk before its end.
+        if last is None or (relabels and last.episode_outcome is Outcome.PENDING):
             return Record(label=label)
         return Record((self._revision(last, _ended(last, label.outcome)),), label)
 

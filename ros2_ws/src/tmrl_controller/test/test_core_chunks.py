@@ -55,6 +55,15 @@ def test_the_outcome_says_what_was_commanded_when_and_by_whom(scene):
     assert scene.core.status().chunks_accepted == 1
 
 
+def test_the_status_says_at_once_which_chunk_has_begun(scene):
+    scene.offer(sequence=5)
+    scene.offer(sequence=6, sigma=0.99)
+
+    begun = [status.started for status in of(scene.run(0.1), ControllerStatus)]
+
+    assert begun[-1] == (action_chunk().agent_epoch, 5)
+
+
 def test_the_outcome_names_the_first_arm_state_after_the_last_step(scene):
     scene.offer(execute_steps=1)
     arrivals = {}

@@ -128,6 +128,7 @@ class ChunkLedger:
         running: Under way.
         step: The control period under way, also while a person drives without a chunk.
         accepted: Chunks begun since the start.
+        started: Epoch and sequence number of the newest of them.
         refused: Chunks refused since the start.
         steps_clamped: Steps that a limit changed since the start.
     """
@@ -156,6 +157,7 @@ class ChunkLedger:
         self.running: ChunkExecution | None = None
         self.step: OpenStep | None = None
         self.accepted = 0
+        self.started = ("", 0)
         self.refused = 0
         self.steps_clamped = 0
 
@@ -187,6 +189,7 @@ class ChunkLedger:
     def begin(self, chunk: ActionChunk) -> None:
         """Starts a chunk now."""
         self.accepted += 1
+        self.started = (chunk.agent_epoch, chunk.sequence)
         self.running = self._execution(chunk)
 
     def close_step(self, step: OpenStep, reached: Setpoint) -> None:

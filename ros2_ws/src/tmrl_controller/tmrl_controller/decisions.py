@@ -81,6 +81,7 @@ class ControllerStatus:
         mode: Who may move the arm.
         reason: Why it is in this mode, one sentence.
         waits_for: Who has to be there before the policy can drive; empty when all are.
+        started: Agent epoch and sequence number of the newest chunk that has begun; ("", 0) before.
         chunks_accepted: Since the start.
         chunks_refused: Since the start.
         steps_clamped: Since the start.
@@ -93,6 +94,7 @@ class ControllerStatus:
     mode: ControllerMode
     reason: str
     waits_for: str = ""
+    started: tuple[str, int] = ("", 0)
     chunks_accepted: int = 0
     chunks_refused: int = 0
     steps_clamped: int = 0

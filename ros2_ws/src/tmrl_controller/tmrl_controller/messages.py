@@ -45,6 +45,8 @@ def status_msg(
         workspace_box=np.array(config.workspace_box, dtype=np.float64),
         max_translation_m=config.max_translation_m,
         max_rotation_rad=config.max_rotation_rad,
+        started_epoch=status.started[0],
+        started_sequence=status.started[1],
         chunks_accepted=status.chunks_accepted,
         chunks_refused=status.chunks_refused,
         steps_clamped=status.steps_clamped,

@@ -50,6 +50,7 @@ class StatusBoard:
             mode=self._modes.mode,
             reason=self._modes.reason,
             waits_for=self._waits_for(),
+            started=self._chunks.started,
             chunks_accepted=self._chunks.accepted,
             chunks_refused=self._chunks.refused,
             steps_clamped=self._chunks.steps_clamped,
@@ -60,12 +61,13 @@ class StatusBoard:
         )
 
     def changed(self) -> ControllerStatus | None:
-        """The status, where a person would want to see at once what changed; otherwise None.
+        """The status, where people or the agent want to know at once what changed; otherwise None.
 
         Of refusals only the code counts: a flood of chunks is none of statuses.
         """
         code = self._last_refusal[0]
-        shown = (self._modes.mode, self._modes.reason, code, self._waits_for())
+        drive = (self._modes.mode, self._modes.reason, self._chunks.started)
+        shown = (*drive, code, self._waits_for())
         if shown == self._announced:
             return None
         self._announced = shown

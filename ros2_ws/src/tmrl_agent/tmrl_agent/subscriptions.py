@@ -1,4 +1,8 @@
-"""What the agent listens to: each topic with its conversion and the method of the core it feeds."""
+"""The topics that the agent subscribes to, each with its conversion and the event it is."""
+
+# Generated messages are typed in part only.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +11,8 @@ from typing import Any
 from sensor_msgs.msg import CompressedImage, Image
 
 from tmrl_agent import messages
-from tmrl_agent.core import AgentCore, Decision
+from tmrl_agent.core import AgentCore
+from tmrl_agent.effects import Effect
 from tmrl_agent.params import AgentConfig
 from tmrl_msgs import msg
 from tmrl_ros import qos
@@ -22,14 +27,14 @@ class Topic:
         kind: Class of its messages.
         name: Relative name.
         profile: Quality of service.
-        handle: Takes a message and returns what follows from it; raises ValueError for a message
-            that contradicts itself.
+        handle: Takes a message and returns the effects that follow from it; raises ValueError for
+            a message that contradicts itself.
     """
 
     kind: type
     name: str
     profile: Any
-    handle: Callable[[Any], list[Decision]]
+    handle: Callable[[Any], list[Effect]]
 
 
 def topics(
@@ -44,31 +49,31 @@ def topics(
         now_s: Steady time.
     """
 
-    def on_objects(message: msg.ObjectPoses) -> list[Decision]:
+    def on_objects(message: msg.ObjectPoses) -> list[Effect]:
         return core.on_objects(messages.objects_reading(message, now_s()))
 
-    def on_arm(message: msg.ArmState) -> list[Decision]:
+    def on_arm(message: msg.ArmState) -> list[Effect]:
         return core.on_arm(messages.arm_reading(message, now_s()))
 
-    def on_image(camera: str, message: Image | CompressedImage) -> list[Decision]:
+    def on_image(camera: str, message: Image | CompressedImage) -> list[Effect]:
         return core.on_image(camera, messages.image_reading(message, now_s()))
 
-    def on_controller(message: msg.ControllerStatus) -> list[Decision]:
-        return core.on_controller(messages.controller_view(message))
+    def on_controller(message: msg.ControllerStatus) -> list[Effect]:
+        return core.on_controller(messages.controller_view(message, epoch))
 
-    def on_outcome(message: msg.ChunkOutcome) -> list[Decision]:
+    def on_outcome(message: msg.ChunkOutcome) -> list[Effect]:
         ours = message.agent_epoch == epoch
         return core.on_outcome(chunk_outcome(message)) if ours else []
 
-    def on_label(message: msg.EpisodeOutcome) -> list[Decision]:
+    def on_label(message: msg.EpisodeOutcome) -> list[Effect]:
         ours = message.session == config.session
         return core.on_label(messages.episode_label(message)) if ours else []
 
-    def on_episode(message: msg.EpisodeState) -> list[Decision]:
+    def on_episode(message: msg.EpisodeState) -> list[Effect]:
         ours = message.session == config.session
         return core.on_episode(messages.episode_view(message)) if ours else []
 
-    def on_learner(message: msg.LearnerStatus) -> list[Decision]:
+    def on_learner(message: msg.LearnerStatus) -> list[Effect]:
         ours = message.session == config.session
         return core.on_learner(messages.learner_view(message)) if ours else []
 

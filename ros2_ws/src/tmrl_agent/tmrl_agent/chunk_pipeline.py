@@ -1,0 +1,161 @@
+"""The life of one chunk, from the request for it to its record, as a table of transitions.
+
+    ASKED      the policy server was asked for it
+    SENT       it was published; the controller has not reported its first step
+    RUNNING    the controller executes it
+    ENDED      it moved the arm; what the policy would see next is not known yet
+    SEEN       the observation after its last step is kept; its features are not known yet
+    RECORDED   it was handed over as part of a transition
+    DROPPED    nothing of it becomes a transition
+
+Two rules hold. Whatever the table does not list is a fault of this program and raises. And only
+beside a pipeline in a state of ADMITS_NEXT another one may be opened: no chunk runs today while the
+next one is asked for.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from tmrl_agent.assembly import Assembled
+from tmrl_agent.events import SentChunk
+from tmrl_common.chunks import ChunkOutcome
+
+
+class State(StrEnum):
+    """Where a chunk is in its life."""
+
+    ASKED = "asked"
+    SENT = "sent"
+    RUNNING = "running"
+    ENDED = "ended"
+    SEEN = "seen"
+    RECORDED = "recorded"
+    DROPPED = "dropped"
+
+
+class Event(StrEnum):
+    """What happens to a chunk."""
+
+    ANSWERED = "answered"
+    """The policy server answered, and a chunk is still wanted."""
+    UNANSWERED = "unanswered"
+    """The policy server did not answer, or too late for the chunk to be wanted."""
+    STARTED = "started"
+    """The controller reported its first step."""
+    EXECUTED = "executed"
+    """Its outcome has steps that belong to the episode."""
+    VOID = "void"
+    """It was refused, moved nothing, or began after the end that the label gives the episode."""
+    OBSERVED = "observed"
+    """The observation after its last step is kept."""
+    ENCODED = "encoded"
+    """The features of that observation arrived."""
+    MISSED = "missed"
+    """There was no such observation, or its features never came."""
+    ABANDONED = "abandoned"
+    """The next episode begins without its answer or outcome."""
+
+
+TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
+    {
+        (State.ASKED, Event.ANSWERED): State.SENT,
+        (State.ASKED, Event.UNANSWERED): State.DROPPED,
+        (State.ASKED, Event.ABANDONED): State.DROPPED,
+        (State.SENT, Event.STARTED): State.RUNNING,
+        (State.SENT, Event.EXECUTED): State.ENDED,
+        (State.SENT, Event.VOID): State.DROPPED,
+        (State.SENT, Event.ABANDONED): State.DROPPED,
+        (State.RUNNING, Event.EXECUTED): State.ENDED,
+        (State.RUNNING, Event.VOID): State.DROPPED,
+        (State.RUNNING, Event.ABANDONED): State.DROPPED,
+        (State.ENDED, Event.OBSERVED): State.SEEN,
+        (State.ENDED, Event.MISSED): State.RECORDED,
+        (State.ENDED, Event.VOID): State.DROPPED,
+        (State.SEEN, Event.ENCODED): State.RECORDED,
+        (State.SEEN, Event.MISSED): State.RECORDED,
+        (State.SEEN, Event.VOID): State.DROPPED,
+    }
+)
+
+ON_THE_ARM = frozenset({State.SENT, State.RUNNING})
+"""The controller owes an outcome."""
+LACKS_FEATURES = frozenset({State.ENDED, State.SEEN})
+"""The transition lacks its next features."""
+ADMITS_NEXT = frozenset({State.SEEN})
+"""The next chunk may be asked for; its observation is the one after this chunk."""
+OVER = frozenset({State.RECORDED, State.DROPPED})
+"""Nothing happens to it any more."""
+
+
+class PipelineError(RuntimeError):
+    """An event that the table does not list: a fault of this program."""
+
+
+@dataclass
+class ChunkPipeline:
+    """One chunk and everything that its transition is made of.
+
+    Attributes:
+        request: Number of the newest request for it: for the chunk, later for the features of
+            `after`.
+        observation: What the policy sees.
+        state: Where it is in its life.
+        chunk: What was published; None before SENT.
+        outcome: What became of it; None before ENDED.
+        ended_s: Steady time at which the outcome arrived.
+        after: The observation after its last step; None before SEEN.
+    """
+
+    request: int
+    observation: Assembled
+    state: State = State.ASKED
+    chunk: SentChunk | None = None
+    outcome: ChunkOutcome | None = None
+    ended_s: float = 0.0
+    after: Assembled | None = None
+
+    @property
+    def name(self) -> str:
+        """How sentences name it."""
+        return "the next chunk" if self.chunk is None else f"chunk {self.chunk.sequence}"
+
+    def sent(self, chunk: SentChunk) -> None:
+        """It is published."""
+        self._apply(Event.ANSWERED)
+        self.chunk = chunk
+
+    def executed(self, outcome: ChunkOutcome, now_s: float) -> None:
+        """It moved the arm.
+
+        Args:
+            outcome: What became of it.
+            now_s: Steady time.
+        """
+        self._apply(Event.EXECUTED)
+        self.outcome, self.ended_s = outcome, now_s
+
+    def observed(self, after: Assembled) -> None:
+        """The observation after its last step is there."""
+        self._apply(Event.OBSERVED)
+        self.after = after
+
+    def apply(self, event: Event) -> None:
+        """Takes an event that brings nothing with it.
+
+        Raises:
+            PipelineError: The table does not list it for this state.
+        """
+        self._apply(event)
+
+    def leave(self) -> None:
+        """The next episode begins, or the process ends: what is missing will not come any more."""
+        if self.state not in OVER:
+            missed = self.state in LACKS_FEATURES
+            self._apply(Event.MISSED if missed else Event.ABANDONED)
+
+    def _apply(self, event: Event) -> None:
+        if (self.state, event) not in TRANSITIONS:
+            raise PipelineError(f"{self.name} is {self.state}: {event} is not in the table")
+        self.state = TRANSITIONS[self.state, event]

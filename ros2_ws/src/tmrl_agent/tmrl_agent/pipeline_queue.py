@@ -1,0 +1,57 @@
+"""The chunks whose life is not over, oldest first.
+
+At most one of them is on the arm. A second one is opened only beside one that admits it
+(`chunk_pipeline.ADMITS_NEXT`): to let inference overlap the motion means to admit it earlier.
+"""
+
+from collections.abc import Collection
+
+from tmrl_agent.assembly import Assembled
+from tmrl_agent.chunk_pipeline import ADMITS_NEXT, ON_THE_ARM, OVER, ChunkPipeline, State
+
+
+class PipelineQueue:
+    """Pipelines in the order of their requests."""
+
+    def __init__(self) -> None:
+        self._pipelines: list[ChunkPipeline] = []
+
+    @property
+    def blocking(self) -> ChunkPipeline | None:
+        """The oldest one that the next chunk must wait for; None when it need not wait."""
+        return next((p for p in self._pipelines if p.state not in ADMITS_NEXT), None)
+
+    def first(self, states: Collection[State]) -> ChunkPipeline | None:
+        """The oldest one in one of the states."""
+        return next((p for p in self._pipelines if p.state in states), None)
+
+    def of_request(self, request: int) -> ChunkPipeline | None:
+        """The one that a request was made for."""
+        return next((p for p in self._pipelines if p.request == request), None)
+
+    def on_the_arm(self, sequence: int) -> ChunkPipeline | None:
+        """The one with that sequence number whose outcome the controller owes."""
+        for pipeline in self._pipelines:
+            chunk = pipeline.chunk
+            if pipeline.state in ON_THE_ARM and chunk is not None and chunk.sequence == sequence:
+                return pipeline
+        return None
+
+    def before(self, pipeline: ChunkPipeline) -> ChunkPipeline | None:
+        """The one whose next observation is this one's observation."""
+        index = self._pipelines.index(pipeline)
+        return self._pipelines[index - 1] if index > 0 else None
+
+    def open(self, request: int, observation: Assembled) -> None:
+        """The policy server is asked for another chunk."""
+        self._pipelines.append(ChunkPipeline(request, observation))
+
+    def leave(self) -> None:
+        """The next episode begins, or the process ends: every life is over."""
+        for pipeline in self._pipelines:
+            pipeline.leave()
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Lets go of those whose life is over."""
+        self._pipelines = [p for p in self._pipelines if p.state not in OVER]
