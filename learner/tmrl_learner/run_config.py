@@ -1,7 +1,9 @@
 """Settings of one learning run: the parameters of the learning node."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from tmrl_common.constraints import NotEmpty, OneOf, Range, check_fields
 from tmrl_learner.config import LearnerConfig, resolve
 from tmrl_learner.tracking.config import WANDB_MODES
 
@@ -32,20 +34,20 @@ class RunConfig:
             `metrics.csv` in the run directory.
     """
 
-    robot: str
-    session: str
-    run_dir: str
-    server: str
+    robot: Annotated[str, NotEmpty("widowx")]
+    session: Annotated[str, NotEmpty("monday")]
+    run_dir: Annotated[str, NotEmpty("runs/monday")]
+    server: Annotated[str, NotEmpty("tcp://127.0.0.1:5760")]
     client_key: str = ""
     server_key: str = ""
-    method: str = "tmrl"
+    method: Annotated[str, OneOf(*METHODS)] = "tmrl"
     preset: str = "widowx_sim"
     overrides: tuple[str, ...] = ()
-    seed: int = 0
-    actor_every_rounds: int = 10
-    checkpoint_every_s: float = 20.0
-    server_deadline_s: float = 2.0
-    wandb: str = "offline"
+    seed: Annotated[int, Range(0)] = 0
+    actor_every_rounds: Annotated[int, Range(1)] = 10
+    checkpoint_every_s: Annotated[float, Range(0.0, above=True)] = 20.0
+    server_deadline_s: Annotated[float, Range(0.0, above=True)] = 2.0
+    wandb: Annotated[str, OneOf(*WANDB_MODES)] = "offline"
 
     def __post_init__(self) -> None:
         """Refuses what could not work.
@@ -59,17 +61,7 @@ class RunConfig:
                 "here it is in the policy server; run it in simulation with `python -m "
                 f"tmrl_experiments finetune --method dsrl_na`, or use one of {', '.join(METHODS)}"
             )
-        if self.method not in METHODS:
-            raise ValueError(f"method is {self.method}; valid: {', '.join(METHODS)}")
-        if self.wandb not in WANDB_MODES:
-            raise ValueError(f"wandb is {self.wandb}; valid: {', '.join(WANDB_MODES)}")
-        if self.actor_every_rounds < 1:
-            raise ValueError(
-                f"actor_every_rounds is {self.actor_every_rounds}; it has to be at least 1"
-            )
-        for name in ("checkpoint_every_s", "server_deadline_s"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} is {getattr(self, name)} s; it has to be above 0")
+        check_fields(self)
         for entry in self.overrides:
             if "=" not in str(entry):
                 raise ValueError(

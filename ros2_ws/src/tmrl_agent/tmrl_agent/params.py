@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+from tmrl_common.constraints import NotEmpty, OneOf, Range, check_fields
 from tmrl_common.errors import ConfigError
 from tmrl_common.types import SteeringSource
 
-_SMALLEST_IMAGE_PX = 32
-_WHITE = 255.0
+Positive = Annotated[float, Range(0.0, above=True)]
+NotNegative = Annotated[float, Range(0.0)]
 CONTROLLERS_CAP = -1.0
 """Value of a request_*_cap that stands for the cap which the controller reports."""
 
@@ -68,10 +70,10 @@ class AgentConfig:
         request_z_cap: For tests of the controller only, as request_sigma_cap.
     """
 
-    robot: str
-    session: str
-    run_dir: str
-    server: str
+    robot: Annotated[str, NotEmpty("widowx")]
+    session: Annotated[str, NotEmpty("monday")]
+    run_dir: Annotated[str, NotEmpty("runs/monday")]
+    server: Annotated[str, NotEmpty("tcp://127.0.0.1:5760")]
     proprio_fields: tuple[str, ...]
     client_key: str = ""
     server_key: str = ""
@@ -80,23 +82,25 @@ class AgentConfig:
     cameras: tuple[str, ...] = ()
     camera_topics: tuple[str, ...] = ()
     best_effort_images: bool = False
-    max_image_px: int = 640
-    frozen_after_s: float = 0.5
-    black_below: float = 8.0
+    max_image_px: Annotated[int, Range(32)] = 640
+    frozen_after_s: NotNegative = 0.5
+    black_below: Annotated[float, Range(0.0, 254.0)] = 8.0
     prompt: str = ""
-    execute_steps: int = 5
+    execute_steps: Annotated[int, Range(1)] = 5
     lock_step: bool = False
-    max_rounds_owed: int = -1
-    max_observation_age_s: float = 0.3
-    max_image_lag_s: float = 0.5
-    seed: int = 0
-    unknown_learner_source: str = "uniform"
-    deadline_s: float = 5.0
-    retry_first_s: float = 0.25
-    retry_max_s: float = 4.0
-    max_refusals: int = 3
-    patience_s: float = 5.0
-    epsilon_cap: float = 3.0
+    max_rounds_owed: Annotated[int, Range(-1)] = -1
+    max_observation_age_s: Positive = 0.3
+    max_image_lag_s: NotNegative = 0.5
+    seed: Annotated[int, Range(0)] = 0
+    unknown_learner_source: Annotated[str, OneOf(SteeringSource.UNIFORM, SteeringSource.BASE)] = (
+        "uniform"
+    )
+    deadline_s: Positive = 5.0
+    retry_first_s: Positive = 0.25
+    retry_max_s: Positive = 4.0
+    max_refusals: Annotated[int, Range(1)] = 3
+    patience_s: Positive = 5.0
+    epsilon_cap: Positive = 3.0
     request_sigma_cap: float = CONTROLLERS_CAP
     request_z_cap: float = CONTROLLERS_CAP
 
@@ -106,33 +110,13 @@ class AgentConfig:
         Raises:
             ConfigError: Names the value and what it has to be.
         """
-        for name in ("robot", "session", "run_dir", "server"):
-            if not getattr(self, name):
-                raise ConfigError(f"{name} is empty; set it in the rig's file or by the launcher")
+        check_fields(self)
         if not self.proprio_fields:
             raise ConfigError("proprio_fields is empty; list the values that the policy expects")
-        positive = ("max_observation_age_s", "deadline_s", "retry_first_s", "patience_s")
-        for name in (*positive, "epsilon_cap"):
-            if not getattr(self, name) > 0.0:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it has to be above 0")
         if self.retry_max_s < self.retry_first_s:
             raise ConfigError(
                 f"retry_max_s is {self.retry_max_s}; it has to be at least retry_first_s "
                 f"({self.retry_first_s})"
-            )
-        if self.max_rounds_owed < -1:
-            raise ConfigError(
-                f"max_rounds_owed is {self.max_rounds_owed}; it has to be at least -1, which means "
-                "that nothing waits for the learner"
-            )
-        if self.execute_steps < 1 or self.max_refusals < 1 or self.seed < 0:
-            raise ConfigError(
-                f"execute_steps is {self.execute_steps}, max_refusals {self.max_refusals}, seed "
-                f"{self.seed}; the first two count from 1, the seed from 0"
-            )
-        if self.unknown_learner_source not in (SteeringSource.UNIFORM, SteeringSource.BASE):
-            raise ConfigError(
-                f"unknown_learner_source is '{self.unknown_learner_source}'; valid: uniform, base"
             )
         self._check_cameras()
         self._check_requested_caps()
@@ -144,20 +128,6 @@ class AgentConfig:
             raise ConfigError(
                 f"camera_topics has {len(self.camera_topics)} topics for {len(self.cameras)} "
                 "cameras; name one for each, in the order of cameras, or none"
-            )
-        if self.max_image_px < _SMALLEST_IMAGE_PX:
-            raise ConfigError(
-                f"max_image_px is {self.max_image_px}; it has to be at least {_SMALLEST_IMAGE_PX}"
-            )
-        if not 0.0 <= self.max_image_lag_s < float("inf"):
-            raise ConfigError(
-                f"max_image_lag_s is {self.max_image_lag_s}; it has to be a finite number of at "
-                "least 0, which switches it off"
-            )
-        if not (self.frozen_after_s >= 0.0 and 0.0 <= self.black_below < _WHITE):
-            raise ConfigError(
-                f"frozen_after_s is {self.frozen_after_s} and black_below {self.black_below}; the "
-                "first has to be at least 0, the second in [0, 255)"
             )
 
     def _check_requested_caps(self) -> None:

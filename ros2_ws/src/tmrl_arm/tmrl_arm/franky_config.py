@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from math import isfinite, pi
+from math import pi
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tmrl_common.config import nearest_name
+from tmrl_common.constraints import NotEmpty, OneOf, Range, check_fields
 from tmrl_common.errors import ConfigError
 
 Array = NDArray[np.float64]
@@ -84,24 +85,39 @@ class FrankyConfig:
         connect_timeout_s: The robot has to answer within this, s.
     """
 
-    address: str
-    model: str = FrankaModel.FR3.value
+    address: Annotated[str, NotEmpty("172.16.0.2, as in Desk's URL")]
+    model: Annotated[str, OneOf(*FrankaModel)] = FrankaModel.FR3.value
     realtime: bool = True
-    collision_torque_nm: tuple[float, ...] = (20.0, 20.0, 18.0, 18.0, 16.0, 14.0, 12.0)
-    collision_force_n: tuple[float, ...] = (20.0, 20.0, 20.0, 25.0, 25.0, 25.0)
-    joint_margin_rad: float = 0.05
-    max_velocity_rad_s: float = 1.0
-    max_acceleration_rad_s2: float = 5.0
-    dynamics_factor: float = 0.3
-    stretch: float = 1.5
-    tracking_gain: float = 8.0
-    stream_rate_hz: float = 100.0
+    collision_torque_nm: Annotated[tuple[float, ...], Range(1.0, 100.0)] = (
+        20.0,
+        20.0,
+        18.0,
+        18.0,
+        16.0,
+        14.0,
+        12.0,
+    )
+    collision_force_n: Annotated[tuple[float, ...], Range(1.0, 100.0)] = (
+        20.0,
+        20.0,
+        20.0,
+        25.0,
+        25.0,
+        25.0,
+    )
+    joint_margin_rad: Annotated[float, Range(0.01, 0.3)] = 0.05
+    max_velocity_rad_s: Annotated[float, Range(0.05, 2.0)] = 1.0
+    max_acceleration_rad_s2: Annotated[float, Range(0.5, 7.5)] = 5.0
+    dynamics_factor: Annotated[float, Range(0.05, 1.0)] = 0.3
+    stretch: Annotated[float, Range(1.0, 2.0)] = 1.5
+    tracking_gain: Annotated[float, Range(1.0, 20.0)] = 8.0
+    stream_rate_hz: Annotated[float, Range(50.0, 250.0)] = 100.0
     home_joint_rad: tuple[float, ...] = (0.0, -pi / 5, 0.0, -4 * pi / 5, 0.0, 3 * pi / 5, 0.0)
-    home_velocity_rad_s: float = 0.4
-    gripper_speed_m_s: float = 0.1
-    gripper_force_n: float = 20.0
-    state_timeout_s: float = 0.5
-    connect_timeout_s: float = 5.0
+    home_velocity_rad_s: Annotated[float, Range(0.05, 1.0)] = 0.4
+    gripper_speed_m_s: Annotated[float, Range(0.01, 0.1)] = 0.1
+    gripper_force_n: Annotated[float, Range(1.0, 70.0)] = 20.0
+    state_timeout_s: Annotated[float, Range(0.1, 5.0)] = 0.5
+    connect_timeout_s: Annotated[float, Range(0.5, 60.0)] = 5.0
 
     def __post_init__(self) -> None:
         """Refuse what the arm could not do, or could do harm.
@@ -109,16 +125,7 @@ class FrankyConfig:
         Raises:
             ConfigError: A value is unknown or out of range; the text names it and what is valid.
         """
-        if not self.address:
-            raise ConfigError("address is empty; give the robot's IP address, as in Desk's URL")
-        known = [model.value for model in FrankaModel]
-        if self.model not in known:
-            raise ConfigError(f"model is {self.model!r}; {nearest_name(self.model, known)}")
-        for name, low, high in _RANGES:
-            values = np.atleast_1d(getattr(self, name)).tolist()
-            for value in values:
-                if not (isfinite(value) and low <= value <= high):
-                    raise ConfigError(f"{name} is {value}; it has to be {low:g} to {high:g}")
+        check_fields(self)
         for name, count in (("collision_torque_nm", 7), ("collision_force_n", 6)):
             if len(getattr(self, name)) != count:
                 raise ConfigError(f"{name} has {len(getattr(self, name))} values; give {count}")
@@ -149,21 +156,3 @@ class FrankyConfig:
     def high_rad(self) -> Array:
         """Highest joint positions that are driven to, shape (7,), rad."""
         return self.limits.high_rad - self.joint_margin_rad
-
-
-_RANGES = (
-    ("collision_torque_nm", 1.0, 100.0),
-    ("collision_force_n", 1.0, 100.0),
-    ("joint_margin_rad", 0.01, 0.3),
-    ("max_velocity_rad_s", 0.05, 2.0),
-    ("max_acceleration_rad_s2", 0.5, 7.5),
-    ("dynamics_factor", 0.05, 1.0),
-    ("stretch", 1.0, 2.0),
-    ("tracking_gain", 1.0, 20.0),
-    ("stream_rate_hz", 50.0, 250.0),
-    ("home_velocity_rad_s", 0.05, 1.0),
-    ("gripper_speed_m_s", 0.01, 0.1),
-    ("gripper_force_n", 1.0, 70.0),
-    ("state_timeout_s", 0.1, 5.0),
-    ("connect_timeout_s", 0.5, 60.0),
-)

@@ -1,11 +1,13 @@
 """What a lab sets for its WidowX 250 (6 DoF), and what the arm itself is."""
 
 from dataclasses import dataclass
-from math import isfinite, pi, radians
+from math import pi, radians
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tmrl_common.constraints import Range, check_fields
 from tmrl_common.errors import ConfigError
 
 Array = NDArray[np.float64]
@@ -62,23 +64,23 @@ class InterbotixConfig:
     """
 
     vendor_name: str = "wx250s"
-    joint_margin_rad: float = 0.02
-    max_joint_velocity_rad_s: float = 2.0
-    max_joint_acceleration_rad_s2: float = 10.0
-    stream_rate_hz: float = 50.0
-    stretch: float = 1.25
-    profile_time_ms: int = 40
-    gripper_pwm: int = 250
+    joint_margin_rad: Annotated[float, Range(0.0, 0.3)] = 0.02
+    max_joint_velocity_rad_s: Annotated[float, Range(0.05, _VENDOR_VELOCITY_RAD_S)] = 2.0
+    max_joint_acceleration_rad_s2: Annotated[float, Range(0.5, 30.0)] = 10.0
+    stream_rate_hz: Annotated[float, Range(20.0, 100.0)] = 50.0
+    stretch: Annotated[float, Range(1.0, 2.0)] = 1.25
+    profile_time_ms: Annotated[int, Range(10, 200)] = 40
+    gripper_pwm: Annotated[int, Range(100, 350)] = 250
     finger_closed_m: float = FINGER_LOW_M
     finger_open_m: float = FINGER_HIGH_M
     home_position_m: tuple[float, ...] = (0.25, 0.0, 0.15)
-    home_velocity_rad_s: float = 0.5
-    connect_timeout_s: float = 4.0
-    service_timeout_s: float = 2.0
-    state_timeout_s: float = 0.3
-    following_error_rad: float = 0.25
-    following_time_s: float = 0.3
-    health_period_s: float = 1.0
+    home_velocity_rad_s: Annotated[float, Range(0.05, 1.0)] = 0.5
+    connect_timeout_s: Annotated[float, Range(0.5, 120.0)] = 4.0
+    service_timeout_s: Annotated[float, Range(0.1, 30.0)] = 2.0
+    state_timeout_s: Annotated[float, Range(0.05, 5.0)] = 0.3
+    following_error_rad: Annotated[float, Range(0.05, 1.0)] = 0.25
+    following_time_s: Annotated[float, Range(0.05, 5.0)] = 0.3
+    health_period_s: Annotated[float, Range(0.1, 60.0)] = 1.0
 
     def __post_init__(self) -> None:
         """Refuse what the arm could not do, or could do harm.
@@ -91,10 +93,7 @@ class InterbotixConfig:
                 f"vendor_name is {self.vendor_name!r}; name the vendor's driver without a slash, "
                 "as in its robot_name, for example wx250s"
             )
-        for name, low, high in _RANGES:
-            value = getattr(self, name)
-            if not (isfinite(value) and low <= value <= high):
-                raise ConfigError(f"{name} is {value}; it has to lie between {low:g} and {high:g}")
+        check_fields(self)
         if not _FINGER_CLOSED_M <= self.finger_closed_m < self.finger_open_m <= FINGER_HIGH_M:
             raise ConfigError(
                 f"finger_closed_m is {self.finger_closed_m} and finger_open_m "
@@ -113,21 +112,3 @@ class InterbotixConfig:
     def joint_high_rad(self) -> Array:
         """Highest joint positions that are commanded, shape (6,), rad."""
         return JOINT_HIGH_RAD - self.joint_margin_rad
-
-
-_RANGES = (
-    ("joint_margin_rad", 0.0, 0.3),
-    ("max_joint_velocity_rad_s", 0.05, _VENDOR_VELOCITY_RAD_S),
-    ("max_joint_acceleration_rad_s2", 0.5, 30.0),
-    ("stream_rate_hz", 20.0, 100.0),
-    ("stretch", 1.0, 2.0),
-    ("profile_time_ms", 10, 200),
-    ("gripper_pwm", 100, 350),
-    ("home_velocity_rad_s", 0.05, 1.0),
-    ("connect_timeout_s", 0.5, 120.0),
-    ("service_timeout_s", 0.1, 30.0),
-    ("state_timeout_s", 0.05, 5.0),
-    ("following_error_rad", 0.05, 1.0),
-    ("following_time_s", 0.05, 5.0),
-    ("health_period_s", 0.1, 60.0),
-)

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from math import isfinite
+from typing import Annotated
 
-from tmrl_common.config import nearest_name
+from tmrl_common.constraints import NotEmpty, OneOf, Range, check_fields
+
+TimeS = Annotated[float, Range(0.0, above=True)]
 
 
 class DriverName(StrEnum):
@@ -38,15 +40,15 @@ class ArmConfig:
         home_timeout_s: An arm that is not home by then is stopped, s.
     """
 
-    robot: str
-    driver: str
-    state_rate_hz: float = 50.0
-    max_recoveries: int = 3
-    recovery_window_s: float = 60.0
-    fault_shown_s: float = 1.0
-    first_retry_s: float = 1.0
-    longest_retry_s: float = 30.0
-    home_timeout_s: float = 30.0
+    robot: Annotated[str, NotEmpty("franka")]
+    driver: Annotated[str, OneOf(*DriverName)]
+    state_rate_hz: Annotated[float, Range(10.0, 250.0)] = 50.0
+    max_recoveries: Annotated[int, Range(0)] = 3
+    recovery_window_s: TimeS = 60.0
+    fault_shown_s: TimeS = 1.0
+    first_retry_s: TimeS = 1.0
+    longest_retry_s: TimeS = 30.0
+    home_timeout_s: TimeS = 30.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be hosted.
@@ -54,22 +56,10 @@ class ArmConfig:
         Raises:
             ValueError: A value is unknown or out of range; the text names it and what is valid.
         """
-        if not self.robot:
-            raise ValueError("robot is empty; name the arm, for example franka")
-        known = [driver.value for driver in DriverName]
-        if self.driver not in known:
-            raise ValueError(f"driver is {self.driver!r}; {nearest_name(self.driver, known)}")
-        if not 10.0 <= self.state_rate_hz <= 250.0:
-            raise ValueError(f"state_rate_hz is {self.state_rate_hz}; it has to be 10 to 250")
-        if self.max_recoveries < 0:
-            raise ValueError(f"max_recoveries is {self.max_recoveries}; it has to be 0 or more")
-        for name in ("recovery_window_s", "fault_shown_s", "first_retry_s", "home_timeout_s"):
-            value_s: float = getattr(self, name)
-            if not (isfinite(value_s) and value_s > 0.0):
-                raise ValueError(f"{name} is {value_s}; it has to be a finite number above 0")
-        if not self.first_retry_s <= self.longest_retry_s < float("inf"):
+        check_fields(self)
+        if self.longest_retry_s < self.first_retry_s:
             raise ValueError(
-                f"longest_retry_s is {self.longest_retry_s}; it has to be at least first_retry_s "
+                f"longest_retry_s is {self.longest_retry_s}; it must be at least first_retry_s "
                 f"({self.first_retry_s})"
             )
 

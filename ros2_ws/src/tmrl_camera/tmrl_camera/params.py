@@ -1,11 +1,13 @@
 """Parameters of the camera node."""
 
 from dataclasses import dataclass
-from math import isfinite
+from typing import Annotated
 
+from tmrl_common.constraints import NotEmpty, Range, check_fields
 from tmrl_common.errors import ConfigError
 
-_LONGEST_EXPOSURE_US = 1e6
+TimeS = Annotated[float, Range(0.0, above=True)]
+Pixels = Annotated[int, Range(1, 8192)]
 
 
 @dataclass(frozen=True)
@@ -28,43 +30,29 @@ class CameraConfig:
         retry_max_s: Longest such pause.
     """
 
-    robot: str
-    camera: str
-    serial: str
-    width_px: int = 640
-    height_px: int = 480
-    rate_hz: int = 30
-    exposure_us: float = 0.0
+    robot: Annotated[str, NotEmpty("widowx")]
+    camera: Annotated[str, NotEmpty("wrist")]
+    serial: Annotated[str, NotEmpty("'123456789012'")]
+    width_px: Pixels = 640
+    height_px: Pixels = 480
+    rate_hz: Annotated[int, Range(1, 300)] = 30
+    exposure_us: Annotated[float, Range(0.0, 1e6)] = 0.0
     depth: bool = False
-    frame_timeout_s: float = 1.0
-    retry_first_s: float = 0.5
-    retry_max_s: float = 8.0
+    frame_timeout_s: TimeS = 1.0
+    retry_first_s: TimeS = 0.5
+    retry_max_s: TimeS = 8.0
 
     def __post_init__(self) -> None:
-        """Refuses values that no camera can work with.
+        """Refuse values that no camera can work with.
 
         Raises:
-            ConfigError: Names the value and what it has to be.
+            ConfigError: Names the value and what it must be.
         """
-        for name in ("robot", "camera", "serial"):
-            if not getattr(self, name):
-                raise ConfigError(f"{name} is empty; set it in the rig's file")
-        for name in ("width_px", "height_px", "rate_hz"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it has to be at least 1")
-        for name in ("frame_timeout_s", "retry_first_s", "retry_max_s"):
-            value = getattr(self, name)
-            if not (isfinite(value) and value > 0.0):
-                raise ConfigError(f"{name} is {value}; it has to be a finite number above 0")
+        check_fields(self)
         if self.retry_max_s < self.retry_first_s:
             raise ConfigError(
-                f"retry_max_s is {self.retry_max_s}; it has to be at least retry_first_s "
+                f"retry_max_s is {self.retry_max_s}; it must be at least retry_first_s "
                 f"({self.retry_first_s})"
-            )
-        if not 0.0 <= self.exposure_us <= _LONGEST_EXPOSURE_US:
-            raise ConfigError(
-                f"exposure_us is {self.exposure_us}; it has to be 0 (automatic) or a number of "
-                f"microseconds up to {_LONGEST_EXPOSURE_US:.0f}"
             )
 
     @property

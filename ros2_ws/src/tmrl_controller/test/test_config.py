@@ -13,8 +13,8 @@ from tmrl_controller.testing import CONFIG, FRANKA_CONFIG
     [
         ({"robot": ""}, "robot is empty"),
         ({"action_space": "joint_velocity"}, "bridge_delta_ee_7, droid_joint_velocity_8"),
-        ({"pacing": "fast"}, "steady, state, lock_step"),
-        ({"fifo_priority": 100}, "fifo_priority is 100; it has to lie in 0 to 99"),
+        ({"pacing": "fast"}, "valid: lock_step, state, steady"),
+        ({"fifo_priority": 100}, "fifo_priority is 100; it must be 0 to 99"),
         ({"fifo_priority": -1}, "fifo_priority is -1"),
         ({"horizon": 0}, "horizon is 0"),
         ({"sigma_cap": 1.5}, "sigma_cap is 1.5"),

@@ -1,11 +1,13 @@
 """Configuration of the controller: what a rig allows, and how the controller is paced."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
-from math import isfinite, pi
+from math import pi
 from types import MappingProxyType
+from typing import Annotated
 
+from tmrl_common.constraints import NotEmpty, OneOf, Range, check_fields
 from tmrl_common.types import SteeringLimits
 from tmrl_controller.kinematics import FRANKA_JOINTS
 from tmrl_controller.limiter import JointLimits, MotionLimits, ToolLimits
@@ -51,6 +53,9 @@ _FOR_ONE_SPACE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Limits that only one action space has: it needs them, and the other may not have them."""
+
+Positive = Annotated[float, Range(0.0, above=True)]
+NotNegative = Annotated[float, Range(0.0)]
 
 
 @dataclass(frozen=True)
@@ -102,35 +107,35 @@ class ControllerConfig:
             down by accident sets nothing in motion.
     """
 
-    robot: str
-    action_space: str
-    horizon: int
-    control_rate_hz: float
+    robot: Annotated[str, NotEmpty("widowx")]
+    action_space: Annotated[str, OneOf(*ACTION_DIMS)]
+    horizon: Annotated[int, Range(1)]
+    control_rate_hz: Positive
     workspace_box: tuple[float, ...]
-    max_translation_m: float
-    max_rotation_rad: float
-    max_gripper_step: float
-    sigma_cap: float
-    z_cap: float
-    epsilon_cap: float
-    max_chunk_age_s: float
-    max_arm_state_age_s: float
-    max_teleop_age_s: float
-    max_translation_change_m: float = 0.0
-    max_rotation_change_rad: float = 0.0
-    max_lead_m: float = 0.0
-    max_lead_rad: float = 0.0
-    refuse_translation_m: float = 0.0
-    refuse_rotation_rad: float = 0.0
+    max_translation_m: Positive
+    max_rotation_rad: Positive
+    max_gripper_step: Annotated[float, Range(0.0, 1.0, above=True)]
+    sigma_cap: Annotated[float, Range(0.0, 1.0)]
+    z_cap: Positive
+    epsilon_cap: Positive
+    max_chunk_age_s: Positive
+    max_arm_state_age_s: Positive
+    max_teleop_age_s: Positive
+    max_translation_change_m: NotNegative = 0.0
+    max_rotation_change_rad: NotNegative = 0.0
+    max_lead_m: NotNegative = 0.0
+    max_lead_rad: NotNegative = 0.0
+    refuse_translation_m: NotNegative = 0.0
+    refuse_rotation_rad: NotNegative = 0.0
     joint_low_rad: tuple[float, ...] = ()
     joint_high_rad: tuple[float, ...] = ()
     max_joint_velocity_rad_s: tuple[float, ...] = ()
     max_joint_acceleration_rad_s2: tuple[float, ...] = ()
-    refuse_joint_velocity_rad_s: float = 0.0
-    setpoint_grace_s: float = 0.1
-    tick_rate_hz: float = 50.0
-    fifo_priority: int = 50
-    pacing: str = Pacing.STEADY.value
+    refuse_joint_velocity_rad_s: NotNegative = 0.0
+    setpoint_grace_s: Positive = 0.1
+    tick_rate_hz: Positive = 50.0
+    fifo_priority: Annotated[int, Range(0, 99)] = 50
+    pacing: Annotated[str, OneOf(*Pacing)] = Pacing.STEADY.value
     estop_file: str = ""
     resume_after_teleop: bool = False
 
@@ -140,26 +145,8 @@ class ControllerConfig:
         Raises:
             ValueError: A value is out of its range; the text names it and the range.
         """
-        if not self.robot:
-            raise ValueError("robot is empty; name the arm, for example widowx")
-        if self.action_space not in ACTION_DIMS:
-            known = ", ".join(ACTION_DIMS)
-            raise ValueError(f"action_space is {self.action_space!r}; choose one of {known}")
-        if self.pacing not in [p.value for p in Pacing]:
-            raise ValueError(
-                f"pacing is {self.pacing!r}; choose one of {', '.join(p.value for p in Pacing)}"
-            )
-        if not 0 <= self.fifo_priority <= 99:
-            raise ValueError(f"fifo_priority is {self.fifo_priority}; it has to lie in 0 to 99")
-        if self.horizon < 1:
-            raise ValueError(f"horizon is {self.horizon}; a chunk has at least 1 row")
+        check_fields(self)
         self._check_which_limits_are_given()
-        may_be_zero = {"sigma_cap", *self._others_limits}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            positive = field.type is float and field.name not in may_be_zero
-            if positive and not (isfinite(value) and value > 0.0):
-                raise ValueError(f"{field.name} is {value}; it has to be a finite number above 0")
         if self.tick_rate_hz < self.control_rate_hz:
             raise ValueError(
                 f"tick_rate_hz is {self.tick_rate_hz}; it has to be at least control_rate_hz "

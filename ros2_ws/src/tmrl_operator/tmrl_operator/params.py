@@ -1,9 +1,15 @@
 """Parameters of the operator node."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from tmrl_common.constraints import NotEmpty, OneOf, Range, check_fields
 
 LABEL_MODES = ("auto", "manual")
 RESETS = ("scene", "person")
+
+TimeoutS = Annotated[float, Range(0.0, above=True)]
+Count = Annotated[int, Range(0)]
 
 
 @dataclass(frozen=True)
@@ -32,34 +38,24 @@ class OperatorConfig:
             (arm.home_timeout_s), so that the driver can say what went wrong.
     """
 
-    robot: str
-    session: str
-    run_dir: str
-    time_limit_s: float
-    label_mode: str = "auto"
-    reset: str = "person"
-    max_episodes: int = 0
-    seed: int = 0
+    robot: Annotated[str, NotEmpty("widowx")]
+    session: Annotated[str, NotEmpty("monday")]
+    run_dir: Annotated[str, NotEmpty("runs/monday")]
+    time_limit_s: TimeoutS
+    label_mode: Annotated[str, OneOf(*LABEL_MODES)] = "auto"
+    reset: Annotated[str, OneOf(*RESETS)] = "person"
+    max_episodes: Count = 0
+    seed: Count = 0
     wait_for_learner: bool = False
-    peer_timeout_s: float = 5.0
-    agent_timeout_s: float = 30.0
-    service_timeout_s: float = 10.0
-    home_timeout_s: float = 40.0
+    peer_timeout_s: TimeoutS = 5.0
+    agent_timeout_s: TimeoutS = 30.0
+    service_timeout_s: TimeoutS = 10.0
+    home_timeout_s: TimeoutS = 40.0
 
     def __post_init__(self) -> None:
-        """Refuses what no session could be run with.
+        """Refuse what no session could be run with.
 
         Raises:
-            ValueError: Names the value and the limit.
+            ConfigError: Names the value and the limit.
         """
-        if self.label_mode not in LABEL_MODES:
-            raise ValueError(f"label_mode is {self.label_mode}; valid: {', '.join(LABEL_MODES)}")
-        if self.reset not in RESETS:
-            raise ValueError(f"reset is {self.reset}; valid: {', '.join(RESETS)}")
-        timeouts = ("peer_timeout_s", "agent_timeout_s", "service_timeout_s", "home_timeout_s")
-        for name in ("time_limit_s", *timeouts):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} is {getattr(self, name)} s; it has to be above 0")
-        for name in ("max_episodes", "seed"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it cannot be below 0")
+        check_fields(self)

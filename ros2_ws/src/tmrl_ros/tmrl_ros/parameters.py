@@ -1,20 +1,24 @@
 """ROS parameters from frozen dataclasses: one definition of names, types, defaults and meaning.
 
 A component's configuration is a frozen dataclass whose `__post_init__` validates it and whose
-docstring describes each field under `Attributes:`. This module declares the same fields as
-read-only ROS parameters, so that YAML files, launch files and `ros2 param` speak of the same thing.
+docstring describes each field under `Attributes:`; ranges and choices stand in its types
+(tmrl_common.constraints). This module declares the same fields as ROS parameters, so that YAML
+files, launch files and `ros2 param` speak of the same thing. Parameters are read-only, except those
+marked `Live` (tmrl_ros.live).
 """
 
 import dataclasses
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from rcl_interfaces.msg import ParameterDescriptor
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from tmrl_common.config import attribute_texts
+from tmrl_common.constraints import Constraint, Range, constraints_of, live_fields
 from tmrl_common.errors import ConfigError
 
 C = TypeVar("C")
@@ -39,7 +43,7 @@ class ParameterError(ConfigError):
 
 
 def _element_type(hint: Any) -> Any:
-    """The element type of tuple[T, ...] and fixed tuples of one T."""
+    """Return the element type of tuple[T, ...] and fixed tuples of one T."""
     return get_args(hint)[0]
 
 
@@ -53,8 +57,12 @@ def _parameter_type(hint: Any) -> Parameter.Type:
     )
 
 
-def _coerced(name: str, value: Any, hint: Any) -> Any:
-    """A parameter's value in the field's type; an integer is accepted where a float is meant."""
+def coerced(name: str, value: Any, hint: Any) -> Any:
+    """Return a parameter's value in the field's type; an integer is accepted for a float.
+
+    Raises:
+        ParameterError: The value is of another type.
+    """
     wanted = _element_type(hint) if get_origin(hint) is tuple else hint
     many = get_origin(hint) is tuple
     elements = list(value) if many and not isinstance(value, str) else [value]
@@ -62,7 +70,7 @@ def _coerced(name: str, value: Any, hint: Any) -> Any:
         integer_as_float = wanted is float and type(element) is int
         if type(element) is not wanted and not integer_as_float:
             raise ParameterError(
-                f"parameter {name} is {value!r}; it has to be {'a list of ' if many else ''}"
+                f"parameter {name} is {value!r}; it must be {'a list of ' if many else ''}"
                 f"{wanted.__name__}"
             )
     return tuple(wanted(e) for e in elements) if many else wanted(elements[0])
@@ -77,16 +85,55 @@ def _refuse_unknown(given: Iterable[str], known: list[str]) -> None:
         raise ParameterError(f"unknown parameter {name}; {hint}")
 
 
+def descriptors(config_class: type) -> dict[str, ParameterDescriptor]:
+    """Return what ROS is to know of each field: type, meaning, range, whether it may change.
+
+    A range with two ends becomes a ROS range (arrays have none in ROS); every constraint stands in
+    `additional_constraints` as text.
+    """
+    hints = get_type_hints(config_class)
+    texts, live = attribute_texts(config_class), live_fields(config_class)
+    made: dict[str, ParameterDescriptor] = {}
+    for name, constraints in constraints_of(config_class).items():
+        kind = _parameter_type(hints[name])
+        words = [constraint.text for constraint in constraints]
+        if name in live and live[name].lower_only:
+            words.append("while the node runs it can only be lowered")
+        descriptor = ParameterDescriptor(
+            description=texts.get(name, ""),
+            additional_constraints="; ".join(words),
+            read_only=name not in live,
+            type=kind.value,
+        )
+        _add_ranges(descriptor, kind, constraints)
+        made[name] = descriptor
+    return made
+
+
+def _add_ranges(
+    descriptor: ParameterDescriptor, kind: Parameter.Type, constraints: Iterable[Constraint]
+) -> None:
+    for limits in constraints:
+        if not (isinstance(limits, Range) and isfinite(limits.high)):
+            continue
+        if kind is Parameter.Type.DOUBLE:
+            ends = FloatingPointRange(from_value=float(limits.low), to_value=float(limits.high))
+            descriptor.floating_point_range = [ends]
+        elif kind is Parameter.Type.INTEGER:
+            low = int(limits.low) + int(limits.above)
+            descriptor.integer_range = [IntegerRange(from_value=low, to_value=int(limits.high))]
+
+
 def declare(
     node: Node, config_class: type[C], group: str = "", elsewhere: tuple[str, ...] = ()
 ) -> C:
-    """Declares every field of a configuration as a read-only parameter and builds it.
+    """Declare every field of a configuration as a parameter, and build it.
 
     Args:
         node: A node created with `automatically_declare_parameters_from_overrides=True`, so that
             unknown names are noticed.
         config_class: A frozen dataclass with fields of bool, int, float, str or tuples of one of
-            them. A field without a default has to be given.
+            them. A field without a default must be given.
         group: The parameters are called `group.field`; empty: only `field`.
         elsewhere: Groups whose parameters are none of this configuration's business.
 
@@ -96,35 +143,39 @@ def declare(
     Raises:
         ParameterError: A parameter is unknown, missing, of the wrong type, or out of range.
     """
-    hints = get_type_hints(config_class)
-    fields = {f.name: f for f in dataclasses.fields(config_class)}  # type: ignore[arg-type]
-    texts = attribute_texts(config_class)
     given = {
-        name: parameter
+        name: parameter.value
         for name, parameter in node.get_parameters_by_prefix(group).items()
         if name.partition(".")[0] not in elsewhere
     }
-    _refuse_unknown(given, list(fields))
+    _refuse_unknown(given, [field.name for field in dataclasses.fields(config_class)])  # type: ignore[arg-type]
     prefix = f"{group}." if group else ""
-    values: dict[str, Any] = {}
-    for name, field in fields.items():
-        kind = _parameter_type(hints[name])
-        if name in given:
-            values[name] = _coerced(name, given[name].value, hints[name])
-            node.undeclare_parameter(prefix + name)
-        elif field.default is not dataclasses.MISSING:
-            values[name] = field.default
-        else:
-            raise ParameterError(
-                f"parameter {prefix}{name} is missing ({texts.get(name, 'no description')}); "
-                "it has no default: set it in the rig's YAML file"
-            )
-        value = list(values[name]) if isinstance(values[name], tuple) else values[name]
-        descriptor = ParameterDescriptor(
-            description=texts.get(name, ""), read_only=True, type=kind.value
-        )
-        node.declare_parameter(prefix + name, value, descriptor, ignore_override=True)
+    values = _values(config_class, given, prefix)
     try:
-        return config_class(**values)
+        config = config_class(**values)
     except ValueError as error:
         raise ParameterError(str(error)) from error
+    for name, descriptor in descriptors(config_class).items():
+        if name in given:
+            node.undeclare_parameter(prefix + name)
+        value = list(values[name]) if isinstance(values[name], tuple) else values[name]
+        node.declare_parameter(prefix + name, value, descriptor, ignore_override=True)
+    return config
+
+
+def _values(config_class: type, given: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Return the value of every field: what was given, or its default."""
+    hints, texts = get_type_hints(config_class), attribute_texts(config_class)
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(config_class):
+        if field.name in given:
+            values[field.name] = coerced(field.name, given[field.name], hints[field.name])
+        elif field.default is not dataclasses.MISSING:
+            values[field.name] = field.default
+        else:
+            raise ParameterError(
+                f"parameter {prefix}{field.name} is missing "
+                f"({texts.get(field.name, 'no description')}); "
+                "it has no default: set it in the rig's YAML file"
+            )
+    return values

@@ -4,13 +4,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
 from pathlib import Path
+from typing import Annotated
 
 from tmrl_cell.cameras import CAMERAS
 from tmrl_cell.layouts import OBJECTS, LayoutName
-from tmrl_common.config import nearest_name
+from tmrl_common.constraints import NotEmpty, OneOf, Range, check_fields
 
 PHYSICS_STEP_S = 0.005
 _MAX_REAL_TIME_FACTOR = 20.0
+
+Count = Annotated[int, Range(0)]
+RateHz = Annotated[float, Range(0.0, above=True)]
 
 
 class Backend(StrEnum):
@@ -47,19 +51,19 @@ class SimConfig:
             target is in the pot. 0: never.
     """
 
-    robot: str
+    robot: Annotated[str, NotEmpty("widowx")]
     run_dir: str = ""
-    backend: str = Backend.MUJOCO.value
-    layout: str = LayoutName.DOWNSTREAM.value
-    seed: int = 0
-    target: str = "sausage"
-    real_time_factor: float = 0.0
-    control_period_s: float = 0.2
-    tick_rate_hz: float = 50.0
-    cameras: tuple[str, ...] = CAMERAS
-    image_size_px: int = 224
-    camera_rate_hz: float = 5.0
-    loopback_success_commands: int = 0
+    backend: Annotated[str, OneOf(*Backend)] = Backend.MUJOCO.value
+    layout: Annotated[str, OneOf(*LayoutName)] = LayoutName.DOWNSTREAM.value
+    seed: Count = 0
+    target: Annotated[str, OneOf(*OBJECTS)] = "sausage"
+    real_time_factor: Annotated[float, Range(0.0, _MAX_REAL_TIME_FACTOR)] = 0.0
+    control_period_s: Annotated[float, Range(0.0, above=True)] = 0.2
+    tick_rate_hz: RateHz = 50.0
+    cameras: Annotated[tuple[str, ...], OneOf(*CAMERAS)] = CAMERAS
+    image_size_px: Annotated[int, Range(16, 960)] = 224
+    camera_rate_hz: RateHz = 5.0
+    loopback_success_commands: Count = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated.
@@ -67,31 +71,14 @@ class SimConfig:
         Raises:
             ValueError: A value is unknown or out of range; the text names it and what is valid.
         """
-        if not self.robot:
-            raise ValueError("robot is empty; name the arm, for example widowx")
-        _check_name("backend", self.backend, [backend.value for backend in Backend])
-        _check_name("layout", self.layout, [layout.value for layout in LayoutName])
-        _check_name("target", self.target, list(OBJECTS))
-        for camera in self.cameras:
-            _check_name("cameras", camera, list(CAMERAS))
-        if self.seed < 0 or self.loopback_success_commands < 0:
-            raise ValueError(
-                f"seed is {self.seed} and loopback_success_commands "
-                f"{self.loopback_success_commands}; neither may be negative"
-            )
-        if not 16 <= self.image_size_px <= 960:
-            raise ValueError(f"image_size_px is {self.image_size_px}; it has to be 16 to 960")
+        check_fields(self)
         factor = self.real_time_factor
-        if factor != 0.0 and not 1.0 <= factor <= _MAX_REAL_TIME_FACTOR:
+        if factor != 0.0 and not factor >= 1.0:
             raise ValueError(
                 f"real_time_factor is {factor}; choose 0 (lock-step, as fast as it can) or "
                 f"1 to {_MAX_REAL_TIME_FACTOR:g}"
             )
-        if not (isfinite(self.camera_rate_hz) and self.camera_rate_hz > 0.0):
-            raise ValueError(f"camera_rate_hz is {self.camera_rate_hz}; it has to be above 0")
         _check_period("control_period_s", self.control_period_s)
-        if not (isfinite(self.tick_rate_hz) and self.tick_rate_hz > 0.0):
-            raise ValueError(f"tick_rate_hz is {self.tick_rate_hz}; it has to be above 0")
         _check_period("1 / tick_rate_hz", 1.0 / self.tick_rate_hz)
 
     @property
@@ -111,15 +98,10 @@ class SimConfig:
         return f"{self.robot}/base"
 
 
-def _check_name(parameter: str, value: str, valid: list[str]) -> None:
-    if value not in valid:
-        raise ValueError(f"{parameter} is {value!r}; {nearest_name(value, valid)}")
-
-
 def _check_period(parameter: str, value_s: float) -> None:
     steps = value_s / PHYSICS_STEP_S
     if not (isfinite(steps) and steps >= 1.0 and abs(steps - round(steps)) < 1e-6):
         raise ValueError(
-            f"{parameter} is {value_s:g} s; it has to be a multiple of the physics step, "
+            f"{parameter} is {value_s:g} s; it must be a multiple of the physics step, "
             f"{PHYSICS_STEP_S:g} s"
         )
