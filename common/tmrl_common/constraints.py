@@ -11,7 +11,16 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, isfinite
-from typing import Annotated, Any, Protocol, get_args, get_origin, get_type_hints, runtime_checkable
+from typing import (
+    Annotated,
+    Any,
+    Protocol,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+    runtime_checkable,
+)
 
 from tmrl_common.config import nearest_name
 from tmrl_common.errors import ConfigError
@@ -149,7 +158,7 @@ def live_fields(config_class: type) -> Mapping[str, Live]:
     }
 
 
-def check_fields(config: Any) -> None:
+def check_fields(config: object) -> None:
     """Judge every field by its own constraints; to be called in `__post_init__`.
 
     Args:
@@ -160,7 +169,7 @@ def check_fields(config: Any) -> None:
     """
     for name, constraints in constraints_of(type(config)).items():
         value = getattr(config, name)
-        elements: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
+        elements = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
         for element in elements:
             for constraint in constraints:
                 if not constraint.admits(element):

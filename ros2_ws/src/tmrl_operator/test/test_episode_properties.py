@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tmrl_common.types import Outcome
-from tmrl_operator.episode import RefusedError, State
+from tmrl_operator.episode import RefusedError
 from tmrl_operator.requests import Request
+from tmrl_operator.states import State
 from tmrl_operator.testing import Bench
 
 
@@ -31,7 +32,7 @@ class Interleavings(RuleBasedStateMachine):
     def start(self) -> None:
         self.bench.hear_everybody()
         try:
-            self.bench.machine.start()
+            self.bench.start()
         except RefusedError:
             return
         self.stopped_for_trouble = False
@@ -54,21 +55,21 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule()
     def trouble(self) -> None:
-        self.bench.machine.heard_controller("e-stop: pressed")
+        self.bench.controller_seen("e-stop: pressed")
         if self.bench.machine.state is not State.IDLE:
             self.stopped_for_trouble = self.bench.machine.state is State.PAUSED
 
     @rule(seconds=st.floats(0.1, 20))
     def wait(self, seconds: float) -> None:
         self.bench.clock.advance(seconds)
-        self.bench.machine.tick()
+        self.bench.tick()
 
     @rule(outcome=st.sampled_from(list(Outcome)), episode=st.integers(0, 4))
     def person(self, outcome: Outcome, episode: int) -> None:
         for call in (
-            lambda: self.bench.machine.label(outcome, 0, "ada"),
-            lambda: self.bench.machine.relabel(episode, outcome, "ada"),
-            lambda: self.bench.machine.discard(episode),
+            lambda: self.bench.label(outcome),
+            lambda: self.bench.relabel(episode, outcome),
+            lambda: self.bench.discard(episode),
         ):
             try:
                 call()
@@ -77,7 +78,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule()
     def stop(self) -> None:
-        self.bench.machine.stop()
+        self.bench.stop()
         assert self.bench.machine.state is State.IDLE
 
     @invariant()

@@ -1,74 +1,36 @@
 """The episode state machine: what a session does next, decided without ROS.
 
-Messages, service calls and the wall clock go in; requests to other nodes and labels come out. The
-shell carries the requests out and reports the answers back.
+Every public method takes one event (tmrl_operator.events) and returns the effects
+(tmrl_operator.effects) that the shell is to carry out, in their order.
 """
-
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 
 from tmrl_common.clock import Clock
 from tmrl_common.types import Outcome
-from tmrl_operator.ledger import Label, Ledger
+from tmrl_operator import events as ev
+from tmrl_operator.effects import Ask, Effect, PublishLabel, PublishState, Say
+from tmrl_operator.ledger import Ledger
 from tmrl_operator.params import OperatorConfig
 from tmrl_operator.peers import Peers
 from tmrl_operator.requests import Request, timeout_s, unanswered
+from tmrl_operator.states import ALLOWED, State
 
 _NANO = 1_000_000_000
-
-
-class State(IntEnum):
-    """Where a session stands; the numbers are those of tmrl_msgs/EpisodeState."""
-
-    IDLE = 0
-    RESETTING = 1
-    READY = 2
-    RUNNING = 3
-    LABELLING = 4
-    PAUSED = 5
-
-
-ALLOWED: dict[State, frozenset[State]] = {
-    State.IDLE: frozenset({State.RESETTING}),
-    State.RESETTING: frozenset({State.READY, State.PAUSED, State.IDLE}),
-    State.READY: frozenset({State.RUNNING, State.PAUSED, State.IDLE}),
-    State.RUNNING: frozenset({State.LABELLING, State.RESETTING, State.PAUSED, State.IDLE}),
-    State.LABELLING: frozenset({State.RESETTING, State.PAUSED, State.IDLE}),
-    State.PAUSED: frozenset({State.RESETTING, State.IDLE}),
-}
-"""The table of transitions; everything else is a fault of the machine itself."""
+_READY = "ready: call operator/start"
 
 
 class RefusedError(Exception):
     """A request of a person that is not possible now; the text says what is."""
 
 
-@dataclass(frozen=True)
-class Shell:
-    """What the machine needs of its shell.
-
-    Attributes:
-        request: Asks another node for something; `answered` is called with the result.
-        publish_label: Publishes a label.
-        publish_state: Publishes the machine's state.
-    """
-
-    request: Callable[[Request, int], None]
-    publish_label: Callable[[Label], None]
-    publish_state: Callable[[], None]
-
-
 class EpisodeMachine:
-    """Runs episode after episode until told to stop.
+    """Runs episode after episode until a person stops it.
 
     Args:
         config: How episodes are run.
         ledger: What happened so far in this session.
         clock: Wall time, steady.
-        shell: Carries out what is decided.
 
     Attributes:
         state: Where the session stands.
@@ -78,11 +40,10 @@ class EpisodeMachine:
         first_arm_state_sequence: First arm state of the running episode.
     """
 
-    def __init__(self, config: OperatorConfig, ledger: Ledger, clock: Clock, shell: Shell) -> None:
+    def __init__(self, config: OperatorConfig, ledger: Ledger, clock: Clock) -> None:
         self._config = config
         self._ledger = ledger
         self._clock = clock
-        self._shell = shell
         self.state = State.IDLE
         self.reason = ""
         self.episode = ledger.last_episode
@@ -94,66 +55,68 @@ class EpisodeMachine:
         self._waiting_for: Request | None = None
         self._asked_at_s = 0.0
         self._stop_asked = False
+        self._said_ready = False
         self._limit_passed_s: float | None = None
         self._peers = Peers(config, clock)
+        self._effects: list[Effect] = []
 
-    # What the session hears.
+    def _taken(self) -> list[Effect]:
+        """Return what the event at hand has caused."""
+        effects, self._effects = self._effects, []
+        return effects
 
-    def heard_arm(self, stamp_ns: int, sequence: int) -> None:
-        """An arm state arrived."""
+    # What the session sees.
+
+    def arm_seen(self, arm: ev.ArmSeen) -> list[Effect]:
+        """Take an arm state in."""
         self._peers.heard("arm")
-        self._now_ns, self._arm_sequence = stamp_ns, sequence
-        # With ground truth the verdict of the same instant decides, see heard_truth and tick.
+        self._now_ns, self._arm_sequence = arm.stamp_ns, arm.sequence
+        # With ground truth the verdict of the same instant decides, see verdict_seen and tick.
         if self._config.label_mode == "manual":
-            self._check_time_limit(stamp_ns)
+            self._check_time_limit(arm.stamp_ns)
+        return self._taken()
 
-    def heard_truth(self, stamp_ns: int, detail: str, *, success: bool) -> None:
-        """The simulation judged the state at `stamp_ns`."""
+    def verdict_seen(self, verdict: ev.Verdict) -> list[Effect]:
+        """Take a verdict of the simulation in."""
         automatic = self._config.label_mode == "auto"
-        if self.state is not State.RUNNING or not automatic or stamp_ns <= self.started_ns:
-            return
-        if success:
-            self._end(Outcome.SUCCESS, stamp_ns, "ground_truth", detail)
-        else:
-            self._check_time_limit(stamp_ns, detail)
+        current = self.state is State.RUNNING and verdict.stamp_ns > self.started_ns
+        if automatic and current and verdict.success:
+            self._end(Outcome.SUCCESS, verdict.stamp_ns, "ground_truth", verdict.detail)
+        elif automatic and current:
+            self._check_time_limit(verdict.stamp_ns, verdict.detail)
+        return self._taken()
 
-    def heard_controller(self, trouble: str, holds: str = "", waits_for: str = "") -> None:
-        """The controller reported its mode.
-
-        Args:
-            trouble: Names an e-stop or a fault; empty while there is none.
-            holds: Why it holds the arm; empty while somebody drives.
-            waits_for: Who has to be there before it can let the policy drive; empty when all are.
-        """
-        self._peers.heard_controller(waits_for)
-        if trouble and self.state in (State.RUNNING, State.READY, State.RESETTING):
-            self._abort(trouble)
+    def controller_seen(self, news: ev.ControllerNews) -> list[Effect]:
+        """Take a report of the controller in: trouble aborts what runs."""
+        self._peers.heard_controller(news.waits_for)
+        if news.trouble and self.state in (State.RUNNING, State.READY, State.RESETTING):
+            self._abort(news.trouble)
         elif self.state is State.RUNNING:
-            self._enter(State.RUNNING, f"the controller holds: {holds}" if holds else "")
+            self._enter(State.RUNNING, f"the controller holds: {news.holds}" if news.holds else "")
+        return self._taken()
 
-    def heard_agent(self, epoch: str, trouble: str) -> None:
-        """The agent reported its health.
-
-        Args:
-            epoch: Identifies the life of its process.
-            trouble: Why it cannot go on, such as an absent policy server; empty while it can.
-        """
-        restarted = self._peers.heard_agent(epoch, trouble)
+    def agent_seen(self, news: ev.AgentNews) -> list[Effect]:
+        """Take a report of the agent in: one that restarted has lost the running episode."""
+        restarted = self._peers.heard_agent(news.epoch, news.trouble)
         if restarted and self.state is State.RUNNING:
             self._abort("the agent restarted: what it had seen of the episode is lost")
+        return self._taken()
 
-    def heard_learner(self) -> None:
-        """The learner has started."""
+    def learner_started(self, news: ev.LearnerStarted) -> list[Effect]:
+        """Note that the learner takes part."""
+        del news
         self._peers.heard_learner()
+        return self._taken()
 
     # What a person asks for.
 
-    def start(self) -> None:
-        """Starts the session, or goes on after a pause.
+    def start(self, request: ev.Start) -> list[Effect]:
+        """Start the session, or resume it after a pause.
 
         Raises:
             RefusedError: It runs already, or a node that it needs is not there.
         """
+        del request
         if self.state not in (State.IDLE, State.PAUSED):
             raise RefusedError(f"the session is {self.state.name.lower()}; stop is possible")
         silent = self._peers.silent()
@@ -164,105 +127,141 @@ class EpisodeMachine:
         self._label_the_lost()
         self._stop_asked = False
         self._go_reset()
+        return self._taken()
 
-    def stop(self) -> None:
-        """Ends the session; a running episode is aborted."""
+    def stop(self, request: ev.Stop) -> list[Effect]:
+        """End the session; a running episode is aborted."""
+        del request
         self._stop_asked = True
-        if self.state is State.IDLE:
-            return
-        # In every state: a resume may be under way.
-        self._ask(Request.HOLD)
-        self._waiting_for = None
-        if self.state in (State.RUNNING, State.LABELLING):
-            self._label(Outcome.ABORTED, self._now_ns, "operator", "session stopped")
-        self._enter(State.IDLE, "stopped")
+        if self.state is not State.IDLE:
+            # In every state: a resume may be in flight.
+            self._ask(Request.HOLD)
+            self._waiting_for = None
+            if self.state in (State.RUNNING, State.LABELLING):
+                self._label(Outcome.ABORTED, self._now_ns, "operator", "session stopped")
+            self._enter(State.IDLE, "stopped")
+        return self._taken()
 
-    def label(self, outcome: Outcome, stamp_ns: int, person: str) -> None:
-        """Labels the running episode, which ends it, or the one that waits for its label.
+    def label(self, given: ev.GiveLabel) -> list[Effect]:
+        """Label the running episode, which ends it, or the one that waits for its label.
 
         Raises:
             RefusedError: There is none, or the outcome is not a person's to give.
         """
-        if outcome not in (Outcome.SUCCESS, Outcome.FAILURE):
-            raise RefusedError(f"{outcome.name} cannot be given here; SUCCESS or FAILURE can")
+        if given.outcome not in (Outcome.SUCCESS, Outcome.FAILURE):
+            raise RefusedError(f"{given.outcome.name} cannot be given here; SUCCESS or FAILURE can")
+        stamp_ns = self._checked(given.stamp_ns) if self._has_episode else 0
         if self.state is State.RUNNING:
-            self._end(outcome, self._checked(stamp_ns) or self._now_ns, "operator", person)
+            self._end(given.outcome, stamp_ns or self._now_ns, "operator", given.person)
         elif self.state is State.LABELLING:
-            self._label(outcome, self._checked(stamp_ns) or self._ended_ns, "operator", person)
+            self._label(given.outcome, stamp_ns or self._ended_ns, "operator", given.person)
             self._next()
         else:
             raise RefusedError(
                 f"no episode waits for a label while {self.state.name.lower()}; relabel changes "
                 "the label of an earlier one"
             )
+        return self._taken()
 
-    def relabel(self, episode: int, outcome: Outcome, person: str) -> None:
-        """Changes the label of an earlier episode.
+    def relabel(self, wanted: ev.Relabel) -> list[Effect]:
+        """Change the label of an earlier episode.
 
         Raises:
             RefusedError: The episode has no label yet, or the outcome is not a person's to give.
         """
-        if outcome not in (Outcome.SUCCESS, Outcome.FAILURE, Outcome.DISCARDED):
-            raise RefusedError(f"{outcome.name} cannot be given; SUCCESS, FAILURE, DISCARDED can")
-        earlier = self._ledger.labels.get(episode)
+        if wanted.outcome not in (Outcome.SUCCESS, Outcome.FAILURE, Outcome.DISCARDED):
+            raise RefusedError(
+                f"{wanted.outcome.name} cannot be given; SUCCESS, FAILURE, DISCARDED can"
+            )
+        earlier = self._ledger.labels.get(wanted.episode)
         if earlier is None:
             known = f"1 to {self._ledger.last_episode}" if self._ledger.labels else "none yet"
-            raise RefusedError(f"episode {episode} has no label to change; labelled: {known}")
-        self._publish(episode, outcome, earlier.stamp_ns, "operator", person)
+            raise RefusedError(
+                f"episode {wanted.episode} has no label to change; labelled: {known}"
+            )
+        self._publish(wanted.episode, wanted.outcome, earlier.stamp_ns, "operator", wanted.person)
+        return self._taken()
 
-    def discard(self, episode: int) -> None:
-        """Nothing of an episode shall be learned from; 0 means the running or the last one.
+    def discard(self, wanted: ev.Discard) -> list[Effect]:
+        """Label an episode so that nothing of it is learned from.
 
         Raises:
             RefusedError: There is no such episode.
         """
-        number = episode or self.episode
+        number = wanted.episode or self.episode
         if number == self.episode and self.state is State.RUNNING:
             self._end(Outcome.DISCARDED, self._now_ns, "operator", "")
         elif number == self.episode and self.state is State.LABELLING:
             self._label(Outcome.DISCARDED, self._ended_ns, "operator", "")
             self._next()
         else:
-            self.relabel(number, Outcome.DISCARDED, "")
+            return self.relabel(ev.Relabel(number, Outcome.DISCARDED))
+        return self._taken()
 
-    def reset_done(self) -> None:
-        """A person has put the scene back.
+    def reset_done(self, request: ev.ResetDone) -> list[Effect]:
+        """Take the scene as put back by a person.
 
         Raises:
             RefusedError: Nothing waits for that, or the arm is still on its way home.
         """
+        del request
         if self.state is not State.RESETTING or self._config.reset != "person":
             raise RefusedError(f"nobody waits for a reset while {self.state.name.lower()}")
         if self._waiting_for is not None:
             raise RefusedError("the arm is still on its way home; ask again when it is there")
         self.first_arm_state_sequence = self._arm_sequence + 1
         self._enter(State.READY)
+        return self._taken()
 
     # What the shell reports.
 
-    def answered(self, request: Request, message: str, sequence: int = 0, *, success: bool) -> None:
-        """Another node answered a request; `sequence` is the first arm state after a reset."""
-        if request is not self._waiting_for:
-            return
+    def answered(self, answer: ev.Answered) -> list[Effect]:
+        """Take another node's answer in."""
+        if answer.request is not self._waiting_for:
+            return []
         self._waiting_for = None
-        if not success:
-            self._pause(f"{request.name.lower()} failed: {message}")
-        elif request is Request.HOLD and self.state is State.RESETTING:
+        if not answer.success:
+            self._pause(f"{answer.request.name.lower()} failed: {answer.message}")
+        elif answer.request is Request.HOLD and self.state is State.RESETTING:
             scene = self._config.reset == "scene"
             self._ask(Request.RESET_SCENE if scene else Request.DRIVE_HOME)
-        elif request is Request.RESET_SCENE:
-            self.first_arm_state_sequence = sequence
+        elif answer.request is Request.RESET_SCENE:
+            self.first_arm_state_sequence = answer.sequence
             self._enter(State.READY)
-            self.tick()
-        elif request is Request.DRIVE_HOME:
+            self._watch()
+        elif answer.request is Request.DRIVE_HOME:
             self._enter(State.RESETTING, "put the scene back, then call operator/reset_done")
-        elif request is Request.RESUME:
+        elif answer.request is Request.RESUME:
             self._run()
+        return self._taken()
 
-    def tick(self) -> None:
-        """Looks after everything that depends on the wall clock; called several times a second."""
-        if self.state in (State.IDLE, State.PAUSED):
-            return
+    def tick(self, tick: ev.Tick) -> list[Effect]:
+        """Look after everything that depends on the wall clock."""
+        del tick
+        if self.state is State.IDLE:
+            self._announce()
+        elif self.state is not State.PAUSED:
+            self._watch()
+        return self._taken()
+
+    # Decisions.
+
+    @property
+    def _has_episode(self) -> bool:
+        return self.state in (State.RUNNING, State.LABELLING)
+
+    def _announce(self) -> None:
+        """Show that everybody is there before the session starts; the log hears it once."""
+        there = not (self._peers.silent() or self._peers.not_ready())
+        if there and not self.reason:
+            self._enter(State.IDLE, _READY)
+            if not self._said_ready:
+                self._said_ready = True
+                self._effects.append(Say(_READY))
+        elif not there and self.reason == _READY:
+            self._enter(State.IDLE)
+
+    def _watch(self) -> None:
         silent, stuck = self._peers.silent(), self._peers.stuck()
         asked, waited_s = self._waiting_for, self._clock.now_s() - self._asked_at_s
         if silent:
@@ -279,8 +278,6 @@ class EpisodeMachine:
                 self._enter(State.READY, not_ready)
             else:
                 self._ask(Request.RESUME)
-
-    # Decisions.
 
     def _run(self) -> None:
         self.episode = self._ledger.last_episode + 1
@@ -350,7 +347,7 @@ class EpisodeMachine:
 
     def _pause(self, reason: str) -> None:
         self._waiting_for = None
-        self._shell.request(Request.HOLD, 0)
+        self._effects.append(Ask(Request.HOLD))
         self._enter(State.PAUSED, reason)
 
     def _label_the_lost(self) -> None:
@@ -364,13 +361,15 @@ class EpisodeMachine:
     def _publish(
         self, episode: int, outcome: Outcome, stamp_ns: int, source: str, detail: str
     ) -> None:
+        earlier = self._ledger.labels.get(episode)
         label = self._ledger.label(episode, outcome, stamp_ns, source, detail)
-        self._shell.publish_label(label)
+        before = Outcome.PENDING if earlier is None else earlier.outcome
+        self._effects.append(PublishLabel(label, before))
 
     def _ask(self, request: Request) -> None:
         self._waiting_for = request
         self._asked_at_s = self._clock.now_s()
-        self._shell.request(request, self._layout_seed())
+        self._effects.append(Ask(request, self._layout_seed()))
 
     def _layout_seed(self) -> int:
         """Seed of the next episode's layout: the same for the same session seed and number."""
@@ -385,4 +384,4 @@ class EpisodeMachine:
             raise RuntimeError(f"{self.state.name} -> {state.name} is not in the table")
         if (state, reason) != (self.state, self.reason):
             self.state, self.reason = state, reason
-            self._shell.publish_state()
+            self._effects.append(PublishState())

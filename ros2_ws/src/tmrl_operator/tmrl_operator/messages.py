@@ -1,26 +1,111 @@
-"""ROS messages to what the machine hears, and what it decides to ROS messages."""
+"""ROS messages to the machine's events, and what it decides to ROS messages."""
 
-from tmrl_msgs.msg import AgentStatus, ControllerStatus, EpisodeOutcome, EpisodeState
+from typing import Any
+
+from builtin_interfaces.msg import Time
+from std_srvs.srv import Trigger
+
+from tmrl_common.types import Outcome
+from tmrl_msgs.msg import (
+    AgentStatus,
+    ArmState,
+    ControllerStatus,
+    EpisodeOutcome,
+    EpisodeState,
+    SuccessDetection,
+)
+from tmrl_msgs.srv import DiscardEpisode, LabelEpisode, RelabelEpisode, ResetScene
+from tmrl_operator.effects import Effect, PublishLabel
 from tmrl_operator.episode import EpisodeMachine
+from tmrl_operator.events import (
+    AgentNews,
+    Answered,
+    ArmSeen,
+    ControllerNews,
+    GiveLabel,
+    Relabel,
+    Verdict,
+)
 from tmrl_operator.ledger import Label
 from tmrl_operator.params import OperatorConfig
-from tmrl_ros.conversion import stamp_of_nanoseconds
+from tmrl_operator.requests import Request
+from tmrl_ros.conversion import nanoseconds, stamp_of_nanoseconds
+
+_CHANGES_LABELS = (LabelEpisode.Response, RelabelEpisode.Response, DiscardEpisode.Response)
+"""The answers that say which label was changed."""
 
 _TROUBLE = {ControllerStatus.ESTOP: "e-stop", ControllerStatus.FAULT: "controller fault"}
 
 
-def controller_news(message: ControllerStatus) -> tuple[str, str, str]:
-    """The controller's e-stop or fault, why it holds the arm, whom it waits for; empty: not so."""
+def controller_news(message: ControllerStatus) -> ControllerNews:
+    """Return the controller's e-stop or fault, why it holds the arm, and whom it waits for."""
     trouble = _TROUBLE.get(message.mode, "")
-    holds = message.reason if message.mode == ControllerStatus.HOLD else ""
-    return f"{trouble}: {message.reason}" if trouble else "", holds, message.waits_for
+    return ControllerNews(
+        trouble=f"{trouble}: {message.reason}" if trouble else "",
+        holds=message.reason if message.mode == ControllerStatus.HOLD else "",
+        waits_for=message.waits_for,
+    )
 
 
-def agent_trouble(message: AgentStatus) -> str:
-    """Why the agent cannot go on; empty while it can."""
-    if message.reason or message.server_connected:
-        return message.reason
-    return "it has no policy server"
+def agent_news(message: AgentStatus) -> AgentNews:
+    """Return the agent's life, and why it cannot act."""
+    lost = "" if message.server_connected else "it has no policy server"
+    return AgentNews(message.agent_epoch, message.reason or lost)
+
+
+def to_arm(message: ArmState) -> ArmSeen:
+    """Return when an arm state was measured, and its number."""
+    return ArmSeen(nanoseconds(message.header.stamp), message.sequence)
+
+
+def to_verdict(message: SuccessDetection) -> Verdict:
+    """Return what the simulation says of one instant."""
+    return Verdict(nanoseconds(message.header.stamp), message.success, message.detail)
+
+
+def to_label(request: LabelEpisode.Request) -> GiveLabel:
+    """Return the label that a person gives.
+
+    Raises:
+        ValueError: There is no such outcome.
+    """
+    outcome = Outcome(request.outcome)
+    return GiveLabel(outcome, nanoseconds(request.stamp), request.operator_name)
+
+
+def to_relabel(request: RelabelEpisode.Request) -> Relabel:
+    """Return the change of a label that a person wants.
+
+    Raises:
+        ValueError: There is no such outcome.
+    """
+    return Relabel(request.episode, Outcome(request.outcome), request.operator_name)
+
+
+def service_request(request: Request, seed: int) -> ResetScene.Request | Trigger.Request:
+    """Return the request of the service that does what the machine asks for."""
+    reset = request is Request.RESET_SCENE
+    return ResetScene.Request(seed=seed) if reset else Trigger.Request()
+
+
+def to_answered(request: Request, response: Any) -> Answered:
+    """Return another node's answer."""
+    sequence = response.arm_state_sequence if request is Request.RESET_SCENE else 0
+    return Answered(request, response.success, response.message, sequence)
+
+
+def fill_answer(response: Any, effects: list[Effect], machine: EpisodeMachine) -> None:
+    """Make an answer say what was done: which label was changed, or where the session stands."""
+    response.success, response.message = True, machine.state.name.lower()
+    changes = [effect for effect in effects if isinstance(effect, PublishLabel)]
+    if not (changes and isinstance(response, _CHANGES_LABELS)):
+        return
+    change = changes[-1]
+    response.message = change.sentence
+    response.episode = change.label.episode
+    response.outcome_before = int(change.before)
+    response.outcome = int(change.label.outcome)
+    response.revision = change.label.revision
 
 
 def label_msg(label: Label, config: OperatorConfig) -> EpisodeOutcome:
@@ -38,9 +123,9 @@ def label_msg(label: Label, config: OperatorConfig) -> EpisodeOutcome:
     return message
 
 
-def state_msg(machine: EpisodeMachine, config: OperatorConfig) -> EpisodeState:
-    """Where the session stands; the stamp is left to the node."""
-    return EpisodeState(
+def state_msg(machine: EpisodeMachine, config: OperatorConfig, stamp: Time) -> EpisodeState:
+    """Return where the session stands."""
+    message = EpisodeState(
         robot=config.robot,
         session=config.session,
         episode=machine.episode,
@@ -50,3 +135,5 @@ def state_msg(machine: EpisodeMachine, config: OperatorConfig) -> EpisodeState:
         time_limit_s=config.time_limit_s,
         first_arm_state_sequence=machine.first_arm_state_sequence,
     )
+    message.header.stamp = stamp
+    return message

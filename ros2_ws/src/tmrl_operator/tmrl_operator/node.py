@@ -8,15 +8,16 @@ from typing import Any
 from std_srvs.srv import Trigger
 
 from tmrl_common.clock import SteadyClock
-from tmrl_common.types import Outcome
 from tmrl_msgs import msg, srv
+from tmrl_operator import events as ev
 from tmrl_operator import messages
-from tmrl_operator.episode import EpisodeMachine, RefusedError, Shell, State
+from tmrl_operator.effects import Ask, Effect, PublishLabel, PublishState, Say
+from tmrl_operator.episode import EpisodeMachine, RefusedError
 from tmrl_operator.ledger import Label, Ledger
 from tmrl_operator.params import OperatorConfig
 from tmrl_operator.requests import Request
+from tmrl_operator.states import State
 from tmrl_ros import qos
-from tmrl_ros.conversion import nanoseconds
 from tmrl_ros.node import TmrlNode
 from tmrl_ros.run import run_node
 
@@ -38,8 +39,7 @@ class OperatorNode(TmrlNode[OperatorConfig]):
         self._state = self.create_publisher(msg.EpisodeState, "episode/state", qos.STATUS)
         self._outcome = self.create_publisher(msg.EpisodeOutcome, "episode/outcome", qos.LABELS)
         ledger = Ledger(Path(self.config.run_dir) / "episodes.jsonl")
-        shell = Shell(self._request, self._publish_label, self._publish_state)
-        self._machine = EpisodeMachine(self.config, ledger, SteadyClock(), shell)
+        self._machine = EpisodeMachine(self.config, ledger, SteadyClock())
         self._unsent: tuple[Request, int] | None = None
         self._asked = {
             Request.HOLD: self.create_client(Trigger, "controller/hold"),
@@ -63,84 +63,86 @@ class OperatorNode(TmrlNode[OperatorConfig]):
 
     def health(self) -> tuple[str, dict[str, str]]:
         """Why the session is paused, and where it stands."""
-        state, reason, episode = self._machine.state, self._machine.reason, self._machine.episode
-        trouble = reason if state is State.PAUSED else ""
-        return trouble, {"state": state.name, "episode": str(episode)}
+        machine = self._machine
+        trouble = machine.reason if machine.state is State.PAUSED else ""
+        return trouble, {"state": machine.state.name, "episode": str(machine.episode)}
 
     def _serve(self) -> None:
-        machine = self._machine
-        self._service(Trigger, "start", lambda _: machine.start())
-        self._service(Trigger, "stop", lambda _: machine.stop())
-        self._service(Trigger, "reset_done", lambda _: machine.reset_done())
-        self._service(srv.LabelEpisode, "label", self._label)
-        self._service(srv.RelabelEpisode, "relabel", self._relabel)
-        self._service(srv.DiscardEpisode, "discard", lambda r: machine.discard(r.episode))
+        machine, serve = self._machine, self._service
+        serve(Trigger, "start", lambda _: machine.start(ev.Start()))
+        serve(Trigger, "stop", lambda _: machine.stop(ev.Stop()))
+        serve(Trigger, "reset_done", lambda _: machine.reset_done(ev.ResetDone()))
+        serve(srv.LabelEpisode, "label", lambda r: machine.label(messages.to_label(r)))
+        serve(srv.RelabelEpisode, "relabel", lambda r: machine.relabel(messages.to_relabel(r)))
+        serve(srv.DiscardEpisode, "discard", lambda r: machine.discard(ev.Discard(r.episode)))
 
-    def _label(self, request: srv.LabelEpisode.Request) -> None:
-        stamp_ns, outcome = nanoseconds(request.stamp), Outcome(request.outcome)
-        self._machine.label(outcome, stamp_ns, request.operator_name)
-
-    def _relabel(self, request: srv.RelabelEpisode.Request) -> None:
-        self._machine.relabel(request.episode, Outcome(request.outcome), request.operator_name)
-
-    def _service(self, kind: Any, name: str, action: Callable[[Any], None]) -> None:
-        """Serves `operator/<name>`: a refusal is an answer, everything else a fault."""
+    def _service(self, kind: Any, name: str, act: Callable[[Any], list[Effect]]) -> None:
+        """Serve `operator/<name>`: a refusal is an answer, everything else a fault."""
 
         def serve(request: Any, response: Any) -> Any:
             try:
-                action(request)
+                effects = act(request)
             except (RefusedError, ValueError) as error:
                 response.success, response.message = False, str(error)
-            else:
-                response.success, response.message = True, self._machine.state.name.lower()
+                return response
+            self._carry_out(effects)
+            messages.fill_answer(response, effects, self._machine)
             return response
 
         self.create_service(kind, f"operator/{name}", serve)
 
+    def _carry_out(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Ask(request, seed):
+                    self._request(request, seed)
+                case PublishLabel(label):
+                    self._publish_label(label)
+                case PublishState():
+                    self._publish_state()
+                case Say(text):
+                    self.get_logger().info(text)
+
     def _on_success(self, message: msg.SuccessDetection) -> None:
-        stamp_ns = nanoseconds(message.header.stamp)
         if message.ground_truth:
-            self._machine.heard_truth(stamp_ns, message.detail, success=message.success)
+            self._carry_out(self._machine.verdict_seen(messages.to_verdict(message)))
 
     def _on_arm(self, message: msg.ArmState) -> None:
-        self._machine.heard_arm(nanoseconds(message.header.stamp), message.sequence)
+        self._carry_out(self._machine.arm_seen(messages.to_arm(message)))
 
     def _on_controller(self, message: msg.ControllerStatus) -> None:
-        self._machine.heard_controller(*messages.controller_news(message))
+        self._carry_out(self._machine.controller_seen(messages.controller_news(message)))
 
     def _on_agent(self, message: msg.AgentStatus) -> None:
         if message.session == self.config.session:
-            self._machine.heard_agent(message.agent_epoch, messages.agent_trouble(message))
+            self._carry_out(self._machine.agent_seen(messages.agent_news(message)))
 
     def _on_learner(self, message: msg.LearnerStatus) -> None:
         if message.session == self.config.session and message.phase != "starting":
-            self._machine.heard_learner()
+            self._carry_out(self._machine.learner_started(ev.LearnerStarted()))
 
     def _tick(self) -> None:
-        self._machine.tick()
+        self._carry_out(self._machine.tick(ev.Tick()))
         if self._unsent is not None:
             self._request(*self._unsent)
 
     def _request(self, request: Request, seed: int) -> None:
-        """Calls a service as soon as it is there; the machine minds the time."""
+        """Call a service as soon as it is there; the machine minds the time."""
         client = self._asked[request]
         self._unsent = None if client.service_is_ready() else (request, seed)
         if self._unsent is None:
-            reset = request is Request.RESET_SCENE
-            call = srv.ResetScene.Request(seed=seed) if reset else Trigger.Request()
+            call = messages.service_request(request, seed)
             client.call_async(call).add_done_callback(lambda f: self._answered(request, f.result()))
 
     def _answered(self, request: Request, answer: Any) -> None:
-        sequence = answer.arm_state_sequence if request is Request.RESET_SCENE else 0
-        self._machine.answered(request, answer.message, sequence, success=answer.success)
+        self._carry_out(self._machine.answered(messages.to_answered(request, answer)))
 
     def _publish_label(self, label: Label) -> None:
         self._outcome.publish(messages.label_msg(label, self.config))
 
     def _publish_state(self) -> None:
-        message = messages.state_msg(self._machine, self.config)
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._state.publish(message)
+        stamp = self.get_clock().now().to_msg()
+        self._state.publish(messages.state_msg(self._machine, self.config, stamp))
 
 
 def main() -> None:

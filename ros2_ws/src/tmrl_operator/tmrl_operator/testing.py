@@ -3,10 +3,14 @@
 from pathlib import Path
 
 from tmrl_common.testing.fake_clock import FakeClock
-from tmrl_operator.episode import EpisodeMachine, Shell, State
+from tmrl_common.types import Outcome
+from tmrl_operator import events as ev
+from tmrl_operator.effects import Ask, Effect, PublishLabel, PublishState, Say
+from tmrl_operator.episode import EpisodeMachine
 from tmrl_operator.ledger import Label, Ledger
 from tmrl_operator.params import OperatorConfig
 from tmrl_operator.requests import Request
+from tmrl_operator.states import State
 
 STEP_NS = 200_000_000
 
@@ -27,6 +31,7 @@ class Bench:
         self.requests: list[tuple[Request, int]] = []
         self.labels: list[Label] = []
         self.states: list[State] = []
+        self.said: list[str] = []
         self.path = folder / "episodes.jsonl"
         self.now_ns = STEP_NS
         self.sequence = 1
@@ -34,35 +39,98 @@ class Bench:
 
     def restart(self) -> None:
         """A new life of the node on the same ledger."""
-        shell = Shell(
-            request=lambda request, seed: self.requests.append((request, seed)),
-            publish_label=self.labels.append,
-            publish_state=lambda: self.states.append(self.machine.state),
-        )
-        self.machine = EpisodeMachine(self.config, Ledger(self.path), self.clock, shell)
+        self.machine = EpisodeMachine(self.config, Ledger(self.path), self.clock)
+
+    def carry_out(self, effects: list[Effect]) -> list[Effect]:
+        """Record what the machine wants done."""
+        for effect in effects:
+            match effect:
+                case Ask(request, seed):
+                    self.requests.append((request, seed))
+                case PublishLabel(label):
+                    self.labels.append(label)
+                case PublishState():
+                    self.states.append(self.machine.state)
+                case Say(text):
+                    self.said.append(text)
+        return effects
 
     def hear_arm_and_controller(self) -> None:
         """Both are well."""
-        self.machine.heard_arm(self.now_ns, self.sequence)
-        self.machine.heard_controller("")
+        self.arm_seen()
+        self.controller_seen()
 
     def hear_everybody(self) -> None:
         """Arm, controller and agent are well."""
         self.hear_arm_and_controller()
-        self.machine.heard_agent("epoch", "")
+        self.agent_seen()
+
+    def arm_seen(self) -> None:
+        """The newest arm state arrived."""
+        self.carry_out(self.machine.arm_seen(ev.ArmSeen(self.now_ns, self.sequence)))
+
+    def controller_seen(self, trouble: str = "", holds: str = "", waits_for: str = "") -> None:
+        """The controller reported."""
+        news = ev.ControllerNews(trouble, holds, waits_for)
+        self.carry_out(self.machine.controller_seen(news))
+
+    def agent_seen(self, trouble: str = "", epoch: str = "epoch") -> None:
+        """The agent reported."""
+        self.carry_out(self.machine.agent_seen(ev.AgentNews(epoch, trouble)))
+
+    def learner_started(self) -> None:
+        """The learner reported."""
+        self.carry_out(self.machine.learner_started(ev.LearnerStarted()))
+
+    def judged(self, stamp_ns: int, detail: str = "", *, success: bool) -> None:
+        """The simulation judged an instant."""
+        self.carry_out(self.machine.verdict_seen(ev.Verdict(stamp_ns, success, detail)))
+
+    def tick(self) -> None:
+        """Some wall time has passed."""
+        self.carry_out(self.machine.tick(ev.Tick()))
+
+    def start(self) -> None:
+        """A person starts."""
+        self.carry_out(self.machine.start(ev.Start()))
+
+    def stop(self) -> None:
+        """A person stops."""
+        self.carry_out(self.machine.stop(ev.Stop()))
+
+    def reset_done(self) -> None:
+        """A person has put the scene back."""
+        self.carry_out(self.machine.reset_done(ev.ResetDone()))
+
+    def label(self, outcome: Outcome, stamp_ns: int = 0) -> list[Effect]:
+        """A person labels."""
+        return self.carry_out(self.machine.label(ev.GiveLabel(outcome, stamp_ns, "ada")))
+
+    def relabel(self, episode: int, outcome: Outcome) -> list[Effect]:
+        """A person changes a label."""
+        return self.carry_out(self.machine.relabel(ev.Relabel(episode, outcome, "ada")))
+
+    def discard(self, episode: int) -> list[Effect]:
+        """A person discards an episode."""
+        return self.carry_out(self.machine.discard(ev.Discard(episode)))
 
     def step(self, *, success: bool = False, detail: str = "") -> None:
         """One control period of the simulation."""
         self.now_ns += STEP_NS
         self.sequence += 1
-        self.machine.heard_truth(self.now_ns, detail, success=success)
-        self.machine.heard_arm(self.now_ns, self.sequence)
+        self.judged(self.now_ns, detail, success=success)
+        self.arm_seen()
 
     def answer(self, *, success: bool = True, message: str = "") -> Request:
         """Answers the newest request."""
         request, _ = self.requests[-1]
-        self.machine.answered(request, message, self.sequence + 1, success=success)
+        self.answered(request, success=success, message=message)
         return request
+
+    def answered(self, request: Request, *, success: bool = True, message: str = "") -> None:
+        """Another node answered."""
+        answer = ev.Answered(request, success, message, self.sequence + 1)
+        self.carry_out(self.machine.answered(answer))
 
     def run_to(self, state: State) -> None:
         """Answers requests until the machine is in a state."""

@@ -1,0 +1,59 @@
+"""What the machine wants done: the shell carries these out, in their order."""
+
+from dataclasses import dataclass
+
+from tmrl_common.types import Outcome
+from tmrl_operator.ledger import Label
+from tmrl_operator.requests import Request
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Ask another node for something; its answer comes back as the event `Answered`.
+
+    Attributes:
+        request: What.
+        seed: Of the next episode's layout, for a reset of the scene.
+    """
+
+    request: Request
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class PublishLabel:
+    """Publish a label, which the ledger has by now.
+
+    Attributes:
+        label: The label.
+        before: The outcome that it replaces; PENDING where the episode had none.
+    """
+
+    label: Label
+    before: Outcome
+
+    @property
+    def sentence(self) -> str:
+        """What was changed, for the person who asked for it."""
+        label = self.label
+        was = "" if self.before is Outcome.PENDING else f"{self.before.name} -> "
+        return f"episode {label.episode}: {was}{label.outcome.name} (revision {label.revision})"
+
+
+@dataclass(frozen=True)
+class PublishState:
+    """Publish where the session stands: state or reason has changed."""
+
+
+@dataclass(frozen=True)
+class Say:
+    """Tell whoever watches the log.
+
+    Attributes:
+        text: One sentence.
+    """
+
+    text: str
+
+
+Effect = Ask | PublishLabel | PublishState | Say
