@@ -12,7 +12,7 @@ from tmrl_learner.run_config import RunConfig
     [
         (
             {"method": "dsrl_na"},
-            r"needs the base policy.*python -m tmrl_learner\.inprocess",
+            r"needs the base policy.*python -m tmrl_experiments",
         ),
         ({"method": "trml"}, "did you mean .tmrl.. Valid: base, dsrl, tmrl"),
         ({"actor_every_rounds": 0}, "at least 1"),

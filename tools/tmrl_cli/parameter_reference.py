@@ -1,7 +1,7 @@
 """Writes the parameter reference from the configuration classes: `docs/reference/parameters.md`.
 
-    ./tmrl run python -m tmrl_cli.parameter_reference           write the page
-    ./tmrl run python -m tmrl_cli.parameter_reference --check   say whether it is up to date
+./tmrl run python -m tmrl_cli.parameter_reference           write the page
+./tmrl run python -m tmrl_cli.parameter_reference --check   say whether it is up to date
 """
 
 import argparse
@@ -17,12 +17,13 @@ from tmrl_common.constraints import constraints_of, live_fields
 
 _INTRODUCTION = """# Parameters
 
-Generated from the configuration classes by `./tmrl run python -m tmrl_cli.parameter_reference`; do not
-edit it by hand. In a rig's file a parameter stands under its part; on the command line of `./tmrl up` and
-`ros2 launch` it is `part.key:=value`. A running node shows the same names, ranges and descriptions:
-`ros2 param describe /widowx/controller sigma_cap`.
+Generated from the configuration classes by `./tmrl run python -m tmrl_cli.parameter_reference`;
+do not edit it by hand. In a rig's file a parameter stands under its part; on the command line of
+`./tmrl up` and `ros2 launch` it is `part.key:=value`. A running node shows the same names, ranges
+and descriptions: `ros2 param describe /widowx/controller sigma_cap`.
 
-Parameters are fixed while a node runs, except those marked *live*. One without a default must be given.
+Parameters are fixed while a node runs, except those marked *live*. One without a default must be
+given.
 """
 
 
