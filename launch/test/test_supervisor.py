@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tmrl_bringup.parts.part import STOP_GRACE_S
 from tmrl_bringup.restarts import (
     BAD_CONFIGURATION,
     MAX_RESTARTS,
@@ -18,7 +19,6 @@ from tmrl_bringup.restarts import (
     RestartBudget,
 )
 from tmrl_bringup.supervisor import (
-    STOP_GRACE_S,
     ProcessEvent,
     ProcessSpec,
     Supervisor,

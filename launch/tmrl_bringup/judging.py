@@ -5,7 +5,6 @@ nothing about their keys is written a second time here.
 """
 
 import dataclasses
-import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast, get_origin, get_type_hints
@@ -13,8 +12,8 @@ from typing import Any, cast, get_origin, get_type_hints
 from tmrl_arm.drivers import GROUPS, settings_class
 from tmrl_arm.params import DriverName
 from tmrl_bringup.link import ServerLink
+from tmrl_bringup.parts import SERVER, part_of
 from tmrl_bringup.rig import (
-    CAMERAS,
     Example,
     Rig,
     RigError,
@@ -24,22 +23,6 @@ from tmrl_bringup.rig import (
     read_file,
 )
 from tmrl_common.config import attribute_texts
-
-SERVER = "policy_server"
-_CLASSES = {
-    "driver": ("tmrl_sim.params.SimConfig",),
-    "arm": ("tmrl_arm.params.ArmConfig",),
-    CAMERAS: ("tmrl_camera.params.CameraConfig",),
-    "controller": ("tmrl_controller.config.ControllerConfig",),
-    "agent": ("tmrl_agent.params.AgentConfig",),
-    "operator": ("tmrl_operator.params.OperatorConfig",),
-    "learning": ("tmrl_learner.run_config.RunConfig",),
-    SERVER: (
-        "tmrl_policy_server.config.ServerConfig",
-        "tmrl_policy_server.config.EngineConfig",
-        "tmrl_policies.pi0.inputs.settings.Pi0Settings",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -118,24 +101,15 @@ def sections_of(rig: Rig, parts: Iterable[str]) -> list[Section]:
             continue
         values = rig.parts[part]
         flat = {k: v for k, v in values.items() if not (part == "arm" and k in GROUPS)}
-        sections.append(Section(part, flat, classes_of(part)))
+        sections.append(Section(part, flat, part_of(part).classes()))
         if part == "arm":
             sections += _driver_section(values)
     server, link = rig.parts[SERVER], _names(ServerLink)
     if SERVER in parts:
-        classes = classes_of(SERVER)
+        classes = part_of(SERVER).classes()
         sections.append(Section(SERVER, server, classes, known=link, values_apply=False))
     own = {key: value for key, value in server.items() if key in link}
     return [*sections, Section(SERVER, own, (ServerLink,))]
-
-
-def classes_of(part: str) -> tuple[type, ...]:
-    """The configuration classes of a part."""
-    found: list[type] = []
-    for name in _CLASSES[part.partition(".")[0]]:
-        module, _, attribute = name.rpartition(".")
-        found.append(getattr(importlib.import_module(module), attribute))
-    return tuple(found)
 
 
 def _driver_section(values: Mapping[str, Any]) -> list[Section]:

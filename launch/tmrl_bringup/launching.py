@@ -19,16 +19,18 @@ from launch_ros.actions import Node
 from launch import Action, LaunchContext, LaunchDescription
 from tmrl_bringup import restarts
 from tmrl_bringup.arguments import ARGUMENTS, RIG, Argument, from_launch, simulated_rigs
-from tmrl_bringup.processes import SERVER, NodeSpec, describe_nodes, server_argv
+from tmrl_bringup.parts import SERVER, part_of
+from tmrl_bringup.processes import NodeSpec, describe_nodes, server_argv
 from tmrl_bringup.restarts import RestartBudget
 from tmrl_bringup.rundir import prepare_directories
-from tmrl_bringup.supervisor import STOP_GRACE_S
 from tmrl_bringup.up import resolve
 from tmrl_common.clock import SteadyClock
 from tmrl_common.errors import TmrlError
 
 _KILL_AFTER_S = 1.0
-"""Part of a process's grace that is left when launch sends SIGTERM after SIGINT."""
+"""From SIGTERM to SIGKILL, once a process has had its grace after SIGINT."""
+_CTRL_C_S = 0.5
+"""A terminal sends Ctrl-C to every process, so a node may have ended before launch hears of it."""
 _Make = Callable[..., ExecuteProcess]
 
 
@@ -51,7 +53,7 @@ class Kept:
             output="screen",
             additional_env={"PYTHONUNBUFFERED": "1"},
             # SIGINT comes first and means the same as SIGTERM to every part.
-            sigterm_timeout=str(self.grace_s - _KILL_AFTER_S),
+            sigterm_timeout=str(self.grace_s),
             sigkill_timeout=str(_KILL_AFTER_S),
             on_exit=self._on_exit,
         )
@@ -63,9 +65,14 @@ class Kept:
             log.write(event.text)
 
     def _on_exit(self, event: ProcessExited, context: LaunchContext) -> list[Action]:
+        """Judge the end of the process after a moment; a shutdown meanwhile cancels the timer."""
         if context.is_shutdown:
             return []
-        verdict = self.budget.on_exit(event.returncode, self.log)
+        judge = OpaqueFunction(function=lambda _: self._judge(event.returncode))
+        return [TimerAction(period=_CTRL_C_S, actions=[judge])]
+
+    def _judge(self, code: int) -> list[Action]:
+        verdict = self.budget.on_exit(code, self.log)
         if not verdict.again:
             raise SessionEndedError(verdict.text)
         pause = TimerAction(period=restarts.RESTART_PAUSE_S, actions=self.start())
@@ -105,7 +112,8 @@ def _start(rig_name: str, context: LaunchContext) -> list[Action]:
 
     actions: list[Action] = []
     if SERVER in session.parts:
-        actions += keep(SERVER, _server(server_argv(session.rig)), STOP_GRACE_S, restartable=True)
+        make, server = _server(server_argv(session.rig)), part_of(SERVER)
+        actions += keep(SERVER, make, server.stop_grace_s, restartable=server.restartable)
     for node in describe_nodes(session.rig, run_dir, session.parts):
         actions += keep(node.name, _node(node), node.stop_grace_s, restartable=node.restartable)
     return actions

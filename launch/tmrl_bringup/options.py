@@ -78,6 +78,10 @@ class SessionOptions:
             "learning": {**common, **client, "method": self.method},
             "policy_server": {"endpoint": endpoint},
         }
+        if self.method == "base":
+            # No learner is needed for it: where none runs, none is waited for, and nobody steers.
+            values["agent"]["unknown_learner_source"] = "base"
+            values["operator"]["wait_for_learner"] = False
         if rig.simulated:
             values["driver"] = {"run_dir": str(self.run_dir)}
             if self.method == "dsrl":

@@ -10,33 +10,15 @@ from ament_index_python.packages import get_package_prefix
 
 from tmrl_bringup.link import NAMES as LINK_KEYS
 from tmrl_bringup.link import link_of
-from tmrl_bringup.rig import CAMERAS, Rig, RigError, nearest, path_in_rig
-from tmrl_bringup.supervisor import STOP_GRACE_S, ProcessSpec
+from tmrl_bringup.parts import CAMERAS, SERVER, part_of
+from tmrl_bringup.parts.part import Place
+from tmrl_bringup.rig import Rig, RigError, nearest, path_in_rig
+from tmrl_bringup.supervisor import ProcessSpec
 from tmrl_common.transport.curve import is_local
 from tmrl_policies.pi0.inputs.settings import NO_DINO
 
-_PROGRAMS = {
-    "driver": ("tmrl_sim", "sim"),
-    "arm": ("tmrl_arm", "arm"),
-    "cameras": ("tmrl_camera", "camera"),
-    "controller": ("tmrl_controller", "controller"),
-    "agent": ("tmrl_agent", "agent"),
-    "operator": ("tmrl_operator", "operator"),
-    "learning": ("tmrl_learning", "learning"),
-}
-"""Part -> ROS package and executable. `driver` is the simulation's, `arm` that of the hardware."""
-
-SERVER = "policy_server"
-"""The one part that is no ROS node."""
-
 _PATHS = ("checkpoint", "dino", "tokeniser", "secret_key", "allowed_keys", "websocket_keys")
 """Settings of the server that name a file or a folder."""
-
-ARM_STOP_GRACE_S = 10.0
-"""A driver brakes before it lets go of the arm; killed in the middle, the arm would stop harder."""
-
-GPU_PARTS = (SERVER, "learning")
-"""What may run on another machine; the arm holds without them, and nothing is lost."""
 
 
 def select_parts(rig: Rig, chosen: str = "all") -> tuple[str, ...]:
@@ -45,8 +27,8 @@ def select_parts(rig: Rig, chosen: str = "all") -> tuple[str, ...]:
     Args:
         rig: With the session's values in it.
         chosen: "all": every part, but for a policy server whose endpoint is elsewhere; "robot":
-            what has to be beside the arm; "gpu": `GPU_PARTS`; or names of parts, separated by
-            commas.
+            what must be beside the arm; "gpu": policy server and learner; or names of parts,
+            separated by commas.
 
     Raises:
         RigError: A name is unknown, or there is none.
@@ -56,10 +38,8 @@ def select_parts(rig: Rig, chosen: str = "all") -> tuple[str, ...]:
         endpoint = rig.parts[SERVER].get("endpoint")
         elsewhere = isinstance(endpoint, str) and not is_local(endpoint)
         return every[1:] if elsewhere else every
-    if chosen == "robot":
-        return tuple(part for part in every if part not in GPU_PARTS)
-    if chosen == "gpu":
-        return tuple(part for part in every if part in GPU_PARTS)
+    if chosen in tuple(Place):
+        return tuple(part for part in every if part_of(part).place == chosen)
     names = [name.strip() for name in chosen.split(",")]
     for name in names:
         if name not in every:
@@ -103,7 +83,7 @@ def server_argv(rig: Rig) -> tuple[str, ...]:
     """Command line of the policy server; its paths are those of `path_in_rig`."""
     settings = {k: v for k, v in rig.parts[SERVER].items() if k not in LINK_KEYS}
     settings.setdefault("bind", link_of(rig).bind)
-    arguments = [sys.executable, "-m", "tmrl_policy_server"]
+    arguments = [sys.executable, "-m", part_of(SERVER).executable]
     for key, value in settings.items():
         names_a_file = key in _PATHS and value and (key, value) != ("dino", NO_DINO)
         told = path_in_rig(value) if names_a_file else value
@@ -154,11 +134,12 @@ def describe_nodes(rig: Rig, run_dir: Path, parts: Iterable[str] | None = None) 
     return [
         NodeSpec(
             node_name(part),
-            *_PROGRAMS[part.partition(".")[0]],
+            part_of(part).package,
+            part_of(part).executable,
             f"/{rig.robot}",
             files[part],
-            _is_restartable(part),
-            ARM_STOP_GRACE_S if part == "arm" else STOP_GRACE_S,
+            part_of(part).restartable,
+            part_of(part).stop_grace_s,
         )
         for part in chosen
     ]
@@ -167,13 +148,12 @@ def describe_nodes(rig: Rig, run_dir: Path, parts: Iterable[str] | None = None) 
 def describe(rig: Rig, run_dir: Path, parts: Iterable[str] | None = None) -> list[ProcessSpec]:
     """Every process of a session on this machine, for the supervisor; arguments as above."""
     chosen = tuple(parts or select_parts(rig))
-    server = [ProcessSpec(SERVER, server_argv(rig), restartable=True)] if SERVER in chosen else []
-    nodes = describe_nodes(rig, run_dir, chosen)
-    return server + [
-        ProcessSpec(node.name, node.argv(), node.restartable, node.stop_grace_s) for node in nodes
+    specs = [
+        ProcessSpec(node.name, node.argv(), node.restartable, node.stop_grace_s)
+        for node in describe_nodes(rig, run_dir, chosen)
     ]
-
-
-def _is_restartable(part: str) -> bool:
-    """Parts without which the arm holds and nothing is lost are started again when they die."""
-    return part in GPU_PARTS or part.startswith(f"{CAMERAS}.")
+    if SERVER in chosen:
+        server = part_of(SERVER)
+        argv = server_argv(rig)
+        specs.insert(0, ProcessSpec(SERVER, argv, server.restartable, server.stop_grace_s))
+    return specs

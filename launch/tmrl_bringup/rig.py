@@ -19,13 +19,7 @@ from ament_index_python.packages import get_package_share_directory
 
 from tmrl_arm.drivers import GROUPS
 from tmrl_bringup.layout import repository_root
-
-ROBOT_PARTS = ("controller", "agent", "operator", "learning")
-"""Parts of every rig that belong to one robot."""
-SIMULATED_PARTS = ("driver", *ROBOT_PARTS, "policy_server")
-HARDWARE_PARTS = ("arm", "cameras", *ROBOT_PARTS, "policy_server")
-CAMERAS = "cameras"
-"""The one part that has parts of its own: `cameras.<name>`."""
+from tmrl_bringup.parts import CAMERAS, PARTS, SERVER
 
 
 class RigError(ValueError):
@@ -261,14 +255,16 @@ def load(name: str) -> Rig:
         if not path.exists():
             raise RigError(f"unknown rig {name}; {nearest(name, available())}")
     content = read_file(path)
-    names = SIMULATED_PARTS if content.get("simulated") else HARDWARE_PARTS
+    simulated = bool(content.get("simulated"))
+    names = [name for name, part in PARTS.items() if part.in_rig(simulated=simulated)]
     required = ("robot", "simulated", *names)
     missing = [key for key in required if key not in content]
     if missing:
         raise RigError(f"{path} lacks {', '.join(missing)}")
-    unknown = sorted(set(content) - set(required))
-    if unknown:
-        raise RigError(f"{path} has unknown keys: {unknown[0]}; {nearest(unknown[0], [*required])}")
+    for name in sorted(set(content) - set(required)):
+        kind = "a simulated" if simulated else "a hardware"
+        why = f"{kind} rig has no such part" if name in PARTS else "there is no such part or key"
+        raise RigError(f"{path} has {name}, but {why}; {nearest(name, [*required])}")
     robot = robot_name(str(content["robot"]))
     parts: dict[str, dict[str, Any]] = {}
     for part in names:
@@ -280,7 +276,7 @@ def load(name: str) -> Rig:
                 raise RigError(
                     f"{path}: {section} is {values!r}; it has to be a list of key: value"
                 )
-            told = {"robot": robot} if part != "policy_server" else {}
+            told = {"robot": robot} if part != SERVER else {}
             if part == CAMERAS:
                 told["camera"] = section.removeprefix(f"{CAMERAS}.")
             parts[section] = {**told, **(values or {})}

@@ -15,14 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tmrl_bringup import restarts
+from tmrl_bringup.parts.part import STOP_GRACE_S
 from tmrl_bringup.restarts import RestartBudget
 from tmrl_common.clock import Clock, SteadyClock
 
 _PR_SET_PDEATHSIG = 1
 _PRCTL = ctypes.CDLL(None, use_errno=True).prctl
 """Looked up here: between fork and exec nothing may wait for a lock of another thread."""
-STOP_GRACE_S = 2.0
-"""From SIGTERM to SIGKILL; together with the rest of the way out, Ctrl-C takes below 3 s."""
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tmrl_bringup.judging import judge, missing_keys, sections_of
-from tmrl_bringup.processes import SERVER, node_name, select_parts
-from tmrl_bringup.rig import CAMERAS, Rig, RigError
+from tmrl_bringup.parts import CAMERAS, SERVER
+from tmrl_bringup.processes import node_name, select_parts
+from tmrl_bringup.rig import Rig, RigError
 from tmrl_bringup.up import Session
 from tmrl_camera.camera import CameraError
 from tmrl_common.errors import TmrlError
