@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from tmrl_common.chunks import Driver
-from tmrl_common.types import Outcome, Transition
+from tmrl_common.transitions import Transition
+from tmrl_common.types import Outcome
 from tmrl_learner.algorithms.dsrl_na.agent import DsrlNaAgent
 from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 from tmrl_learner.config import LearnerConfig, ReplayConfig, ScheduleConfig, Sizes

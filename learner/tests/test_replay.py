@@ -9,12 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tmrl_common.chunks import Driver
-from tmrl_common.types import Outcome, Transition
+from tmrl_common.transitions import InvalidTransitionError, Transition
+from tmrl_common.types import Outcome
 from tmrl_learner.config import ReplayConfig
-from tmrl_learner.errors import (
-    InvalidTransitionError,
-    ReplayFullError,
-)
+from tmrl_learner.errors import ReplayFullError
 from tmrl_learner.replay.buffer import InsertResult, ReplayBuffer
 from tmrl_learner.replay.sequences import SequenceIndex
 from tmrl_learner.testing import ENDS, FEATURES, Z, make_episode, make_transition

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from tmrl_common.types import FloatArray, Outcome, Transition
+from tmrl_common.transitions import InvalidTransitionError, Transition
+from tmrl_common.types import FloatArray, Outcome
 from tmrl_learner.config import ReplayConfig
-from tmrl_learner.errors import InvalidTransitionError, LearnerError, ResumeError
+from tmrl_learner.errors import LearnerError, ResumeError
 from tmrl_learner.replay.buffer import ReplayBuffer
 from tmrl_learner.replay.columns import DeviceMirror
 from tmrl_learner.testing import FEATURES, Z, make_episode, make_transition

@@ -11,10 +11,11 @@ import pytest
 import torch
 from safetensors.torch import load as decode_tensors
 
-from tmrl_common.types import Outcome, Transition
+from tmrl_common.transitions import InvalidTransitionError, Transition
+from tmrl_common.types import Outcome
 from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 from tmrl_learner.config import LearnerConfig, ReplayConfig, ScheduleConfig, Sizes
-from tmrl_learner.errors import InvalidTransitionError, LearnerError, ResumeError
+from tmrl_learner.errors import LearnerError, ResumeError
 from tmrl_learner.session import LearnerSession, Phase
 from tmrl_learner.testing import FEATURES, Z, make_episode, make_transition
 
@@ -97,10 +98,10 @@ def test_transitions_count_exactly_once_and_gaps_are_named() -> None:
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (make_transition(7, 3, 0, reward=float("nan")), "reward holds a NaN"),
+        (make_transition(7, 3, 0, reward=float("nan")), "reward holds nan"),
         (make_transition(7, 3, 0, terminated=True, truncated=True), "at most one"),
         (make_transition(7, 3, 0, episode_outcome=Outcome.SUCCESS), "ends no episode"),
-        (make_transition(0, 3, 0), "counts from 1"),
+        (make_transition(0, 3, 0), "sequence holds 0"),
     ],
 )
 def test_contradictory_transitions_are_refused_and_change_nothing(

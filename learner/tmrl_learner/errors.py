@@ -7,10 +7,6 @@ class LearnerError(TmrlError):
     """Root of every error that this package raises on purpose."""
 
 
-class InvalidTransitionError(LearnerError):
-    """A transition contradicts itself or does not fit the configured sizes."""
-
-
 class ReplayFullError(LearnerError):
     """One episode alone is longer than the whole replay buffer."""
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from safetensors.torch import save as encode_tensors
 
-from tmrl_common.types import Transition
+from tmrl_common.transitions import Transition, check
 from tmrl_learner.algorithms.dsrl_na.agent import DsrlNaAgent
 from tmrl_learner.algorithms.dsrl_na.base_policy import BasePolicy
 from tmrl_learner.algorithms.tmrl.agent import TmrlAgent
@@ -26,7 +26,6 @@ from tmrl_learner.devices import check_device
 from tmrl_learner.errors import LearnerError, ResumeError
 from tmrl_learner.replay.buffer import InsertResult, ReplayBuffer
 from tmrl_learner.replay.sequences import SequenceIndex
-from tmrl_learner.replay.transition import check
 from tmrl_policies.checkpoint import load_checkpoint, save_checkpoint
 
 CHECKPOINT_KIND = "tmrl_learner"

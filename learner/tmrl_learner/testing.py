@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from tmrl_common.chunks import Driver
-from tmrl_common.types import Outcome, SteeringSource, Transition
+from tmrl_common.transitions import Transition
+from tmrl_common.types import Outcome, SteeringSource
 
 FEATURES, Z = 3, 2
 
@@ -32,13 +33,6 @@ def make_transition(sequence: int, episode: int, chunk: int, **changes: Any) -> 
         "episode_outcome": Outcome.PENDING,
         "executed_actions": np.zeros((5, 4), np.float32),
         "driver": np.full(5, Driver.POLICY, np.uint8),
-        "clamped": False,
-        "stamp_s": 0.0,
-        "actor_version": 0,
-        "policy_version": "",
-        "seed": 0,
-        "inference_s": 0.0,
-        "round_trip_s": 0.0,
     }
     return Transition(**(values | changes))
 

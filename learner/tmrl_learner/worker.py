@@ -16,9 +16,10 @@ from pathlib import Path
 from tmrl_common.clock import Clock
 from tmrl_common.errors import ErrorCode, RequestError, TmrlError
 from tmrl_common.messages import ActorSpec
+from tmrl_common.transitions import Transition
 from tmrl_common.transport.client import PolicyClient
 from tmrl_common.transport.curve import client_security
-from tmrl_common.types import PolicySpec, Transition
+from tmrl_common.types import PolicySpec
 from tmrl_learner.config import Sizes
 from tmrl_learner.devices import check_device
 from tmrl_learner.run_config import RunConfig

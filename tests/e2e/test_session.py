@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from tmrl_agent.journal import MAX_FETCH, Journal
-from tmrl_common.types import SteeringSource, Transition
+from tmrl_common.transitions import Transition
+from tmrl_common.types import SteeringSource
 from tmrl_msgs.msg import EpisodeOutcome
 from tmrl_msgs.srv import LabelEpisode
 

@@ -15,7 +15,8 @@ import numpy as np
 import psutil
 
 from tmrl_agent.journal import Journal, JournalError
-from tmrl_common.types import FloatArray, Outcome, SteeringSource, Transition
+from tmrl_common.transitions import Transition
+from tmrl_common.types import FloatArray, Outcome, SteeringSource
 from tmrl_doctor.machine import round_trip_s
 from tmrl_doctor.network import Discovery
 from tmrl_doctor.storage import JournalSeen
@@ -171,11 +172,4 @@ def _a_transition(sequence: int) -> Transition:
         episode_outcome=Outcome.PENDING,
         executed_actions=np.zeros((5, 7), dtype=np.float32),
         driver=np.zeros(5, dtype=np.uint8),
-        clamped=False,
-        stamp_s=0.0,
-        actor_version=0,
-        policy_version="",
-        seed=0,
-        inference_s=0.0,
-        round_trip_s=0.0,
     )

@@ -3,7 +3,8 @@
 import numpy as np
 
 from tmrl_common.chunks import Driver
-from tmrl_common.types import FloatArray, Outcome, Steering, Transition
+from tmrl_common.transitions import Transition
+from tmrl_common.types import FloatArray, Outcome, Steering
 
 
 def chunk_transition(
@@ -57,11 +58,4 @@ def chunk_transition(
         episode_outcome=outcome,
         executed_actions=executed,
         driver=np.full(len(executed), Driver.POLICY, np.uint8),
-        clamped=False,
-        stamp_s=0.0,
-        actor_version=0,
-        policy_version="",
-        seed=0,
-        inference_s=0.0,
-        round_trip_s=0.0,
     )

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from tmrl_common.types import FloatArray, Outcome, Transition
+from tmrl_common.transitions import InvalidTransitionError, Transition
+from tmrl_common.types import FloatArray, Outcome
 from tmrl_learner.config import ReplayConfig
-from tmrl_learner.errors import InvalidTransitionError, ReplayFullError, ResumeError
+from tmrl_learner.errors import ReplayFullError, ResumeError
 from tmrl_learner.replay.columns import ColumnStore
 from tmrl_learner.replay.row_set import IntArray, RowSet
 from tmrl_learner.replay.transition import (

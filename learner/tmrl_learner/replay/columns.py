@@ -14,8 +14,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from tmrl_common.transitions import InvalidTransitionError
 from tmrl_common.types import FloatArray
-from tmrl_learner.errors import InvalidTransitionError, LearnerError
+from tmrl_learner.errors import LearnerError
 from tmrl_learner.replay.row_set import IntArray
 
 _CACHE_LINE = 16

@@ -1,4 +1,4 @@
-"""What the learner may conclude from one `tmrl_common.types.Transition`.
+"""What the learner may conclude from one `tmrl_common.transitions.Transition`.
 
 How an episode ends is said by three separate flags, because each means something else to the
 critic:
@@ -13,8 +13,8 @@ critic:
 import numpy as np
 
 from tmrl_common.chunks import Driver
-from tmrl_common.types import FloatArray, Outcome, Transition
-from tmrl_learner.errors import InvalidTransitionError
+from tmrl_common.transitions import InvalidTransitionError, Transition
+from tmrl_common.types import FloatArray
 
 FLOAT_FIELDS = ("features", "z", "sigma", "epsilon", "reward", "next_features")
 
@@ -25,35 +25,6 @@ EpisodeKey = tuple[str, str, int]
 def episode_key(transition: Transition) -> EpisodeKey:
     """The episode that a transition belongs to."""
     return transition.robot, transition.session, transition.episode
-
-
-def check(transition: Transition) -> None:
-    """Refuses a transition that contradicts itself.
-
-    Raises:
-        InvalidTransitionError: A counter is out of range, a number is not finite, more than one
-            end is set, or a label is set on a transition that ends nothing.
-    """
-    name = f"transition {transition.sequence} of session {transition.session!r}"
-    if transition.sequence < 1 or transition.chunk < 0 or transition.revision < 0:
-        raise InvalidTransitionError(
-            f"{name}: sequence counts from 1, chunk and revision from 0; got chunk "
-            f"{transition.chunk}, revision {transition.revision}"
-        )
-    ends = transition.terminated + transition.truncated + transition.aborted
-    if ends > 1:
-        raise InvalidTransitionError(
-            f"{name}: at most one of terminated={transition.terminated}, truncated="
-            f"{transition.truncated}, aborted={transition.aborted} may be set"
-        )
-    if transition.episode_outcome is not Outcome.PENDING and ends == 0:
-        raise InvalidTransitionError(
-            f"{name}: carries the label {transition.episode_outcome.name} but ends no episode; "
-            "only the last transition of an episode may be labelled"
-        )
-    for field in FLOAT_FIELDS:
-        if not np.isfinite(getattr(transition, field)).all():
-            raise InvalidTransitionError(f"{name}: {field} holds a NaN or an infinity")
 
 
 def explains_latent(transition: Transition) -> bool:

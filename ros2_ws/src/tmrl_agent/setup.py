@@ -5,7 +5,7 @@ from setuptools import setup
 setup(
     name="tmrl_agent",
     version="0.1.0",
-    packages=["tmrl_agent"],
+    packages=["tmrl_agent", "tmrl_agent.journal"],
     package_data={"tmrl_agent": ["py.typed"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/tmrl_agent"]),

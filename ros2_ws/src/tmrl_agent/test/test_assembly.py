@@ -66,6 +66,7 @@ def test_values_come_in_the_declared_order(lock_step):
     np.testing.assert_array_equal(observation.context, np.float32([-0.25, 0.5]))
     assert observation.proprio.dtype == observation.context.dtype == np.float32
     assert observation.images["wrist"].shape == (4, 6, 3)
+    assert made.image_stamps_ns == {"wrist": IMAGE.stamp_ns}
     assert observation.prompt == CONFIG.prompt
     assert (observation.arm_state_sequence, made.stamp_ns, made.frame_id) == (17, 2_000, "base")
 

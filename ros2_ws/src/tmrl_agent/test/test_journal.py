@@ -6,7 +6,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,53 +17,18 @@ from tmrl_agent.journal import (
     JournalError,
     JournalFullError,
 )
-from tmrl_agent.testing import features_of, made_label
-from tmrl_common.chunks import Driver
-from tmrl_common.types import Outcome, SteeringSource, Transition
+from tmrl_agent.testing import made_label
+from tmrl_common.testing.transition_examples import assert_same, example_transition
+from tmrl_common.types import Outcome
 
 WRITER = Path(__file__).with_name("journal_writer.py")
 
 
 def transition(sequence, chunk=None, **changes):
-    made = Transition(
-        robot="widowx",
-        session="run",
-        sequence=sequence,
-        episode=1,
-        chunk=sequence - 1 if chunk is None else chunk,
-        revision=0,
-        features=features_of(sequence),
-        z=np.array([1.5, -2.5], dtype=np.float32),
-        sigma=0.625,
-        epsilon=np.zeros(0, dtype=np.float32),
-        steering=SteeringSource.ACTOR,
-        reward=-1.0,
-        next_features=features_of(sequence + 1),
-        terminated=False,
-        truncated=True,
-        aborted=False,
-        episode_outcome=Outcome.TIMEOUT,
-        executed_actions=np.arange(14, dtype=np.float32).reshape(2, 7),
-        driver=np.array([Driver.POLICY, Driver.TELEOP], dtype=np.uint8),
-        clamped=True,
-        stamp_s=1795259902.125,
-        actor_version=12,
-        policy_version="abc",
-        seed=2**63 - 1,
-        inference_s=0.0078125,
-        round_trip_s=0.25,
-    )
-    return replace(made, **changes)
-
-
-def same(left, right):
-    for name in Transition.__dataclass_fields__:
-        a, b = getattr(left, name), getattr(right, name)
-        if isinstance(a, np.ndarray):
-            assert a.dtype == b.dtype, name
-            np.testing.assert_array_equal(a, b, name)
-        else:
-            assert (type(a), a) == (type(b), b), name
+    """A transition that carries the label of its episode."""
+    ends = {"truncated": True, "episode_outcome": Outcome.TIMEOUT}
+    place = {"chunk": sequence - 1 if chunk is None else chunk}
+    return example_transition(sequence, **(ends | place | changes))
 
 
 @pytest.fixture
@@ -82,7 +46,7 @@ def test_what_was_written_is_read_back_unchanged_after_reopening(path):
     journal.close()
     journal = open_journal(path)
     for stored, written in zip(journal.fetch(1, 10), [transition(1), transition(2)], strict=True):
-        same(stored, written)
+        assert_same(stored, written)
     assert journal.labels() == [made_label(1, Outcome.TIMEOUT, 2.0)]
     assert (journal.last_sequence, journal.last_episode) == (2, 1)
 
@@ -95,12 +59,30 @@ def test_an_empty_journal_starts_at_one(path):
 
 
 @pytest.mark.parametrize("sequence", [0, 1, 3, 7])
-def test_a_number_that_leaves_a_gap_or_comes_again_is_refused(path, sequence):
+def test_a_number_that_leaves_a_gap_or_is_taken_is_refused(path, sequence):
     journal = open_journal(path)
     journal.append([transition(1)])
     with pytest.raises(JournalError, match="next number"):
-        journal.append([transition(sequence)])
-    assert [t.sequence for t in journal.fetch(1, 10)] == [1]
+        journal.append([transition(sequence, chunk=7)])
+    assert_same(*journal.fetch(1, 10), transition(1))
+
+
+def test_what_is_committed_already_may_be_appended_again(path):
+    journal = open_journal(path)
+    label = made_label(1, Outcome.TIMEOUT, 2.0)
+    journal.append([transition(1), transition(2)], label)
+    journal.append([transition(1), transition(2), transition(3)], label)
+    journal.append([], label)
+    assert [t.sequence for t in journal.fetch(1, 10)] == [1, 2, 3]
+    assert journal.labels() == [label]
+
+
+def test_a_label_that_contradicts_the_one_of_its_revision_is_refused(path):
+    journal = open_journal(path)
+    journal.append([], made_label(1, Outcome.TIMEOUT, 2.0))
+    with pytest.raises(JournalError, match="UNIQUE"):
+        journal.append([transition(1)], made_label(1, Outcome.SUCCESS, 2.0))
+    assert journal.fetch(1, 10) == []
 
 
 def test_a_record_is_written_whole_or_not_at_all(path):
@@ -174,7 +156,7 @@ def test_a_flipped_bit_in_a_stored_array_is_noticed(path):
     journal.append([transition(n) for n in range(1, 4)])
     journal.close()
     content = bytearray(path.read_bytes())
-    place = content.find(features_of(2).tobytes())
+    place = content.find(transition(2).features.tobytes())
     content[place] ^= 1
     path.write_bytes(content)
     with pytest.raises(JournalCorruptError, match="damaged"):

@@ -19,8 +19,9 @@ from tmrl_common.types import Outcome
 from tmrl_msgs import msg
 from tmrl_msgs.srv import FetchTransitions
 from tmrl_ros import qos
-from tmrl_ros.conversion import stamp_of_nanoseconds, transition_from_msg
+from tmrl_ros.conversion import stamp_of_nanoseconds
 from tmrl_ros.testing import NodeBench, outcome_of
+from tmrl_ros.transition_messages import transition_from_msg
 
 pytestmark = pytest.mark.ros
 

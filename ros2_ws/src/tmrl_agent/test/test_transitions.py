@@ -1,6 +1,6 @@
 """Trajectories of events in, transitions out."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from tmrl_agent.testing import features_of, made_chunk, made_end, made_label
 from tmrl_agent.transitions import TransitionBuilder
-from tmrl_common.chunks import ChunkResult
-from tmrl_common.types import Outcome, Transition
+from tmrl_common.chunks import ChunkResult, Driver
+from tmrl_common.transitions import Origin, Transition
+from tmrl_common.types import Outcome
 
 
 @dataclass
@@ -210,6 +211,18 @@ def test_a_chunk_cut_short_keeps_only_what_was_executed(session):
     (last,) = session.transitions
     assert last.executed_actions.shape == (2, 7)
     assert last.driver.shape == (2,)
+
+
+def test_a_chunk_that_a_person_drove_in_part_is_a_persons(session):
+    session.send()
+    driver = np.array([Driver.POLICY, Driver.TELEOP, Driver.TELEOP], np.uint8)
+    end = replace(made_end(session.sent, 0, steps=3), driver=driver)
+    session.keep(session.builder.ended(end))
+    session.run(1)
+    session.see()
+    session.label(Outcome.SUCCESS, 2.0)
+    assert [t.origin for t in session.transitions] == [Origin.HUMAN, Origin.POLICY]
+    np.testing.assert_array_equal(session.transitions[0].step_ends_ns, end.step_ends_ns)
 
 
 def test_outcomes_of_other_chunks_change_nothing(session):

@@ -5,7 +5,7 @@ but the sentence that says why.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
@@ -50,11 +50,19 @@ class ArmReading(Reading):
 
 @dataclass(frozen=True)
 class Assembled:
-    """An observation, with ROS time and base frame of its arm state."""
+    """An observation, with ROS time and base frame of its arm state.
+
+    Attributes:
+        observation: What the policy sees.
+        stamp_ns: ROS time of its arm state.
+        frame_id: Base frame of its arm state.
+        image_stamps_ns: ROS time of each of its images, by camera.
+    """
 
     observation: Observation
     stamp_ns: int
     frame_id: str
+    image_stamps_ns: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True)
@@ -192,7 +200,9 @@ class ObservationAssembler:
             arm_state_sequence=arm.sequence,
             age_s=now_s - oldest_s,
         )
-        return Assembled(observation, arm.stamp_ns, arm.frame_id)
+        newest = {name: watch.newest for name, watch in self._cameras.items()}
+        stamps_ns = {name: image.stamp_ns for name, image in newest.items() if image is not None}
+        return Assembled(observation, arm.stamp_ns, arm.frame_id, stamps_ns)
 
 
 def _lag_s(image: ImageReading, arm: ArmReading) -> float:

@@ -275,6 +275,8 @@ class AgentCore:
             reply=answer.reply,
             round_trip_s=answer.round_trip_s,
             frame_id=seen.frame_id,
+            image_stamps_ns=seen.image_stamps_ns,
+            prompt=seen.observation.prompt,
         )
         self._last_sent = sent
         self._builder.sent(sent)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tmrl_agent.events import SentChunk
 from tmrl_agent.requests import AskChunk, AskFeatures, Connection
 from tmrl_agent.transitions import Record
-from tmrl_common.types import Transition
+from tmrl_common.transitions import Transition
 
 
 @dataclass(frozen=True)

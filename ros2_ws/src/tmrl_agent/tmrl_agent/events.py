@@ -4,7 +4,8 @@ Stamps are integer nanoseconds of ROS time: a label binds to a chunk by comparin
 as floating point would lose hundreds of nanoseconds at today's epoch.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from tmrl_common.chunks import ControllerMode
 from tmrl_common.messages import ChunkReply
@@ -101,6 +102,8 @@ class SentChunk:
         reply: The policy server's answer behind it.
         round_trip_s: From request to that answer.
         frame_id: Name of the base frame that the observation was made in.
+        image_stamps_ns: ROS time of each image in the observation, by camera.
+        prompt: Instruction in the observation.
     """
 
     episode: int
@@ -111,3 +114,5 @@ class SentChunk:
     reply: ChunkReply
     round_trip_s: float
     frame_id: str = ""
+    image_stamps_ns: Mapping[str, int] = field(default_factory=dict[str, int])
+    prompt: str = ""

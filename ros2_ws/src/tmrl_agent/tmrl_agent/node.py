@@ -24,9 +24,9 @@ from tmrl_msgs import msg
 from tmrl_msgs.srv import FetchTransitions
 from tmrl_ros import qos
 from tmrl_ros.chunk_messages import action_chunk_msg
-from tmrl_ros.conversion import transition_to_msg
 from tmrl_ros.node import TmrlNode
 from tmrl_ros.run import run_node
+from tmrl_ros.transition_messages import transition_to_msg
 
 _TICK_S = 0.05
 _STATUS_PERIOD_S = 1.0

@@ -14,14 +14,8 @@ from tmrl_agent.transitions import Record, TransitionBuilder
 from tmrl_common.chunks import ChunkId, ChunkOutcome, ChunkResult, ControllerMode
 from tmrl_common.messages import ChunkReply, Timings
 from tmrl_common.testing import FakeClock
-from tmrl_common.types import (
-    FloatArray,
-    Outcome,
-    PolicySpec,
-    Steering,
-    SteeringSource,
-    Transition,
-)
+from tmrl_common.transitions import Transition
+from tmrl_common.types import FloatArray, Outcome, PolicySpec, Steering, SteeringSource
 
 STEPS = 5
 STEP_NS = 200_000_000

@@ -13,9 +13,9 @@ import numpy as np
 
 from tmrl_agent.events import EpisodeLabel, SentChunk
 from tmrl_common.chunks import ChunkOutcome
-from tmrl_common.types import FloatArray, Outcome, Transition
+from tmrl_common.transitions import Transition, origin_of
+from tmrl_common.types import FloatArray, Outcome
 
-_S_PER_NS = 1e-9
 _NO_LABEL = -1
 _STAMP_SLACK_NS = 1_000_000
 """Stamps of two processes may differ by rounding; a control period is far longer than this."""
@@ -248,7 +248,11 @@ class TransitionBuilder:
             executed_actions=end.executed_actions,
             driver=end.driver,
             clamped=bool(end.clamped.any()),
-            stamp_s=sent.stamp_ns * _S_PER_NS,
+            origin=origin_of(end.driver),
+            observation_stamp_ns=sent.stamp_ns,
+            image_stamps_ns=sent.image_stamps_ns,
+            prompt=sent.prompt,
+            step_ends_ns=end.step_ends_ns,
             actor_version=reply.actor_version,
             policy_version=reply.policy_version,
             seed=reply.seed,

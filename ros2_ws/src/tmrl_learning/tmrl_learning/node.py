@@ -14,9 +14,10 @@ from tmrl_msgs.msg import AgentStatus, LearnerStatus
 from tmrl_msgs.msg import Transition as TransitionMsg
 from tmrl_msgs.srv import FetchTransitions
 from tmrl_ros import qos
-from tmrl_ros.conversion import to_float32_field, transition_from_msg
+from tmrl_ros.conversion import to_float32_field
 from tmrl_ros.node import TmrlNode
 from tmrl_ros.run import run_node
+from tmrl_ros.transition_messages import transition_from_msg
 
 _STATUS_PERIOD_S = 0.1
 _HEARTBEAT_PERIOD_S = 1.0

@@ -13,7 +13,7 @@ from rclpy.node import Node
 from tmrl_common.closing import Closing
 from tmrl_common.testing.waiting import wait_until
 from tmrl_msgs.msg import ActionChunk, ChunkOutcome
-from tmrl_ros.conversion import to_float32_field
+from tmrl_ros.conversion import nanoseconds, stamp_of_nanoseconds, to_float32_field
 from tmrl_ros.network import enter_ros
 
 TIMEOUT_S = 60.0
@@ -54,6 +54,7 @@ def outcome_of(
     """What a controller tells of a chunk whose actions were all executed as they were sent."""
     steps = chunk.execute_steps
     actions = np.array(chunk.actions).reshape(-1, chunk.action_dim)[:steps]
+    ends_ns = np.linspace(nanoseconds(started), nanoseconds(ended), steps + 1)[1:]
     outcome = ChunkOutcome(
         robot=chunk.robot,
         session=chunk.session,
@@ -68,7 +69,7 @@ def outcome_of(
         executed_actions=to_float32_field(actions),
         driver=[ChunkOutcome.DRIVER_POLICY] * steps,
         clamped=[False] * steps,
-        step_ends=[ended] * steps,
+        step_ends=[stamp_of_nanoseconds(round(ns)) for ns in ends_ns.tolist()],
         arm_state_sequence=arm_state_sequence,
     )
     outcome.header.stamp = ended
