@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import yaml
 
@@ -22,9 +23,10 @@ from tmrl_common.testing.waiting import wait_until
 from tmrl_common.types import Outcome
 from tmrl_learner.config import Sizes
 from tmrl_learner.run_config import RunConfig
-from tmrl_learner.session import LearnerSession
+from tmrl_learner.session import CHECKPOINT_KIND, CHECKPOINT_STEM, LearnerSession
 from tmrl_learner.testing import FEATURES, Z, make_episode
 from tmrl_learner.worker import LearnerWorker, connect
+from tmrl_policies.checkpoint import load_checkpoint, save_checkpoint
 
 SMALL = ("schedule.warmup_chunks=3", "agent.utd=1", "agent.hidden=8", "agent.batch_size=4")
 SPEC = replace(EXAMPLE_SPEC, z_dim=Z, epsilon_dim=0, features_dim=FEATURES)
@@ -130,3 +132,48 @@ def test_an_actor_that_the_server_refuses_does_not_send_the_arm_exploring_either
             wait_until(lambda: worker.status.phase != "starting", "the learner")
             assert worker.status.phase == "training"
             assert "out of memory" in worker.status.reason
+
+
+def test_a_transition_that_cannot_be_used_costs_itself_and_not_the_run(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    no_server = cast(Any, SimpleNamespace(welcome=None, connected=False))
+    worker = LearnerWorker(config, no_server, FakeClock())
+    session = LearnerSession(config.learner, Sizes(FEATURES, Z, 0), FakeClock().now_s)
+    first, second, last = make_episode(1, 1, 3, Outcome.SUCCESS)
+    other = np.zeros(FEATURES + 1, np.float32)
+    worker.put(first)
+    worker.put(replace(second, features=other, next_features=other))
+    worker.step(session)
+    assert "transition 2 of session 'run': features has shape" in worker.status.reason
+    worker.put(last)
+    worker.step(session)
+    status = worker.status
+    assert (status.transitions_stored, status.transitions_refused, status.reason) == (2, 1, "")
+    assert status.contiguous_sequence == 3
+
+
+def test_numbers_that_were_given_up_are_waited_for_no_longer_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    session = LearnerSession(configured(tmp_path).learner, Sizes(FEATURES, Z, 0), FakeClock().now_s)
+    for transition in make_episode(1, 1, 3, Outcome.SUCCESS):
+        session.ingest(transition)
+    session.give_up("arm", "run", 3, 20)
+    session.save(tmp_path)
+    resumed = LearnerSession(configured(tmp_path).learner, Sizes(FEATURES, Z, 0), FakeClock().now_s)
+    resumed.load(tmp_path)
+    assert resumed.contiguous_sequence("arm", "run") == 20
+    assert (resumed.counters.stored, resumed.counters.lost) == (3, 17)
+
+
+def test_a_checkpoint_from_before_refusals_were_counted_resumes(tmp_path: Path) -> None:
+    session = learn(tmp_path, episodes=1)
+    session.save(tmp_path)
+    stem = tmp_path / CHECKPOINT_STEM
+    checkpoint = load_checkpoint(stem, CHECKPOINT_KIND)
+    for name in ("lost", "refused"):
+        del checkpoint.metadata["counters"][name]
+    save_checkpoint(stem, CHECKPOINT_KIND, checkpoint.tensors, checkpoint.metadata)
+    resumed = LearnerSession(session.config, session.sizes, FakeClock().now_s)
+    resumed.load(tmp_path)
+    assert resumed.counters == session.counters

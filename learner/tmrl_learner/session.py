@@ -66,6 +66,8 @@ class Counters:
         stored: Transitions stored, each counted once.
         revised: Transitions replaced by a higher revision.
         duplicates: Transitions that had arrived before.
+        lost: Sequence numbers that will never arrive.
+        refused: Transitions that contradict themselves or have other sizes than configured.
         rounds: Update rounds done.
         rounds_owed: Update rounds that the stored transitions still call for.
         rounds_skipped: Rounds forgiven because the debt exceeded its bound.
@@ -75,6 +77,8 @@ class Counters:
     stored: int = 0
     revised: int = 0
     duplicates: int = 0
+    lost: int = 0
+    refused: int = 0
     rounds: int = 0
     rounds_owed: int = 0
     rounds_skipped: int = 0
@@ -150,7 +154,7 @@ class LearnerSession:
             ReplayFullError: Its episode alone fills the replay buffer.
         """
         check(transition)
-        index = self._seen.setdefault((transition.robot, transition.session), SequenceIndex())
+        index = self._index(transition.robot, transition.session)
         if transition.sequence in index:
             self.counters.duplicates += 1
             return False
@@ -165,6 +169,21 @@ class LearnerSession:
             self.counters.training = True
             self._owe(self.config.schedule.burst_rounds)
         return result in (InsertResult.STORED, InsertResult.REVISED)
+
+    def refuse(self, transition: Transition) -> None:
+        """Pass a transition over that `ingest` refused and that will not become another."""
+        self._index(transition.robot, transition.session).add(transition.sequence)
+        self.counters.refused += 1
+
+    def give_up(self, robot: str, session: str, first: int, last: int) -> None:
+        """Wait no longer for the numbers from `first` to `last`: nobody has them any more."""
+        index = self._index(robot, session)
+        for sequence in range(first, last + 1):
+            self.counters.lost += sequence not in index
+            index.add(sequence)
+
+    def _index(self, robot: str, session: str) -> SequenceIndex:
+        return self._seen.setdefault((robot, session), SequenceIndex())
 
     def _warmup_is_over(self) -> bool:
         schedule, stored = self.config.schedule, self.counters.stored
@@ -216,7 +235,7 @@ class LearnerSession:
         return self._seen.get((robot, session), SequenceIndex()).missing(up_to)
 
     def contiguous_sequence(self, robot: str, session: str) -> int:
-        """Every sequence number up to this one has arrived."""
+        """Return the number up to which every one has arrived or was given up."""
         return self._seen.get((robot, session), SequenceIndex()).contiguous
 
     def durable_index(self) -> Mapping[Stream, SequenceIndex]:

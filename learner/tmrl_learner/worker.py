@@ -12,11 +12,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from tmrl_common.clock import Clock
 from tmrl_common.errors import ErrorCode, RequestError, TmrlError
 from tmrl_common.messages import ActorSpec
-from tmrl_common.transitions import Transition
+from tmrl_common.transitions import InvalidTransitionError, Transition
 from tmrl_common.transport.client import PolicyClient
 from tmrl_common.transport.curve import client_security
 from tmrl_common.types import PolicySpec
@@ -43,6 +44,8 @@ class WorkerStatus:
         phase: "warmup", "training" or "base"; "starting" until the policy server has the first
             actor, which says within which bounds to explore.
         transitions_stored: Transitions stored, each counted once.
+        transitions_refused: Transitions that contradict themselves or have other sizes.
+        transitions_lost: Sequence numbers that will never arrive.
         contiguous_sequence: Every sequence number up to this one is stored.
         durable_sequence: Every sequence number up to this one is in a checkpoint.
         episodes_stored: Episodes of which something is stored.
@@ -57,6 +60,8 @@ class WorkerStatus:
 
     phase: str = "starting"
     transitions_stored: int = 0
+    transitions_refused: int = 0
+    transitions_lost: int = 0
     contiguous_sequence: int = 0
     durable_sequence: int = 0
     episodes_stored: int = 0
@@ -89,6 +94,13 @@ def connect(config: RunConfig) -> PolicyClient:
     return PolicyClient(config.server, client="learner", robot=config.robot, security=security)
 
 
+class Lost(NamedTuple):
+    """Sequence numbers from `first` to `last`, which will never arrive."""
+
+    first: int
+    last: int
+
+
 class LearnerWorker:
     """One learning run: `put` from any thread, `run` in one thread, `status` from any.
 
@@ -114,7 +126,7 @@ class LearnerWorker:
         self._clock = clock
         self._caught_up = caught_up
         self._folder = Path(config.run_dir) / "checkpoint"
-        self._inbox: queue.SimpleQueue[Transition] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Transition | Lost] = queue.SimpleQueue()
         self._round_ends_s: deque[float] = deque(maxlen=_RATE_ROUNDS)
         self._metrics: dict[str, float] = {}
         self._published_rounds = -1
@@ -126,11 +138,16 @@ class LearnerWorker:
         self._tracker: RunTracker | None = None
         self._tracked = (0, 0, 0)
         self._reason = ""
+        self._refusal = ""
         self.status = WorkerStatus()
 
     def put(self, transition: Transition) -> None:
         """Hands a transition in; duplicates and gaps are no problem."""
         self._inbox.put(transition)
+
+    def give_up(self, first: int, last: int) -> None:
+        """Wait no longer for the sequence numbers from `first` to `last`."""
+        self._inbox.put(Lost(first, last))
 
     def run(self, stop: threading.Event) -> None:
         """Learns until told to stop, then writes a last checkpoint.
@@ -229,11 +246,25 @@ class LearnerWorker:
 
     def _ingest(self, session: LearnerSession, *, wait: bool) -> None:
         try:
-            session.ingest(self._inbox.get(timeout=_IDLE_WAIT_S if wait else 0.0))
+            self._take(session, self._inbox.get(timeout=_IDLE_WAIT_S if wait else 0.0))
             while True:
-                session.ingest(self._inbox.get_nowait())
+                self._take(session, self._inbox.get_nowait())
         except queue.Empty:
             return
+
+    def _take(self, session: LearnerSession, item: "Transition | Lost") -> None:
+        """Store a transition; one that cannot be used costs itself, not the run."""
+        if isinstance(item, Lost):
+            session.give_up(self._config.robot, self._config.session, item.first, item.last)
+            _log.error("transitions %d to %d are lost: the journal has them no longer", *item)
+            return
+        try:
+            session.ingest(item)
+            self._refusal = ""
+        except InvalidTransitionError as error:
+            session.refuse(item)
+            self._refusal = f"refused: {error}"
+            _log.error("%s", self._refusal)
 
     def _publish_if_due(self, session: LearnerSession) -> None:
         """Hands the server a new actor after enough rounds, or any actor after it restarted.
@@ -277,7 +308,8 @@ class LearnerWorker:
     @staticmethod
     def _state(session: LearnerSession) -> tuple[int, int]:
         counters = session.counters
-        return counters.rounds, counters.stored + counters.revised
+        taken = counters.stored + counters.revised + counters.refused + counters.lost
+        return counters.rounds, taken
 
     def _save(self, session: LearnerSession) -> None:
         if self._state(session) == self._saved_state:
@@ -312,6 +344,8 @@ class LearnerWorker:
         status = WorkerStatus(
             phase=self._phase(session),
             transitions_stored=session.counters.stored,
+            transitions_refused=session.counters.refused,
+            transitions_lost=session.counters.lost,
             contiguous_sequence=session.contiguous_sequence(*stream),
             durable_sequence=durable.contiguous if durable is not None else 0,
             episodes_stored=session.replay.episodes,
@@ -321,7 +355,7 @@ class LearnerWorker:
             rounds_per_s=self._rounds_per_s(),
             actor_version=self.status.actor_version,
             metrics=self._metrics,
-            reason=self._reason,
+            reason=self._reason or self._refusal,
         )
         if status != self.status:
             self.status = status

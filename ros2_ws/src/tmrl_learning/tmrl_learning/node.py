@@ -3,27 +3,26 @@
 import sys
 import threading
 
-import numpy as np
 import torch
 from rclpy.task import Future
 
 from tmrl_common.clock import SteadyClock
 from tmrl_learner.run_config import RunConfig
 from tmrl_learner.worker import LearnerWorker, WorkerStatus, connect
+from tmrl_learning.ingestion import FETCH_COUNT, Complain, Effect, Fetch, GiveUp, Ingestion, Take
+from tmrl_learning.messages import row_of, status_msg
 from tmrl_msgs.msg import AgentStatus, LearnerStatus
 from tmrl_msgs.msg import Transition as TransitionMsg
 from tmrl_msgs.srv import FetchTransitions
 from tmrl_ros import qos
-from tmrl_ros.conversion import to_float32_field
 from tmrl_ros.node import TmrlNode
 from tmrl_ros.run import run_node
-from tmrl_ros.transition_messages import transition_from_msg
 
 _STATUS_PERIOD_S = 0.1
 _HEARTBEAT_PERIOD_S = 1.0
-_GAP_PERIOD_S = 1.0
+_TICK_PERIOD_S = 0.2
+_COMPLAIN_PERIOD_S = 1.0
 _SWITCH_INTERVAL_S = 0.0005
-_FETCH_COUNT = 256
 
 
 class LearningNode(TmrlNode[RunConfig]):
@@ -40,8 +39,7 @@ class LearningNode(TmrlNode[RunConfig]):
         self._client = connect(self.config)
         tell = self.create_guard_condition(self._publish_status)
         self._worker = LearnerWorker(self.config, self._client, SteadyClock(), tell.trigger)
-        self._highest_known = 0
-        self._contiguous_before = 0
+        self._ingestion = Ingestion(self.config.robot, self.config.session, SteadyClock())
         self._fetching: Future[FetchTransitions.Response] | None = None
         self._told: WorkerStatus | None = None
         self._status = self.create_publisher(LearnerStatus, "learner/status", qos.STATUS)
@@ -52,7 +50,7 @@ class LearningNode(TmrlNode[RunConfig]):
         self._fetch = self.create_client(FetchTransitions, "replay/fetch")
         self.create_timer(_STATUS_PERIOD_S, self._publish_changes, clock=self.wall_clock)
         self.create_timer(_HEARTBEAT_PERIOD_S, self._publish_status, clock=self.wall_clock)
-        self.create_timer(_GAP_PERIOD_S, self._fetch_gap, clock=self.wall_clock)
+        self.create_timer(_TICK_PERIOD_S, self._on_tick, clock=self.wall_clock)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="learner", daemon=True)
         self._failure: Exception | None = None
@@ -61,7 +59,10 @@ class LearningNode(TmrlNode[RunConfig]):
     def health(self) -> tuple[str, dict[str, str]]:
         """What is wrong with learning, and its phase."""
         status = self._worker.status
-        return status.reason, {"phase": status.phase, "rounds": str(status.rounds)}
+        refused = self._ingestion.refused + status.transitions_refused
+        figures = {"phase": status.phase, "rounds": str(status.rounds)}
+        figures |= {"refused": str(refused), "lost": str(status.transitions_lost)}
+        return self._ingestion.reason or status.reason, figures
 
     def destroy_node(self) -> None:
         """Stops the worker, which writes its last checkpoint."""
@@ -78,38 +79,48 @@ class LearningNode(TmrlNode[RunConfig]):
             self._failure = error
 
     def _on_transition(self, message: TransitionMsg) -> None:
-        if message.session != self.config.session:
-            return
-        self._highest_known = max(self._highest_known, message.sequence)
-        self._worker.put(transition_from_msg(message))
+        self._carry_out(self._ingestion.on_message(row_of(message)))
 
     def _on_agent(self, message: AgentStatus) -> None:
         if message.session == self.config.session:
-            self._highest_known = max(self._highest_known, message.transitions_published)
+            self._carry_out(self._ingestion.on_announced(message.transitions_published))
 
-    def _fetch_gap(self) -> None:
-        """Asks the journal for what did not arrive; after a restart that is all since then."""
-        contiguous = self._worker.status.contiguous_sequence
-        # A gap that is still closing by itself is left alone for one period.
-        stuck = contiguous == self._contiguous_before and contiguous < self._highest_known
-        self._contiguous_before = contiguous
-        busy = self._fetching is not None or self._worker.status.phase == "starting"
-        if busy or not stuck or not self._fetch.service_is_ready():
-            return
-        request = FetchTransitions.Request(
-            session=self.config.session, first_sequence=contiguous + 1, max_count=_FETCH_COUNT
-        )
-        self._fetching = self._fetch.call_async(request)
-        self._fetching.add_done_callback(self._on_fetched)
+    def _on_tick(self) -> None:
+        status = self._worker.status
+        if status.phase != "starting":
+            self._carry_out(self._ingestion.on_ready(status.contiguous_sequence))
+        self._carry_out(self._ingestion.on_tick())
 
     def _on_fetched(self, future: Future[FetchTransitions.Response]) -> None:
-        self._fetching = None
         response = future.result()
-        if response is None:
+        if future is not self._fetching or response is None:
             return
-        for message in response.transitions:
-            self._worker.put(transition_from_msg(message))
-        self.get_logger().info(f"fetched {len(response.transitions)} transitions from the journal")
+        rows = [row_of(message) for message in response.transitions]
+        self._carry_out(self._ingestion.on_fetched(rows, response.last_sequence))
+
+    def _carry_out(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Fetch(first):
+                    self._ask(first)
+                case Take(transition):
+                    self._worker.put(transition)
+                case GiveUp(first, last):
+                    self._worker.give_up(first, last)
+                case Complain(sentence):
+                    self.get_logger().error(sentence, throttle_duration_sec=_COMPLAIN_PERIOD_S)
+
+    def _ask(self, first_sequence: int) -> None:
+        if not self._fetch.service_is_ready():
+            self._carry_out(self._ingestion.on_unanswered())
+            return
+        request = FetchTransitions.Request(
+            session=self.config.session, first_sequence=first_sequence, max_count=FETCH_COUNT
+        )
+        if self._fetching is not None:
+            self._fetch.remove_pending_request(self._fetching)
+        self._fetching = self._fetch.call_async(request)
+        self._fetching.add_done_callback(self._on_fetched)
 
     def _publish_changes(self) -> None:
         if self._failure is not None:
@@ -119,24 +130,8 @@ class LearningNode(TmrlNode[RunConfig]):
 
     def _publish_status(self) -> None:
         self._told = status = self._worker.status
-        message = LearnerStatus(
-            robot=self.config.robot,
-            session=self.config.session,
-            method=self.config.method,
-            phase=status.phase,
-            transitions_stored=status.transitions_stored,
-            contiguous_sequence=status.contiguous_sequence,
-            durable_sequence=status.durable_sequence,
-            episodes_stored=status.episodes_stored,
-            successes_stored=status.successes_stored,
-            rounds=status.rounds,
-            rounds_owed=status.rounds_owed,
-            rounds_per_s=status.rounds_per_s,
-            actor_version=status.actor_version,
-            metric_names=list(status.metrics),
-            metric_values=to_float32_field(np.array(list(status.metrics.values()))),
-            reason=status.reason,
-        )
+        door = self._ingestion
+        message = status_msg(self.config, status, door.refused, door.reason)
         message.header.stamp = self.get_clock().now().to_msg()
         self._status.publish(message)
 

@@ -1,0 +1,124 @@
+"""The learning node over real DDS, beside an agent that keeps a real journal."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
+
+from rclpy.node import Node
+
+from tmrl_agent.journal import Journal
+from tmrl_common.testing.fake_policy_server import FakePolicyServer
+from tmrl_common.testing.message_examples import EXAMPLE_SPEC
+from tmrl_common.testing.transition_examples import LENGTH, example_transition
+from tmrl_learning.node import LearningNode
+from tmrl_msgs.msg import AgentStatus, LearnerStatus, Transition
+from tmrl_msgs.srv import FetchTransitions
+from tmrl_ros import qos
+from tmrl_ros.testing import NodeBench
+from tmrl_ros.transition_messages import transition_to_msg
+
+pytestmark = pytest.mark.ros
+
+SPEC = replace(EXAMPLE_SPEC, z_dim=LENGTH, epsilon_dim=0, features_dim=LENGTH)
+
+
+def transition(sequence, **changes):
+    """One of the sizes that the policy asks for."""
+    return example_transition(sequence, epsilon=np.zeros(0, np.float32), **changes)
+
+
+class Agent(Node):
+    """The agent's side of the replay: a journal, the topic and the service."""
+
+    def __init__(self, path):
+        super().__init__("agent_stand_in")
+        self.journal = Journal(path, "widowx", "run")
+        self.statuses = []
+        self.topic = self.create_publisher(Transition, "replay/transitions", qos.EVENT)
+        self.status = self.create_publisher(AgentStatus, "agent/status", qos.STATUS)
+        self.create_service(FetchTransitions, "replay/fetch", self.on_fetch)
+        self.create_subscription(LearnerStatus, "learner/status", self.statuses.append, qos.STATUS)
+
+    def on_fetch(self, request, response):
+        response.last_sequence = self.journal.last_sequence
+        found = self.journal.fetch(request.first_sequence, request.max_count)
+        response.transitions = [transition_to_msg(each) for each in found]
+        return response
+
+    def record(self, made):
+        self.journal.append([made])
+        self.topic.publish(transition_to_msg(made))
+        self.status.publish(
+            AgentStatus(session="run", transitions_published=self.journal.last_sequence)
+        )
+
+    def destroy_node(self):
+        self.journal.close()
+        super().destroy_node()
+
+
+@pytest.fixture
+def bench(tmp_path, ros_domain_id):
+    with FakePolicyServer(SPEC) as server:
+        given = {
+            "robot": "widowx",
+            "session": "run",
+            "run_dir": str(tmp_path),
+            "server": server.endpoint,
+            "wandb": "disabled",
+        }
+        with NodeBench(ros_domain_id, "learning", given) as made:
+            yield made
+
+
+@pytest.fixture
+def agent(bench, tmp_path):
+    bench.add(LearningNode)
+    agent = bench.add(lambda: Agent(tmp_path / "journal.sqlite"))
+    bench.until(
+        lambda: agent.statuses and agent.statuses[-1].phase == "warmup", "a learner that is ready"
+    )
+    bench.until(agent.topic.get_subscription_count, "the learner's subscription")
+    return agent
+
+
+def taken(bench, agent, sequence):
+    bench.until(
+        lambda: agent.statuses[-1].contiguous_sequence == sequence, f"transition {sequence}"
+    )
+    return agent.statuses[-1]
+
+
+def test_malformed_messages_are_counted_and_the_learner_lives(bench, agent):
+    agent.record(transition(1))
+    taken(bench, agent, 1)
+    for field, value in (("steering", "nonsense"), ("reward", float("nan")), ("steps", 9)):
+        broken = transition_to_msg(transition(2))
+        setattr(broken, field, value)
+        agent.topic.publish(broken)
+    bench.until(lambda: agent.statuses[-1].transitions_refused == 3, "three refusals")
+    agent.record(transition(2))
+    assert taken(bench, agent, 2).transitions_stored == 2
+
+
+def test_a_forged_transition_leaves_its_number_to_the_one_in_the_journal(bench, agent):
+    agent.record(transition(1))
+    taken(bench, agent, 1)
+    agent.topic.publish(transition_to_msg(transition(2, chunk=7, terminated=True, reward=0.0)))
+    agent.topic.publish(transition_to_msg(transition(2, robot="franka")))
+    agent.record(transition(2))
+    status = taken(bench, agent, 2)
+    assert (status.transitions_stored, status.episodes_stored) == (2, 1)
+    agent.record(transition(3))
+    assert taken(bench, agent, 3).transitions_stored == 3
+
+
+def test_a_policy_of_other_sizes_is_named_and_not_waited_for(bench, agent):
+    wide = np.zeros(LENGTH + 1, np.float32)
+    agent.record(transition(1, features=wide, next_features=wide))
+    status = taken(bench, agent, 1)
+    assert (status.transitions_stored, status.transitions_refused) == (0, 1)
+    assert "features has shape (5,)" in status.reason
