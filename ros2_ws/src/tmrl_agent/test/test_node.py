@@ -1,5 +1,6 @@
 """The node over real DDS and a real socket: what its peers get to see of it."""
 
+import sqlite3
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -113,6 +114,7 @@ class Stack(NodeBench):
             "proprio_fields": "[tool_x, tool_y]",
             "context_objects": "[carrot.x]",
             "lock_step": "true",
+            "prompt": "put the carrot into the pot",
         }
         super().__init__(domain_id, "agent", given | parameters)
         self.agent = self.add(AgentNode)
@@ -187,6 +189,10 @@ def test_an_episode_becomes_transitions_that_the_journal_holds_too(start, tmp_pa
     stored = Journal(tmp_path / "journal.sqlite", "widowx", "run").fetch(1, 10)
     for transition, message in zip(stored, world.transitions, strict=True):
         np.testing.assert_array_equal(transition.z, transition_from_msg(message).z)
+    last = transition_from_msg(world.transitions[-1])
+    assert last.observation_stamp_ns == 10 * STEP_NS
+    assert last.step_ends_ns.tolist() == [n * STEP_NS for n in range(11, 16)]
+    assert last.prompt == "put the carrot into the pot"
     stack.until(lambda: world.statuses[-1].transitions_published == 3, "the status")
     assert world.statuses[-1].reason == ""
 
@@ -260,9 +266,42 @@ def test_a_journal_that_cannot_be_used_is_a_sentence_at_the_start(start, tmp_pat
         start()
 
 
+def test_a_disk_that_blocks_delays_no_arm_state_and_loses_no_transition(start, tmp_path):
+    stack = start()
+    stack.connect()
+    world = stack.world
+    stored_when_heard, shown_while_blocked = [], []
+    other = sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None)
+
+    def on_transition(message):
+        query = "SELECT count(*) FROM transitions WHERE sequence = ?"
+        stored_when_heard.append(other.execute(query, (message.sequence,)).fetchone())
+
+    def on_timer():
+        if world.chunks and not world.statuses[-1].reason:
+            world.show()
+            shown_while_blocked.append(world.sequence)
+
+    world.create_subscription(msg.Transition, "replay/transitions", on_transition, qos.EVENT)
+    world.create_timer(0.02, on_timer)
+    other.execute("BEGIN EXCLUSIVE")
+    world.run(1)
+    stack.until(lambda: "locked" in world.statuses[-1].reason, "the journal to be named")
+    assert len(shown_while_blocked) > 10, "the node waited for the disk"
+    assert world.transitions == []
+    other.execute("ROLLBACK")
+    stack.until(lambda: world.sequence == 15, "three chunks of five steps")
+    world.label(1, Outcome.TIMEOUT, world.now)
+    stack.until(lambda: len(world.transitions) == 3, "the end of the episode")
+    assert stored_when_heard == [(1,)] * 3
+    other.close()
+
+
 def test_no_thread_is_left_behind(start):
     before = set(threading.enumerate())
     stack = start()
     stack.close()
-    left = [t.name for t in set(threading.enumerate()) - before if "inference" in t.name]
+    left = [
+        t.name for t in set(threading.enumerate()) - before if t.name in ("inference", "journal")
+    ]
     assert left == []

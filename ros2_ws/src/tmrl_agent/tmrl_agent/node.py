@@ -13,7 +13,7 @@ from tmrl_agent import messages
 from tmrl_agent.effects import AgentStatus, Effect, PublishTransitions
 from tmrl_agent.events import SentChunk
 from tmrl_agent.inference import InferenceThread
-from tmrl_agent.journal import JournalError
+from tmrl_agent.journal import JournalThread, NotWritten, WriteResult, Written
 from tmrl_agent.params import AgentConfig
 from tmrl_agent.requests import Answer
 from tmrl_agent.session import close_session, connect, open_session
@@ -47,12 +47,14 @@ class AgentNode(TmrlNode[AgentConfig]):
         self._opened = ExitStack()
         super().__init__("agent", AgentConfig)
         config, clock = self.config, SteadyClock()
-        self._journal, self._core = open_session(config, clock)
         complain = self.get_logger().error
-        self._opened.callback(close_session, self._journal, self._core, complain)
+        journal, self._stored, self._core = open_session(config, clock, complain)
+        self._opened.callback(close_session, journal, self._stored, self._core, complain)
+        self._journal = JournalThread(journal, self._hand_over)
+        self._opened.callback(self._journal.close)
         client = connect(config)
         self._epoch = uuid.uuid4().hex
-        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Answer | WriteResult] = queue.SimpleQueue()
         self._answered = self.create_guard_condition(self._take_answers)
         self._inference = InferenceThread(client, config.deadline_s, clock, self._hand_over)
         self._opened.callback(self._inference.close)
@@ -64,6 +66,7 @@ class AgentNode(TmrlNode[AgentConfig]):
         self.create_service(FetchTransitions, "replay/fetch", self._on_fetch)
         self.create_timer(_TICK_S, self._tick, clock=self.wall_clock)
         self.create_timer(_STATUS_PERIOD_S, self._publish_status, clock=self.wall_clock)
+        self._journal.start()
         self._inference.start()
 
     def health(self) -> tuple[str, dict[str, str]]:
@@ -73,7 +76,7 @@ class AgentNode(TmrlNode[AgentConfig]):
         return status.reason, values
 
     def destroy_node(self) -> None:
-        """Ends the thread and writes what was held back; the learner fetches it later."""
+        """Ends the threads and writes what was held back; the learner fetches it later."""
         self._opened.close()
         super().destroy_node()
 
@@ -96,21 +99,28 @@ class AgentNode(TmrlNode[AgentConfig]):
     ) -> FetchTransitions.Response:
         response.last_sequence = self._journal.last_sequence
         if request.session == self.config.session:
-            found = self._journal.fetch(request.first_sequence, request.max_count)
+            found = self._stored.fetch(request.first_sequence, request.max_count)
             response.transitions = [transition_to_msg(transition) for transition in found]
         return response
 
-    def _hand_over(self, answer: Answer) -> None:
-        """Runs in the thread that asks the server; the node's own thread takes the answer."""
+    def _hand_over(self, answer: Answer | WriteResult) -> None:
+        """Runs in the thread of server or journal; the node's own thread takes the answer."""
         self._answers.put(answer)
         self._answered.trigger()
 
     def _take_answers(self) -> None:
         while not self._answers.empty():
-            self._carry_out(self._core.on_answer(self._answers.get()))
+            match self._answers.get():
+                case Written():
+                    self._carry_out(self._core.on_written())
+                case NotWritten(problem):
+                    self._carry_out(self._core.on_write_failed(problem))
+                case answer:
+                    self._carry_out(self._core.on_answer(answer))
 
     def _tick(self) -> None:
         self._inference.check()
+        self._journal.check()
         self._carry_out(self._core.on_listeners(self._chunks.get_subscription_count()))
 
     def _carry_out(self, effects: list[Effect]) -> None:
@@ -119,7 +129,7 @@ class AgentNode(TmrlNode[AgentConfig]):
                 chunk = messages.action_chunk(effect, self.config, self._epoch)
                 self._chunks.publish(action_chunk_msg(chunk))
             elif isinstance(effect, Record):
-                self._record(effect)
+                self._journal.submit(effect)
             elif isinstance(effect, PublishTransitions):
                 for transition in effect.transitions:
                     self._transitions.publish(transition_to_msg(transition))
@@ -127,15 +137,6 @@ class AgentNode(TmrlNode[AgentConfig]):
                 self._publish_status()
             else:
                 self._inference.ask(effect)
-
-    def _record(self, record: Record) -> None:
-        """Commits a record; a journal that refuses is asked again later."""
-        try:
-            self._journal.append(record.transitions, record.label)
-        except JournalError as error:
-            self._carry_out(self._core.on_write_failed(str(error)))
-        else:
-            self._carry_out(self._core.on_written())
 
     def _publish_status(self) -> None:
         message = messages.status_msg(self._core.status(), self.config, self._epoch)

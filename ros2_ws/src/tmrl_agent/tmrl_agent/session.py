@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from tmrl_agent.core import AgentCore
-from tmrl_agent.journal import Journal, JournalError
+from tmrl_agent.journal import Journal, JournalError, JournalReader
 from tmrl_agent.params import AgentConfig
 from tmrl_agent.transitions import TransitionBuilder
 from tmrl_common.clock import Clock
@@ -12,40 +12,51 @@ from tmrl_common.transport.client import PolicyClient
 from tmrl_common.transport.curve import client_security
 
 
-def open_session(config: AgentConfig, clock: Clock) -> tuple[Journal, AgentCore]:
-    """The journal, and the core that continues it.
+def open_session(
+    config: AgentConfig, clock: Clock, complain: Callable[[str], object]
+) -> tuple[Journal, JournalReader, AgentCore]:
+    """Open the journal for writing and for reading, and the core that continues it.
 
     Args:
         config: Names robot, session and run directory.
         clock: Steady clock.
+        complain: Called with what the journal has lost, if it has.
 
     Raises:
         JournalError: The journal cannot be opened.
     """
-    journal = Journal(config.journal_path, config.robot, config.session)
+    stored_as = (config.journal_path, config.robot, config.session)
+    journal = Journal(*stored_as)
+    reader = JournalReader(*stored_as)
+    if journal.warning:
+        complain(journal.warning)
     builder = TransitionBuilder(
         config.robot,
         config.session,
         next_sequence=journal.last_sequence + 1,
         label_revisions=journal.label_revisions(),
-        last_stored=journal.last_of,
+        last_stored=reader.last_of,
     )
-    return journal, AgentCore(config, clock, builder, journal.last_episode)
+    return journal, reader, AgentCore(config, clock, builder, journal.last_episode)
 
 
-def close_session(journal: Journal, core: AgentCore, complain: Callable[[str], object]) -> None:
-    """Writes what is still held back, and closes the journal.
+def close_session(
+    journal: Journal, reader: JournalReader, core: AgentCore, complain: Callable[[str], object]
+) -> None:
+    """Write what is still held back, and close the journal.
 
     Args:
-        journal: Of the session.
+        journal: Of the session; no thread uses it any more.
+        reader: Of the session.
         core: Of the session; takes no further event.
-        complain: Told what could not be written.
+        complain: Called with what could not be written.
     """
     try:
         for record in core.close():
             journal.append(record.transitions, record.label)
     except JournalError as error:
         complain(f"held back and not written: {error}")
+    reader.close()
     journal.close()
 
 

@@ -7,6 +7,7 @@ the process and a loss of power (0.44 ms per transition, where a chunk lasts 100
 from tmrl_agent.journal.errors import JournalCorruptError, JournalError, JournalFullError
 from tmrl_agent.journal.journal import Journal
 from tmrl_agent.journal.reader import MAX_FETCH, JournalReader
+from tmrl_agent.journal.thread import JournalThread, NotWritten, WriteResult, Written
 
 __all__ = [
     "MAX_FETCH",
@@ -15,4 +16,8 @@ __all__ = [
     "JournalError",
     "JournalFullError",
     "JournalReader",
+    "JournalThread",
+    "NotWritten",
+    "WriteResult",
+    "Written",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 
 from tmrl_agent.events import EpisodeLabel
 from tmrl_agent.journal.errors import JournalError, damaged, sentences
+from tmrl_agent.journal.high_water_mark import HighWaterMark
 from tmrl_agent.journal.migration import migrate_from_1
 from tmrl_agent.journal.reader import JournalReader
 from tmrl_agent.journal.schema import CREATE_LABELS, CREATE_TRANSITIONS, INSERT, to_row
@@ -28,18 +29,43 @@ class Journal(JournalReader):
     Raises:
         JournalCorruptError: The file is damaged, or no journal.
         JournalError: It has another schema version, or cannot be opened.
+
+    Attributes:
+        missing: First and last number of the newest rows, which were lost before it was opened;
+            None where none were. Their numbers are not given away again.
     """
 
     def __init__(self, path: Path, robot: str, session: str) -> None:
         super().__init__(path, robot, session)
         with sentences(path):
             self._open()
-            self._last_sequence = int(self._scalar("max(sequence)", "transitions"))
+            stored = self._scalar("max(sequence)", "transitions")
+        self._mark = HighWaterMark(path, robot, session)
+        given = self._mark.mark.sequence
+        self.missing = (stored + 1, given) if given > stored else None
+        self._last_sequence = max(stored, given)
 
     @property
     def last_sequence(self) -> int:
-        """Highest sequence number in it; 0 while it is empty."""
+        """Highest sequence number that was ever in it; 0 while it is new."""
         return self._last_sequence
+
+    @property
+    def last_episode(self) -> int:
+        """Highest episode that ever had a transition or a label; 0 while there was none."""
+        return max(super().last_episode, self._mark.mark.episode)
+
+    @property
+    def warning(self) -> str:
+        """What was lost before it was opened, and the remedy; empty where nothing was."""
+        if self.missing is None:
+            return ""
+        first, last = self.missing
+        return (
+            f"rows {first} to {last} of {self.path} are missing: its -wal file was lost or "
+            "damaged. Stop, and put that file back beside it, if there is a copy; otherwise the "
+            f"session continues at {last + 1}, and the learner keeps what it learned from them"
+        )
 
     def append(self, transitions: Sequence[Transition], label: EpisodeLabel | None = None) -> None:
         """Write transitions and the label that they apply, all or nothing, and commit.
@@ -72,6 +98,15 @@ class Journal(JournalReader):
                     (*self._key, *_label_row(label)),
                 )
         self._last_sequence += len(rows)
+        self._keep_safe(transitions, label)
+
+    def _keep_safe(self, transitions: Sequence[Transition], label: EpisodeLabel | None) -> None:
+        """Note outside of the file what it holds, and empty the log when an episode has ended."""
+        episodes = [each.episode for each in (*transitions, label) if each is not None]
+        self._mark.raise_to(self._last_sequence, max(episodes, default=0))
+        if label is not None:
+            with sentences(self.path):
+                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _is_fresh(self, transition: Transition) -> bool:
         """Whether the number is free; one that holds the same content is done."""
@@ -103,7 +138,10 @@ class Journal(JournalReader):
         return stored == _label_row(label)
 
     def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=_LOCK_WAIT_S, isolation_level=None)
+        # Opened in the node's thread, then used by the journal's own alone.
+        return sqlite3.connect(
+            self.path, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False
+        )
 
     def _open(self) -> None:
         execute = self._database.execute

@@ -1,0 +1,85 @@
+"""The one thread that writes the journal, so that no callback of the node ever waits for a disk."""
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tmrl_agent.journal.errors import JournalError
+from tmrl_agent.journal.journal import Journal
+from tmrl_agent.transitions import Record
+
+
+@dataclass(frozen=True)
+class Written:
+    """A record is committed: it may be published."""
+
+    record: Record
+
+
+@dataclass(frozen=True)
+class NotWritten:
+    """A record is not in the journal.
+
+    Attributes:
+        problem: Why, with the remedy; it may be submitted again.
+    """
+
+    problem: str
+
+
+WriteResult = Written | NotWritten
+
+
+class JournalThread:
+    """Writes records in the order in which they were submitted, and answers for each of them.
+
+    Args:
+        journal: It belongs to this thread from `start` to `close`.
+        deliver: Called in this thread with every answer; hands it over to the node's thread.
+    """
+
+    def __init__(self, journal: Journal, deliver: Callable[[WriteResult], None]) -> None:
+        self._journal = journal
+        self._deliver = deliver
+        self._records: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+
+    @property
+    def last_sequence(self) -> int:
+        """Highest sequence number that is committed, or was ever given away."""
+        return self._journal.last_sequence
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def submit(self, record: Record) -> None:
+        """Hand a record to the thread."""
+        self._records.put(record)
+
+    def check(self) -> None:
+        """Raise what ended the thread, if something has; to be called regularly."""
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self) -> None:
+        """End the thread, after it has written what was submitted."""
+        self._records.put(None)
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while (record := self._records.get()) is not None:
+                self._deliver(self._write(record))
+        except BaseException as error:  # noqa: BLE001 - check() raises it in the node's thread
+            self._failure = error
+
+    def _write(self, record: Record) -> WriteResult:
+        try:
+            self._journal.append(record.transitions, record.label)
+        except JournalError as error:
+            return NotWritten(str(error))
+        return Written(record)
