@@ -75,15 +75,15 @@ def read_history(run_dir: Path, robot: str) -> History:
         JournalError: The journal is damaged.
     """
     episodes: dict[int, Episode] = {}
-    count = 0
+    count = last = 0
     with contextlib.closing(Journal(run_dir / "journal.sqlite", robot, run_dir.name)) as journal:
-        while batch := journal.fetch(count + 1, MAX_FETCH):
+        while batch := journal.fetch(last + 1, MAX_FETCH):
             for transition in batch:
                 if transition.revision == 0:
                     episode = episodes.setdefault(transition.episode, Episode(transition.episode))
                     episode.sigmas.append(transition.sigma)
                     episode.steps += len(transition.executed_actions)
-            count += len(batch)
+            count, last = count + len(batch), batch[-1].sequence
         for label in journal.labels():
             episode = episodes.setdefault(label.episode, Episode(label.episode))
             episode.outcome, episode.detail = label.outcome, label.detail

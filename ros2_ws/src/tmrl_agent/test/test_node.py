@@ -292,7 +292,7 @@ def test_a_disk_that_blocks_delays_no_arm_state_and_loses_no_transition(start, t
     other.execute("ROLLBACK")
     stack.until(lambda: world.sequence == 15, "three chunks of five steps")
     world.label(1, Outcome.TIMEOUT, world.now)
-    stack.until(lambda: len(world.transitions) == 3, "the end of the episode")
+    stack.until(lambda: len(stored_when_heard) == 3, "the end of the episode")
     assert stored_when_heard == [(1,)] * 3
     other.close()
 
@@ -301,7 +301,5 @@ def test_no_thread_is_left_behind(start):
     before = set(threading.enumerate())
     stack = start()
     stack.close()
-    left = [
-        t.name for t in set(threading.enumerate()) - before if t.name in ("inference", "journal")
-    ]
-    assert left == []
+    left = {t.name for t in set(threading.enumerate()) - before} & {"inference", "journal"}
+    assert left == set()

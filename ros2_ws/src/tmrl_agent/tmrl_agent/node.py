@@ -52,10 +52,10 @@ class AgentNode(TmrlNode[AgentConfig]):
         self._opened.callback(close_session, journal, self._stored, self._core, complain)
         self._journal = JournalThread(journal, self._hand_over)
         self._opened.callback(self._journal.close)
-        client = connect(config)
         self._epoch = uuid.uuid4().hex
         self._answers: queue.SimpleQueue[Answer | WriteResult] = queue.SimpleQueue()
         self._answered = self.create_guard_condition(self._take_answers)
+        client = connect(config)
         self._inference = InferenceThread(client, config.deadline_s, clock, self._hand_over)
         self._opened.callback(self._inference.close)
         self._chunks = self.create_publisher(msg.ActionChunk, "policy/chunk", qos.EVENT)
