@@ -44,6 +44,21 @@ def test_states_are_complete_and_numbered(arm):
     assert stamps == sorted(stamps)
 
 
+def test_standard_tools_see_joints_and_tool_as_arm_state_has_them(arm):
+    def are_of_one_instant():
+        others = arm.joints[-1:] + arm.poses[-1:]
+        return [other.header for other in others] == [arm.newest.header] * 2
+
+    arm.wait(are_of_one_instant, "state, joints and pose of one instant")
+    state, joints, pose = arm.newest, arm.joints[-1], arm.poses[-1]
+    assert pose.header.frame_id == "widowx/base"
+    assert joints.name == state.joint_names
+    assert joints.position == state.joint_position
+    assert joints.velocity == state.joint_velocity
+    assert joints.effort == state.joint_effort
+    assert pose.pose == state.x_base_tool
+
+
 def test_a_movement_arrives_and_its_validity_ends(arm):
     start = arm.newest
     target = beside(start, 0.04)
@@ -94,6 +109,7 @@ def test_recover_and_the_figures_of_health(arm):
     arm.wait_for_figure("states", lambda count: int(count) > 0)
     figures = figures_of(arm.statuses[-1])
     assert (figures["driver"], figures["connected"]) == ("loopback", "true")
+    assert arm.statuses[-1].hardware_id == "widowx/arm"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from tmrl_common.errors import TmrlError
 from tmrl_common.service_reply import ServiceReply
 from tmrl_msgs.msg import ArmCommand, ArmState
 from tmrl_ros import qos
+from tmrl_ros.arm_topics import ArmTopics
 from tmrl_ros.chunk_messages import arm_command, fill_arm_state
 from tmrl_ros.node import TmrlNode
 from tmrl_ros.parameters import ParameterError, declare
@@ -50,7 +51,7 @@ class ArmNode(TmrlNode[ArmConfig]):
         can = self._driver.capabilities
         self._message = ArmState(robot=self.config.robot, joint_names=list(can.joint_names))
         self._message.header.frame_id = self.config.base_frame
-        self._state = self.create_publisher(ArmState, "arm/state", qos.STATE)
+        self._topics = ArmTopics(self)
         core = ArmCore(self.config, self._driver, self._steady)
         rate_hz = min(self.config.state_rate_hz, can.state_rate_hz)
         self._host = host = ArmHost(core, self._steady, rate_hz, self._publish)
@@ -135,7 +136,7 @@ class ArmNode(TmrlNode[ArmConfig]):
         robot, frame_id = self.config.robot, self.config.base_frame
         state = arm_state(report, robot, names, stamp.nanoseconds, frame_id)
         fill_arm_state(self._message, state)
-        self._state.publish(self._message)
+        self._topics.publish(self._message)
 
 
 def main() -> None:

@@ -46,12 +46,18 @@ class TmrlNode(Node, Generic[C]):
         """What is wrong (empty while healthy) and figures worth showing; nodes override it."""
         return "", {}
 
+    @property
+    def hardware_id(self) -> str:
+        """What the diagnostics are about, robot and part: `widowx/arm`."""
+        return self.get_fully_qualified_name().removeprefix("/")
+
     def _publish_health(self) -> None:
         reason, figures = self.health()
         status = DiagnosticStatus(
             level=DiagnosticStatus.ERROR if reason else DiagnosticStatus.OK,
             name=self.get_fully_qualified_name(),
             message=reason or "ok",
+            hardware_id=self.hardware_id,
             values=[KeyValue(key=key, value=value) for key, value in figures.items()],
         )
         message = DiagnosticArray(status=[status])

@@ -12,9 +12,10 @@ pytest.importorskip("tmrl_msgs", reason="needs the workspace to be built")
 
 import rclpy
 from ament_index_python.packages import get_package_prefix
+from geometry_msgs.msg import PoseStamped
 from rclpy.executors import SingleThreadedExecutor
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import Image, JointState
 from std_srvs.srv import Trigger
 
 from tmrl_cell.trajectory import load_trajectory, trajectory_path
@@ -34,6 +35,8 @@ pytestmark = pytest.mark.ros
 
 TOPICS = {
     "arm/state": (ArmState, qos.STATE),
+    "arm/tool_pose": (PoseStamped, qos.STATE),
+    "joint_states": (JointState, qos.STATE),
     "perception/objects": (ObjectPoses, qos.STATE),
     "task/success": (SuccessDetection, qos.EVENT),
     "/clock": (Clock, qos.STATE),
@@ -187,6 +190,20 @@ def test_in_lock_step_each_movement_is_one_step_with_one_stamp(client, sim):
     )
     assert len(client.received["task/success"]) >= 50
     assert state.x_base_tool.position.z == 0.12
+
+
+def test_standard_tools_see_joints_and_tool_as_arm_state_has_them(client, sim):
+    sim()
+    client.first_state()
+    state = client.step()
+    client.wait(lambda: client.are_as_new_as_state("joint_states", "arm/tool_pose"), "one instant")
+    joints, pose = client.received["joint_states"][-1], client.received["arm/tool_pose"][-1]
+    assert pose.header.frame_id == "widowx/base"
+    assert joints.name == state.joint_names
+    assert any(joints.position)
+    assert joints.position == state.joint_position
+    assert joints.velocity == state.joint_velocity
+    assert pose.pose == state.x_base_tool
 
 
 def test_holding_and_waiting_let_no_time_pass(client, sim):

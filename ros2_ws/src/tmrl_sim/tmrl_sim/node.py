@@ -13,9 +13,10 @@ from std_srvs.srv import Trigger
 from tmrl_cell.cell import WidowXCell
 from tmrl_cell.kinematics import UnreachableTargetError
 from tmrl_cell.trajectory import TrajectoryRecorder
-from tmrl_msgs.msg import ArmCommand, ArmState, EpisodeState, ObjectPoses, SuccessDetection
+from tmrl_msgs.msg import ArmCommand, EpisodeState, ObjectPoses, SuccessDetection
 from tmrl_msgs.srv import ResetScene
 from tmrl_ros import qos
+from tmrl_ros.arm_topics import ArmTopics
 from tmrl_ros.chunk_messages import arm_command
 from tmrl_ros.node import TmrlNode
 from tmrl_ros.run import run_node
@@ -47,7 +48,7 @@ class SimNode(TmrlNode[SimConfig]):
         self._clock_topic = self.create_publisher(Clock, "/clock", qos.STATE)
         self._objects = self.create_publisher(ObjectPoses, "perception/objects", qos.STATE)
         self._success = self.create_publisher(SuccessDetection, "task/success", qos.EVENT)
-        self._arm_state = self.create_publisher(ArmState, "arm/state", qos.STATE)
+        self._arm_topics = ArmTopics(self)
         self._images = {
             camera: self.create_publisher(Image, f"camera/{camera}/image", qos.IMAGE)
             for camera in (config.cameras if isinstance(self._cell, WidowXCell) else ())
@@ -61,8 +62,7 @@ class SimNode(TmrlNode[SimConfig]):
         if config.lock_step:
             self.create_timer(_REPEAT_PERIOD_S, self._repeat, clock=self.wall_clock)
         else:
-            tick_period_s = 1.0 / (config.tick_rate_hz * config.real_time_factor)
-            self.create_timer(tick_period_s, self._tick, clock=self.wall_clock)
+            self.create_timer(config.wall_period_s, self._tick, clock=self.wall_clock)
         self._publish(self._core.newest)
 
     def health(self) -> tuple[str, dict[str, str]]:
@@ -118,7 +118,7 @@ class SimNode(TmrlNode[SimConfig]):
             self._clock_topic.publish(self._messages.clock)
             self._objects.publish(self._messages.objects)
             self._publish_images(newest.stamp_ns)
-            self._arm_state.publish(self._messages.arm_state)
+            self._arm_topics.publish(self._messages.arm_state)
         self._repeated = newest.sequence
 
     def _publish(self, measurement: Measurement) -> None:
@@ -130,7 +130,7 @@ class SimNode(TmrlNode[SimConfig]):
         self._success.publish(messages.success)
         self._publish_images(measurement.stamp_ns)
         self._recorder.record(measurement.sequence, measurement.stamp_ns, self._cell.snapshot())
-        self._arm_state.publish(messages.arm_state)
+        self._arm_topics.publish(messages.arm_state)
 
     def _publish_images(self, stamp_ns: int) -> None:
         """In lock-step every state has its pictures, because all carry one stamp."""

@@ -87,6 +87,11 @@ class SimConfig:
         return self.real_time_factor == 0.0
 
     @property
+    def wall_period_s(self) -> float:
+        """Wall time between two states where the world advances by itself, s."""
+        return 1.0 / (self.tick_rate_hz * self.real_time_factor)
+
+    @property
     def recorded_in(self) -> Path | None:
         """Run directory of the trajectories; None: nothing is recorded, as without physics."""
         recorded = self.run_dir and self.backend == Backend.MUJOCO

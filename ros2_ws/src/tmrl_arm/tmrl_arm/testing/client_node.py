@@ -11,8 +11,10 @@ from typing import Any
 import rclpy
 from ament_index_python.packages import get_package_prefix
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import PoseStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.task import Future
+from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from tmrl_msgs.msg import ArmCommand, ArmState
@@ -40,6 +42,8 @@ class ArmClient:
 
     Attributes:
         states: Every state received.
+        joints: Every message on joint_states received.
+        poses: Every message on arm/tool_pose received.
         statuses: Every diagnostic status of the arm's node received.
     """
 
@@ -52,8 +56,12 @@ class ArmClient:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self.states: list[ArmState] = []
+        self.joints: list[JointState] = []
+        self.poses: list[PoseStamped] = []
         self.statuses: list[DiagnosticStatus] = []
         self._node.create_subscription(ArmState, "arm/state", self.states.append, qos.STATE)
+        self._node.create_subscription(JointState, "joint_states", self.joints.append, qos.STATE)
+        self._node.create_subscription(PoseStamped, "arm/tool_pose", self.poses.append, qos.STATE)
         self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_health, 10)
         self._command = self._node.create_publisher(ArmCommand, "arm/command", qos.STATE)
 

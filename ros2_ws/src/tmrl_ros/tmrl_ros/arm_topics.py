@@ -1,0 +1,39 @@
+"""What an arm publishes about itself: arm/state, and the same in standard messages.
+
+rviz, Foxglove and robot_state_publisher read `joint_states` and poses, not messages of this stack.
+"""
+
+# Generated messages are typed in part only.
+# pyright: standard
+
+from geometry_msgs.msg import PoseStamped
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+
+from tmrl_msgs.msg import ArmState
+from tmrl_ros import qos
+
+
+class ArmTopics:
+    """Publishes `arm/state`, `joint_states` and `arm/tool_pose` of one arm."""
+
+    def __init__(self, node: Node) -> None:
+        """Create the publishers in the namespace of the arm's node."""
+        self._joints = JointState()
+        self._pose = PoseStamped()
+        self._state_topic = node.create_publisher(ArmState, "arm/state", qos.STATE)
+        self._joints_topic = node.create_publisher(JointState, "joint_states", qos.STATE)
+        self._pose_topic = node.create_publisher(PoseStamped, "arm/tool_pose", qos.STATE)
+
+    def publish(self, state: ArmState) -> None:
+        """Publish an arm state, its joints and its tool pose with one stamp, arm/state last."""
+        joints, pose = self._joints, self._pose
+        joints.header = pose.header = state.header
+        joints.name = state.joint_names
+        joints.position = state.joint_position
+        joints.velocity = state.joint_velocity
+        joints.effort = state.joint_effort
+        pose.pose = state.x_base_tool
+        self._joints_topic.publish(joints)
+        self._pose_topic.publish(pose)
+        self._state_topic.publish(state)
