@@ -38,8 +38,6 @@ from tmrl_policies.pi0.inputs.settings import Pi0Settings
 from tmrl_policies.pi0.inputs.testing import write_tokeniser
 from tmrl_policies.pi0.policy import Pi0Policy
 
-pytestmark = pytest.mark.timeout(600)
-
 ALONE = Processes(0, 1, torch.device("cpu"))
 STEPS = 300
 CHUNKS = 64

@@ -19,6 +19,7 @@ from rclpy.executors import SingleThreadedExecutor
 from tmrl_common.testing.waiting import wait_until
 
 TIMEOUT_S = 180.0
+"""Longest time in which a session may add nothing to its run directory."""
 FAST = (
     "driver.backend:=loopback",
     "driver.loopback_success_commands:=23",
@@ -38,20 +39,25 @@ class Demo:
     """
 
     run_dir: Path
-    process: "subprocess.Popen[str] | None" = None
+    process: "subprocess.Popen[bytes] | None" = None
     output: str = ""
     _family: list[psutil.Process] = field(default_factory=list)
 
     def start(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "tmrl_cli.cli", "demo", "--headless", "--no-video"]
         command += ["--run-dir", str(self.run_dir), *arguments]
-        self.process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
+        with self._terminal.open("w") as terminal:
+            self.process = subprocess.Popen(
+                command,
+                stdout=terminal,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+
+    @property
+    def _terminal(self) -> Path:
+        """File that stands for the terminal."""
+        return self.run_dir.with_name(f"{self.run_dir.name}-terminal.txt")
 
     def part(self, name: str) -> psutil.Process:
         """The process of one part, waited for."""
@@ -67,7 +73,7 @@ class Demo:
 
         def search() -> bool:
             assert self.process is not None
-            assert self.process.poll() is None, self.process.communicate()[0]
+            assert self.process.poll() is None, self._written()
             self._family = psutil.Process(self.process.pid).children(recursive=True)
             for child in self._family:
                 try:
@@ -119,7 +125,7 @@ class Demo:
                     return journal.execute(query, (episode,)).fetchone()[0] > 0
             return False
 
-        wait_until(begun, f"the first chunk of episode {episode}", TIMEOUT_S)
+        self._wait(begun, f"the first chunk of episode {episode}")
 
     def episodes(self) -> int:
         """Labelled episodes so far."""
@@ -130,17 +136,33 @@ class Demo:
     def wait_for_episodes(self, count: int) -> None:
         def reached() -> bool:
             assert self.process is not None
-            assert self.process.poll() is None, self.process.communicate()[0]
+            assert self.process.poll() is None, self._written()
             return self.episodes() >= count
 
-        wait_until(reached, f"{count} episodes", TIMEOUT_S)
+        self._wait(reached, f"{count} episodes")
+
+    def _wait(self, condition: Callable[[], bool], what: str) -> None:
+        """Waits as long as the session works: a busy machine may need minutes for its updates."""
+        wait_until(condition, what, TIMEOUT_S, progress=self._work)
+
+    def _work(self) -> int:
+        """Bytes in the run directory: each transition, label, row of metrics and log line adds."""
+        sizes = 0
+        for path in self.run_dir.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                sizes += path.stat().st_size
+        return sizes
+
+    def _written(self) -> str:
+        return self._terminal.read_text()
 
     def finish(self) -> int:
         """Waits for the end; the exit code. Nothing of it may be left running."""
         assert self.process is not None
         if self.process.poll() is None:
             self._family = psutil.Process(self.process.pid).children(recursive=True)
-        self.output, _ = self.process.communicate(timeout=TIMEOUT_S)
+        self._wait(lambda: self.process is None or self.process.poll() is not None, "its end")
+        self.output = self._written()
         _, alive = psutil.wait_procs(self._family, timeout=10)
         assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE], "processes are left"
         return self.process.returncode

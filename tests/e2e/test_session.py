@@ -17,7 +17,7 @@ from tmrl_msgs.srv import LabelEpisode
 
 from .conftest import FAST, Demo
 
-pytestmark = [pytest.mark.e2e, pytest.mark.ros, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.ros, pytest.mark.timeout(1800)]
 
 REPORT_KEYS = {
     "method",

@@ -21,7 +21,7 @@ from tmrl_doctor.arm_probe import look_at_arm
 from tmrl_doctor.ear import Ear
 from tmrl_doctor.finding import Level
 
-pytestmark = [pytest.mark.ros, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ros]
 
 INTERBOTIX = Path(__file__).parents[2] / "ros2_ws/src/tmrl_arm/test"
 FRANKA_ADDRESS = "127.0.93.1"

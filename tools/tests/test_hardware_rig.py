@@ -21,7 +21,7 @@ from tmrl_msgs.srv import LabelEpisode
 
 from .hardware_rig import Rig, failed_checks, person, write_policy, write_rig
 
-pytestmark = [pytest.mark.e2e, pytest.mark.ros, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.ros]
 
 
 @pytest.fixture(params=["widowx", "franka"])

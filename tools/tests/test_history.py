@@ -5,6 +5,7 @@ import pytest
 from tmrl_common.types import Outcome
 from tmrl_demo.history import Episode, episodes_to, sigma_mean, success_over_window
 from tmrl_demo.record import SessionRecord
+from tmrl_demo.report import History
 
 
 def session(pattern: str) -> list[Episode]:
@@ -22,6 +23,17 @@ def test_rate_reaches_the_threshold_only_over_a_full_window() -> None:
 
 def test_discarded_episodes_count_for_nothing() -> None:
     assert success_over_window(session("SDDS")) == [1.0, 1.0]
+
+
+def test_the_episode_that_begins_before_the_session_has_stopped_belongs_to_no_figure() -> None:
+    record = SessionRecord(0.2)
+    for number in range(1, 21):
+        record.on_outcome(number, Outcome.SUCCESS, "")
+    assert record.reached(1.0)
+    hit = record.last_labelled
+    record.on_outcome(21, Outcome.ABORTED, "session stopped")
+    report = History(record.in_order, transitions=0).until(hit)
+    assert [episode.number for episode in report.episodes] == list(range(1, 21))
 
 
 def test_running_rate_is_over_the_last_window() -> None:

@@ -107,6 +107,12 @@ class SessionRecord:
         return sum(e.outcome is not Outcome.PENDING for e in self.episodes.values())
 
     @property
+    def last_labelled(self) -> int:
+        """Number of the newest episode that has a label, 0 before the first."""
+        labelled = (e.number for e in self.in_order if e.outcome is not Outcome.PENDING)
+        return max(labelled, default=0)
+
+    @property
     def success_last_window(self) -> float:
         """Success rate over the last 20 labelled episodes, 0 before the first."""
         values = successes(self.in_order)[-WINDOW:]

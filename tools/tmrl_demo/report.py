@@ -5,7 +5,7 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tmrl_agent.journal import MAX_FETCH, Journal
@@ -60,6 +60,12 @@ class History:
 
     episodes: list[Episode]
     transitions: int
+
+    def until(self, last_episode: int | None) -> "History":
+        """Return the history up to and with one episode; the whole one for None."""
+        if last_episode is None:
+            return self
+        return replace(self, episodes=[e for e in self.episodes if e.number <= last_episode])
 
 
 def journalled(run_dir: Path, robot: str) -> tuple[int, int]:

@@ -49,10 +49,13 @@ class Ending:
     Attributes:
         reason: One sentence.
         exit_code: Of the command.
+        last_episode: Newest labelled episode when the success rate was reached; one that began
+            before the operator had stopped belongs to no figure. None where all belong.
     """
 
     reason: str
     exit_code: int
+    last_episode: int | None = None
 
 
 def free_port() -> int:
@@ -200,7 +203,8 @@ class DemoSession:
             return Ending(f"not started after {_START_TIMEOUT_S:g} s: {reason}", EXIT_FAILED)
         target = self.options.until_success
         if target is not None and self.record.reached(target):
-            return Ending(f"success rate {target:.0%} over the last 20 episodes", EXIT_OK)
+            reason = f"success rate {target:.0%} over the last 20 episodes"
+            return Ending(reason, EXIT_OK, self.record.last_labelled)
         if (
             self._started
             and self.record.finished >= self.options.episodes
@@ -254,7 +258,7 @@ def run_demo(options: DemoOptions) -> int:
     console.print(ending.reason, highlight=False, soft_wrap=True)
     if not has_history(run_dir):
         return ending.exit_code or EXIT_FAILED
-    history = read_history(run_dir, session.rig.robot)
+    history = read_history(run_dir, session.rig.robot).until(ending.last_episode)
     facts = _facts(session, ending, past)
     content = summarise(history, facts, session.record.control_period_s)
     for path in (report, options.json):

@@ -19,7 +19,7 @@ from tmrl_common.clock import SteadyClock
 from tmrl_common.testing.waiting import wait_until
 
 HERE = Path(__file__).parent
-pytestmark = [pytest.mark.ros, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ros]
 
 
 class StandIn:
