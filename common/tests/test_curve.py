@@ -101,3 +101,14 @@ def test_a_client_takes_its_keys_from_files_and_both_of_them(tmp_path):
         client_security(str(mine), "")
     with pytest.raises(TransportError, match=r"other\.pub cannot be read"):
         client_security(str(mine), str(tmp_path / "other.pub"))
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o602])
+def test_a_secret_key_that_others_may_open_is_refused_with_the_remedy(tmp_path, mode):
+    path = tmp_path / "robot.key"
+    KeyPair.new().save(path)
+    path.chmod(mode)
+    with pytest.raises(TransportError, match=f"has mode {mode:04o}.*chmod 600 {path}"):
+        KeyPair.load(path)
+    path.chmod(0o600)
+    KeyPair.load(path)

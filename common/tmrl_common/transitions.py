@@ -153,7 +153,7 @@ class Transition:
     sigma: Annotated[float, Column(Kind.NUMBER, low=0.0, high=1.0)]
     epsilon: Annotated[FloatArray, _VECTOR]
     steering: Annotated[SteeringSource, Column(Kind.NAME)]
-    reward: Annotated[float, Column(Kind.NUMBER, low=-1.0, high=0.0)]
+    reward: Annotated[float, Column(Kind.NUMBER, low=-1e3, high=1e3)]
     next_features: Annotated[
         FloatArray, Column(Kind.VECTOR, -_MAX_MAGNITUDE, _MAX_MAGNITUDE, like="features")
     ]

@@ -134,7 +134,7 @@ def test_a_resumed_run_is_bit_equal_to_an_uninterrupted_one(
 
 
 def test_without_the_base_policy_it_says_where_it_works(tmp_path: Path) -> None:
-    with pytest.raises(LearnerError, match=r"python -m tmrl_learner\.inprocess"):
+    with pytest.raises(LearnerError, match=r"python -m tmrl_experiments finetune"):
         LearnerSession(CONFIG, SIZES, lambda: 0.0)
     make_session().save(tmp_path)
     other = replace(CONFIG, dsrl_na=replace(CONFIG.dsrl_na, uniform_share=0.9))

@@ -26,7 +26,7 @@ from tmrl_learner.run_config import RunConfig
 from tmrl_learner.session import CHECKPOINT_KIND, CHECKPOINT_STEM, LearnerSession
 from tmrl_learner.testing import FEATURES, Z, make_episode
 from tmrl_learner.worker import LearnerWorker, connect
-from tmrl_policies.checkpoint import load_checkpoint, save_checkpoint
+from tmrl_policies.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 
 SMALL = ("schedule.warmup_chunks=3", "agent.utd=1", "agent.hidden=8", "agent.batch_size=4")
 SPEC = replace(EXAMPLE_SPEC, z_dim=Z, epsilon_dim=0, features_dim=FEATURES)
@@ -177,3 +177,20 @@ def test_a_checkpoint_from_before_refusals_were_counted_resumes(tmp_path: Path) 
     resumed = LearnerSession(session.config, session.sizes, FakeClock().now_s)
     resumed.load(tmp_path)
     assert resumed.counters == session.counters
+
+
+@pytest.mark.parametrize("lost", ["learner.json", "learner.safetensors"])
+def test_half_a_checkpoint_is_refused_by_name_and_nothing_is_written_over_it(
+    tmp_path: Path, lost: str
+) -> None:
+    learn(tmp_path, episodes=3, overrides=SMALL).save(tmp_path / "checkpoint")
+    (tmp_path / "checkpoint" / lost).unlink()
+    left = {path: path.read_bytes() for path in (tmp_path / "checkpoint").iterdir()}
+    config = configured(tmp_path, overrides=SMALL)
+    with FakePolicyServer(SPEC) as server:
+        config = replace(config, server=server.endpoint)
+        with connect(config) as client:
+            worker = LearnerWorker(config, client, SteadyClock())
+            with pytest.raises(CheckpointError, match=lost):
+                worker.run(threading.Event())
+    assert {path: path.read_bytes() for path in (tmp_path / "checkpoint").iterdir()} == left

@@ -7,6 +7,7 @@ asks how many rounds are owed and runs them when it likes.
 import dataclasses
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -26,10 +27,27 @@ from tmrl_learner.devices import check_device
 from tmrl_learner.errors import LearnerError, ResumeError
 from tmrl_learner.replay.buffer import InsertResult, ReplayBuffer
 from tmrl_learner.replay.sequences import SequenceIndex
-from tmrl_policies.checkpoint import load_checkpoint, save_checkpoint
+from tmrl_policies.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    load_checkpoint,
+    save_checkpoint,
+)
+
+_log = logging.getLogger(__name__)
 
 CHECKPOINT_KIND = "tmrl_learner"
 CHECKPOINT_STEM = "learner"
+
+
+def holds_checkpoint(folder: Path) -> bool:
+    """Whether a learner was saved in a folder, also where only a part of that is left.
+
+    Whoever resumes loads the folder if this says so: `load` names what is missing, and nothing
+    begins over data that is half there.
+    """
+    return any(folder.glob(f"{CHECKPOINT_STEM}.*"))
+
 
 Stream = tuple[str, str]
 """Robot and session: within it sequence numbers count from 1."""
@@ -280,6 +298,21 @@ class LearnerSession:
             ResumeError: It was written under another configuration.
         """
         checkpoint = load_checkpoint(folder / CHECKPOINT_STEM, CHECKPOINT_KIND)
+        if not checkpoint.verified:
+            _log.warning(
+                "%s was written by an older version, without a hash of its record: damage to that "
+                "file alone cannot be noticed; the next checkpoint has one",
+                folder / f"{CHECKPOINT_STEM}.json",
+            )
+        try:
+            return self._restore(checkpoint)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(
+                f"{folder / CHECKPOINT_STEM}.json does not hold a learner: "
+                f"{type(error).__name__} {error}. Restore the folder from a copy, or move it away"
+            ) from error
+
+    def _restore(self, checkpoint: Checkpoint) -> ShellState:
         metadata = checkpoint.metadata
         self._check_same_run(metadata)
         groups: dict[str, dict[str, torch.Tensor]] = {"agent": {}, "replay": {}, "shell": {}}

@@ -24,7 +24,7 @@ from tmrl_common.types import PolicySpec
 from tmrl_learner.config import Sizes
 from tmrl_learner.devices import check_device
 from tmrl_learner.run_config import RunConfig
-from tmrl_learner.session import CHECKPOINT_STEM, LearnerSession, Phase
+from tmrl_learner.session import LearnerSession, Phase, holds_checkpoint
 from tmrl_learner.tracking import RunTracker, TrackingConfig
 
 _log = logging.getLogger(__name__)
@@ -179,7 +179,7 @@ class LearnerWorker:
                 continue
             sizes = sizes_of(welcome.spec, self._config.method)
             session = LearnerSession(self._learner_config, sizes, self._clock.now_s)
-            if (self._folder / f"{CHECKPOINT_STEM}.json").exists():
+            if holds_checkpoint(self._folder):
                 session.load(self._folder)
                 _log.info("resumed: %s", json.dumps(vars(session.counters)))
             self._resumed(session)

@@ -98,19 +98,39 @@ def test_killed_while_saving_leaves_a_whole_checkpoint(
     ]
 
 
-@given(position=st.integers(0, 10_000), bit=st.integers(0, 7))
-@settings(max_examples=60)
-def test_any_flipped_bit_is_noticed(position: int, bit: int) -> None:
-    """Damage on disk never reaches an arm."""
+@given(
+    suffix=st.sampled_from([".json", ".safetensors"]),
+    position=st.integers(0, 10_000),
+    bit=st.integers(0, 7),
+)
+@settings(max_examples=400)
+def test_any_flipped_bit_is_noticed(suffix: str, position: int, bit: int) -> None:
+    """In either file: nothing is ever loaded with other content."""
     with tempfile.TemporaryDirectory() as folder:
         stem = Path(folder) / "model"
-        save_checkpoint(stem, "test", _tensors(1.0), {})
-        path = stem.with_name("model.safetensors")
+        save_checkpoint(stem, "test", _tensors(1.0), {"draws": {"state": 123, "words": [1.5, "a"]}})
+        path = stem.with_name("model" + suffix)
         content = bytearray(path.read_bytes())
         content[position % len(content)] ^= 1 << bit
         path.write_bytes(content)
-        with pytest.raises(CheckpointError, match="SHA-256"):
+        with pytest.raises(CheckpointError, match=f"{path}"):
             load_checkpoint(stem, "test")
+
+
+def test_a_record_of_version_1_is_read_and_counts_as_unverified(tmp_path: Path) -> None:
+    stem = tmp_path / "model"
+    save_checkpoint(stem, "test", _tensors(1.0), {"step": 3})
+    assert load_checkpoint(stem, "test").verified
+    path = stem.with_name("model.json")
+    _write_as_version_1(path, json.loads(path.read_text()))
+    loaded = load_checkpoint(stem, "test")
+    assert (loaded.metadata, loaded.verified) == ({"step": 3}, False)
+
+
+def _write_as_version_1(path: Path, record: dict[str, object]) -> None:
+    """Version 1 has no hash of the record, so it may be edited."""
+    rest = {name: value for name, value in record.items() if name != "record_sha256"}
+    path.write_text(json.dumps(rest | {"format_version": 1}))
 
 
 def _edit_record(stem: Path, **changes: object) -> None:
@@ -126,10 +146,10 @@ def test_refusals_say_what_is_wrong(tmp_path: Path) -> None:
     save_checkpoint(stem, "test", _tensors(1.0), {})
     with pytest.raises(CheckpointError, match="'test', not of 'flow_policy'"):
         load_checkpoint(stem, "flow_policy")
-    _edit_record(stem, format_version=2)
-    with pytest.raises(CheckpointError, match="reads version 1"):
+    _edit_record(stem, format_version=3)
+    with pytest.raises(CheckpointError, match="reads versions 1 and 2"):
         load_checkpoint(stem, "test")
-    _edit_record(stem, format_version=1)
+    save_checkpoint(stem, "test", _tensors(1.0), {})
     stem.with_name("model.safetensors").unlink()
     with pytest.raises(CheckpointError, match="is missing"):
         load_checkpoint(stem, "test")
@@ -227,7 +247,7 @@ def test_a_policy_with_other_statistics_is_refused(tmp_path: Path) -> None:
     save_flow_policy(tmp_path, _policy(), {})
     record = json.loads((tmp_path / "policy.json").read_text())
     record["metadata"]["statistics_hash"] = "0" * 64
-    (tmp_path / "policy.json").write_text(json.dumps(record))
+    _write_as_version_1(tmp_path / "policy.json", record)
     with pytest.raises(CheckpointError, match="normalisation statistics"):
         load_flow_policy(tmp_path)
 
@@ -243,6 +263,6 @@ def test_a_policy_with_a_strange_configuration_is_refused(
     save_flow_policy(tmp_path, _policy(), {})
     record = json.loads((tmp_path / "policy.json").read_text())
     record["metadata"]["config"] |= change
-    (tmp_path / "policy.json").write_text(json.dumps(record))
+    _write_as_version_1(tmp_path / "policy.json", record)
     with pytest.raises(CheckpointError, match=message):
         load_flow_policy(tmp_path)

@@ -1,7 +1,10 @@
 """Crash-safe checkpoints: tensors as safetensors, everything else as JSON beside them.
 
-``<stem>.json`` is the record: it names the format, the kind and the SHA-256 of
-``<stem>.safetensors``. Saving goes
+``<stem>.json`` is the record: it names the format, the kind, the SHA-256 of
+``<stem>.safetensors`` and its own, taken over all its bytes with zeros in the place of that hash.
+So every bit of both files is covered, and one file's replacement still decides which checkpoint
+counts. Records of format version 1 have no hash of their own; they are read all the same. Saving
+goes
 
 1. ``<stem>.safetensors.next`` written, synced;
 2. ``<stem>.json`` replaced: from here on the new checkpoint counts;
@@ -27,7 +30,12 @@ from torch import Tensor, nn
 
 from tmrl_common.errors import TmrlError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_WITHOUT_OWN_HASH = 1
+_REQUIRED = {"format_version", "kind", "sha256", "metadata"}
+_OWN_HASH = "record_sha256"
+_ZEROS = "0" * 64
+_REMEDY = "Restore both files from a copy, or move them away and start without them"
 
 
 class CheckpointError(TmrlError):
@@ -42,11 +50,13 @@ class Checkpoint:
         tensors: Name to tensor, on the CPU.
         metadata: JSON-able values that the writer added.
         sha256: Content hash of the tensors file, hexadecimal.
+        verified: Whether the metadata were covered by a hash, as they are since format version 2.
     """
 
     tensors: dict[str, Tensor]
     metadata: dict[str, Any]
     sha256: str
+    verified: bool = True
 
 
 def save_checkpoint(
@@ -74,9 +84,11 @@ def save_checkpoint(
         "format_version": FORMAT_VERSION,
         "kind": kind,
         "sha256": sha256,
+        _OWN_HASH: _ZEROS,
         "metadata": dict(metadata),
     }
     text = json.dumps(record, indent=2, allow_nan=False) + "\n"
+    text = _with_own_hash(text, hashlib.sha256(text.encode()).hexdigest())
     stem.parent.mkdir(parents=True, exist_ok=True)
     _finish_interrupted_save(files)
     _write_atomically(files.next_tensors, content)
@@ -98,11 +110,6 @@ def load_checkpoint(stem: Path, kind: str) -> Checkpoint:
     """
     files = _Files(stem)
     record = _read_record(files.record)
-    if record["format_version"] != FORMAT_VERSION:
-        raise CheckpointError(
-            f"{files.record} has format version {record['format_version']}; this software reads "
-            f"version {FORMAT_VERSION}. Use the software that wrote it, or make it again"
-        )
     if record["kind"] != kind:
         raise CheckpointError(
             f"{files.record} is a checkpoint of '{record['kind']}', not of '{kind}'"
@@ -112,7 +119,7 @@ def load_checkpoint(stem: Path, kind: str) -> Checkpoint:
         tensors = decode_tensors(content)
     except SafetensorError as error:
         raise CheckpointError(f"{files.tensors} is not a safetensors file: {error}") from error
-    return Checkpoint(tensors, record["metadata"], record["sha256"])
+    return Checkpoint(tensors, record["metadata"], record["sha256"], _OWN_HASH in record)
 
 
 def load_tensors_into(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -152,28 +159,58 @@ class _Files:
 
 def _read_record(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes().decode("utf-8")
+        record = json.loads(text)
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no checkpoint at {path}") from error
-    except ValueError as error:
-        raise CheckpointError(f"{path} is not valid JSON: {error}") from error
-    required = {"format_version", "kind", "sha256", "metadata"}
-    if not isinstance(record, dict) or record.keys() != required:
-        raise CheckpointError(f"{path} is not a checkpoint record: it has to hold {required}")
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is not valid JSON: {error}. {_REMEDY}") from error
+    if not isinstance(record, dict) or record.keys() - {_OWN_HASH} != _REQUIRED:
+        names = ", ".join(sorted(_REQUIRED))
+        raise CheckpointError(f"{path} is no checkpoint record, which holds {names}. {_REMEDY}")
+    expected = FORMAT_VERSION if _OWN_HASH in record else _WITHOUT_OWN_HASH
+    if record["format_version"] != expected:
+        raise CheckpointError(
+            f"{path} has format version {record['format_version']}; this software reads "
+            f"versions {_WITHOUT_OWN_HASH} and {FORMAT_VERSION}. Use the software that wrote it, "
+            "or make it again"
+        )
+    if _OWN_HASH in record:
+        _check_own_hash(path, text, str(record[_OWN_HASH]))
     return record
+
+
+def _check_own_hash(path: Path, text: str, own_hash: str) -> None:
+    bare = text.replace(_own_entry(own_hash), _own_entry(_ZEROS), 1)
+    if hashlib.sha256(bare.encode()).hexdigest() != own_hash:
+        raise CheckpointError(
+            f"{path} does not have the SHA-256 that it names: the file is damaged or was edited. "
+            f"{_REMEDY}"
+        )
+
+
+def _with_own_hash(text: str, own_hash: str) -> str:
+    """The record's text with its hash in the place that was kept for it."""
+    return text.replace(_own_entry(_ZEROS), _own_entry(own_hash), 1)
+
+
+def _own_entry(own_hash: str) -> str:
+    return f'"{_OWN_HASH}": "{own_hash}"'
 
 
 def _read_tensors(files: _Files, sha256: str) -> bytes:
     candidates = [path for path in (files.tensors, files.next_tensors) if path.exists()]
     if not candidates:
-        raise CheckpointError(f"{files.tensors} is missing although {files.record} is there")
+        raise CheckpointError(
+            f"{files.tensors} is missing although {files.record} is there. {_REMEDY}"
+        )
     for path in candidates:
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() == sha256:
             return content
     raise CheckpointError(
         f"{files.tensors} does not have the SHA-256 that {files.record} names: the file is "
-        "damaged or belongs to another checkpoint. Copy both files again"
+        f"damaged or belongs to another checkpoint. {_REMEDY}"
     )
 
 

@@ -5,6 +5,7 @@ server without keys may listen on this machine only.
 """
 
 import ipaddress
+import stat
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,9 +45,15 @@ class KeyPair:
         """Read the secret key in a file; the public one follows from it.
 
         Raises:
-            TransportError: The file is absent or holds no key.
+            TransportError: The file is absent, holds no key, or is open to other users.
         """
         secret = read_key(path)
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise TransportError(
+                f"secret key {path} has mode {mode:04o}, so other users of this machine may open "
+                f"it; run `chmod 600 {path}`, and make a new pair if any of them could have read it"
+            )
         return cls(zmq.curve_public(secret), secret)
 
     def save(self, path: Path) -> None:
