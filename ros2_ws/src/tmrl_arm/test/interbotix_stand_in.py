@@ -161,7 +161,8 @@ class Server:
             (msg.JointGroupCommand, "joint_group", self.on_group),
             (msg.JointSingleCommand, "joint_single", self.on_single),
         ):
-            node.create_subscription(kind, f"commands/{name}", callback, 10)
+            # A recorder must not miss a setpoint, however busy the machine is.
+            node.create_subscription(kind, f"commands/{name}", callback, 1000)
         for kind, name, callback in (
             (srv.RobotInfo, "get_robot_info", self.get_info),
             (srv.RegisterValues, "get_motor_registers", self.get_registers),

@@ -15,6 +15,7 @@ from tmrl_common.testing import FakeClock
         {"vendor_name": "/wx250s"},
         {"stretch": 0.5},
         {"max_joint_velocity_rad_s": 10.0},
+        {"max_joint_acceleration_rad_s2": 0.5},
         {"gripper_pwm": 885},
         {"finger_closed_m": 0.04},
         {"home_position_m": (0.2, 0.0)},

@@ -11,7 +11,8 @@ from tmrl_common.clock import Clock
 from tmrl_common.service_reply import ServiceReply
 
 _STUCK_S = 1.0
-_CLOSE_S = 5.0
+_CLOSE_S = 8.0
+"""Longer than any driver brakes, shorter than the launcher waits before it kills (10 s)."""
 
 Answer = Callable[[ServiceReply], None]
 

@@ -17,7 +17,6 @@ from tmrl_common.errors import ConfigError
 
 _COMMAND_RATE_HZ = 20.0
 _STATE_RATE_HZ = 100.0
-_BRAKING_S = 2.0
 
 
 class InterbotixDriver:
@@ -125,7 +124,7 @@ class InterbotixDriver:
 
     def _brake(self) -> None:
         """Let the thread bring the arm to rest, as far as there still is an arm."""
-        core, ends_s = self._core, time.monotonic() + _BRAKING_S
+        core, ends_s = self._core, time.monotonic() + 2.0 * self._config.braking_s + 1.0
         if core is None or core.lost:
             return
         with self._lock:

@@ -33,6 +33,8 @@ FINGER_HIGH_M = 0.037
 _FINGER_CLOSED_M = 0.011
 """Nearer to the middle the linkage of the gripper is at its dead centre."""
 _VENDOR_VELOCITY_RAD_S = pi
+_LONGEST_BRAKING_S = 2.0
+"""An arm whose node is ended brakes first; whoever ends it must not have to wait for longer."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,13 @@ class InterbotixConfig:
                 "as in its robot_name, for example wx250s"
             )
         check_fields(self)
+        if self.braking_s > _LONGEST_BRAKING_S:
+            raise ConfigError(
+                f"max_joint_acceleration_rad_s2 is {self.max_joint_acceleration_rad_s2}: to brake "
+                f"from max_joint_velocity_rad_s ({self.max_joint_velocity_rad_s}) would take "
+                f"{self.braking_s:.1f} s, at most {_LONGEST_BRAKING_S:g}; raise it or lower the "
+                "velocity"
+            )
         if not _FINGER_CLOSED_M <= self.finger_closed_m < self.finger_open_m <= FINGER_HIGH_M:
             raise ConfigError(
                 f"finger_closed_m is {self.finger_closed_m} and finger_open_m "
@@ -102,6 +111,11 @@ class InterbotixConfig:
             )
         if len(self.home_position_m) != 3 or not np.isfinite(self.home_position_m).all():
             raise ConfigError(f"home_position_m is {self.home_position_m}; give x, y and z in m")
+
+    @property
+    def braking_s(self) -> float:
+        """Longest time from full speed to rest, s."""
+        return self.max_joint_velocity_rad_s / self.max_joint_acceleration_rad_s2
 
     @property
     def joint_low_rad(self) -> Array:

@@ -6,11 +6,14 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import rclpy
+from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
 
 from tmrl_arm.driver import ArmConnectionError
@@ -22,6 +25,8 @@ from tmrl_common.clock import Clock
 from tmrl_ros.network import enter_ros
 
 _LOOK_PERIOD_S = 0.05
+_LEAVING = Duration(seconds=1)
+"""A vendor's driver that is alive acknowledges within milliseconds."""
 _NEWEST = QoSProfile(depth=1)
 
 
@@ -38,6 +43,7 @@ class InterbotixNode(VendorCalls):
         self._vendor_name = vendor_name
         self._clock = clock
         self._newest: JointSample | None = None
+        self._publishers: tuple[Any, ...] = ()
         self._nodes: list[Node] = []
         self._executor: SingleThreadedExecutor | None = None
         self._thread: threading.Thread | None = None
@@ -47,7 +53,8 @@ class InterbotixNode(VendorCalls):
         """See `Bus.open`."""
         self._messages, self._services = import_messages()
         if not rclpy.ok():
-            enter_ros()
+            # rclpy's handlers would end the context before the arm has braked.
+            enter_ros(signal_handler_options=SignalHandlerOptions.NO)
             self._owns_context = True
         self._newest = None
         try:
@@ -78,6 +85,7 @@ class InterbotixNode(VendorCalls):
         # A second node: the vendor's class spins the one it is given until it is complete.
         caller = self._new_node("interbotix_caller")
         self._endpoints = connect_endpoints(caller, self._vendor_name)
+        self._publishers = (self._endpoints.pub_group, self._endpoints.pub_single)
         self._executor.add_node(caller)
         _wait_until(
             lambda: all(client.service_is_ready() for client in self._endpoints.clients),
@@ -98,6 +106,10 @@ class InterbotixNode(VendorCalls):
 
     def close(self) -> None:
         """See `Bus.close`."""
+        for publisher in self._publishers:
+            # A publisher that is destroyed takes along what has not been delivered yet.
+            publisher.wait_for_all_acked(_LEAVING)
+        self._publishers = ()
         if self._executor is not None:
             self._executor.shutdown()
         if self._thread is not None:

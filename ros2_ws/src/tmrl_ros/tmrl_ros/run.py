@@ -1,53 +1,60 @@
-"""Runs one node as one process: a clean end on Ctrl-C, one sentence where it cannot start."""
+"""Runs one node as one process: an orderly end on a signal, one sentence where it cannot start."""
 
+import signal
 import sys
 from collections.abc import Callable
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from tmrl_common.errors import TmrlError
 from tmrl_ros.network import enter_ros
+from tmrl_ros.stopping import StopSignals
 
 EXIT_OK = 0
 EXIT_CANNOT_START = 2
 
-RCLError: type[Exception] = rclpy_implementation.RCLError
-
 
 def run_node(factory: Callable[[], Node], args: list[str] | None = None) -> int:
-    """Creates a node, spins it until it is told to stop, and destroys it.
+    """Create a node, spin it until a signal asks it to stop, and destroy it.
 
-    An exception in a callback ends the process: a node that goes on after an unexpected error would
-    look alive without being so. The supervisor names the dead node and the arm holds.
+    The node is destroyed while its context is alive: its `destroy_node` may still publish, call
+    and wait, as an arm does that brakes. Only then does the context end. A signal that comes while
+    the node is being made or destroyed waits for that to be over.
+
+    An exception in a callback ends the process: a node that continues after an unexpected error
+    would look alive without being so. The supervisor names the dead node and the arm holds.
 
     Args:
-        factory: Creates the node; a TmrlError tells why it cannot work with what it was given.
+        factory: Creates the node; a TmrlError says why it cannot work with what it was given.
         args: Command line; None takes the process's own.
 
     Returns:
         Exit code: 0 after a normal stop, 2 where the node cannot start. Other errors propagate.
     """
-    enter_ros(args)
+    with StopSignals() as stop:
+        enter_ros(args, signal_handler_options=SignalHandlerOptions.NO)
+        try:
+            return _run(factory, stop)
+        finally:
+            rclpy.try_shutdown()
+
+
+def _run(factory: Callable[[], Node], stop: StopSignals) -> int:
     try:
         node = factory()
     except TmrlError as error:
         print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201 - no logger without a node
-        rclpy.try_shutdown()
         return EXIT_CANNOT_START
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        node.get_logger().debug("told to stop")
-    except RCLError:
-        # A signal ends the context at any moment, also between two calls of the executor.
-        if rclpy.ok():
-            raise
+        executor.spin_until_future_complete(stop.received)
+        number = stop.received.result()
+        if number is not None:
+            node.get_logger().debug(f"{signal.Signals(number).name} received; stopping")
     finally:
         node.destroy_node()
-        rclpy.try_shutdown()
     return EXIT_OK
