@@ -42,6 +42,14 @@ PARAMETERS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def hang_ups_count():
+    """A process started where hang-ups are ignored, as under nohup, would ignore them too."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture
 def arm(stand_in, ros_domain_id):
     """The node as a process of its own, its client, and the record of the motors."""

@@ -13,6 +13,14 @@ pytestmark = pytest.mark.ros
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
+@pytest.fixture(autouse=True)
+def hang_ups_count():
+    """A process started where hang-ups are ignored, as under nohup, would ignore them too."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def program(callback: str, factory: str = "Ticking", destroy: str = "pass") -> list[str]:
     text = f"""
     import sys
