@@ -12,6 +12,7 @@ from tmrl_bringup.options import SessionOptions
 from tmrl_bringup.parts import PARTS, part_of
 from tmrl_bringup.processes import describe, select_parts
 from tmrl_bringup.rig import RigError, available, load
+from tmrl_bringup.up import propose
 
 
 def written(path: Path, name: str, **changes: Any) -> str:
@@ -70,6 +71,8 @@ def test_a_file_that_lacks_a_part_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_the_base_policy_runs_without_a_learner(tmp_path: Path) -> None:
-    parts = SessionOptions(run_dir=tmp_path, method="base").apply(load("widowx_sim")).parts
-    assert parts["agent"]["unknown_learner_source"] == "base"
-    assert parts["operator"]["wait_for_learner"] is False
+    keys = {"sim": True, "method": "base", "run_dir": str(tmp_path)}
+    alone = propose("widowx", {**keys, "parts": "robot"}).rig.parts
+    assert alone["agent"]["unknown_learner_source"] == "base"
+    assert alone["operator"]["wait_for_learner"] is False
+    assert propose("widowx", keys).rig.parts["operator"]["wait_for_learner"] is True

@@ -79,9 +79,8 @@ class SessionOptions:
             "policy_server": {"endpoint": endpoint},
         }
         if self.method == "base":
-            # No learner is needed for it: where none runs, none is waited for, and nobody steers.
+            # No learner is needed for it: where none runs, nobody steers.
             values["agent"]["unknown_learner_source"] = "base"
-            values["operator"]["wait_for_learner"] = False
         if rig.simulated:
             values["driver"] = {"run_dir": str(self.run_dir)}
             if self.method == "dsrl":

@@ -94,8 +94,11 @@ def propose(rig_name: str, overrides: dict[str, Any]) -> Session:
         rig = rig.renamed(robot)
     options = _options(session)
     rig = options.apply(rig.with_overrides(parameters))
-    parts = session.get("parts", ARGUMENTS["parts"].default)
-    return Session(rig, options, select_parts(rig, parts))
+    parts = select_parts(rig, session.get("parts", ARGUMENTS["parts"].default))
+    if options.method == "base" and "learning" not in parts:
+        # Nobody would report; a learner that does run is waited for, so that it stores every episode.
+        rig = rig.with_overrides({"operator.wait_for_learner": False})
+    return Session(rig, options, parts)
 
 
 def resolve(rig_name: str, overrides: dict[str, Any]) -> Session:
