@@ -71,8 +71,8 @@ def test_a_file_that_lacks_a_part_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_the_base_policy_runs_without_a_learner(tmp_path: Path) -> None:
-    keys = {"sim": True, "method": "base", "run_dir": str(tmp_path)}
-    alone = propose("widowx", {**keys, "parts": "robot"}).rig.parts
+    keys = {"method": "base", "run_dir": str(tmp_path)}
+    alone = propose("widowx_sim", {**keys, "parts": "robot"}).rig.parts
     assert alone["agent"]["unknown_learner_source"] == "base"
     assert alone["operator"]["wait_for_learner"] is False
-    assert propose("widowx", keys).rig.parts["operator"]["wait_for_learner"] is True
+    assert propose("widowx_sim", keys).rig.parts["operator"]["wait_for_learner"] is True

@@ -96,7 +96,7 @@ def propose(rig_name: str, overrides: dict[str, Any]) -> Session:
     rig = options.apply(rig.with_overrides(parameters))
     parts = select_parts(rig, session.get("parts", ARGUMENTS["parts"].default))
     if options.method == "base" and "learning" not in parts:
-        # Nobody would report; a learner that does run is waited for, so that it stores every episode.
+        # Nobody would report; one that runs is waited for, so that it stores every episode.
         rig = rig.with_overrides({"operator.wait_for_learner": False})
     return Session(rig, options, parts)
 
