@@ -88,7 +88,7 @@ def test_the_metadata_tell_what_is_served_and_how_to_steer(openpi):
     assert metadata["observation"]["state"] == ["observation/state"]
     assert metadata["observation"]["context"] == "observation/context"
     assert "tmrl/sigma" in metadata["tmrl"]["keys"]
-    assert metadata["tmrl"]["sigma_max"] == 1.0
+    assert metadata["tmrl"]["sigma_cap"] == 1.0
 
 
 def test_a_plain_request_gets_the_policy_as_it_was_trained(openpi, shared):

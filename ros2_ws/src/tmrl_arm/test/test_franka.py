@@ -354,5 +354,5 @@ def test_settings_out_of_range_are_named():
         replace(good, collision_torque_nm=(20.0, 20.0))
     with pytest.raises(ValueError, match="did you mean 'panda'"):
         replace(good, model="panada")
-    with pytest.raises(ValueError, match=r"gripper_force_n is 700\.0; it has to be 1 to 70"):
+    with pytest.raises(ValueError, match=r"gripper_force_n is 700\.0; it must be 1 to 70"):
         replace(good, gripper_force_n=700.0)
