@@ -63,6 +63,22 @@ def parse(
     return parsed
 
 
+def run(program: str, description: str, verbs: Mapping[str, Verb], argv: Sequence[str]) -> int:
+    """Parse the command line and carry its verb out.
+
+    Args:
+        program: How the command line begins, such as "python -m tmrl_learner".
+        description: What it is for, one line.
+        verbs: Verb by name; each has a module.
+        argv: Arguments after the program's name.
+
+    Returns:
+        The exit status.
+    """
+    parsed = parse(program, description, verbs, argv, "'VERB --help' says more about one.")
+    return call(verbs[parsed.verb], parsed.arguments)
+
+
 def call(verb: Verb, arguments: list[str]) -> int:
     """Import the module of a verb, carry the verb out and return its exit status."""
     main: Callable[[list[str]], int] = importlib.import_module(verb.module).main

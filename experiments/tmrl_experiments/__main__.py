@@ -21,22 +21,13 @@ VERBS = {
 
 
 def main(argv: Sequence[str]) -> int:
-    """Carries out one verb.
-
-    Args:
-        argv: Arguments after the program's name.
-
-    Returns:
-        The exit status.
-    """
-    parsed = verbs.parse(
+    """Carry out one verb and return the exit status."""
+    return verbs.run(
         "python -m tmrl_experiments",
         "Pre-training, fine-tuning and the paper's experiments, in one process.",
         VERBS,
         argv,
-        "'VERB --help' says more about one.",
     )
-    return verbs.call(VERBS[parsed.verb], parsed.arguments)
 
 
 if __name__ == "__main__":

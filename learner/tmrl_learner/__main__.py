@@ -20,22 +20,10 @@ VERBS = {
 
 
 def main(argv: Sequence[str]) -> int:
-    """Carries out one verb.
-
-    Args:
-        argv: Arguments after the program's name.
-
-    Returns:
-        The exit status.
-    """
-    parsed = verbs.parse(
-        "python -m tmrl_learner",
-        "Fine-tuning of pi0 and configurations, without ROS.",
-        VERBS,
-        argv,
-        "'VERB --help' says more about one.",
+    """Carry out one verb and return the exit status."""
+    return verbs.run(
+        "python -m tmrl_learner", "Fine-tuning of pi0 and configurations, without ROS.", VERBS, argv
     )
-    return verbs.call(VERBS[parsed.verb], parsed.arguments)
 
 
 if __name__ == "__main__":

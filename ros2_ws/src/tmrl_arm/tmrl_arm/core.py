@@ -8,6 +8,7 @@ state that was published since then, and after a lost connection a person has to
 from collections.abc import Callable
 from dataclasses import replace
 
+from tmrl_arm.budget import Budget
 from tmrl_arm.commands import check_command
 from tmrl_arm.driver import (
     ArmConnectionError,
@@ -18,9 +19,9 @@ from tmrl_arm.driver import (
     Fault,
 )
 from tmrl_arm.params import ArmConfig
-from tmrl_arm.patience import Backoff, Budget
 from tmrl_arm.reports import Health, Report
 from tmrl_common.arm import ArmCommand, CommandMode
+from tmrl_common.backoff import Backoff
 from tmrl_common.clock import Clock
 from tmrl_common.service_reply import ServiceReply
 
