@@ -62,7 +62,7 @@ class EstopFile:
                 "a restart would clear the e-stop" if wanted else "a restart would latch it again"
             )
             self.problem = (
-                f"a restart would {what}: {self._path} cannot be written "
+                f"{what}: {self._path} cannot be written "
                 f"({error.strerror}); free the disk or mend "
                 "the folder's permissions, it is tried again every second"
             )
