@@ -301,6 +301,19 @@ def test_a_full_disk_stops_the_asking_and_everything_is_written_in_order_later(w
     assert world.reason == ""
 
 
+def test_a_label_counts_before_the_journal_can_take_it(world):
+    world.play(1)
+    world.do(world.core.on_label(made_label(1, Outcome.SUCCESS, 2.0)))
+    world.answer(1)
+    world.run(2, first=STEPS + 1)
+    world.see(2 * STEPS)
+    world.disk_is_full = True
+    world.do(world.core.on_label(made_label(1, Outcome.FAILURE, 2.0, revision=1)))
+    world.do(world.core.on_label(made_label(2, Outcome.SUCCESS, 3.0)))
+    world.answer(2)
+    assert [s.episode for s in world.sent] == [1], "a chunk of an episode that was over"
+
+
 def test_an_episode_from_before_a_restart_is_not_joined_but_the_next_one_is():
     world = World(last_episode=4, next_sequence=71)
     world.run(episode=4)

@@ -336,7 +336,9 @@ class AgentCore:
                 f"to {self._last_episode}; stop it, the next one will be joined"
             )
             return Wait("join", sentence, may_last=False)
-        if wait is None and not self._builder.is_open:
+        # A label waits for the journal before it closes its episode, but it means the same by then.
+        is_labelled = any(label.episode == view.episode for label in self._labels)
+        if wait is None and (is_labelled or not self._builder.is_open):
             return Wait("label", f"the next episode: episode {view.episode} is labelled")
         if wait is None and self._refusals.forbids:
             return Wait("refusals", f"another try: {self._refusals.sentence}")
