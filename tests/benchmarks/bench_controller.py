@@ -36,7 +36,7 @@ def _control(duration_s: float, fifo_priority: int) -> dict[str, Any]:
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
 
-    from tmrl_controller.node import punctual_controller
+    from tmrl_controller.process import punctual_controller
     from tmrl_controller.testing import CONFIG
 
     given = vars(CONFIG) | {"max_arm_state_age_s": 2.0, "fifo_priority": fifo_priority}

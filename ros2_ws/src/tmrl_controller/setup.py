@@ -17,5 +17,5 @@ setup(
     maintainer_email="maintainers@tmrl-stack.org",
     description="Executes action chunks within the safety limits of a rig",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["controller = tmrl_controller.node:main"]},
+    entry_points={"console_scripts": ["controller = tmrl_controller.process:main"]},
 )

@@ -142,11 +142,13 @@ class ControllerCore:
         """Stops and latches until a person clears it.
 
         Args:
-            reason: Why, for people.
+            reason: Who pressed it or why, for people; the first one stays until it is cleared.
         """
+        latched = self._modes.mode is ControllerMode.ESTOP
         self._modes.estop(reason)
         self._stop(Preemption.ESTOP, reason)
-        return ServiceReply.done("stopped and latched")
+        what = "it was latched already" if latched else "stopped and latched"
+        return ServiceReply.done(f"{what}: {self._modes.reason}")
 
     def clear_estop(self, operator: str) -> ServiceReply:
         """Unlatches the e-stop; the arm then holds.

@@ -3,7 +3,6 @@
 # Generated messages are typed in part only.
 # pyright: standard
 
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -20,14 +19,13 @@ from tmrl_controller.confirmation import Confirmation
 from tmrl_controller.core import ControllerCore
 from tmrl_controller.decisions import LimitedCommand
 from tmrl_controller.estop_file import EstopFile
+from tmrl_controller.estop_topic import EstopTopic
 from tmrl_controller.guard import CoreGuard
-from tmrl_controller.realtime import claim_real_time
 from tmrl_controller.reporter import Reporter
 from tmrl_controller.ticker import Ticker
 from tmrl_msgs import msg, srv
 from tmrl_ros import chunk_messages, qos
 from tmrl_ros.node import TmrlNode
-from tmrl_ros.run import run_node
 
 
 class ControllerNode(TmrlNode[ControllerConfig]):
@@ -65,7 +63,8 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         self._confirmed = Confirmation(lambda: self._command.wait_for_all_acked(Duration()), timer)
         # While a hold waits for the arm, everything else is served, the next hold too.
         serve = partial(self.create_service, callback_group=ReentrantCallbackGroup())
-        for name, act in {"hold": core.hold, "resume": core.resume, "estop": core.estop}.items():
+        estop = EstopTopic(self, core.estop, self._carry_out).presses.by_service
+        for name, act in {"hold": core.hold, "resume": core.resume, "estop": estop}.items():
             serve(Trigger, f"controller/{name}", partial(self._answer, act))
         serve(srv.ClearEstop, "controller/clear_estop", self._on_clear_estop)
         timer(1.0, self._publish_status)
@@ -105,17 +104,19 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         return await self._answer(clear, request, response)
 
     async def _answer(self, act: Callable[[], ServiceReply], _: object, response: Any) -> Any:
-        reply = self._guard.call(act) or ServiceReply.refused(
-            "an error: the arm holds; see the log"
-        )
-        self._tick()
-        self._reporter.deliver()
+        reply = self._carry_out(act)
         if act == self._core.hold:
             # What is asked of the arm next, such as arm/home, must not overtake it.
             reply = await self._confirmed.answer(reply)
         response.success, response.message = reply.success, reply.message
         self.get_logger().info(response.message)
         return response
+
+    def _carry_out(self, act: Callable[[], ServiceReply]) -> ServiceReply:
+        reply = self._guard.call(act)
+        self._tick()
+        self._reporter.deliver()
+        return reply or ServiceReply.refused("an error: the arm holds; see the log")
 
     def _tick(self) -> None:
         self._guard.tick()
@@ -132,16 +133,3 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         if status := self._guard.status():
             self._reporter.take(status)
         self._reporter.deliver()
-
-
-def punctual_controller() -> ControllerNode:
-    """The node of a process of its own, which asks for real-time scheduling on hardware."""
-    node = ControllerNode()
-    if node.config.pacing == Pacing.STEADY:
-        node.get_logger().info(claim_real_time(node.config.fifo_priority))
-    return node
-
-
-def main() -> None:
-    """Runs the node until it is told to stop."""
-    sys.exit(run_node(punctual_controller))

@@ -32,3 +32,10 @@ STATUS = _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCA
 
 LABELS = _profile(64, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
 """episode/outcome: whoever joins late gets the recent ones."""
+
+ANYONES = (
+    _profile(16, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE),
+    _profile(16, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE),
+)
+"""controller/estop: one subscription each, since a reliable one would not hear a best effort
+publisher, and a best effort one would take reliability from those who offer it."""
