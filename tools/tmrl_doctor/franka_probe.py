@@ -4,9 +4,9 @@ import time
 from importlib.metadata import version
 
 from tmrl_arm.driver import ArmConnectionError
-from tmrl_arm.franka_robot import RobotMode, RobotSample
-from tmrl_arm.franky_config import JOINTS, FrankyConfig
-from tmrl_arm.franky_robot import FrankyRobot, open_hand, open_robot
+from tmrl_arm.franka.franka_robot import RobotMode, RobotSample
+from tmrl_arm.franka.franky_config import JOINTS, FrankyConfig
+from tmrl_arm.franka.franky_robot import FrankyRobot, open_hand, open_robot
 from tmrl_doctor.arm import ArmSeen
 
 _LISTEN_S = 1.5

@@ -4,9 +4,9 @@ import time
 
 import numpy as np
 
-from tmrl_arm.interbotix_config import JOINTS, InterbotixConfig
-from tmrl_arm.interbotix_motors import Motors
-from tmrl_arm.interbotix_node import InterbotixNode
+from tmrl_arm.interbotix.config import JOINTS, InterbotixConfig
+from tmrl_arm.interbotix.motors import Motors
+from tmrl_arm.interbotix.node import InterbotixNode
 from tmrl_common.clock import SteadyClock
 from tmrl_doctor.arm import ArmSeen
 

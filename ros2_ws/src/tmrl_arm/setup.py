@@ -5,7 +5,7 @@ from setuptools import setup
 setup(
     name="tmrl_arm",
     version="0.1.0",
-    packages=["tmrl_arm", "tmrl_arm.testing"],
+    packages=["tmrl_arm", "tmrl_arm.franka", "tmrl_arm.interbotix", "tmrl_arm.testing"],
     package_data={"tmrl_arm": ["py.typed"], "tmrl_arm.testing": ["*.lock"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/tmrl_arm"]),

@@ -18,8 +18,8 @@ pytest.importorskip("franky", reason="needs franky-control")
 import franky
 
 from tmrl_arm.driver import ArmConnectionError, ArmFaultError, CommandRefusedError
-from tmrl_arm.franky_config import FrankyConfig
-from tmrl_arm.franky_robot import FCI_PORT, FrankyHand, FrankyRobot, make_driver
+from tmrl_arm.franka.franky_config import FrankyConfig
+from tmrl_arm.franka.franky_robot import FCI_PORT, FrankyHand, FrankyRobot, make_driver
 from tmrl_arm.testing.contract import DriverContract
 from tmrl_arm.testing.franka_simulator import FrankaSimulator, SimulatorClock
 from tmrl_arm.testing.rig import DriverRig

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tmrl_arm.driver import CommandRefusedError
-from tmrl_arm.franka_control import FrankaControl
-from tmrl_arm.franka_robot import RobotMode, RobotSample
-from tmrl_arm.franky_config import FrankyConfig
-from tmrl_arm.redundant_ik import UnreachableError, solve
+from tmrl_arm.franka.franka_control import FrankaControl
+from tmrl_arm.franka.franka_robot import RobotMode, RobotSample
+from tmrl_arm.franka.franky_config import FrankyConfig
+from tmrl_arm.franka.redundant_ik import UnreachableError, solve
 from tmrl_common.arm import ArmCommand, CommandMode
 from tmrl_common.geometry import (
     multiply_quaternions,

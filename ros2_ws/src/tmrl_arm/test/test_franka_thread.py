@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tmrl_arm.driver import ArmConnectionError
-from tmrl_arm.franka_arm import FrankaArm
-from tmrl_arm.franka_robot import RobotMode, RobotSample
-from tmrl_arm.franky_config import FrankyConfig
+from tmrl_arm.franka.franka_arm import FrankaArm
+from tmrl_arm.franka.franka_robot import RobotMode, RobotSample
+from tmrl_arm.franka.franky_config import FrankyConfig
 from tmrl_common.clock import SteadyClock
 
 TIMEOUT_S = 60.0

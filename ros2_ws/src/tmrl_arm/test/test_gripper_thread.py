@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from tmrl_arm.driver import ArmConnectionError
-from tmrl_arm.franka_robot import HandError
-from tmrl_arm.gripper_thread import GripperThread
+from tmrl_arm.franka.franka_robot import HandError
+from tmrl_arm.franka.gripper_thread import GripperThread
 from tmrl_common.testing.waiting import wait_until
 
 TIMEOUT_S = 60.0

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tmrl_arm.interbotix import InterbotixDriver
-from tmrl_arm.interbotix_config import InterbotixConfig
-from tmrl_arm.interbotix_health import error_sentence
+from tmrl_arm.interbotix.config import InterbotixConfig
+from tmrl_arm.interbotix.driver import InterbotixDriver
+from tmrl_arm.interbotix.health import error_sentence
 from tmrl_common.errors import ConfigError
 from tmrl_common.testing import FakeClock
 

@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tmrl_arm.driver import ArmConnectionError, ArmFaultError, CommandRefusedError
-from tmrl_arm.interbotix_bus import JointSample, MotorInfo, Register
-from tmrl_arm.interbotix_config import (
+from tmrl_arm.interbotix.bus import JointSample, MotorInfo, Register
+from tmrl_arm.interbotix.config import (
     GRIPPER,
     JOINT_HIGH_RAD,
     JOINT_LOW_RAD,
     JOINTS,
     InterbotixConfig,
 )
-from tmrl_arm.interbotix_core import InterbotixCore
-from tmrl_arm.interbotix_kinematics import TOOL_DOWN_XYZW, forward, tool_down
+from tmrl_arm.interbotix.core import InterbotixCore
+from tmrl_arm.interbotix.kinematics import TOOL_DOWN_XYZW, forward, tool_down
 from tmrl_common.arm import ArmCommand, CommandMode
 from tmrl_common.testing import FakeClock
 

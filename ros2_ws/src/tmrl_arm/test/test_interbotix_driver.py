@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tmrl_arm.driver import ArmConnectionError, ArmFaultError, CommandRefusedError
-from tmrl_arm.interbotix import InterbotixDriver
-from tmrl_arm.interbotix_config import InterbotixConfig
+from tmrl_arm.interbotix.config import InterbotixConfig
+from tmrl_arm.interbotix.driver import InterbotixDriver
 from tmrl_arm.testing.contract import DriverContract
 from tmrl_arm.testing.rig import DriverRig
 from tmrl_common.clock import SteadyClock
@@ -187,16 +187,16 @@ def test_joint_states_betray_a_fault(connected, stand_in, fault, sentence):
 
 
 def test_a_reboot_asks_whether_the_arm_is_held_and_then_helps(connected, stand_in):
-    from tmrl_arm import interbotix_tool
+    from tmrl_arm.interbotix import tool
 
     stand_in.fault("held")
     stand_in.fault("overload shoulder")
     fault_of(connected)
-    assert interbotix_tool.main(["reboot", "shoulder"]) == 1
+    assert tool.main(["reboot", "shoulder"]) == 1
     assert stand_in.log("reboot") == []
-    assert interbotix_tool.main(["reboot", "shoulder", "--arm-is-held"]) in (0, 1)
+    assert tool.main(["reboot", "shoulder", "--arm-is-held"]) in (0, 1)
     assert [entry["values"] for entry in stand_in.log("reboot")] == [["shoulder", True]]
-    wait_for(lambda: interbotix_tool.main(["status"]) == 0)
+    wait_for(lambda: tool.main(["status"]) == 0)
     connected.driver.recover()
     profile = [entry["values"] for entry in stand_in.log("set_registers")]
     assert profile.count(["arm", "Profile_Velocity", 40]) == 2
@@ -204,12 +204,12 @@ def test_a_reboot_asks_whether_the_arm_is_held_and_then_helps(connected, stand_i
 
 
 def test_a_limp_arm_is_stiffened_where_it_is_and_only_on_request(stand_in, driver):
-    from tmrl_arm import interbotix_tool
+    from tmrl_arm.interbotix import tool
 
     stand_in.fault("held")
-    assert interbotix_tool.main(["torque-off"]) == 1
+    assert tool.main(["torque-off"]) == 1
     assert stand_in.log("torque_enable") == []
-    interbotix_tool.main(["torque-off", "--arm-is-held"])
+    tool.main(["torque-off", "--arm-is-held"])
     driver.connect()
     assert "limp" in driver.read().fault.sentence
     assert [entry["values"] for entry in stand_in.log("torque_enable")] == [["all", False]]

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmrl_arm.interbotix_config import JOINT_HIGH_RAD, JOINT_LOW_RAD, JOINTS
-from tmrl_arm.interbotix_kinematics import (
+from tmrl_arm.interbotix.config import JOINT_HIGH_RAD, JOINT_LOW_RAD, JOINTS
+from tmrl_arm.interbotix.kinematics import (
     TOOL_DOWN_XYZW,
     UnreachableError,
     forward,

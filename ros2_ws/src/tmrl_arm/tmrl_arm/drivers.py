@@ -29,13 +29,13 @@ _DRIVERS = {
         "tmrl_sim.driver:SimulatedArm", remedy="build tmrl_sim (./tmrl setup)"
     ),
     DriverName.FRANKY: _Entry(
-        "tmrl_arm.franky_robot:make_driver",
-        "tmrl_arm.franky_config:FrankyConfig",
+        "tmrl_arm.franka.franky_robot:make_driver",
+        "tmrl_arm.franka.franky_config:FrankyConfig",
         "install franky-control (./tmrl setup does)",
     ),
     DriverName.INTERBOTIX: _Entry(
-        "tmrl_arm.interbotix:InterbotixDriver",
-        "tmrl_arm.interbotix_config:InterbotixConfig",
+        "tmrl_arm.interbotix.driver:InterbotixDriver",
+        "tmrl_arm.interbotix.config:InterbotixConfig",
         "build and source the vendor's workspace with interbotix_xs_msgs",
     ),
 }

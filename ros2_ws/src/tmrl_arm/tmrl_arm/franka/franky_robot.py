@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmrl_arm.driver import ArmConnectionError, ArmFaultError
-from tmrl_arm.franka_arm import FrankaArm
-from tmrl_arm.franka_robot import HandError, MotionAbortedError, RobotMode, RobotSample
-from tmrl_arm.franky_config import FrankyConfig
+from tmrl_arm.franka.franka_arm import FrankaArm
+from tmrl_arm.franka.franka_robot import HandError, MotionAbortedError, RobotMode, RobotSample
+from tmrl_arm.franka.franky_config import FrankyConfig
 from tmrl_common.clock import Clock
 
 Array = NDArray[np.float64]

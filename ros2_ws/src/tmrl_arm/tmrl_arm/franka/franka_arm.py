@@ -13,10 +13,10 @@ from tmrl_arm.driver import (
     CommandRefusedError,
     Fault,
 )
-from tmrl_arm.franka_control import FrankaControl
-from tmrl_arm.franka_robot import Hand, MotionAbortedError, Robot, RobotSample
-from tmrl_arm.franky_config import JOINTS, FrankyConfig
-from tmrl_arm.gripper_thread import GripperThread
+from tmrl_arm.franka.franka_control import FrankaControl
+from tmrl_arm.franka.franka_robot import Hand, MotionAbortedError, Robot, RobotSample
+from tmrl_arm.franka.franky_config import JOINTS, FrankyConfig
+from tmrl_arm.franka.gripper_thread import GripperThread
 from tmrl_common.arm import ArmCommand, CommandMode
 from tmrl_common.clock import Clock
 

@@ -1,8 +1,8 @@
 """Looks at the motors of a WidowX, or does to them what a person beside the arm asks for.
 
-python -m tmrl_arm.interbotix_tool status
-python -m tmrl_arm.interbotix_tool reboot shoulder --arm-is-held
-python -m tmrl_arm.interbotix_tool torque-off --arm-is-held
+python -m tmrl_arm.interbotix.tool status
+python -m tmrl_arm.interbotix.tool reboot shoulder --arm-is-held
+python -m tmrl_arm.interbotix.tool torque-off --arm-is-held
 """
 
 import argparse
@@ -10,11 +10,11 @@ import sys
 from collections.abc import Sequence
 
 from tmrl_arm.driver import ArmError
-from tmrl_arm.interbotix_bus import Bus
-from tmrl_arm.interbotix_config import InterbotixConfig
-from tmrl_arm.interbotix_health import nonsense_in
-from tmrl_arm.interbotix_motors import MOTOR_NAMES, Motors
-from tmrl_arm.interbotix_node import InterbotixNode
+from tmrl_arm.interbotix.bus import Bus
+from tmrl_arm.interbotix.config import InterbotixConfig
+from tmrl_arm.interbotix.health import nonsense_in
+from tmrl_arm.interbotix.motors import MOTOR_NAMES, Motors
+from tmrl_arm.interbotix.node import InterbotixNode
 from tmrl_common.clock import SteadyClock
 
 
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit code: 0 where it was done and all motors are well, 1 otherwise.
     """
     parser = argparse.ArgumentParser(
-        prog="interbotix_tool",
+        prog="python -m tmrl_arm.interbotix.tool",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

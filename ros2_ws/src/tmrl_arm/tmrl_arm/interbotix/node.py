@@ -17,10 +17,10 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
 
 from tmrl_arm.driver import ArmConnectionError
-from tmrl_arm.interbotix_bus import JointSample
-from tmrl_arm.interbotix_calls import LEFT_FINGER, VendorCalls, to_sample
-from tmrl_arm.interbotix_config import JOINTS
-from tmrl_arm.interbotix_endpoints import connect_endpoints, import_messages
+from tmrl_arm.interbotix.bus import JointSample
+from tmrl_arm.interbotix.calls import LEFT_FINGER, VendorCalls, to_sample
+from tmrl_arm.interbotix.config import JOINTS
+from tmrl_arm.interbotix.endpoints import connect_endpoints, import_messages
 from tmrl_common.clock import Clock
 from tmrl_ros.network import enter_ros
 
@@ -31,7 +31,7 @@ _NEWEST = QoSProfile(depth=1)
 
 
 class InterbotixNode(VendorCalls):
-    """`interbotix_bus.Bus` over ROS 2, with a node and a thread of its own."""
+    """`bus.Bus` over ROS 2, with a node and a thread of its own."""
 
     def __init__(self, vendor_name: str, clock: Clock) -> None:
         """Touches nothing yet.

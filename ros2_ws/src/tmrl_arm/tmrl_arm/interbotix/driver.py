@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from tmrl_arm.driver import ArmCapabilities, ArmConnectionError, ArmReading
-from tmrl_arm.interbotix_bus import Bus
-from tmrl_arm.interbotix_config import JOINTS, InterbotixConfig
-from tmrl_arm.interbotix_core import InterbotixCore
-from tmrl_arm.interbotix_kinematics import UnreachableError, tool_down
+from tmrl_arm.interbotix.bus import Bus
+from tmrl_arm.interbotix.config import JOINTS, InterbotixConfig
+from tmrl_arm.interbotix.core import InterbotixCore
+from tmrl_arm.interbotix.kinematics import UnreachableError, tool_down
 from tmrl_common.arm import ArmCommand, CommandMode
 from tmrl_common.clock import Clock
 from tmrl_common.errors import ConfigError
@@ -155,6 +155,6 @@ class InterbotixDriver:
 
 def _bus_over_ros(config: InterbotixConfig, clock: Clock) -> Bus:
     # Tests of the driver without ROS never get here, and need no rclpy.
-    from tmrl_arm.interbotix_node import InterbotixNode
+    from tmrl_arm.interbotix.node import InterbotixNode
 
     return InterbotixNode(config.vendor_name, clock)

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmrl_arm.driver import CommandRefusedError, Fault
-from tmrl_arm.franka_robot import RobotMode, RobotSample
-from tmrl_arm.franky_config import FrankyConfig
-from tmrl_arm.interbotix_setpoints import MotionLimits, SetpointStream
-from tmrl_arm.redundant_ik import Chain, solve
+from tmrl_arm.franka.franka_robot import RobotMode, RobotSample
+from tmrl_arm.franka.franky_config import FrankyConfig
+from tmrl_arm.franka.redundant_ik import Chain, solve
+from tmrl_arm.setpoints import MotionLimits, SetpointStream
 from tmrl_common.arm import ArmCommand, CommandMode
 
 Array = NDArray[np.float64]

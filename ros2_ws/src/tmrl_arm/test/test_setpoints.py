@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmrl_arm.interbotix_setpoints import MotionLimits, SetpointStream
+from tmrl_arm.setpoints import MotionLimits, SetpointStream
 
 PERIOD_S = 0.02
 LIMITS = MotionLimits(

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from tmrl_arm.driver import ArmConnectionError
-from tmrl_arm.interbotix_bus import Array, JointSample, MotorInfo, Motors, Register
-from tmrl_arm.interbotix_config import GRIPPER, JOINTS
-from tmrl_arm.interbotix_endpoints import Endpoints
+from tmrl_arm.interbotix.bus import Array, JointSample, MotorInfo, Motors, Register
+from tmrl_arm.interbotix.config import GRIPPER, JOINTS
+from tmrl_arm.interbotix.endpoints import Endpoints
 
 LEFT_FINGER = "left_finger"
 
 
 class VendorCalls:
-    """The requests and commands of `interbotix_bus.Bus`."""
+    """The requests and commands of `bus.Bus`."""
 
     _endpoints: Endpoints
     _messages: ModuleType

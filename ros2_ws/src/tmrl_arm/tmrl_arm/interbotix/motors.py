@@ -8,10 +8,10 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from tmrl_arm.driver import ArmConnectionError, ArmFaultError
-from tmrl_arm.interbotix_bus import ALL, ARM, Array, Bus, MotorInfo, Register, single
-from tmrl_arm.interbotix_bus import Motors as Target
-from tmrl_arm.interbotix_config import GRIPPER, JOINTS, SHADOWS, InterbotixConfig
-from tmrl_arm.interbotix_health import READ_TOGETHER, error_sentence
+from tmrl_arm.interbotix.bus import ALL, ARM, Array, Bus, MotorInfo, Register, single
+from tmrl_arm.interbotix.bus import Motors as Target
+from tmrl_arm.interbotix.config import GRIPPER, JOINTS, SHADOWS, InterbotixConfig
+from tmrl_arm.interbotix.health import READ_TOGETHER, error_sentence
 
 T = TypeVar("T")
 

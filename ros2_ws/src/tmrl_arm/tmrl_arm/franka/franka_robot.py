@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tmrl_arm.redundant_ik import Chain
+from tmrl_arm.franka.redundant_ik import Chain
 
 Array = NDArray[np.float64]
 

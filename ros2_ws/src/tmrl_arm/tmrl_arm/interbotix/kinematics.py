@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmrl_arm.driver import CommandRefusedError
-from tmrl_arm.interbotix_config import JOINTS
+from tmrl_arm.interbotix.config import JOINTS
 from tmrl_common.geometry import matrix_from_quaternion, normalise_quaternion
 
 Array = NDArray[np.float64]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tmrl_arm.interbotix_bus import ALL, Bus, JointSample, Motors, Register, single
-from tmrl_arm.interbotix_config import GRIPPER, JOINTS, SHADOWS, InterbotixConfig
+from tmrl_arm.interbotix.bus import ALL, Bus, JointSample, Motors, Register, single
+from tmrl_arm.interbotix.config import GRIPPER, JOINTS, SHADOWS, InterbotixConfig
 
 Array = NDArray[np.float64]
 
@@ -40,7 +40,7 @@ _ERROR_BITS = {
 }
 
 REBOOT = (
-    "hold the arm, run `python -m tmrl_arm.interbotix_tool reboot {name} --arm-is-held`, "
+    "hold the arm, run `python -m tmrl_arm.interbotix.tool reboot {name} --arm-is-held`, "
     "then call arm/recover"
 )
 

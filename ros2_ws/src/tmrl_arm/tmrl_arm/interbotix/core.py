@@ -11,18 +11,18 @@ from tmrl_arm.driver import (
     CommandRefusedError,
     Fault,
 )
-from tmrl_arm.interbotix_bus import Array, Bus, JointSample
-from tmrl_arm.interbotix_config import JOINTS, InterbotixConfig
-from tmrl_arm.interbotix_health import JointWatch, MotorPoll, nonsense_in
-from tmrl_arm.interbotix_kinematics import (
+from tmrl_arm.interbotix.bus import Array, Bus, JointSample
+from tmrl_arm.interbotix.config import JOINTS, InterbotixConfig
+from tmrl_arm.interbotix.health import JointWatch, MotorPoll, nonsense_in
+from tmrl_arm.interbotix.kinematics import (
     UnreachableError,
     forward,
     inverse,
     quaternion_of,
     tool_down,
 )
-from tmrl_arm.interbotix_motors import Motors
-from tmrl_arm.interbotix_setpoints import MotionLimits, SetpointStream
+from tmrl_arm.interbotix.motors import Motors
+from tmrl_arm.setpoints import MotionLimits, SetpointStream
 from tmrl_common.arm import ArmCommand, CommandMode
 from tmrl_common.clock import Clock
 

@@ -4,7 +4,7 @@ import logging
 import threading
 
 from tmrl_arm.driver import ArmConnectionError
-from tmrl_arm.franka_robot import Hand, HandError
+from tmrl_arm.franka.franka_robot import Hand, HandError
 
 _STEP_S = 0.03
 _SAME = 0.02

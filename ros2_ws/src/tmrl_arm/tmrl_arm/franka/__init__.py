@@ -1,0 +1,1 @@
+"""A Franka FR3 or Panda through franky (libfranka)."""

@@ -1,0 +1,1 @@
+"""A WidowX 250 through the vendor's ROS driver."""
