@@ -6,7 +6,16 @@ import pytest
 from tmrl_agent.assembly import Reading
 from tmrl_agent.events import ControllerView, EpisodeView
 from tmrl_agent.requests import AskChunk, AskFeatures, ChunkAnswer, FailedAnswer
-from tmrl_agent.testing import CAPS, CHUNK_NS, STEPS, World, made_end, made_label, made_reply
+from tmrl_agent.testing import (
+    CAPS,
+    CHUNK_NS,
+    STEPS,
+    World,
+    made_config,
+    made_end,
+    made_label,
+    made_reply,
+)
 from tmrl_common.chunks import ChunkResult, ControllerMode, RefusalCode
 from tmrl_common.types import Outcome
 
@@ -60,14 +69,14 @@ def test_nothing_is_asked_while_nobody_would_hear_the_chunk():
 def test_nothing_is_asked_while_the_controller_would_not_drive(mode):
     world = World()
     world.run()
-    world.do(world.core.on_controller(ControllerView(mode, 0.5, 2.0)))
+    world.do(world.core.on_controller(ControllerView(mode, 0.5, 2.0, 5.0)))
     world.see(0)
     assert world.asked == []
 
 
 def test_a_chunk_that_comes_after_a_hold_is_not_sent(world):
     world.see(0)
-    world.do(world.core.on_controller(ControllerView(ControllerMode.HOLD, 0.5, 2.0)))
+    world.do(world.core.on_controller(ControllerView(ControllerMode.HOLD, 0.5, 2.0, 5.0)))
     world.answer(0)
     assert world.sent == []
 
@@ -102,6 +111,14 @@ def test_the_controllers_caps_travel_with_the_request(world):
     world.see(0)
     limits = world.asked[0].limits
     assert (limits.sigma_cap, limits.z_cap) == (CAPS.sigma_cap, CAPS.z_cap)
+    assert limits.epsilon_cap == made_config().epsilon_cap < CAPS.epsilon_cap
+
+
+def test_lowered_caps_hold_for_the_next_request(world):
+    world.do(world.core.on_controller(ControllerView(ControllerMode.POLICY, 0.25, 1.0, 0.75)))
+    world.see(0)
+    limits = world.asked[0].limits
+    assert (limits.sigma_cap, limits.z_cap, limits.epsilon_cap) == (0.25, 1.0, 0.75)
 
 
 def test_the_same_chunk_of_the_same_session_has_the_same_seed():
@@ -180,7 +197,7 @@ def test_an_end_that_was_never_seen_is_aborted_after_a_while_when_no_episode_fol
 def test_what_follows_a_takeover_is_not_taken_for_the_end_of_the_chunk(world):
     world.see(0)
     world.answer(0)
-    world.do(world.core.on_controller(ControllerView(ControllerMode.TELEOP, 0.5, 2.0)))
+    world.do(world.core.on_controller(ControllerView(ControllerMode.TELEOP, 0.5, 2.0, 5.0)))
     world.see(3)
     world.do(world.core.on_outcome(made_end(1, 0, 3, ChunkResult.PREEMPTED, "teleop")))
     assert isinstance(world.asked[-1], AskFeatures)
@@ -228,7 +245,7 @@ def test_too_many_refusals_stop_the_asking_and_are_reported(world):
 def test_after_refusals_something_has_to_change(world, change):
     refuse_for_good(world)
     if change == "caps":
-        world.do(world.core.on_controller(ControllerView(ControllerMode.POLICY, 1.0, 5.0)))
+        world.do(world.core.on_controller(ControllerView(ControllerMode.POLICY, 1.0, 5.0, 5.0)))
     else:
         world.run(episode=2, first=0)
     assert len(world.asked) == 5
@@ -338,7 +355,7 @@ def test_a_missing_outcome_is_reported(world):
 
 
 def test_an_intervention_may_last_as_long_as_the_person_likes(world):
-    teleop = ControllerView(ControllerMode.TELEOP, 0.5, 2.0)
+    teleop = ControllerView(ControllerMode.TELEOP, 0.5, 2.0, 5.0)
     world.see(0)
     world.answer(0)
     world.clock.advance(4.0)

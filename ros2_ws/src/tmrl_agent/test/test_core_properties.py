@@ -151,7 +151,7 @@ class Agent(RuleBasedStateMachine):
     def controller_reports(self, mode, sigma_cap=0.5):
         self.mode = mode
         started = self.sequence if self.started else max(self.sequence - 1, 0)
-        self.do(self.core.on_controller(ControllerView(mode, sigma_cap, 2.0, started)))
+        self.do(self.core.on_controller(ControllerView(mode, sigma_cap, 2.0, 5.0, started)))
 
     @rule(listeners=st.sampled_from([0, 1, 1, 2]))
     def listeners_change(self, listeners):

@@ -94,7 +94,7 @@ class AgentCore:
     def on_controller(self, view: ControllerView) -> list[Effect]:
         """The controller reported; new caps are worth another try after refusals."""
         old, self._peers.controller = self._peers.controller, view
-        if old is not None and (old.sigma_cap, old.z_cap) != (view.sigma_cap, view.z_cap):
+        if old is not None and old.caps != view.caps:
             self._refusals.forget()
         pipeline = self._pipelines.on_the_arm(view.started_sequence)
         if pipeline is not None and pipeline.state is State.SENT:

@@ -20,6 +20,7 @@ class ControllerView:
         mode: Only in POLICY a chunk is worth sending.
         sigma_cap: Largest context timestep that the controller lets pass, in [0, 1].
         z_cap: Largest magnitude of a component of z that it lets pass.
+        epsilon_cap: Largest magnitude of a component of the context noise that it lets pass.
         started_sequence: Of the newest chunk of this agent whose first step was commanded; 0 before
             the first.
     """
@@ -27,7 +28,13 @@ class ControllerView:
     mode: ControllerMode
     sigma_cap: float
     z_cap: float
+    epsilon_cap: float
     started_sequence: int = 0
+
+    @property
+    def caps(self) -> tuple[float, float, float]:
+        """Those on sigma, z and epsilon."""
+        return (self.sigma_cap, self.z_cap, self.epsilon_cap)
 
 
 @dataclass(frozen=True)

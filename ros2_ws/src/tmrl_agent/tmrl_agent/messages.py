@@ -90,6 +90,7 @@ def controller_view(message: msg.ControllerStatus, epoch: str) -> ControllerView
         mode=ControllerMode(message.mode),
         sigma_cap=message.sigma_cap,
         z_cap=message.z_cap,
+        epsilon_cap=message.epsilon_cap,
         started_sequence=message.started_sequence if ours else 0,
     )
 

@@ -64,7 +64,8 @@ class AgentConfig:
         max_refusals: After so many refused chunks in a row the agent waits instead of asking again.
         patience_s: Waiting longer than this (for an observation, an outcome, the controller) is
             reported as a problem; it has to exceed the duration of a chunk.
-        epsilon_cap: Largest magnitude of a component of a steered context noise.
+        epsilon_cap: Largest magnitude of a component of a steered context noise; the controller's
+            cap holds where it is lower.
         request_sigma_cap: For tests of the controller only: asks for sigma up to this cap instead
             of the controller's own; -1 for the controller's own.
         request_z_cap: For tests of the controller only, as request_sigma_cap.

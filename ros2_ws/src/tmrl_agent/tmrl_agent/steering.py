@@ -38,7 +38,8 @@ def limits(config: AgentConfig, controller: ControllerView, attempt: int) -> Ste
         sigma_cap = controller.sigma_cap
     if z_cap == CONTROLLERS_CAP or attempt > 0:
         z_cap = controller.z_cap
-    return SteeringLimits(sigma_cap, z_cap, config.epsilon_cap)
+    epsilon_cap = min(config.epsilon_cap, controller.epsilon_cap)
+    return SteeringLimits(sigma_cap, z_cap, epsilon_cap)
 
 
 def seed(session_seed: int, episode: int, chunk: int, attempt: int) -> int:

@@ -114,7 +114,7 @@ def made_label(
     return EpisodeLabel(episode, outcome, round(after_chunks * CHUNK_NS), revision, "test")
 
 
-CAPS = ControllerView(ControllerMode.POLICY, sigma_cap=0.5, z_cap=2.0)
+CAPS = ControllerView(ControllerMode.POLICY, sigma_cap=0.5, z_cap=2.0, epsilon_cap=5.0)
 """What the controller of a `World` reports."""
 
 

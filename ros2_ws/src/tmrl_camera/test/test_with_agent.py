@@ -92,7 +92,9 @@ class World(Node):
 
     def run(self):
         self.controller.publish(
-            msg.ControllerStatus(mode=msg.ControllerStatus.POLICY, sigma_cap=0.5, z_cap=2.0)
+            msg.ControllerStatus(
+                mode=msg.ControllerStatus.POLICY, sigma_cap=0.5, z_cap=2.0, epsilon_cap=3.0
+            )
         )
         state = msg.EpisodeState(session="run", episode=1, state=msg.EpisodeState.RUNNING)
         self.episode.publish(state)

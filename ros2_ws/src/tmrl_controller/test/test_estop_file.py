@@ -7,9 +7,10 @@ import pytest
 from tmrl_common.chunks import ControllerMode
 from tmrl_controller.decisions import ControllerStatus
 from tmrl_controller.estop_file import EstopFile
+from tmrl_controller.testing import CONFIG
 
-PRESSED = ControllerStatus(ControllerMode.ESTOP, "smoke")
-CLEARED = ControllerStatus(ControllerMode.HOLD, "e-stop cleared by Ada")
+PRESSED = ControllerStatus(ControllerMode.ESTOP, "smoke", CONFIG.steering_limits)
+CLEARED = ControllerStatus(ControllerMode.HOLD, "e-stop cleared by Ada", CONFIG.steering_limits)
 
 
 @pytest.fixture

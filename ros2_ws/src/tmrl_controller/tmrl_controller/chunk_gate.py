@@ -1,11 +1,14 @@
 """Judges a whole action chunk before its first step: one fault and none of it is executed."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tmrl_common.chunks import ActionChunk, RefusalCode
+from tmrl_common.service_reply import ServiceReply
+from tmrl_common.types import SteeringLimits
 from tmrl_controller.action_spaces import action_space_of
 from tmrl_controller.config import ControllerConfig
 from tmrl_controller.refusals import Refusal
@@ -30,12 +33,35 @@ class ChunkGate:
             config: Configuration of the rig.
         """
         self._config = config
+        self._caps = config.steering_limits
         self._space = action_space_of(config)
         self._epoch = ""
         self._retired_epochs: set[str] = set()
         self._last_sequence: int | None = None
         self._session = ""
         self._last_position = (0, 0)
+
+    @property
+    def caps(self) -> SteeringLimits:
+        """The caps on a chunk's steering that hold now."""
+        return self._caps
+
+    def lower_caps(self, caps: SteeringLimits) -> ServiceReply:
+        """Takes lower caps in; while this runs, none is ever raised.
+
+        Args:
+            caps: Each at most as high as the one that holds now, or all stay as they are.
+        """
+        for name, now in asdict(self._caps).items():
+            wanted = asdict(caps)[name]
+            if wanted > now:
+                return ServiceReply.refused(
+                    f"{name} is to become {wanted:g}, it is {now:g} and can only be lowered: "
+                    "restart the controller with the rig's value"
+                )
+        self._caps = caps
+        shown = ", ".join(f"{name} {cap:g}" for name, cap in asdict(caps).items())
+        return ServiceReply.done(f"from the next chunk on, caps are: {shown}")
 
     def judge(self, chunk: ActionChunk, age_s: float | None) -> Refusal | None:
         """Accepts or refuses a chunk.
@@ -71,6 +97,18 @@ class ChunkGate:
         self._last_sequence = chunk.sequence
         self._session = chunk.session
         self._last_position = (chunk.episode, chunk.chunk)
+
+    def judge_again(self, chunk: ActionChunk, age_s: float | None) -> Refusal | None:
+        """Judges a chunk that passed, when its first step is due: by its age and today's caps.
+
+        Args:
+            chunk: The chunk.
+            age_s: As in `judge`.
+
+        Returns:
+            None where it may begin, otherwise why not.
+        """
+        return self._refused_steering(chunk) or self.judge_age(chunk, age_s)
 
     def judge_age(self, chunk: ActionChunk, age_s: float | None) -> Refusal | None:
         """Refuses a chunk that answers an arm state from too long ago.
@@ -223,21 +261,21 @@ class ChunkGate:
         return None
 
     def _refused_steering(self, chunk: ActionChunk) -> Refusal | None:
-        config = self._config
+        caps = self._caps
         if chunk.sigma < 0.0:
             return Refusal(
                 RefusalCode.SIGMA_NEGATIVE,
-                f"sigma is {chunk.sigma:g}, it has to lie in 0 to {config.sigma_cap:g}: "
+                f"sigma is {chunk.sigma:g}, it has to lie in 0 to {caps.sigma_cap:g}: "
                 "check the agent's steering",
             )
         named = (
-            (RefusalCode.SIGMA_ABOVE_CAP, "sigma", chunk.sigma, config.sigma_cap),
-            (RefusalCode.Z_ABOVE_CAP, "max|z|", _largest(chunk.z), config.z_cap),
+            (RefusalCode.SIGMA_ABOVE_CAP, "sigma", chunk.sigma, caps.sigma_cap),
+            (RefusalCode.Z_ABOVE_CAP, "max|z|", _largest(chunk.z), caps.z_cap),
             (
                 RefusalCode.EPSILON_ABOVE_CAP,
                 "max|epsilon|",
                 _largest(chunk.epsilon),
-                config.epsilon_cap,
+                caps.epsilon_cap,
             ),
         )
         for code, name, value, cap in named:
@@ -246,7 +284,7 @@ class ChunkGate:
                 return Refusal(
                     code,
                     f"{name} is {value:g}, this rig's cap is {cap:g}: clamp to the controller's "
-                    "caps before inference, or raise the cap in the rig's file",
+                    "caps before inference, or raise the cap in the rig's file and restart",
                 )
         return None
 

@@ -7,7 +7,7 @@ from math import pi
 from types import MappingProxyType
 from typing import Annotated
 
-from tmrl_common.constraints import NotEmpty, OneOf, Range, check_fields
+from tmrl_common.constraints import Live, NotEmpty, OneOf, Range, check_fields
 from tmrl_common.types import SteeringLimits
 from tmrl_controller.kinematics import FRANKA_JOINTS
 from tmrl_controller.limiter import JointLimits, MotionLimits, ToolLimits
@@ -56,6 +56,7 @@ _FOR_ONE_SPACE: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 Positive = Annotated[float, Range(0.0, above=True)]
 NotNegative = Annotated[float, Range(0.0)]
+LoweredCap = Annotated[float, Range(0.0, above=True), Live(lower_only=True)]
 
 
 @dataclass(frozen=True)
@@ -115,9 +116,9 @@ class ControllerConfig:
     max_translation_m: Positive
     max_rotation_rad: Positive
     max_gripper_step: Annotated[float, Range(0.0, 1.0, above=True)]
-    sigma_cap: Annotated[float, Range(0.0, 1.0)]
-    z_cap: Positive
-    epsilon_cap: Positive
+    sigma_cap: Annotated[float, Range(0.0, 1.0), Live(lower_only=True)]
+    z_cap: LoweredCap
+    epsilon_cap: LoweredCap
     max_chunk_age_s: Positive
     max_arm_state_age_s: Positive
     max_teleop_age_s: Positive

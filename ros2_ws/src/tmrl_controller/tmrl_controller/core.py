@@ -17,6 +17,7 @@ from tmrl_common.chunks import (
     RefusalCode,
 )
 from tmrl_common.service_reply import ServiceReply
+from tmrl_common.types import SteeringLimits
 from tmrl_controller.action_spaces import action_space_of
 from tmrl_controller.arm_monitor import ArmMonitor
 from tmrl_controller.chunk_gate import ChunkGate
@@ -54,7 +55,8 @@ class ControllerCore:
         self._switch = DeadManSwitch(config.max_teleop_age_s)
         self._setpoints = SetpointStream(config, clock, self._arm, self._emit)
         self._chunks = ChunkLedger(config, clock, self._arm, self._emit)
-        self._board = StatusBoard(clock, self._modes, self._arm, self._chunks, self._setpoints)
+        parts = (self._modes, self._gate, self._arm, self._chunks, self._setpoints)
+        self._board = StatusBoard(clock, *parts)
         self._anchored_episode: tuple[str, int] | None = None
         self._last_end_s = clock.now_s()
         self._last_teleop_s = -math.inf
@@ -144,11 +146,9 @@ class ControllerCore:
         Args:
             reason: Who pressed it or why, for people; the first one stays until it is cleared.
         """
-        latched = self._modes.mode is ControllerMode.ESTOP
         self._modes.estop(reason)
         self._stop(Preemption.ESTOP, reason)
-        what = "it was latched already" if latched else "stopped and latched"
-        return ServiceReply.done(f"{what}: {self._modes.reason}")
+        return ServiceReply.done(f"stopped and latched: {self._modes.reason}")
 
     def clear_estop(self, operator: str) -> ServiceReply:
         """Unlatches the e-stop; the arm then holds.
@@ -162,6 +162,10 @@ class ControllerCore:
             return ServiceReply.refused(str(error))
         self._stop(Preemption.ESTOP, "e-stop cleared")
         return ServiceReply.done("cleared; the arm holds until controller/resume")
+
+    def lower_caps(self, caps: SteeringLimits) -> ServiceReply:
+        """Lowers caps on the steering of chunks that have not begun; none can be raised."""
+        return self._gate.lower_caps(caps)
 
     # Conclusions
 
@@ -320,7 +324,8 @@ class ControllerCore:
         chunk = self._chunks.take_waiting()
         if chunk is None:
             return
-        refusal = self._gate.judge_age(chunk, self._arm.age_s(chunk.arm_state_sequence, now_s))
+        age_s = self._arm.age_s(chunk.arm_state_sequence, now_s)
+        refusal = self._gate.judge_again(chunk, age_s)
         episode = (chunk.session, chunk.episode)
         if refusal is None and episode != self._anchored_episode:
             anchor = self._anchor()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from tmrl_common.arm import ArmCommand, CommandMode
 from tmrl_common.chunks import ChunkOutcome, ControllerMode
 from tmrl_common.geometry import Vector
+from tmrl_common.types import SteeringLimits
 from tmrl_controller.limiter import NO_JOINTS, Limit, Limited, Setpoint
 
 
@@ -80,6 +81,7 @@ class ControllerStatus:
     Attributes:
         mode: Who may move the arm.
         reason: Why it is in this mode, one sentence.
+        caps: On the steering of the next chunk.
         waits_for: Who has to be there before the policy can drive; empty when all are.
         started: Agent epoch and sequence number of the newest chunk that has begun; ("", 0) before.
         chunks_accepted: Since the start.
@@ -93,6 +95,7 @@ class ControllerStatus:
 
     mode: ControllerMode
     reason: str
+    caps: SteeringLimits
     waits_for: str = ""
     started: tuple[str, int] = ("", 0)
     chunks_accepted: int = 0

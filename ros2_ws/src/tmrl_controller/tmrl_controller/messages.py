@@ -32,7 +32,7 @@ def status_msg(
 
     Args:
         status: The state.
-        config: The limits.
+        config: The limits that stay as they are.
         stamp_ns: ROS time of now.
     """
     message = msg.ControllerStatus(
@@ -40,8 +40,9 @@ def status_msg(
         mode=int(status.mode),
         reason=status.reason,
         waits_for=status.waits_for,
-        sigma_cap=config.sigma_cap,
-        z_cap=config.z_cap,
+        sigma_cap=status.caps.sigma_cap,
+        z_cap=status.caps.z_cap,
+        epsilon_cap=status.caps.epsilon_cap,
         workspace_box=np.array(config.workspace_box, dtype=np.float64),
         max_translation_m=config.max_translation_m,
         max_rotation_rad=config.max_rotation_rad,

@@ -25,6 +25,7 @@ from tmrl_controller.reporter import Reporter
 from tmrl_controller.ticker import Ticker
 from tmrl_msgs import msg, srv
 from tmrl_ros import chunk_messages, qos
+from tmrl_ros.live import LiveParameters
 from tmrl_ros.node import TmrlNode
 
 
@@ -68,6 +69,7 @@ class ControllerNode(TmrlNode[ControllerConfig]):
             serve(Trigger, f"controller/{name}", partial(self._answer, act))
         serve(srv.ClearEstop, "controller/clear_estop", self._on_clear_estop)
         timer(1.0, self._publish_status)
+        LiveParameters(self, self.config, self._lower_caps)
         self.ticker = Ticker(self.config.tick_period_s, self._tick, self.config.fifo_priority)
         if self._is_steady:
             self.ticker.start()
@@ -117,6 +119,11 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         self._tick()
         self._reporter.deliver()
         return reply or ServiceReply.refused("an error: the arm holds; see the log")
+
+    def _lower_caps(self, config: ControllerConfig) -> None:
+        self.config = config
+        reply = self._carry_out(lambda: self._core.lower_caps(config.steering_limits))
+        self.get_logger().info(reply.message)
 
     def _tick(self) -> None:
         self._guard.tick()

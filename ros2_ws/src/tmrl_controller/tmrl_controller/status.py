@@ -2,6 +2,7 @@
 
 from tmrl_common.chunks import RefusalCode
 from tmrl_controller.arm_monitor import ArmMonitor
+from tmrl_controller.chunk_gate import ChunkGate
 from tmrl_controller.chunk_ledger import ChunkLedger
 from tmrl_controller.clock import StampingClock
 from tmrl_controller.decisions import ControllerStatus
@@ -16,6 +17,7 @@ class StatusBoard:
         self,
         clock: StampingClock,
         modes: ModeMachine,
+        gate: ChunkGate,
         arm: ArmMonitor,
         chunks: ChunkLedger,
         setpoints: SetpointStream,
@@ -25,11 +27,12 @@ class StatusBoard:
         Args:
             clock: Stamps refusals.
             modes: Who may move the arm.
+            gate: Has the caps.
             arm: What is known about it.
             chunks: Counts them.
             setpoints: Counts what the limits changed.
         """
-        self._clock, self._modes, self._arm = clock, modes, arm
+        self._clock, self._modes, self._gate, self._arm = clock, modes, gate, arm
         self._chunks, self._setpoints = chunks, setpoints
         self._listeners = (0, 0)
         self._last_refusal = ("", "", 0)
@@ -49,6 +52,7 @@ class StatusBoard:
         return ControllerStatus(
             mode=self._modes.mode,
             reason=self._modes.reason,
+            caps=self._gate.caps,
             waits_for=self._waits_for(),
             started=self._chunks.started,
             chunks_accepted=self._chunks.accepted,
@@ -67,7 +71,7 @@ class StatusBoard:
         """
         code = self._last_refusal[0]
         drive = (self._modes.mode, self._modes.reason, self._chunks.started)
-        shown = (*drive, code, self._waits_for())
+        shown = (*drive, self._gate.caps, code, self._waits_for())
         if shown == self._announced:
             return None
         self._announced = shown

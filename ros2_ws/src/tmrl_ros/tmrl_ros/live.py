@@ -77,5 +77,5 @@ def _refuse_raised(name: str, new: Any, now: Any) -> None:
     if any(n > o for n, o in pairs):
         raise ConfigError(
             f"{name} is to become {new}; while the node runs it can only be lowered, and it is "
-            f"{now} now: restart the node with the higher value"
+            f"{now} now: restart the node with the rig's value"
         )
