@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the result to FILE too")
     arguments, for_benchmark = parser.parse_known_args(argv)
     if arguments.name not in names:
-        nearest = difflib.get_close_matches(arguments.name, names, n=1)
+        nearest = difflib.get_close_matches(str(arguments.name), names, n=1)
         hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
         valid = ", ".join(names) or "none in this checkout"
         parser.error(f"no benchmark '{arguments.name}'{hint} (benchmarks: {valid})")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import rclpy
+from rclpy.client import Client
 from rclpy.node import Node
 
 from tmrl_bringup.rig import RigError, nearest, parse_overrides
@@ -95,7 +96,7 @@ def filled(request: Any, kind: str, fields: Mapping[str, Any]) -> Any:
         if name not in types:
             raise RigError(f"{kind} has no field {name}; {nearest(name, list(types))}")
         # A generated message says itself what it holds; it does not refuse anything else.
-        wanted: type[Any] = type(getattr(request, name))
+        wanted = getattr(request, name).__class__
         fits = type(value) is wanted or (wanted in (str, float) and isinstance(value, int | float))
         if not fits:
             raise RigError(f"{name}:={value} does not fit {kind}, {types[name]}")
@@ -123,7 +124,7 @@ def _call(node: Node, name: str, kind: str, fields: Mapping[str, Any]) -> int:
     package, _, short = kind.split("/")
     service: Any = getattr(importlib.import_module(f"{package}.srv"), short)
     request = filled(service.Request(), kind, fields)
-    client = node.create_client(service, name)
+    client: Client[Any, Any] = node.create_client(service, name)
     if not client.wait_for_service(timeout_sec=_FIND_S):
         sys.stderr.write(f"tmrl call: {name} does not answer; is its node alive?\n")
         return 1

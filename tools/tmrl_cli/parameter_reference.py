@@ -93,12 +93,14 @@ def _type_name(hint: Any) -> str:
 def _default(field: "dataclasses.Field[Any]") -> str:
     if field.default is MISSING:
         return "must be given"
-    if isinstance(field.default, tuple):
-        return f"`[{', '.join(_shown(element) for element in field.default)}]`"
-    return f"`{_shown(field.default)}`"
+    match field.default:
+        case (*elements,):
+            return f"`[{', '.join(map(_shown, elements))}]`"
+        case scalar:
+            return f"`{_shown(scalar)}`"
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

@@ -1,9 +1,5 @@
 """ROS messages to the core's values, and the core's effects to ROS messages."""
 
-# Generated messages are typed in part only.
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image

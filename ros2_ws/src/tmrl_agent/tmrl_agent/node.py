@@ -1,8 +1,5 @@
 """The ROS shell of the agent: converts, calls the core, carries out the effects that it returns."""
 
-# Generated messages are typed in part only.
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
-
 import queue
 import sys
 import uuid

@@ -1,9 +1,5 @@
 """The topics that the agent subscribes to, each with its conversion and the event it is."""
 
-# Generated messages are typed in part only.
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,6 @@
 """The ROS shell of every arm: converts, hands to the driver's thread, publishes what was read."""
 
 # Generated messages are typed in part only.
-# pyright: standard
 
 import sys
 from collections.abc import Callable

@@ -5,7 +5,6 @@ each of its values checked.
 """
 
 # Generated messages are typed in part only.
-# pyright: standard
 
 import array
 import sys

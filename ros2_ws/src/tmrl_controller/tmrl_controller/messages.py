@@ -1,9 +1,5 @@
 """The messages that only the controller reads or writes (others: `tmrl_ros.chunk_messages`)."""
 
-# Generated messages are typed in part only.
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 import numpy as np
 
 from tmrl_controller.config import ControllerConfig

@@ -1,7 +1,6 @@
 """The ROS shell of the controller: converts, calls the core, publishes what it decides."""
 
 # Generated messages are typed in part only.
-# pyright: standard
 
 from collections.abc import Callable
 from functools import partial

@@ -4,7 +4,6 @@ A tick that published every outcome of a flood of chunks, or waited for a full d
 """
 
 # Generated messages are typed in part only.
-# pyright: standard
 
 import traceback
 from collections import deque

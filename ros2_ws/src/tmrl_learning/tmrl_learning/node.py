@@ -4,6 +4,7 @@ import sys
 import threading
 
 import torch
+from rclpy.client import Client
 from rclpy.task import Future
 
 from tmrl_common.clock import SteadyClock
@@ -47,6 +48,7 @@ class LearningNode(TmrlNode[RunConfig]):
             TransitionMsg, "replay/transitions", self._on_transition, qos.EVENT
         )
         self.create_subscription(AgentStatus, "agent/status", self._on_agent, qos.STATUS)
+        self._fetch: Client[FetchTransitions.Request, FetchTransitions.Response]
         self._fetch = self.create_client(FetchTransitions, "replay/fetch")
         self.create_timer(_STATUS_PERIOD_S, self._publish_changes, clock=self.wall_clock)
         self.create_timer(_HEARTBEAT_PERIOD_S, self._publish_status, clock=self.wall_clock)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rclpy.client import Client
 from std_srvs.srv import Trigger
 
 from tmrl_common.clock import SteadyClock
@@ -41,7 +42,7 @@ class OperatorNode(TmrlNode[OperatorConfig]):
         ledger = Ledger(Path(self.config.run_dir) / "episodes.jsonl")
         self._machine = EpisodeMachine(self.config, ledger, SteadyClock())
         self._unsent: tuple[Request, int] | None = None
-        self._asked = {
+        self._asked: dict[Request, Client[Any, Any]] = {
             Request.HOLD: self.create_client(Trigger, "controller/hold"),
             Request.RESUME: self.create_client(Trigger, "controller/resume"),
             Request.DRIVE_HOME: self.create_client(Trigger, "arm/home"),
@@ -63,9 +64,8 @@ class OperatorNode(TmrlNode[OperatorConfig]):
 
     def health(self) -> tuple[str, dict[str, str]]:
         """Why the session is paused, and where it stands."""
-        machine = self._machine
-        trouble = machine.reason if machine.state is State.PAUSED else ""
-        return trouble, {"state": machine.state.name, "episode": str(machine.episode)}
+        trouble = self._machine.reason if self._machine.state is State.PAUSED else ""
+        return trouble, {"state": self._machine.state.name, "episode": str(self._machine.episode)}
 
     def _serve(self) -> None:
         machine, serve = self._machine, self._service

@@ -4,7 +4,6 @@ rviz, Foxglove and robot_state_publisher read `joint_states` and poses, not mess
 """
 
 # Generated messages are typed in part only.
-# pyright: standard
 
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node

@@ -5,7 +5,6 @@ value may move an arm is for its receiver to say.
 """
 
 # Generated messages are typed in part only.
-# pyright: standard
 
 import array
 from dataclasses import fields

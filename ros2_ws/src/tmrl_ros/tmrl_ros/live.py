@@ -13,6 +13,7 @@ from tmrl_common.errors import ConfigError
 from tmrl_ros.parameters import coerced
 
 C = TypeVar("C")
+_Number = float | tuple[float, ...]
 
 
 class LiveParameters(Generic[C]):
@@ -72,10 +73,13 @@ class LiveParameters(Generic[C]):
         return dataclasses.replace(self._config, **values)  # type: ignore[type-var]
 
 
-def _refuse_raised(name: str, new: Any, now: Any) -> None:
-    pairs = zip(new, now, strict=True) if isinstance(new, tuple) else ((new, now),)
-    if any(n > o for n, o in pairs):
+def _refuse_raised(name: str, new: _Number, now: _Number) -> None:
+    if any(n > o for n, o in zip(_elements(new), _elements(now), strict=True)):
         raise ConfigError(
             f"{name} is to become {new}; while the node runs it can only be lowered, and it is "
             f"{now} now: restart the node with the rig's value"
         )
+
+
+def _elements(value: _Number) -> tuple[float, ...]:
+    return value if isinstance(value, tuple) else (value,)

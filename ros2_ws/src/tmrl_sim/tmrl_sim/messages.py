@@ -5,7 +5,6 @@ than the assignments.
 """
 
 # Generated messages are typed in part only.
-# pyright: standard
 
 import numpy as np
 from builtin_interfaces.msg import Time

@@ -1,7 +1,6 @@
 """The ROS shell of the simulation: converts, calls the core, publishes what it measured."""
 
 # Generated messages are typed in part only.
-# pyright: standard
 
 import sys
 

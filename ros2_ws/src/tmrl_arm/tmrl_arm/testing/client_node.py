@@ -1,7 +1,6 @@
 """What the rest of the stack is to an arm's node, for tests over real DDS."""
 
 # Generated messages are typed in part only.
-# pyright: standard
 
 import subprocess
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import rclpy
 from ament_index_python.packages import get_package_prefix
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
+from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.task import Future
 from sensor_msgs.msg import JointState
@@ -114,6 +114,7 @@ class ArmClient:
 
     def ask(self, service: str) -> Future[Trigger.Response]:
         """Calls a service without waiting for the answer."""
+        client: Client[Trigger.Request, Trigger.Response]
         client = self._node.create_client(Trigger, service)
         self.wait(client.service_is_ready, service)
         return client.call_async(Trigger.Request())
