@@ -167,7 +167,7 @@ def test_unknown_kinds_are_refused():
         ([["features", "<f4", []]], "dimensions"),
         ([["features", "<f4", [1, 1, 1, 9]]], "dimensions"),
         ([["secrets", "<f4", [9]]], "'features' is missing"),
-        ([["features", "|u1", [36]]], "has to be float32"),
+        ([["features", "|u1", [36]]], "must be float32"),
         ([["features", "<f4"]], "not described"),
         ([["", "<f4", [9]]], "no usable name"),
         ([["f" * 97, "<f4", [9]]], "no usable name"),

@@ -22,7 +22,7 @@ class Example:
 
     def __post_init__(self):
         if self.count < 1:
-            raise ValueError(f"count is {self.count}; it has to be at least 1")
+            raise ValueError(f"count is {self.count}; it must be at least 1")
 
 
 def test_text_and_typed_values_give_the_same_configuration():
@@ -44,14 +44,14 @@ def test_what_has_no_default_has_to_be_given():
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"count": "two"}, "'count' is 'two'; it has to be int"),
-        ({"count": 1.5}, "'count' is 1.5; it has to be int"),
-        ({"count": True}, "'count' is True; it has to be int"),
-        ({"enabled": "yes"}, "'enabled' is 'yes'; it has to be bool"),
-        ({"enabled": 1}, "'enabled' is 1; it has to be bool"),
-        ({"name": 3}, "'name' is 3; it has to be str"),
-        ({"colour": "green"}, "'colour' is 'green'; it has to be one of red, blue"),
-        ({"count": 0}, "count is 0; it has to be at least 1"),
+        ({"count": "two"}, "'count' is 'two'; it must be int"),
+        ({"count": 1.5}, "'count' is 1.5; it must be int"),
+        ({"count": True}, "'count' is True; it must be int"),
+        ({"enabled": "yes"}, "'enabled' is 'yes'; it must be bool"),
+        ({"enabled": 1}, "'enabled' is 1; it must be bool"),
+        ({"name": 3}, "'name' is 3; it must be str"),
+        ({"colour": "green"}, "'colour' is 'green'; it must be one of red, blue"),
+        ({"count": 0}, "count is 0; it must be at least 1"),
     ],
 )
 def test_values_of_another_type_or_out_of_range_are_refused(values, reason):

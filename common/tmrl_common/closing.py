@@ -1,4 +1,4 @@
-"""What has to be closed, and is closed at the end of a `with`."""
+"""What must be closed, and is closed at the end of a `with`."""
 
 from abc import ABC, abstractmethod
 from types import TracebackType

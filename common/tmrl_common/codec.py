@@ -2,7 +2,7 @@
 
 A field that is an array travels as one, named by its path ("observation/proprio"); a map of images
 as one per camera ("observation/images/<camera>"); everything else goes into the header's body.
-On the way in every field has to be there, nothing else may be, and types are checked exactly.
+On the way in every field must be there, nothing else may be, and types are checked exactly.
 Fields that came later (`messages.ADDED_LATER`) are left out where they hold their default.
 """
 
@@ -24,7 +24,7 @@ _KIND_NAMES = {message_type: kind for kind, message_type in KINDS.items()}
 
 
 def encode(request_id: int, message: Message) -> list[Frame]:
-    """Turn a message into frames that share memory with its large arrays.
+    """Turns a message into frames that share memory with its large arrays.
 
     Args:
         request_id: Pairs an answer with its request; from 0.
@@ -39,7 +39,7 @@ def encode(request_id: int, message: Message) -> list[Frame]:
 
 
 def decode(frames: Sequence[Frame], limits: WireLimits = DEFAULT_LIMITS) -> tuple[int, Message]:
-    """Turn received frames into request id and message; arrays are read-only views on the frames.
+    """Turns received frames into request id and message; arrays are read-only views on the frames.
 
     Raises:
         DecodeError: The frames are not a message of this version, or exceed the limits.
@@ -201,7 +201,7 @@ def _checked_array(where: str, value: Any, wanted: type) -> Array:
         if array.dtype.type is wanted:
             return array
         found = str(array.dtype)
-    raise EncodeError(f"'{where}' is {found}; it has to be an array of {wanted.__name__}")
+    raise EncodeError(f"'{where}' is {found}; it must be an array of {wanted.__name__}")
 
 
 def _plain_scalar(where: str, value: Any, wanted: type) -> bool | int | float | str:
@@ -211,12 +211,12 @@ def _plain_scalar(where: str, value: Any, wanted: type) -> bool | int | float | 
     if wanted is float and type(plain) is int:
         return float(plain)
     if type(plain) is not wanted:
-        raise EncodeError(f"'{where}' is {value!r}; it has to be of type {wanted.__name__}")
+        raise EncodeError(f"'{where}' is {value!r}; it must be of type {wanted.__name__}")
     return plain
 
 
 def _from_body(message_type: type, body: object, path: str, arrays: _Arrays) -> Any:
-    """Build a value; takes the arrays that it uses out of `arrays`, and `body` for its own."""
+    """Builds a value; takes the arrays that it uses out of `arrays`, and `body` for its own."""
     if type(body) is not dict:
         raise DecodeError(ErrorCode.MALFORMED, f"'{path.rstrip('/')}' is not a map")
     plan = _plan(message_type, path)
@@ -240,7 +240,7 @@ def _from_body(message_type: type, body: object, path: str, arrays: _Arrays) -> 
 
 
 def _complete(values: dict[Any, Any], message_type: type, path: str) -> None:
-    """Fill in what was added later and left out; refuse what is missing or unknown."""
+    """Fills in what was added later and left out; refuses what is missing or unknown."""
     plain = _plan(message_type, path).plain
     for name in values:
         if name not in plain:
@@ -296,7 +296,7 @@ def _take_array(where: str, wanted: type, arrays: _Arrays) -> Array:
     if array is None:
         raise DecodeError(ErrorCode.MALFORMED, f"array '{where}' is missing")
     if array.dtype.type is not wanted:
-        detail = f"array '{where}' is {array.dtype}; it has to be {wanted.__name__}"
+        detail = f"array '{where}' is {array.dtype}; it must be {wanted.__name__}"
         raise DecodeError(ErrorCode.MALFORMED, detail)
     return array
 

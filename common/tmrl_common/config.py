@@ -30,7 +30,7 @@ def attribute_texts(config_class: type) -> dict[str, str]:
 
 
 def build_config(config_class: type[C], values: Mapping[str, Any]) -> C:
-    """Make a configuration from plain values.
+    """Makes a configuration from plain values.
 
     Args:
         config_class: A dataclass whose fields are bool, int, float, str or a type made from one
@@ -78,4 +78,4 @@ def _wrong_type(name: str, value: object, wanted: type) -> ConfigError:
     expected = wanted.__name__
     if issubclass(wanted, StrEnum):
         expected = f"one of {', '.join(wanted)}"
-    return ConfigError(f"setting '{name}' is {value!r}; it has to be {expected}")
+    return ConfigError(f"setting '{name}' is {value!r}; it must be {expected}")

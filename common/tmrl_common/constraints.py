@@ -36,11 +36,11 @@ class Constraint(Protocol):
         ...
 
     def admits(self, value: Any) -> bool:
-        """Return whether a value satisfies it."""
+        """Returns whether a value satisfies it."""
         ...
 
     def remedy(self, value: Any) -> str:
-        """Return what to write instead, as the end of a sentence."""
+        """Returns what to write instead, as the end of a sentence."""
         ...
 
 
@@ -66,12 +66,12 @@ class Range:
         return f"{'above' if self.above else 'at least'} {self.low:.10g}"
 
     def admits(self, value: float) -> bool:
-        """Return whether the value is finite and within both ends."""
+        """Returns whether the value is finite and within both ends."""
         above_low = value > self.low if self.above else value >= self.low
         return isfinite(value) and above_low and value <= self.high
 
     def remedy(self, value: float) -> str:
-        """Return the range."""
+        """Returns the range."""
         finite = "" if isfinite(value) else "finite and "
         return f"it must be {finite}{self.text}"
 
@@ -95,11 +95,11 @@ class OneOf:
         return f"one of {', '.join(self.names)}"
 
     def admits(self, value: str) -> bool:
-        """Return whether the value is one of the names."""
+        """Returns whether the value is one of the names."""
         return value in self.names
 
     def remedy(self, value: str) -> str:
-        """Return the nearest name, and all of them."""
+        """Returns the nearest name, and all of them."""
         hint = nearest_name(value, list(self.names))
         return hint[0].lower() + hint[1:]
 
@@ -120,11 +120,11 @@ class NotEmpty:
         return f"not empty, for example {self.example}"
 
     def admits(self, value: str) -> bool:
-        """Return whether there is any text."""
+        """Returns whether there is any text."""
         return bool(value.strip())
 
     def remedy(self, value: str) -> str:
-        """Return the example."""
+        """Returns the example."""
         del value
         return f"give one, for example {self.example}"
 
@@ -141,7 +141,7 @@ class Live:
 
 
 def constraints_of(config_class: type) -> Mapping[str, tuple[Constraint, ...]]:
-    """Return the constraints of each field, in the order in which they stand there."""
+    """Returns the constraints of each field, in the order in which they stand there."""
     return {
         name: tuple(mark for mark in marks if isinstance(mark, Constraint))
         for name, marks in _marks(config_class).items()
@@ -149,7 +149,7 @@ def constraints_of(config_class: type) -> Mapping[str, tuple[Constraint, ...]]:
 
 
 def live_fields(config_class: type) -> Mapping[str, Live]:
-    """Return the fields that may change while the node runs."""
+    """Returns the fields that may change while the node runs."""
     return {
         name: mark
         for name, marks in _marks(config_class).items()
@@ -159,7 +159,7 @@ def live_fields(config_class: type) -> Mapping[str, Live]:
 
 
 def check_fields(config: object) -> None:
-    """Judge every field by its own constraints; to be called in `__post_init__`.
+    """Judges every field by its own constraints; to be called in `__post_init__`.
 
     Args:
         config: An instance of a dataclass.

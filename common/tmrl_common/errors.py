@@ -66,7 +66,7 @@ class EncodeError(LocalError):
 
 
 class ClientBusyError(LocalError):
-    """More requests are under way than a client may have."""
+    """More requests are in flight than a client may have."""
 
 
 class ClientClosedError(LocalError):

@@ -85,7 +85,7 @@ class Envelope(NamedTuple):
 
 
 def pack(envelope: Envelope) -> list[Frame]:
-    """Turn an envelope into frames.
+    """Turns an envelope into frames.
 
     Frames share memory with large arrays, which must not change until they are sent.
 
@@ -133,7 +133,7 @@ def _write_layout(
 
 
 def unpack(frames: Sequence[Frame], limits: WireLimits = DEFAULT_LIMITS) -> Envelope:
-    """Turn received frames into an envelope.
+    """Turns received frames into an envelope.
 
     Raises:
         DecodeError: The frames are not a message of this version, or exceed the limits.

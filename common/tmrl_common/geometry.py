@@ -18,7 +18,7 @@ _SMALL_ANGLE_RAD = 1e-6
 
 
 def normalise_quaternion(quaternion: ArrayLike) -> Vector:
-    """Scale to unit length.
+    """Scales to unit length.
 
     Args:
         quaternion: Shape (4,), x y z w.
@@ -28,7 +28,7 @@ def normalise_quaternion(quaternion: ArrayLike) -> Vector:
     """
     q = np.asarray(quaternion, dtype=np.float64)
     if q.shape != (4,) or not np.isfinite(q).all():
-        raise ValueError(f"quaternion {quaternion} has to be 4 finite numbers x y z w")
+        raise ValueError(f"quaternion {quaternion} must be 4 finite numbers x y z w")
     # Dividing by the largest component first keeps the squares from over- and underflowing.
     largest = np.abs(q).max()
     if largest == 0.0:
@@ -110,7 +110,7 @@ def move_pose(
     translation_base_m: Vector,
     rotation_vector_base_rad: Vector,
 ) -> tuple[Vector, Vector]:
-    """Apply a delta given in the base frame to a pose X_base_tool, as "bridge_delta_ee" means it.
+    """Applies a delta given in the base frame to a pose X_base_tool, as "bridge_delta_ee" means it.
 
     The translation adds; the rotation turns the tool about its own origin, around axes of the base.
 

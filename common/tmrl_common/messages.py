@@ -60,7 +60,7 @@ class Hello:
     Attributes:
         client: Who speaks, for the server's log, such as "agent" or "learner".
         robot: Name of the arm that it belongs to.
-        expected: What the policy served has to be.
+        expected: What the policy served must be.
     """
 
     client: str
@@ -106,7 +106,7 @@ class Act:
     budget_s: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a source and a steering that contradict each other, and seeds out of range.
+        """Refuses a source and a steering that contradict each other, and seeds out of range.
 
         Raises:
             ValueError: The message names the value.
@@ -117,7 +117,7 @@ class Act:
                 f"{'absent' if self.explicit is None else 'given'}; it goes with source 'explicit'"
             )
         if not 0 <= self.seed <= MAX_SEED:
-            raise ValueError(f"seed is {self.seed}; it has to lie in [0, {MAX_SEED}]")
+            raise ValueError(f"seed is {self.seed}; it must lie in [0, {MAX_SEED}]")
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ class Swap:
     """Hands the server a new steering actor. Answer: Swapped.
 
     Attributes:
-        version: Has to rise with every swap, from 1.
+        version: Must rise with every swap, from 1.
         sha256: Of the weights, hexadecimal.
         actor: What the weights are for.
         weights: Bytes of a safetensors file, shape (n,).
@@ -264,8 +264,8 @@ class Pong:
         uptime_s: Since the server was ready.
         chunks_served: Since then.
         requests_refused: Requests since then that were answered with an error.
-        busy_s: How long the work under way has been running; 0 where there is none. One that goes
-            on rising says that the inference hangs.
+        busy_s: How long the work in progress has been running; 0 where there is none. One that
+            keeps rising says that the inference hangs.
     """
 
     epoch: str

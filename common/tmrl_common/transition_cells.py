@@ -30,7 +30,7 @@ _ARRAYS = {
 
 
 def to_cells(transition: Transition) -> dict[str, Cell]:
-    """Return the cell of every field in the table's order, then the shape of executed_actions."""
+    """Returns the cell of every field in the table's order, then the shape of executed_actions."""
     cells: dict[str, Cell] = {
         each.name: _to_cell(each.kind, getattr(transition, each.name)) for each in FIELDS
     }
@@ -39,7 +39,7 @@ def to_cells(transition: Transition) -> dict[str, Cell]:
 
 
 def from_cells(cells: Mapping[str, Cell]) -> Transition:
-    """Return the transition of these cells; a field without a cell keeps its default.
+    """Returns the transition of these cells; a field without a cell keeps its default.
 
     Raises:
         KeyError: A field without a default has no cell.
@@ -54,7 +54,7 @@ def from_cells(cells: Mapping[str, Cell]) -> Transition:
 
 
 def content_hash(cells: Mapping[str, Cell]) -> str:
-    """Return the SHA-256 over names and values of all cells, hexadecimal.
+    """Returns the SHA-256 over names and values of all cells, hexadecimal.
 
     Each part is preceded by its length: no two different contents give the same bytes.
     """
@@ -67,7 +67,7 @@ def content_hash(cells: Mapping[str, Cell]) -> str:
 
 
 def hash_of(transition: Transition) -> str:
-    """Return the content hash of a transition."""
+    """Returns the content hash of a transition."""
     return content_hash(to_cells(transition))
 
 

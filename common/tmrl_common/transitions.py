@@ -223,12 +223,12 @@ FIELDS = _table()
 
 
 def origin_of(driver: NDArray[np.uint8]) -> Origin:
-    """Return who produced a chunk whose steps were commanded by `driver`, shape (steps,)."""
+    """Returns who produced a chunk whose steps were commanded by `driver`, shape (steps,)."""
     return Origin.HUMAN if bool((driver == Driver.TELEOP).any()) else Origin.POLICY
 
 
 def check(transition: Transition) -> None:
-    """Refuse a transition that contradicts itself or holds a value out of range.
+    """Refuses a transition that contradicts itself or holds a value out of range.
 
     Raises:
         InvalidTransitionError: Names the transition, the field, its value and what is valid.

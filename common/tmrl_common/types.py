@@ -50,16 +50,16 @@ class SteeringLimits:
     epsilon_cap: float
 
     def __post_init__(self) -> None:
-        """Refuse caps that could not protect anything.
+        """Refuses caps that could not protect anything.
 
         Raises:
             ValueError: A cap is not a number within its range.
         """
         if not 0.0 <= self.sigma_cap <= 1.0:
-            raise ValueError(f"sigma_cap is {self.sigma_cap}; it has to lie in [0, 1]")
+            raise ValueError(f"sigma_cap is {self.sigma_cap}; it must lie in [0, 1]")
         for name, value in (("z_cap", self.z_cap), ("epsilon_cap", self.epsilon_cap)):
             if not (isfinite(value) and value > 0.0):
-                raise ValueError(f"{name} is {value}; it has to be a finite number above 0")
+                raise ValueError(f"{name} is {value}; it must be a finite number above 0")
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Verb:
 def parse(
     program: str, description: str, verbs: Mapping[str, Verb], argv: Sequence[str], epilog: str
 ) -> argparse.Namespace:
-    """Parse the verb; its own arguments are left to the verb.
+    """Parses the verb; its own arguments are left to the verb.
 
     Args:
         program: How the command line begins, such as "tmrl".
@@ -64,7 +64,7 @@ def parse(
 
 
 def run(program: str, description: str, verbs: Mapping[str, Verb], argv: Sequence[str]) -> int:
-    """Parse the command line and carry its verb out.
+    """Parses the command line and carries its verb out.
 
     Args:
         program: How the command line begins, such as "python -m tmrl_learner".

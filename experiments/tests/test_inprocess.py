@@ -25,7 +25,7 @@ CONFIG = LearnerConfig(
 
 
 class Corridor:
-    """A point on a line that has to pass 1; an action moves it by its first number."""
+    """A point on a line that must pass 1; an action moves it by its first number."""
 
     max_steps = 12
 

@@ -1,4 +1,4 @@
-"""OGBench experiments: data in hindsight, chunks as actions, Success@K, runs that go on."""
+"""OGBench experiments: data in hindsight, chunks as actions, Success@K, runs that continue."""
 
 import json
 import operator

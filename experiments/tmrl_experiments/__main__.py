@@ -21,7 +21,7 @@ VERBS = {
 
 
 def main(argv: Sequence[str]) -> int:
-    """Carry out one verb and return the exit status."""
+    """Carries out one verb and returns the exit status."""
     return verbs.run(
         "python -m tmrl_experiments",
         "Pre-training, fine-tuning and the paper's experiments, in one process.",

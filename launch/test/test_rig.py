@@ -63,7 +63,7 @@ def test_override_of_an_unknown_part_names_the_parts() -> None:
         ({"method": "tmlr"}, r"unknown method tmlr; did you mean tmrl\?"),
         ({"label": "automatic"}, "unknown label mode automatic"),
         ({"max_episodes": -1}, "episodes is -1"),
-        ({"seed": -1}, "seed is -1; it has to be 0 or more"),
+        ({"seed": -1}, "seed is -1; it must be 0 or more"),
     ],
 )
 def test_options_are_judged(tmp_path: Path, changes: dict[str, object], sentence: str) -> None:
@@ -119,17 +119,17 @@ def test_arguments_that_cannot_be_are_answered_with_a_sentence_and_an_example(
     assert sentence in said
 
 
-def _server_told(rig: Rig) -> Settings:
+def _server_settings(rig: Rig) -> Settings:
     """What the server's own command line makes of the arguments that it is started with."""
     return parse(server_argv(rig)[3:])
 
 
 @pytest.mark.parametrize("name", ["franka", "widowx"])
 def test_the_shipped_places_of_files_reach_the_server_as_paths(name: str) -> None:
-    told = _server_told(load(name).with_examples())
+    given = _server_settings(load(name).with_examples())
     checkpoints = Path.home() / "checkpoints"
-    assert Path(told.server.checkpoint).parent == checkpoints
-    assert told.pi0["dino"] == str(checkpoints / "dinov2-base")
+    assert Path(given.server.checkpoint).parent == checkpoints
+    assert given.pi0["dino"] == str(checkpoints / "dinov2-base")
 
 
 def test_every_path_of_the_server_is_read_alike(tmp_path: Path) -> None:
@@ -139,24 +139,24 @@ def test_every_path_of_the_server_is_read_alike(tmp_path: Path) -> None:
     for written, place in places.items():
         changes = {f"policy_server.{key}": written for key in keys}
         changes["policy_server.websocket_bind"] = "127.0.0.1:8000"
-        told = _server_told(shipped.with_overrides(changes))
-        values = {**vars(told.server), **told.pi0}
+        given = _server_settings(shipped.with_overrides(changes))
+        values = {**vars(given.server), **given.pi0}
         assert {key: values[key] for key in keys} == dict.fromkeys(keys, str(place))
 
 
 def test_no_dino_and_no_keys_stay_what_they_are() -> None:
     nothing = {"policy_server.dino": "none", "policy_server.secret_key": ""}
-    told = _server_told(load("widowx").with_examples().with_overrides(nothing))
-    assert (told.pi0["dino"], told.server.secret_key) == ("none", "")
+    given = _server_settings(load("widowx").with_examples().with_overrides(nothing))
+    assert (given.pi0["dino"], given.server.secret_key) == ("none", "")
 
 
 def test_the_server_warms_up_with_the_prompt_that_the_agent_will_send(tmp_path: Path) -> None:
     session = SessionOptions(run_dir=tmp_path)
     shipped = load("widowx").with_examples()
     rig = session.apply(shipped.with_overrides({"agent.prompt": "-- open: the drawer"}))
-    assert _server_told(rig).pi0["prompt"] == "-- open: the drawer"
+    assert _server_settings(rig).pi0["prompt"] == "-- open: the drawer"
     own = session.apply(shipped.with_overrides({"policy_server.prompt": "close the drawer"}))
-    assert _server_told(own).pi0["prompt"] == "close the drawer"
+    assert _server_settings(own).pi0["prompt"] == "close the drawer"
 
 
 def test_cuda_graphs_can_be_switched_off_in_a_rig(tmp_path: Path) -> None:
@@ -165,9 +165,9 @@ def test_cuda_graphs_can_be_switched_off_in_a_rig(tmp_path: Path) -> None:
         shipped.with_overrides(parse_overrides(["policy_server.graphs:=false"]))
     )
     judge(rig, select_parts(rig))
-    assert build_config(Pi0Settings, _server_told(rig).pi0).graphs is False
+    assert build_config(Pi0Settings, _server_settings(rig).pi0).graphs is False
 
 
 def test_a_server_of_a_small_policy_is_told_no_prompt(tmp_path: Path) -> None:
     rig = load("widowx_sim").with_overrides({"agent.prompt": "put the sausage in the pot"})
-    assert _server_told(SessionOptions(run_dir=tmp_path).apply(rig)).pi0 == {}
+    assert _server_settings(SessionOptions(run_dir=tmp_path).apply(rig)).pi0 == {}

@@ -63,7 +63,7 @@ _REFUSED = {
 
 
 def refuse_unknown(names: Mapping[str, Any], valid: tuple[str, ...]) -> None:
-    """Refuse an argument that is neither one of a session nor a `part.key`.
+    """Refuses an argument that is neither one of a session nor a `part.key`.
 
     Raises:
         RigError: Names the first one with the nearest valid one.
@@ -74,7 +74,7 @@ def refuse_unknown(names: Mapping[str, Any], valid: tuple[str, ...]) -> None:
 
 
 def from_launch(rig_name: str, configurations: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return the rig and its overrides, out of the launch configurations of a launch file.
+    """Returns the rig and its overrides, out of the launch configurations of a launch file.
 
     Every configuration counts: `ros2 launch` hands on what the command line gives, also what no
     launch file has declared, and a launch file that includes this one shares all of its own.
@@ -108,7 +108,7 @@ def from_launch(rig_name: str, configurations: Mapping[str, Any]) -> tuple[str, 
 
 
 def whole_number(name: str, value: object) -> int:
-    """Return a whole number from 0.
+    """Returns a whole number from 0.
 
     Raises:
         RigError: It is none.
@@ -120,7 +120,7 @@ def whole_number(name: str, value: object) -> int:
 
 
 def choice(name: str, value: object) -> str:
-    """Return the value of an argument that is one of a closed set.
+    """Returns the value of an argument that is one of a closed set.
 
     Raises:
         RigError: It is not; the text names the nearest.
@@ -133,12 +133,12 @@ def choice(name: str, value: object) -> str:
 
 
 def simulated_rigs() -> list[str]:
-    """Return the names of the rigs with a simulated counterpart."""
+    """Returns the names of the rigs with a simulated counterpart."""
     return [name for name in available() if f"{name}_sim" in available()]
 
 
 def rig_to_load(name: str, *, sim: bool) -> str:
-    """Return the rig that is meant: its simulated counterpart where `sim` is set.
+    """Returns the rig that is meant: its simulated counterpart where `sim` is set.
 
     Args:
         name: Of a rig, or the path of a lab's own file.

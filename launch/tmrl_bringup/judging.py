@@ -47,7 +47,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Missing:
-    """A key that the lab has to give.
+    """A key that the lab must give.
 
     Attributes:
         path: `part.key`.
@@ -154,7 +154,7 @@ def missing_keys(sections: Iterable[Section]) -> list[Missing]:
 
 
 def impossible_values(sections: Iterable[Section]) -> list[str]:
-    """What the configurations themselves have to say against the values."""
+    """What the configurations themselves must say against the values."""
     found: list[str] = []
     for section in sections:
         for config_class in section.classes if section.values_apply else ():
@@ -198,7 +198,7 @@ def _typed(config_class: type, values: Mapping[str, Any]) -> dict[str, Any]:
     typed: dict[str, Any] = {}
     for name, value in values.items():
         if hints[name] is str and not isinstance(value, str):
-            raise TypeError(f"{name} is {value!r}; it has to be text: put it into quotes")
+            raise TypeError(f"{name} is {value!r}; it must be text: put it into quotes")
         if get_origin(hints[name]) is tuple:
             if not isinstance(value, list | tuple):
                 raise TypeError(

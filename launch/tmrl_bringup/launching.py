@@ -48,7 +48,7 @@ class Kept:
     grace_s: float
 
     def start(self) -> list[Action]:
-        """Return what starts the process and watches it."""
+        """Returns what starts the process and watches it."""
         process = self.make(
             output="screen",
             additional_env={"PYTHONUNBUFFERED": "1"},
@@ -65,7 +65,7 @@ class Kept:
             log.write(event.text)
 
     def _on_exit(self, event: ProcessExited, context: LaunchContext) -> list[Action]:
-        """Judge the end of the process after a moment; a shutdown meanwhile cancels the timer."""
+        """Judges the end of the process after a moment; a shutdown meanwhile cancels the timer."""
         if context.is_shutdown:
             return []
         judge = OpaqueFunction(function=lambda _: self._judge(event.returncode))
@@ -101,7 +101,7 @@ def _server(argv: tuple[str, ...]) -> _Make:
 
 
 def _start(rig_name: str, context: LaunchContext) -> list[Action]:
-    """Return what starts the session that the launch configurations ask for."""
+    """Returns what starts the session that the launch configurations ask for."""
     session = resolve(*from_launch(rig_name, context.launch_configurations))
     run_dir, log_dir = prepare_directories(session.options)
     clock = SteadyClock()
@@ -120,7 +120,7 @@ def _start(rig_name: str, context: LaunchContext) -> list[Action]:
 
 
 def declared_arguments(rig_name: str) -> list[DeclareLaunchArgument]:
-    """Return what `ros2 launch --show-args` lists; `sim` only for a rig that has a counterpart."""
+    """Returns what `ros2 launch --show-args` lists; `sim` only for a rig that has a counterpart."""
     own = Argument(rig_name, "name of a rig that comes along, or path of your own rig file")
     offered = {RIG: own, **ARGUMENTS}
     if rig_name not in simulated_rigs():
@@ -137,7 +137,7 @@ def declared_arguments(rig_name: str) -> list[DeclareLaunchArgument]:
 
 
 def session_launch_description(rig_name: str) -> LaunchDescription:
-    """Return the launch description of one session.
+    """Returns the launch description of one session.
 
     Args:
         rig_name: Name of the hardware rig; with sim:=true its simulated counterpart `<rig>_sim` is

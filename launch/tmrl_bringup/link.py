@@ -25,7 +25,7 @@ class ServerLink:
     server_key: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse an address that is none, and a way through the network without keys.
+        """Refuses an address that is none, and a way through the network without keys.
 
         Raises:
             ConfigError: Names the key and the remedy.

@@ -44,9 +44,9 @@ class SessionOptions:
                 f"unknown label mode {self.label}; {nearest(self.label, [*LABEL_MODES])}"
             )
         if self.max_episodes < 0:
-            raise RigError(f"episodes is {self.max_episodes}; it has to be 0 (no end) or more")
+            raise RigError(f"episodes is {self.max_episodes}; it must be 0 (no end) or more")
         if self.seed < 0:
-            raise RigError(f"seed is {self.seed}; it has to be 0 or more")
+            raise RigError(f"seed is {self.seed}; it must be 0 or more")
 
     @property
     def session(self) -> str:

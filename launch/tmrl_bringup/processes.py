@@ -86,9 +86,9 @@ def server_argv(rig: Rig) -> tuple[str, ...]:
     arguments = [sys.executable, "-m", part_of(SERVER).executable]
     for key, value in settings.items():
         names_a_file = key in _PATHS and value and (key, value) != ("dino", NO_DINO)
-        told = path_in_rig(value) if names_a_file else value
+        given = path_in_rig(value) if names_a_file else value
         # In one word: a value may begin with a hyphen, such as a prompt.
-        arguments.append(f"--{key.replace('_', '-')}={told}")
+        arguments.append(f"--{key.replace('_', '-')}={given}")
     return tuple(arguments)
 
 
@@ -97,7 +97,7 @@ def write_parameters(rig: Rig, run_dir: Path, parts: Iterable[str]) -> dict[str,
 
     Args:
         rig: With every override applied.
-        run_dir: Directory of the run; it has to exist.
+        run_dir: Directory of the run; it must exist.
         parts: Those with a node on this machine.
 
     Returns:

@@ -32,7 +32,7 @@ class RestartBudget:
     """Restarts that are left to one process."""
 
     def __init__(self, name: str, clock: Clock, *, restartable: bool) -> None:
-        """Begin with the whole budget.
+        """Begins with the whole budget.
 
         Args:
             name: Of the process.
@@ -45,7 +45,7 @@ class RestartBudget:
         self._restarts_s: deque[float] = deque()
 
     def on_exit(self, code: int, log: Path) -> Verdict:
-        """Decide after the process ended by itself.
+        """Decides after the process ended by itself.
 
         Args:
             code: Exit code; below 0 the number of the signal that killed it.
@@ -67,7 +67,7 @@ class RestartBudget:
 
 
 def last_words(log: Path, lines: int = 3) -> str:
-    """Return the last non-empty lines of a log, for the sentence about an end."""
+    """Returns the last non-empty lines of a log, for the sentence about an end."""
     if not log.exists():
         return ""
     with log.open("rb") as file:

@@ -63,7 +63,7 @@ def nearest(name: str, valid: list[str]) -> str:
 
 
 def robot_name(text: str) -> str:
-    """Return a robot's name, which is also the namespace of its nodes.
+    """Returns a robot's name, which is also the namespace of its nodes.
 
     Raises:
         RigError: ROS takes no such name for a namespace.
@@ -125,8 +125,8 @@ class Rig:
         """A copy with some parameters replaced.
 
         Args:
-            overrides: Values by `part.key`, `cameras.name.key` or `arm.driver.key`. The part has
-                to exist; whether the key does is judged by the part's own configuration
+            overrides: Values by `part.key`, `cameras.name.key` or `arm.driver.key`. The part
+                must exist; whether the key does is judged by the part's own configuration
                 (`tmrl_bringup.judging`).
 
         Raises:
@@ -143,7 +143,7 @@ class Rig:
         return dataclasses.replace(self, parts=parts)
 
     def renamed(self, robot: str) -> "Rig":
-        """Return a copy whose robot has another name, and its nodes another namespace.
+        """Returns a copy whose robot has another name, and its nodes another namespace.
 
         Raises:
             RigError: ROS takes no such name for a namespace.
@@ -195,7 +195,7 @@ def _filled(value: Any) -> Any:
 
 
 def parse_overrides(arguments: list[str]) -> dict[str, Any]:
-    """Return `key:=value` arguments as in ROS 2.
+    """Returns `key:=value` arguments as in ROS 2.
 
     The value of a `part.key` is read as YAML (numbers, booleans, lists); that of an argument of the
     session stays text, as in a launch file.
@@ -273,19 +273,15 @@ def load(name: str) -> Rig:
         )
         for section, values in sections.items():
             if not isinstance(values or {}, dict):
-                raise RigError(
-                    f"{path}: {section} is {values!r}; it has to be a list of key: value"
-                )
-            told = {"robot": robot} if part != SERVER else {}
+                raise RigError(f"{path}: {section} is {values!r}; it must be a list of key: value")
+            common = {"robot": robot} if part != SERVER else {}
             if part == CAMERAS:
-                told["camera"] = section.removeprefix(f"{CAMERAS}.")
-            parts[section] = {**told, **(values or {})}
+                common["camera"] = section.removeprefix(f"{CAMERAS}.")
+            parts[section] = {**common, **(values or {})}
     return Rig(path.stem, robot, bool(content["simulated"]), parts, path)
 
 
 def _camera_sections(path: Path, cameras: Any) -> dict[str, Any]:
     if not isinstance(cameras or {}, dict):
-        raise RigError(
-            f"{path}: {CAMERAS} has to give each camera a name, as in config/widowx.yaml"
-        )
+        raise RigError(f"{path}: {CAMERAS} must give each camera a name, as in config/widowx.yaml")
     return {f"{CAMERAS}.{name}": values for name, values in (cameras or {}).items()}

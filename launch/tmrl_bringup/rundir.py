@@ -1,4 +1,4 @@
-"""The directory of a run: made once, and gone on with when it exists already."""
+"""The directory of a run: made once, and resumed when it exists already."""
 
 import time
 from pathlib import Path
@@ -13,7 +13,7 @@ def new_run_dir() -> Path:
 
 
 def prepare_directories(options: SessionOptions) -> tuple[Path, Path]:
-    """Make the directories of a run and of its logs.
+    """Makes the directories of a run and of its logs.
 
     Returns:
         Their absolute paths.

@@ -51,7 +51,7 @@ class ProcessEvent:
         name: Name of the process.
         kind: "started", "restarting" or "died".
         text: One sentence for the screen.
-        fatal: Whether the session cannot go on.
+        fatal: Whether the session cannot continue.
     """
 
     name: str
@@ -106,7 +106,7 @@ class Supervisor:
         return self._log_dir / f"{name}.log"
 
     async def start(self) -> None:
-        """Start every process and a watcher for each; the first that cannot be started is fatal."""
+        """Starts every process and a watcher for each; one that cannot be started is fatal."""
         self._log_dir.mkdir(parents=True, exist_ok=True)
         for spec in self._specs:
             if not await self._spawn(spec):
@@ -114,7 +114,7 @@ class Supervisor:
             self._watchers.append(asyncio.create_task(self._watch(spec)))
 
     async def _spawn(self, spec: ProcessSpec) -> bool:
-        """Start a process; whether that worked."""
+        """Starts a process; whether that worked."""
         try:
             with self.log_of(spec.name).open("ab") as log:
                 self._running[spec.name] = await asyncio.create_subprocess_exec(
@@ -138,7 +138,7 @@ class Supervisor:
         self.failed.set()
 
     async def _watch(self, spec: ProcessSpec) -> None:
-        """Wait for the process's end, and start it again where that is allowed."""
+        """Waits for the process's end, and starts it again where that is allowed."""
         budget = RestartBudget(spec.name, self._clock, restartable=spec.restartable)
         while True:
             code = await self._running[spec.name].wait()
@@ -154,7 +154,7 @@ class Supervisor:
                 return
 
     async def _end(self, process: asyncio.subprocess.Process, grace_s: float) -> None:
-        """End a process and all that it started."""
+        """Ends a process and all that it started."""
         if process.returncode is not None:
             return
         _signal_group(process.pid, signal.SIGTERM)
@@ -165,7 +165,7 @@ class Supervisor:
             await process.wait()
 
     async def stop(self) -> None:
-        """End every process: SIGTERM, after its grace SIGKILL. Safe to call more than once."""
+        """Ends every process: SIGTERM, after its grace SIGKILL. Safe to call more than once."""
         self._stopping = True
         # First, so that none of them starts a process behind the back of what follows.
         for watcher in self._watchers:

@@ -104,7 +104,7 @@ def test_the_gradient_by_hand_equals_that_of_autograd(layers: int, critics: int,
     batch = make_batch(TmrlConfig(epsilon_head=True), rows)
     inputs = critic_inputs(*(batch[name] for name in names))
     gradient = CriticGradient(critic)
-    gradient(torch.randn_like(inputs), targets)  # what was there before has to go
+    gradient(torch.randn_like(inputs), targets)  # what was there before must go
     loss = gradient(inputs, targets)
     expected = (by_autograd(*(batch[name] for name in names)) - targets).square().mean(dim=1)
     expected.sum().backward()

@@ -1,4 +1,4 @@
-"""Pre-training learns, and goes on after an interruption as if nothing had happened."""
+"""Pre-training learns, and continues after an interruption as if nothing had happened."""
 
 import math
 from dataclasses import replace
@@ -119,7 +119,7 @@ def test_the_recipe_of_the_shipped_policies_is_unchanged() -> None:
 
 
 class _Relabelled:
-    """Draws every batch anew: actions are the context, and no sample exists twice."""
+    """Draws every batch again: actions are the context, and no sample exists twice."""
 
     def draw(self, size: int, generator: torch.Generator) -> PolicyBatch:
         context = torch.randn(size, 1, generator=generator)

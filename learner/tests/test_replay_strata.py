@@ -34,7 +34,7 @@ OFFLINE_ROWS = 5
 
 
 def offline_data(**changes: FloatArray) -> dict[str, FloatArray]:
-    """Rows whose features count down from -1, so that they are told apart from online ones."""
+    """Rows whose features count down from -1, so that they are distinguished from online ones."""
     numbers = -np.arange(1, OFFLINE_ROWS + 1, dtype=np.float32)[:, None]
     ones = np.ones((OFFLINE_ROWS, 1), np.float32)
     columns = {

@@ -26,7 +26,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 @pytest.fixture
 def fake_wandb(monkeypatch):
-    """A wandb that keeps what it is told; a test may replace its parts."""
+    """A wandb that keeps what it receives; a test may replace its parts."""
     told: list[dict] = []
     run = SimpleNamespace(log=told.append, finish=lambda: None, define_metric=lambda *_, **__: None)
     module = SimpleNamespace(

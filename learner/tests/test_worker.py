@@ -1,4 +1,4 @@
-"""What the learner's thread leaves in the run directory, and how it goes on from there."""
+"""What the learner's thread leaves in the run directory, and how it resumes from there."""
 
 import csv
 import threading

@@ -20,7 +20,7 @@ VERBS = {
 
 
 def main(argv: Sequence[str]) -> int:
-    """Carry out one verb and return the exit status."""
+    """Carries out one verb and returns the exit status."""
     return verbs.run(
         "python -m tmrl_learner", "Fine-tuning of pi0 and configurations, without ROS.", VERBS, argv
     )

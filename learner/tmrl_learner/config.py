@@ -68,11 +68,11 @@ class ReplayConfig:
             ConfigError: Names the value and the range.
         """
         if self.capacity < 1:
-            raise ConfigError(f"replay.capacity is {self.capacity}; it has to be at least 1")
+            raise ConfigError(f"replay.capacity is {self.capacity}; it must be at least 1")
         shares = {name: getattr(self, name) for name in REPLAY_SHARES}
         for name, share in shares.items():
             if not 0 <= share <= 1:
-                raise ConfigError(f"replay.{name} is {share}; it has to lie in [0, 1]")
+                raise ConfigError(f"replay.{name} is {share}; it must lie in [0, 1]")
         if sum(shares.values()) > 1 + 1e-9:
             listed = " + ".join(f"{name} {share:g}" for name, share in shares.items())
             raise ConfigError(f"replay: {listed} is above 1; lower one of them")
@@ -106,12 +106,12 @@ class ScheduleConfig:
         """
         if self.warmup_chunks < 1:
             raise ConfigError(
-                f"schedule.warmup_chunks is {self.warmup_chunks}; it has to be at least 1, because "
+                f"schedule.warmup_chunks is {self.warmup_chunks}; it must be at least 1, because "
                 "the first update needs a transition"
             )
         if self.warmup_max_chunks < self.warmup_chunks:
             raise ConfigError(
-                f"schedule.warmup_max_chunks is {self.warmup_max_chunks}; it has to be at least "
+                f"schedule.warmup_max_chunks is {self.warmup_max_chunks}; it must be at least "
                 f"warmup_chunks, {self.warmup_chunks}"
             )
         for name in ("warmup_successes", "burst_rounds", "max_rounds_owed"):
@@ -272,16 +272,16 @@ def _convert(key: str, value: Any, wanted: type) -> Any:
     if wanted is bool and isinstance(value, str):
         words = {"true": True, "false": False}
         if value.lower() not in words:
-            raise ConfigError(f"{key} is {value!r}; it has to be true or false")
+            raise ConfigError(f"{key} is {value!r}; it must be true or false")
         return words[value.lower()]
     if (wanted is bool) != isinstance(value, bool):
-        raise ConfigError(f"{key} is {value!r}; it has to be of type {wanted.__name__}")
+        raise ConfigError(f"{key} is {value!r}; it must be of type {wanted.__name__}")
     try:
         converted = wanted(value)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{key} is {value!r}; it has to be of type {wanted.__name__}") from error
+        raise ConfigError(f"{key} is {value!r}; it must be of type {wanted.__name__}") from error
     if wanted is int and isinstance(value, float) and converted != value:
-        raise ConfigError(f"{key} is {value!r}; it has to be a whole number")
+        raise ConfigError(f"{key} is {value!r}; it must be a whole number")
     return converted
 
 

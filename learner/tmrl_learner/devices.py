@@ -30,7 +30,7 @@ def restore_generator(generator: torch.Generator, state: torch.Tensor) -> None:
     """Puts a generator where the saved one was.
 
     The states of CPU and GPU generators have nothing in common. A state that was saved on the other
-    one seeds this one: no draw is repeated, and the same state always goes on in the same way.
+    one seeds this one: no draw is repeated, and the same state always continues in the same way.
 
     Args:
         generator: Changed in place.
@@ -40,6 +40,6 @@ def restore_generator(generator: torch.Generator, state: torch.Tensor) -> None:
     if state.shape == generator.get_state().shape:
         generator.set_state(state)
         return
-    _LOG.warning("the checkpoint was written on another device; its random draws start anew")
+    _LOG.warning("the checkpoint was written on another device; its random draws start again")
     digest = hashlib.sha256(state.numpy().tobytes()).digest()
     generator.manual_seed(int.from_bytes(digest[:7], "little"))

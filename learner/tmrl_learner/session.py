@@ -189,12 +189,12 @@ class LearnerSession:
         return result in (InsertResult.STORED, InsertResult.REVISED)
 
     def refuse(self, transition: Transition) -> None:
-        """Pass a transition over that `ingest` refused and that will not become another."""
+        """Passes a transition over that `ingest` refused and that will not become another."""
         self._index(transition.robot, transition.session).add(transition.sequence)
         self.counters.refused += 1
 
     def give_up(self, robot: str, session: str, first: int, last: int) -> None:
-        """Wait no longer for the numbers from `first` to `last`: nobody has them any more."""
+        """Waits no longer for the numbers from `first` to `last`: nobody has them any more."""
         index = self._index(robot, session)
         for sequence in range(first, last + 1):
             self.counters.lost += sequence not in index
@@ -237,7 +237,7 @@ class LearnerSession:
     def actor_snapshot(self) -> ActorSnapshot:
         """The actor's weights as the policy server swaps them in."""
         # One metadata entry only: safetensors writes several in no fixed order, and equal weights
-        # have to have equal hashes.
+        # must have equal hashes.
         steering = json.dumps(
             {
                 "actor": dataclasses.asdict(self.agent.actor.config),
@@ -253,7 +253,7 @@ class LearnerSession:
         return self._seen.get((robot, session), SequenceIndex()).missing(up_to)
 
     def contiguous_sequence(self, robot: str, session: str) -> int:
-        """Return the number up to which every one has arrived or was given up."""
+        """Returns the number up to which every one has arrived or was given up."""
         return self._seen.get((robot, session), SequenceIndex()).contiguous
 
     def durable_index(self) -> Mapping[Stream, SequenceIndex]:
@@ -261,7 +261,7 @@ class LearnerSession:
         return self._durable
 
     def save(self, folder: Path, shell: ShellState | None = None) -> None:
-        """Writes everything from which learning goes on bit-equal, atomically.
+        """Writes everything from which learning continues bit-equal, atomically.
 
         Args:
             folder: Where the checkpoint is kept; created if absent.
@@ -334,7 +334,7 @@ class LearnerSession:
     def _check_same_run(self, metadata: Mapping[str, Any]) -> None:
         """The schedule and the devices may change on resume, what was learned with may not.
 
-        Only on the same device the run goes on as if it had never been interrupted.
+        Only on the same device the run continues as if it had never been interrupted.
         """
         mine = {**self.config.to_mapping(), "sizes": dataclasses.asdict(self.sizes)}
         theirs = {**metadata["config"], "sizes": metadata["sizes"]}

@@ -33,7 +33,7 @@ _RETRY_S = 1.0
 _RATE_ROUNDS = 200
 _TRACK_EVERY_ROUNDS = 10
 _TRACKER_CLOSE_S = 0.5
-"""A session has to be over 3 s after Ctrl-C; wandb offline needs some hundredths of a second."""
+"""A session must be over 3 s after Ctrl-C; wandb offline needs some hundredths of a second."""
 
 
 @dataclass(frozen=True)
@@ -146,15 +146,15 @@ class LearnerWorker:
         self._inbox.put(transition)
 
     def give_up(self, first: int, last: int) -> None:
-        """Wait no longer for the sequence numbers from `first` to `last`."""
+        """Waits no longer for the sequence numbers from `first` to `last`."""
         self._inbox.put(Lost(first, last))
 
     def run(self, stop: threading.Event) -> None:
-        """Learns until told to stop, then writes a last checkpoint.
+        """Learns until asked to stop, then writes a last checkpoint.
 
         Raises:
             TmrlError: The policy server serves something else than this run was started with, or a
-                checkpoint does not fit; going on would ruin the run.
+                checkpoint does not fit; continuing would ruin the run.
             OSError: A checkpoint cannot be written; the older one is whole and the journal keeps
                 what came after it.
         """
@@ -187,7 +187,7 @@ class LearnerWorker:
         return None
 
     def _resumed(self, session: LearnerSession) -> None:
-        """Hand the server an actor before anything is learned: weights of a checkpoint, or bounds.
+        """Hands the server an actor before anything is learned: weights of a checkpoint, or bounds.
 
         Raises:
             RequestError: The actor does not fit the policy served.
@@ -253,7 +253,7 @@ class LearnerWorker:
             return
 
     def _take(self, session: LearnerSession, item: "Transition | Lost") -> None:
-        """Store a transition; one that cannot be used costs itself, not the run."""
+        """Stores a transition; one that cannot be used costs itself, not the run."""
         if isinstance(item, Lost):
             session.give_up(self._config.robot, self._config.session, item.first, item.last)
             _log.error("transitions %d to %d are lost: the journal has them no longer", *item)

@@ -105,7 +105,7 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> StandIn:
 
 @pytest.fixture
 def doubled(cuda: StandIn) -> Callable[[Tensor], Tensor]:
-    """Twice its input, captured as CUDA would: into memory that each replay writes anew."""
+    """Twice its input, captured as CUDA would: into memory that each replay writes again."""
 
     def function(given: Tensor) -> Tensor:
         held = 2.0 * given

@@ -155,7 +155,7 @@ def test_an_empty_prompt_is_refused(tokeniser, prompt):
 
 @pytest.mark.parametrize("prompt", [b"put", 3, None, ["put"]])
 def test_a_prompt_that_is_no_text_is_refused(tokeniser, prompt):
-    with pytest.raises(ValueError, match=f"of type {type(prompt).__name__}; it has to be text"):
+    with pytest.raises(ValueError, match=f"of type {type(prompt).__name__}; it must be text"):
         tokeniser.encode(prompt)
 
 

@@ -70,11 +70,11 @@ def test_statistics_of_another_rig_are_refused(file):
 @pytest.mark.parametrize(
     ("part", "value", "sentence"),
     [
-        ("mean", float("nan"), "mean of column 2 is nan; it has to be a finite number"),
-        ("q99", float("inf"), "q99 of column 2 is inf; it has to be a finite number"),
-        ("std", 0.0, "std of column 2 is 0.0; it has to be above 0"),
-        ("std", -1.0, "std of column 2 is -1.0; it has to be above 0"),
-        ("q99", -1e9, "q99 of column 2 is -1000000000.0; it has to be above q01"),
+        ("mean", float("nan"), "mean of column 2 is nan; it must be a finite number"),
+        ("q99", float("inf"), "q99 of column 2 is inf; it must be a finite number"),
+        ("std", 0.0, "std of column 2 is 0.0; it must be above 0"),
+        ("std", -1.0, "std of column 2 is -1.0; it must be above 0"),
+        ("q99", -1e9, "q99 of column 2 is -1000000000.0; it must be above q01"),
     ],
 )
 def test_numbers_that_cannot_scale_are_refused(file, part, value, sentence):
@@ -92,7 +92,7 @@ def test_numbers_that_cannot_scale_are_refused(file, part, value, sentence):
         (("norm_stats", "actions"), None, "no 'actions' with 'mean' and 'std'"),
         (("norm_stats", "state", "mean"), "much", "state.mean is not a list of numbers"),
         (("norm_stats", "state", "mean"), [[0.0] * 7], r"state.mean has shape \(1, 7\)"),
-        (("norm_stats", "state", "q01"), None, "q01 and q99 have to be given together"),
+        (("norm_stats", "state", "q01"), None, "q01 and q99 must be given together"),
     ],
 )
 def test_other_layouts_are_refused(file, keys, value, sentence):
@@ -176,7 +176,7 @@ def test_rows_that_are_not_numbers_or_of_another_length_are_refused():
     running = RunningStatistics(2)
     with pytest.raises(ValueError, match="column 1 of row 0 is nan"):
         running.update(np.array([[0.0, np.nan]]))
-    with pytest.raises(ValueError, match=r"shape \(1, 3\); they have to be \(N, 2\)"):
+    with pytest.raises(ValueError, match=r"shape \(1, 3\); they must be \(N, 2\)"):
         running.update(np.zeros((1, 3)))
     with pytest.raises(ValueError, match="0 vectors were counted"):
         running.finish()

@@ -267,7 +267,7 @@ def test_a_read_only_observation_is_taken(bridge):
         ({"proprio": np.array([0, 0, np.nan, 0, 0, 0, 0])}, "tool_z in proprio is nan"),
         ({"context": np.zeros(4, np.float32)}, "leave the context empty"),
         ({"prompt": ""}, "say what the robot is to do"),
-        ({"prompt": b"put"}, "the prompt is of type bytes; it has to be text"),
+        ({"prompt": b"put"}, "the prompt is of type bytes; it must be text"),
     ],
 )
 def test_an_observation_that_does_not_fit_is_refused_and_the_next_one_served(

@@ -28,7 +28,7 @@ class ActionTransform:
 
 
 def _pad_rotation(actions: FloatArray) -> FloatArray:
-    """Put three zero rotations [rad] between dx dy dz [m] and the gripper: 4 columns to 7."""
+    """Puts three zero rotations [rad] between dx dy dz [m] and the gripper: 4 columns to 7."""
     padded = np.zeros((*actions.shape[:-1], 7), dtype=np.float32)
     padded[..., :3] = actions[..., :3]
     padded[..., 6] = actions[..., 3]
@@ -46,7 +46,7 @@ _TRANSFORMS = {
 
 
 def action_transform(name: str, policy_dim: int) -> ActionTransform:
-    """Find a transform and check that it fits the policy.
+    """Finds a transform and checks that it fits the policy.
 
     Raises:
         ConfigError: There is none of that name, or the policy's actions have another length.

@@ -25,11 +25,11 @@ class BasePolicy(Protocol[Seen]):
 
     @property
     def context_smoothing(self) -> bool:
-        """Whether the policy was trained with corrupted contexts; otherwise sigma has to be 0."""
+        """Whether the policy was trained with corrupted contexts; otherwise sigma must be 0."""
         ...
 
     def observe(self, observation: Observation) -> Seen:
-        """Check an observation and prepare it.
+        """Checks an observation and prepares it.
 
         Raises:
             RequestError: It does not fit the policy; the text names value, expectation and remedy.
@@ -41,7 +41,7 @@ class BasePolicy(Protocol[Seen]):
         ...
 
     def sample(self, seen: Sequence[Seen], sigma: Tensor, epsilon: Tensor, noise: Tensor) -> Tensor:
-        """Make one chunk for each observation.
+        """Makes one chunk for each observation.
 
         Args:
             seen: B prepared observations.

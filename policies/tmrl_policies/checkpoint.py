@@ -103,7 +103,7 @@ def load_checkpoint(stem: Path, kind: str) -> Checkpoint:
 
     Args:
         stem: Path without suffix, as given to :func:`save_checkpoint`.
-        kind: What it has to be a checkpoint of.
+        kind: What it must be a checkpoint of.
 
     Raises:
         CheckpointError: A file is absent or damaged, or version, kind or hash do not match.

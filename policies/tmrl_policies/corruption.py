@@ -47,7 +47,7 @@ class NoiseSchedule:
             ValueError: A value lies outside [0, 1] or is not finite.
         """
         if not bool(((sigma >= 0.0) & (sigma <= 1.0)).all()):
-            raise ValueError(f"sigma has to lie in [0, 1], got {sigma.tolist()}")
+            raise ValueError(f"sigma must lie in [0, 1], got {sigma.tolist()}")
         return torch.floor(sigma * (self.num_steps - 1)).long()
 
     def sigma(self, index: Tensor) -> Tensor:

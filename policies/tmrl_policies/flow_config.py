@@ -53,7 +53,7 @@ class FlowPolicyConfig:
             ValueError: The message names the field, its value and its limit.
         """
         if self.proprio_dim < 0:
-            raise ValueError(f"proprio_dim is {self.proprio_dim}; it has to be at least 0")
+            raise ValueError(f"proprio_dim is {self.proprio_dim}; it must be at least 0")
         for name in (
             "context_dim",
             "action_dim",
@@ -64,11 +64,11 @@ class FlowPolicyConfig:
         ):
             value = getattr(self, name)
             if value < 1:
-                raise ValueError(f"{name} is {value}; it has to be at least 1")
+                raise ValueError(f"{name} is {value}; it must be at least 1")
         if not 0.0 <= self.clean_fraction <= 1.0:
-            raise ValueError(f"clean_fraction is {self.clean_fraction}; it has to lie in [0, 1]")
+            raise ValueError(f"clean_fraction is {self.clean_fraction}; it must lie in [0, 1]")
         if not 0.0 <= self.context_dropout < 1.0:
-            raise ValueError(f"context_dropout is {self.context_dropout}; it has to lie in [0, 1)")
+            raise ValueError(f"context_dropout is {self.context_dropout}; it must lie in [0, 1)")
         if self.context_smoothing and self.context_dropout > 0.0:
             raise ValueError(
                 f"context_dropout is {self.context_dropout} with context_smoothing; a smoothed "
@@ -85,8 +85,8 @@ class FlowPolicyConfig:
                 f"There are: {', '.join(NETWORK_NAMES)}"
             )
         if self.heads < 1:
-            raise ValueError(f"heads is {self.heads}; it has to be at least 1")
+            raise ValueError(f"heads is {self.heads}; it must be at least 1")
         if self.network == "transformer" and self.hidden % self.heads != 0:
             raise ValueError(
-                f"hidden is {self.hidden} with {self.heads} heads; it has to be a multiple of heads"
+                f"hidden is {self.hidden} with {self.heads} heads; it must be a multiple of heads"
             )

@@ -80,7 +80,7 @@ class ServedFlowPolicy:
         return cls(loaded.policy, loaded.version, transform)
 
     def observe(self, observation: Observation) -> SeenState:
-        """Check an observation and take it over.
+        """Checks an observation and takes it over.
 
         Raises:
             RequestError: It does not fit the policy; the text names value, expectation and remedy.
@@ -114,7 +114,7 @@ class ServedFlowPolicy:
     def sample(
         self, seen: Sequence[SeenState], sigma: Tensor, epsilon: Tensor, noise: Tensor
     ) -> Tensor:
-        """Make one chunk for each observation; see `BasePolicy.sample`."""
+        """Makes one chunk for each observation; see `BasePolicy.sample`."""
         chunks = self._policy.sample(
             torch.cat([one.proprio for one in seen]),
             torch.cat([one.context for one in seen]),

@@ -87,7 +87,7 @@ def _load(folder: Path) -> Dinov2Model:
         ) from error
     model, report = loaded
     if report["missing_keys"]:
-        # The library would go on with random numbers in their place.
+        # The library would continue with random numbers in their place.
         missing = ", ".join(sorted(report["missing_keys"])[:3])
         raise ConfigError(f"{folder / _WEIGHTS} lacks tensors such as {missing}; copy it again")
     return model.eval().requires_grad_(requires_grad=False)

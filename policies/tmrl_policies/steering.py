@@ -48,12 +48,12 @@ class SteeringActorConfig:
         for name in ("features_dim", "z_dim", "hidden", "layers"):
             value = getattr(self, name)
             if value < 1:
-                raise ValueError(f"{name} is {value}; it has to be at least 1")
+                raise ValueError(f"{name} is {value}; it must be at least 1")
         if self.epsilon_dim < 0:
-            raise ValueError(f"epsilon_dim is {self.epsilon_dim}; it has to be at least 0")
+            raise ValueError(f"epsilon_dim is {self.epsilon_dim}; it must be at least 0")
         if not self.log_std_min < self.log_std_max:
             raise ValueError(
-                f"log_std_min is {self.log_std_min}; it has to lie below log_std_max "
+                f"log_std_min is {self.log_std_min}; it must lie below log_std_max "
                 f"({self.log_std_max})"
             )
 
@@ -116,9 +116,9 @@ class SteeringBounds:
         for name in ("z_bound", "epsilon_bound"):
             value = getattr(self, name)
             if not 0.0 < value < math.inf:
-                raise ValueError(f"{name} is {value}; it has to be a finite number above 0")
+                raise ValueError(f"{name} is {value}; it must be a finite number above 0")
         if not 0.0 <= self.sigma_max <= 1.0:
-            raise ValueError(f"sigma_max is {self.sigma_max}; it has to lie in [0, 1]")
+            raise ValueError(f"sigma_max is {self.sigma_max}; it must lie in [0, 1]")
 
 
 class ScaledSteering(NamedTuple):

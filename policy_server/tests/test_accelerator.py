@@ -1,4 +1,4 @@
-"""A GPU that fails, or is too small: who is told what, and how the process ends."""
+"""A GPU that fails, or is too small: who is answered what, and how the process ends."""
 
 import math
 import signal
@@ -65,14 +65,14 @@ class Robot(threading.Thread):
     def __init__(self, endpoint, observation, chunks):
         super().__init__(daemon=True)
         self._endpoint, self._observation, self._chunks = endpoint, observation, chunks
-        self.told = []
+        self.answers = []
         self.start()
 
     def run(self):
         with PolicyClient(self._endpoint, client="agent", robot="arm") as client:
             client.connect(deadline_s=PATIENCE_S)
             for _ in range(self._chunks):
-                self.told.append(self._ask(client))
+                self.answers.append(self._ask(client))
         signal.raise_signal(signal.SIGTERM)
 
     def _ask(self, client):
@@ -84,8 +84,8 @@ class Robot(threading.Thread):
 
 def serve(checkpoint, endpoint, *arguments):
     """Exit code of a server whose warm-up takes three passes."""
-    told = ("--checkpoint", checkpoint, "--bind", endpoint, "--max-batch", 1, *arguments)
-    return main([str(each) for each in told])
+    settings = ("--checkpoint", checkpoint, "--bind", endpoint, "--max-batch", 1, *arguments)
+    return main([str(each) for each in settings])
 
 
 def test_only_a_lack_of_memory_leaves_a_gpu_usable():
@@ -105,7 +105,7 @@ def test_a_gpu_that_fails_costs_an_answer_and_ends_the_server_for_its_supervisor
     robot.join(PATIENCE_S)
     assert code == EXIT_GPU_FAILED
     assert code != EXIT_CANNOT_START, "the supervisor would not start it again"
-    served, refused = robot.told
+    served, refused = robot.answers
     assert served.actions.size
     assert refused.code is ErrorCode.INTERNAL
     assert "GPU failed" in refused.detail
@@ -120,7 +120,7 @@ def test_too_little_memory_for_one_request_leaves_the_server_up(
     robot = Robot(endpoint, observation, chunks=2)
     assert serve(checkpoint, endpoint) == 0
     robot.join(PATIENCE_S)
-    refused, served = robot.told
+    refused, served = robot.answers
     assert refused.code is ErrorCode.INTERNAL
     assert served.actions.size
 

@@ -107,7 +107,7 @@ def connect():
 
 
 class Asking:
-    """A request for a chunk under way in a thread."""
+    """A request for a chunk in progress in a thread."""
 
     def __init__(self, client, observation, seed, deadline_s=PATIENCE_S):
         self.result = None

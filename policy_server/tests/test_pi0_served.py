@@ -114,7 +114,7 @@ def test_an_observation_that_does_not_fit_costs_a_sentence(robot, change, reason
         ({"observation/wrist_image_left": None}, "'observation/wrist_image_left' is NoneType"),
         ({"observation/wrist_image_left": WRIST / 255.0}, "send uint8 RGB"),
         ({"observation/joint_position": JOINTS[:6]}, r"\(7,\)"),
-        ({"prompt": 3}, "has to be text"),
+        ({"prompt": 3}, "must be text"),
     ],
 )
 def test_openpis_client_is_told_what_does_not_fit(served, change, reason):

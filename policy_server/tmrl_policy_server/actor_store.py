@@ -51,7 +51,7 @@ class ActorStore:
 
         Args:
             features_dim: Length of what the actor sees.
-            shape: Sizes that its steering has to fit.
+            shape: Sizes that its steering must fit.
         """
         self._possible: dict[str, tuple[int | bool, ...]] = {
             "features_dim": (features_dim,),
@@ -74,7 +74,7 @@ class ActorStore:
         return self._held.version if self._held else 0
 
     def swap(self, swap: Swap) -> int:
-        """Check a new actor and put it into use.
+        """Checks a new actor and puts it into use.
 
         The actor in use sent once more is accepted again: its acknowledgement was lost.
 
@@ -151,7 +151,7 @@ def _actor_config(spec: ActorSpec) -> SteeringActorConfig:
 
 
 def _check_size(shape: SteeringActorConfig, weights_bytes: int) -> None:
-    """Refuse, before memory is taken, a network that the weights could not fill."""
+    """Refuses, before memory is taken, a network that the weights could not fill."""
     if shape.hidden > _LARGEST_HIDDEN or shape.layers > _LARGEST_LAYERS:
         raise ValueError(
             f"the actor has {shape.layers} layers of {shape.hidden}; at most "

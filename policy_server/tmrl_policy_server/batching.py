@@ -31,7 +31,7 @@ class BatchWindow:
         self._asked_at_s: dict[bytes, float] = {}
 
     def note_pass(self, took_s: float) -> None:
-        """Remember how long a pass took."""
+        """Remembers how long a pass took."""
         self._worthwhile_s = _SHARE_OF_PASS * took_s
 
     def begins_at_s(self, waiting: Sequence[Admitted], now_s: float) -> float:

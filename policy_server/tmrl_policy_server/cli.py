@@ -39,7 +39,7 @@ EXIT_GPU_FAILED = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM.
+    """Serves until SIGINT or SIGTERM.
 
     Returns:
         0 after a clean end, 2 where the server cannot start, 3 after the GPU failed; the reason is
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class Settings(NamedTuple):
-    """What a server is told.
+    """How a server is configured.
 
     Attributes:
         server: Where it listens and what it serves.
@@ -75,7 +75,7 @@ _CONFIGS = (ServerConfig, EngineConfig, Pi0Settings)
 
 
 def parse(arguments: Sequence[str]) -> Settings:
-    """Read a command line; every setting has an option of its name.
+    """Reads a command line; every setting has an option of its name.
 
     Raises:
         ConfigError: A setting is unknown, missing or out of range.
@@ -114,7 +114,7 @@ def parse(arguments: Sequence[str]) -> Settings:
 
 
 def serve(settings: Settings) -> None:
-    """Load, listen, warm up, say that it is ready, and serve until a signal comes.
+    """Loads, listens, warms up, says that it is ready, and serves until a signal comes.
 
     Raises:
         TransportError: The endpoint is taken, or reachable from elsewhere without keys.
@@ -144,7 +144,7 @@ def serve(settings: Settings) -> None:
 
 
 def _start_inference(settings: Settings, socket: RouterSocket) -> Inference:
-    """Load the policy and warm it up, in the thread that will run it."""
+    """Loads the policy and warms it up, in the thread that will run it."""
     config = settings.server
     folder = Path(config.checkpoint)
 
@@ -166,7 +166,7 @@ def _start_inference(settings: Settings, socket: RouterSocket) -> Inference:
 class _Signals(Closing):
     """What SIGINT and SIGTERM do: at first they end the process at once, as loading may take long.
 
-    Nobody is answered yet, and nothing has to be put back. A context manager, which in the end
+    Nobody is answered yet, and nothing needs to be put back. A context manager, which in the end
     restores what they did before.
     """
 

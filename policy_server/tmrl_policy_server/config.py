@@ -1,4 +1,4 @@
-"""What a policy server is told when it starts."""
+"""The configuration of a policy server."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,7 +23,7 @@ class EngineConfig:
     action_transform: str = "xyz_gripper_to_bridge_delta_ee_7"
 
     def __post_init__(self) -> None:
-        """Refuse a share outside of its range.
+        """Refuses a share outside of its range.
 
         Raises:
             ConfigError: The message names the field, its value and its range.
@@ -31,7 +31,7 @@ class EngineConfig:
         if not 0.0 <= self.warmup_marginal_fraction <= 1.0:
             raise ConfigError(
                 f"warmup_marginal_fraction is {self.warmup_marginal_fraction}; "
-                "it has to lie in [0, 1]"
+                "it must lie in [0, 1]"
             )
 
 
@@ -41,7 +41,7 @@ class InferencePlace(StrEnum):
     AUTO = "auto"
     """A pi0 in a thread of its own, a small policy in the thread of the sockets."""
     INLINE = "inline"
-    """The thread of the sockets: quickest, and pings wait for the pass under way."""
+    """The thread of the sockets: quickest, and pings wait for the pass in progress."""
     THREAD = "thread"
     """A thread of its own: pings are answered during a pass."""
 
@@ -105,7 +105,7 @@ class ServerConfig:
     metrics_bind: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse keys without an allow-list and the reverse, and numbers out of range.
+        """Refuses keys without an allow-list and the reverse, and numbers out of range.
 
         Raises:
             ConfigError: The message names the field and the remedy.
@@ -114,14 +114,14 @@ class ServerConfig:
             raise ConfigError("secret_key and allowed_keys go together; give both or neither")
         for name in ("max_clients", "threads", "max_batch"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it has to be at least 1")
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if not 0.0 <= self.batch_window_s <= 1.0:
             raise ConfigError(
-                f"batch_window_s is {self.batch_window_s}; it has to lie in [0, 1] seconds"
+                f"batch_window_s is {self.batch_window_s}; it must lie in [0, 1] seconds"
             )
         if not (isfinite(self.websocket_deadline_s) and self.websocket_deadline_s > 0.0):
             raise ConfigError(
-                f"websocket_deadline_s is {self.websocket_deadline_s}; it has to be above 0"
+                f"websocket_deadline_s is {self.websocket_deadline_s}; it must be above 0"
             )
         if self.websocket_keys and not self.websocket_bind:
             raise ConfigError("websocket_keys is given without websocket_bind; give both")

@@ -64,7 +64,7 @@ class Engine:
         *,
         seed: int,
     ) -> ChunkReply:
-        """Make a chunk of actions; the same arguments and actor give the same chunk, bit by bit.
+        """Makes a chunk of actions; the same arguments and actor give the same chunk, bit by bit.
 
         Args:
             observation: What the policy sees.
@@ -84,7 +84,7 @@ class Engine:
 
     @torch.inference_mode()
     def act_batch(self, requests: Sequence[Act]) -> list[ChunkReply | RequestError]:
-        """Make one chunk for each request with a single pass through the base policy.
+        """Makes one chunk for each request with a single pass through the base policy.
 
         A request that cannot be answered does not affect the other ones. A chunk from a batch
         equals the one of the same request alone up to the rounding of float32.
@@ -120,7 +120,7 @@ class Engine:
         return self._policy.features(self._policy.observe(observation)).numpy()
 
     def swap(self, swap: Swap) -> int:
-        """Put a new steering actor into use and return its version.
+        """Puts a new steering actor into use and returns its version.
 
         Raises:
             ActorRefusedError: It failed a check; the one before stays in use.
@@ -128,7 +128,7 @@ class Engine:
         return self._actors.swap(swap)
 
     def warm_up(self, largest_batch: int = 1) -> None:
-        """Make a few chunks for nobody, so that the first real one is like all others.
+        """Makes a few chunks for nobody, so that the first real one is like all others.
 
         Call it from the thread that will serve: the first pass of a thread is slow, and may use
         another number of threads for its arithmetic and so round differently.
@@ -162,7 +162,7 @@ class Engine:
         """Chunks of all prepared requests, shape (B, H, action_dim)."""
         return self._policy.sample(
             [item.seen for item in prepared],
-            torch.tensor([item.picked.told.sigma for item in prepared]),
+            torch.tensor([item.picked.reported.sigma for item in prepared]),
             torch.stack([item.picked.epsilon for item in prepared]),
             torch.stack([item.picked.noise for item in prepared]),
         )
@@ -176,7 +176,7 @@ class Engine:
             return RequestError(ErrorCode.NOT_FINITE, detail + "outside of the training data")
         return ChunkReply(
             actions=actions,
-            steering=item.picked.told,
+            steering=item.picked.reported,
             features=item.features.numpy(),
             policy_version=self.spec.policy_version,
             actor_version=self.actor_version,

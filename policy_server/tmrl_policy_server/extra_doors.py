@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class Opened(NamedTuple):
-    """What the server has to know of its doors.
+    """What the server must know of its doors.
 
     Attributes:
         peers: Clients inside this process.
@@ -55,7 +55,7 @@ class ExtraDoors(Closing):
             self._stack.callback(self._reserved.close)
 
     def open(self, inference: Inference, wake: Callable[[], None]) -> Opened:
-        """Let clients in.
+        """Lets clients in.
 
         Args:
             inference: Warm.

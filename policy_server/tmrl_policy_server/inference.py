@@ -1,7 +1,7 @@
 """Where the work of the engine is done: in the thread of the sockets, or in one of its own.
 
 Small policies answer within milliseconds; a hand-over between threads would only make them slower.
-A pi0 needs tens of milliseconds and more, during which pings have to be answered: it gets a thread.
+A pi0 needs tens of milliseconds and more, during which pings must be answered: it gets a thread.
 """
 
 import dataclasses
@@ -48,7 +48,7 @@ class Inference(Protocol):
 
     @property
     def busy_since_s(self) -> float | None:
-        """When the work under way began, steady clock; None where there is none."""
+        """When the work in progress began, steady clock; None where there is none."""
         ...
 
     @property
@@ -57,7 +57,7 @@ class Inference(Protocol):
         ...
 
     def begin(self, work: Sequence[Admitted]) -> None:
-        """Do this next. Only while there is no work under way."""
+        """Do this next. Only while there is no work in progress."""
         ...
 
     def take_finished(self) -> Sequence[Finished]:
@@ -70,7 +70,7 @@ class Inference(Protocol):
 
 
 def busy_s(inference: Inference, clock: Clock) -> float:
-    """How long the work under way has been running; 0 where there is none. From any thread.
+    """How long the work in progress has been running; 0 where there is none. From any thread.
 
     Infinite after the GPU failed: nothing will ever be finished.
     """
@@ -85,7 +85,7 @@ class InlineInference:
 
     Attributes:
         spec: What the engine serves.
-        busy_since_s: When the work under way began, for other threads.
+        busy_since_s: When the work in progress began, for other threads.
         failed: Whether the GPU failed.
     """
 
@@ -121,7 +121,7 @@ class ThreadInference:
 
     Attributes:
         spec: What the engine serves.
-        busy_since_s: When the work under way began.
+        busy_since_s: When the work in progress began.
         failed: Whether the GPU failed; true before the work at which it did is finished.
     """
 
@@ -153,23 +153,23 @@ class ThreadInference:
         self.spec = made.spec
 
     def begin(self, work: Sequence[Admitted]) -> None:
-        """Hand a batch over to the thread."""
+        """Hands a batch over to the thread."""
         self.busy_since_s = self._clock.now_s()
         self._work.put(work)
 
     def take_finished(self) -> Sequence[Finished]:
-        """The batch under way, once all of it is finished."""
+        """The batch in progress, once all of it is finished."""
         if self._finished.empty():
             return ()
         self.busy_since_s = None
         return self._finished.get()
 
     def close(self) -> None:
-        """End the thread. One that hangs is left behind and ends with the process."""
+        """Ends the thread. One that hangs is left behind and ends with the process."""
         self._work.put(None)
         self._thread.join(_END_WITHIN_S)
         if self._thread.is_alive():
-            _log.warning("the inference under way does not end; it is abandoned")
+            _log.warning("the inference in progress does not end; it is abandoned")
 
     def _run(self, make: Callable[[], Engine]) -> None:
         try:

@@ -24,7 +24,7 @@ def is_pi0(folder: Path) -> bool:
 def load_policy(
     folder: Path, action_transform: str, pi0_settings: Mapping[str, Any], max_batch: int = 1
 ) -> BasePolicy[Any]:
-    """Load the policy in `folder`, whichever it is.
+    """Loads the policy in `folder`, whichever it is.
 
     Args:
         folder: Holds `policy.json` (a small flow policy) or `model.safetensors` (a pi0).

@@ -30,17 +30,17 @@ class LocalPeers:
         self._deliveries: dict[bytes, Deliver] = {}
 
     def join(self, deliver: Deliver) -> bytes:
-        """Add a peer and return its name, which no client of the socket can guess."""
+        """Adds a peer and returns its name, which no client of the socket can guess."""
         peer = secrets.token_bytes(_PEER_BYTES)
         self._deliveries[peer] = deliver
         return peer
 
     def leave(self, peer: bytes) -> None:
-        """Forget a peer; answers that it has not got are dropped."""
+        """Forgets a peer; answers that it has not got are dropped."""
         self._deliveries.pop(peer, None)
 
     def ask(self, peer: bytes, request_id: int, request: Message) -> None:
-        """Hand a request to the server."""
+        """Hands a request to the server."""
         self._requests.put(Received(peer, request_id, request))
         self._wake()
 
@@ -49,7 +49,7 @@ class LocalPeers:
         return [self._requests.get() for _ in range(self._requests.qsize())]
 
     def deliver(self, peer: bytes, request_id: int, message: Message) -> bool:
-        """Hand an answer to its peer; False where the peer is none of these. For the server."""
+        """Hands an answer to its peer; False where the peer is none of these. For the server."""
         delivery = self._deliveries.get(peer)
         if delivery is None:
             return False

@@ -6,7 +6,7 @@ from tmrl_common.messages import Message
 
 
 class Meter(Protocol):
-    """Is told of every request, batch and answer, in the server's thread."""
+    """Counts every request, batch and answer, in the server's thread."""
 
     def asked(self, peer: bytes, request_id: int, request: Message) -> None:
         """A request came."""

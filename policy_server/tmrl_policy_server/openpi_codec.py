@@ -32,7 +32,7 @@ _MAX_ENTRIES = 1024
 
 
 def pack_openpi(message: Mapping[str, Any]) -> bytes:
-    """Encode a message whose values are plain, arrays, or maps of such."""
+    """Encodes a message whose values are plain, arrays, or maps of such."""
     return msgpack.packb(_tagged(message))
 
 

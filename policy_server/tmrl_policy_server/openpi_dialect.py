@@ -83,7 +83,7 @@ class OpenpiDialect:
         self._keys = observation_keys(spec)
 
     def metadata(self, welcome: Welcome) -> dict[str, Any]:
-        """What a client is told when it connects."""
+        """What a client receives when it connects."""
         spec, caps, keys = self._spec, self._caps, self._keys
         return {
             "server": welcome.server,
@@ -111,12 +111,12 @@ class OpenpiDialect:
         }
 
     def request(self, message: Mapping[str, Any]) -> Act:
-        """Read an observation, with or without steering.
+        """Reads an observation, with or without steering.
 
         Keys that mean nothing here are passed over, as openpi does, but for those of steering.
 
         Raises:
-            RequestError: A part is missing or is not what it has to be; names key and remedy.
+            RequestError: A part is missing or is not what it must be; names key and remedy.
         """
         for name in message:
             if name.startswith(_PREFIX) and name.removeprefix(_PREFIX) not in _STEERING:
@@ -128,7 +128,7 @@ class OpenpiDialect:
         return Act(self._observation(message), limits, source, explicit, seed, self._deadline_s)
 
     def answer(self, request: Act, reply: ChunkReply) -> dict[str, Any]:
-        """Write a chunk.
+        """Writes a chunk.
 
         Arrays beside the actions only for a client that steered: openpi's chunk broker takes
         every array to have one row per step.
@@ -160,7 +160,7 @@ class OpenpiDialect:
         prompt = message.get(_PROMPT, "")
         if not isinstance(prompt, str):
             found = type(prompt).__name__
-            raise _refusal(f"'{_PROMPT}' is {found}; it has to be text, the instruction")
+            raise _refusal(f"'{_PROMPT}' is {found}; it must be text, the instruction")
         return Observation(
             proprio=state,
             context=_vector(message, keys.context) if keys.context else _NOTHING,
@@ -212,14 +212,14 @@ def _array(message: Mapping[str, Any], key: str) -> FloatArray:
         return np.asarray(value, dtype=np.float32)
     except (TypeError, ValueError) as error:
         found = type(value).__name__
-        raise _refusal(f"'{key}' is {found}; it has to be an array of numbers") from error
+        raise _refusal(f"'{key}' is {found}; it must be an array of numbers") from error
 
 
 def _vector(message: Mapping[str, Any], key: str) -> FloatArray:
     """One row of numbers; a single number is a row of one, as openpi has it for grippers."""
     array = np.atleast_1d(_array(message, key))
     if array.ndim != 1:
-        raise _refusal(f"'{key}' has shape {array.shape}; it has to be one row of numbers")
+        raise _refusal(f"'{key}' has shape {array.shape}; it must be one row of numbers")
     return array
 
 
@@ -239,17 +239,17 @@ def _number(value: Any, key: str) -> float:
     try:
         return float(value)
     except (TypeError, ValueError) as error:
-        raise _refusal(f"'{key}' is {type(value).__name__}; it has to be a number") from error
+        raise _refusal(f"'{key}' is {type(value).__name__}; it must be a number") from error
 
 
 def _seed(value: Any) -> int:
     if value is None:
         return secrets.randbelow(MAX_SEED + 1)
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise _refusal(f"'tmrl/seed' is {type(value).__name__}; it has to be a whole number")
+        raise _refusal(f"'tmrl/seed' is {type(value).__name__}; it must be a whole number")
     seed = int(value)
     if not 0 <= seed <= MAX_SEED:
-        raise _refusal(f"'tmrl/seed' is {seed}; it has to lie in [0, {MAX_SEED}]")
+        raise _refusal(f"'tmrl/seed' is {seed}; it must lie in [0, {MAX_SEED}]")
     return seed
 
 
@@ -258,5 +258,5 @@ def _source(value: Any) -> SteeringSource:
         return SteeringSource.BASE
     names = [str(source) for source in SteeringSource]
     if not isinstance(value, str) or value not in names:
-        raise _refusal(f"'tmrl/source' is {value!r}; it has to be one of {', '.join(names)}")
+        raise _refusal(f"'tmrl/source' is {value!r}; it must be one of {', '.join(names)}")
     return SteeringSource(value)

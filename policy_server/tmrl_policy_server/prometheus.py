@@ -25,7 +25,7 @@ class PrometheusMeter:
         """Starts at zero.
 
         Args:
-            busy_s: How long the inference under way has been running; asked at every scrape.
+            busy_s: How long the inference in progress has been running; asked at every scrape.
         """
         self.registry = CollectorRegistry()
         self._open: dict[tuple[bytes, int], str] = {}
@@ -61,13 +61,13 @@ class PrometheusMeter:
         waiting.set_function(lambda: float(len(self._open)))
         busy = Gauge(
             "tmrl_busy_seconds",
-            "How long the inference under way has been running; 0 for none.",
+            "How long the inference in progress has been running; 0 for none.",
             registry=self.registry,
         )
         busy.set_function(busy_s)
 
     def listen(self, bind: str) -> Callable[[], None]:
-        """Answer Prometheus.
+        """Answers Prometheus.
 
         Args:
             bind: HOST:PORT.
@@ -80,7 +80,7 @@ class PrometheusMeter:
         """
         host, separator, port = bind.rpartition(":")
         if not separator or not host or not port.isdecimal():
-            raise TransportError(f"metrics_bind is '{bind}'; it has to be HOST:PORT")
+            raise TransportError(f"metrics_bind is '{bind}'; it must be HOST:PORT")
         try:
             server, thread = start_http_server(int(port), host.strip("[]"), self.registry)
         except (OSError, OverflowError) as error:
@@ -94,7 +94,7 @@ class PrometheusMeter:
         return close
 
     def asked(self, peer: bytes, request_id: int, request: Message) -> None:
-        """Remember of what kind a request is."""
+        """Remembers of what kind a request is."""
         self._open[peer, request_id] = _KIND_OF[type(request)]
 
     def batch(self, chunks: int) -> None:

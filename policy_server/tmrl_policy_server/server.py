@@ -65,12 +65,12 @@ class PolicyServer:
         self._protocol = ServerProtocol(identity, settings, self._clock.now_s())
 
     def run(self, stopped: Callable[[], bool]) -> None:
-        """Serve until `stopped` says so; it is asked several times a second.
+        """Serves until `stopped` says so; it is asked several times a second.
 
         Raises:
-            AcceleratorFailedError: The GPU failed; everybody who waited for it has been told.
+            AcceleratorFailedError: The GPU failed; everybody who waited for it has had an answer.
         """
-        # What is there by now stays: no later search for garbage has to look at it.
+        # What is there by now stays: no later garbage collection needs to look at it.
         gc.collect()
         gc.freeze()
         while not stopped():
@@ -82,7 +82,7 @@ class PolicyServer:
                 )
 
     def turn(self, wait_s: float) -> None:
-        """Take in what has come, at most `wait_s` from now, and answer what can be answered."""
+        """Takes in what has come, at most `wait_s` from now, and answers what can be answered."""
         self._take_in(self._socket.receive(self._patience_s(wait_s), _MOST_MESSAGES_A_TURN))
         self._take_in(self._local.take())
         self._collect()
@@ -93,7 +93,7 @@ class PolicyServer:
             self._send_answers()
 
     def _patience_s(self, wait_s: float) -> float:
-        """How long to wait for messages: until a batch has to begin, at most `wait_s`."""
+        """How long to wait for messages: until a batch must begin, at most `wait_s`."""
         waiting = self._protocol.waiting
         if not waiting or self._inference.busy_since_s is not None:
             return wait_s
@@ -116,7 +116,7 @@ class PolicyServer:
                 self._protocol.receive(peer, request_id, content, self._clock.now_s())
 
     def _begin_work(self) -> bool:
-        """Hand waiting work to the inference, if it is time; whether any was handed over."""
+        """Hands waiting work to the inference, if it is time; whether any was handed over."""
         waiting = self._protocol.waiting
         if not waiting or self._inference.busy_since_s is not None or self._inference.failed:
             return False

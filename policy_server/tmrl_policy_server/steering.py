@@ -19,7 +19,7 @@ from tmrl_policies.steering import SteeringActor, SteeringBounds, scale_steering
 
 @dataclass(frozen=True)
 class SteeringShape:
-    """Sizes that steering has to fit.
+    """Sizes that steering must fit.
 
     Attributes:
         horizon: Rows H of a chunk.
@@ -48,17 +48,17 @@ class BoundedActor:
 
 
 class Picked(NamedTuple):
-    """Steering as the base policy takes it, and as it is told.
+    """Steering as the base policy takes it, and as the reply reports it.
 
     Attributes:
         noise: Initial flow noise, shape (H, z_dim), float32.
         epsilon: Context noise, shape (epsilon_dim,), float32, steered or drawn.
-        told: The steering for the reply.
+        reported: The steering for the reply.
     """
 
     noise: Tensor
     epsilon: Tensor
-    told: Steering
+    reported: Steering
 
 
 def pick_steering(
@@ -90,11 +90,11 @@ def pick_steering(
     else:
         z = torch.randn(shape.horizon, shape.z_dim, generator=generator).numpy()
         raw = Steering(SteeringSource.BASE, z, 0.0, _NOTHING)
-    told = _clamp(raw, request.limits)
+    reported = _clamp(raw, request.limits)
     drawn = torch.randn(shape.epsilon_dim, generator=generator)
-    epsilon = torch.from_numpy(told.epsilon) if told.epsilon.size else drawn
-    noise = torch.from_numpy(told.z).expand(shape.horizon, shape.z_dim)
-    return Picked(noise, epsilon, told)
+    epsilon = torch.from_numpy(reported.epsilon) if reported.epsilon.size else drawn
+    noise = torch.from_numpy(reported.z).expand(shape.horizon, shape.z_dim)
+    return Picked(noise, epsilon, reported)
 
 
 _NOTHING: FloatArray = np.zeros(0, dtype=np.float32)
@@ -126,7 +126,7 @@ def _uniform(
     shape: SteeringShape,
     generator: torch.Generator,
 ) -> Steering:
-    """Draw within the limits and, once there is an actor, within its bounds.
+    """Draws within the limits and, once there is an actor, within its bounds.
 
     Drawn, not clipped, so that nothing piles up at a cap. Heads that the actor leaves out stay as
     the base policy has them: sigma 0, epsilon drawn at random.
@@ -166,7 +166,7 @@ def _explicit(request: Act, shape: SteeringShape) -> Steering:
         raise RequestError(ErrorCode.BAD_REQUEST, detail)
     finite = np.isfinite(given.z).all() and np.isfinite(given.epsilon).all()
     if not finite or not 0.0 <= given.sigma <= 1.0:
-        detail = f"steering has to be finite and sigma in [0, 1]; sigma is {given.sigma}"
+        detail = f"steering must be finite and sigma in [0, 1]; sigma is {given.sigma}"
         raise RequestError(ErrorCode.BAD_REQUEST, detail)
     if given.sigma > 0.0 and not shape.smoothed:
         detail = "the policy was trained without context smoothing; it takes sigma 0 only"

@@ -1,8 +1,8 @@
 """The door for clients of openpi: its websocket protocol in front of the same server.
 
 On connecting a client gets the metadata; then every message is an observation and every answer a
-chunk, or, as text, one sentence that says what was wrong. After such a sentence the connection goes
-on. `/healthz` answers over plain HTTP.
+chunk, or, as text, one sentence that says what was wrong. After such a sentence the connection
+stays open. `/healthz` answers over plain HTTP.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ _GREETING_WITHIN_S = 10.0
 
 
 def read_api_keys(path: Path) -> frozenset[str]:
-    """Read API keys, one a line; lines that start with # are comments.
+    """Reads API keys, one a line; lines that start with # are comments.
 
     Raises:
         TransportError: The file is absent, holds no key, or one that could be guessed.
@@ -65,18 +65,18 @@ def read_api_keys(path: Path) -> frozenset[str]:
 
 
 def reserve(bind: str, keys: Collection[str]) -> socket.socket:
-    """Take an address without listening yet: until the server is ready, clients are refused.
+    """Takes an address without listening yet: until the server is ready, clients are refused.
 
     Args:
         bind: HOST:PORT.
-        keys: API keys that clients have to show; may be empty on this machine only.
+        keys: API keys that clients must show; may be empty on this machine only.
 
     Raises:
         TransportError: The address is taken, impossible, or reachable without keys.
     """
     host, separator, port = bind.rpartition(":")
     if not separator or not host or not port.isdecimal():
-        raise TransportError(f"websocket_bind is '{bind}'; it has to be HOST:PORT")
+        raise TransportError(f"websocket_bind is '{bind}'; it must be HOST:PORT")
     if not is_local(f"tcp://{bind}") and not keys:
         raise TransportError(
             f"websocket clients on {bind} could come from other machines and no API keys are "
@@ -116,8 +116,8 @@ class WebsocketFront:
             reserved: From `reserve`; closed with the front.
             peers: The way to the server.
             dialect: Translates.
-            busy_s: How long the inference under way has been running, for `/healthz`.
-            keys: API keys of which a client has to show one; empty asks for none.
+            busy_s: How long the inference in progress has been running, for `/healthz`.
+            keys: API keys of which a client must show one; empty asks for none.
             max_clients: Most connections.
             deadline_s: Longest time that a request may take.
 
@@ -140,7 +140,7 @@ class WebsocketFront:
         self._loop = self._started.result()
 
     def close(self) -> None:
-        """Close every connection and stop listening."""
+        """Closes every connection and stops listening."""
         self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join()
 
@@ -169,12 +169,12 @@ class WebsocketFront:
             await self._closing.wait()
 
     def _check(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Answer plain HTTP, and turn away who may not connect; None lets in."""
+        """Answers plain HTTP, and turns away who may not connect; None lets in."""
         if request.path == "/healthz":
             busy_s = self._busy_s()
             if busy_s < _HUNG_AFTER_S:
                 return connection.respond(HTTPStatus.OK, "OK\n")
-            sentence = f"the inference under way has been running for {busy_s:.0f} s\n"
+            sentence = f"the inference in progress has been running for {busy_s:.0f} s\n"
             if math.isinf(busy_s):
                 sentence = "the GPU has failed, and the server ends\n"
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, sentence)
@@ -217,7 +217,7 @@ class WebsocketFront:
         except TimeoutError:
             return (
                 f"{ErrorCode.DEADLINE_EXPIRED}: there was no chunk within {self._deadline_s} s; "
-                f"the inference under way has been running for {self._busy_s():.1f} s"
+                f"the inference in progress has been running for {self._busy_s():.1f} s"
             )
         except RemoteError as error:
             return str(error)
@@ -245,7 +245,7 @@ class _Caller:
         return answer
 
     async def ask(self, request: Act, deadline_s: float) -> ChunkReply:
-        """Have a chunk made.
+        """Has a chunk made.
 
         Raises:
             RequestError: The server answered with an error.
@@ -263,7 +263,7 @@ class _Caller:
         return answer
 
     def close(self) -> None:
-        """Leave."""
+        """Leaves."""
         self._peers.leave(self._peer)
 
     async def _send(self, request: Message, deadline_s: float) -> Message:

@@ -35,7 +35,7 @@ class ToolTarget:
         return cls(np.array(position_m, dtype=np.float64), TOOL_DOWN_WXYZ.copy(), 1.0)
 
     def moved(self, action: NDArray[np.floating]) -> "ToolTarget":
-        """Apply one action.
+        """Applies one action.
 
         Args:
             action: Shape (7,): translation [m] and rotation vector [rad] in the base frame,
@@ -49,9 +49,7 @@ class ToolTarget:
             ValueError: `action` has another shape or is not finite.
         """
         if action.shape != (7,) or not np.isfinite(action).all():
-            raise ValueError(
-                f"action {action} has to be 7 finite numbers: {', '.join(ACTION_NAMES)}"
-            )
+            raise ValueError(f"action {action} must be 7 finite numbers: {', '.join(ACTION_NAMES)}")
         values = action.astype(np.float64)
         length_m = float(np.linalg.norm(values[:3]))
         if length_m > MAX_TRANSLATION_M:

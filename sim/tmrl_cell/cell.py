@@ -28,7 +28,7 @@ class WidowXCell(Cell):
     """A simulated WidowX 250 6-DoF with its table. Not safe to share between threads."""
 
     def __init__(self, *, picture_quality: bool = False) -> None:
-        """Load the model.
+        """Loads the model.
 
         Args:
             picture_quality: Render with shadows, smooth edges and curves: for figures,
@@ -66,7 +66,7 @@ class WidowXCell(Cell):
         return self._ik.low_rad.copy(), self._ik.high_rad.copy()
 
     def reset(self, layout: Layout) -> ArmReadings:
-        """Put the arm at the start pose, gripper open and down, and lay out the objects.
+        """Puts the arm at the start pose, gripper open and down, and lays out the objects.
 
         Args:
             layout: Object and tool positions in the base frame [m].
@@ -96,7 +96,7 @@ class WidowXCell(Cell):
         self._data.qpos[start : start + 7] = pose
 
     def _hold_here(self) -> None:
-        """Make the present joint positions the servos' set points."""
+        """Makes the present joint positions the servos' set points."""
         data = self._data
         data.act[:6] = data.qpos[self._arm_qpos]
         data.act[6:] = data.qpos[self._finger_qpos]
@@ -112,7 +112,7 @@ class WidowXCell(Cell):
         gripper_opening: float,
         duration_s: float = CONTROL_PERIOD_S,
     ) -> None:
-        """Set a new target; `advance` then moves the joint set points to it in a straight line.
+        """Sets a new target; `advance` then moves the joint set points to it in a straight line.
 
         Args:
             position_m: Shape (3,), tool position in the base frame [m].
@@ -140,25 +140,25 @@ class WidowXCell(Cell):
         self._arrival_s = self._data.time + duration_s
 
     def hold(self) -> None:
-        """Stop the set points where they are now, arm and fingers alike."""
+        """Stops the set points where they are now, arm and fingers alike."""
         self._target[:] = self._data.act
         self._arrival_s = float(self._data.time)
 
     def advance(self, duration_s: float) -> ArmReadings:
-        """Run the physics for `duration_s` [s], rounded to whole physics steps of 5 ms."""
+        """Runs the physics for `duration_s` [s], rounded to whole physics steps of 5 ms."""
         steps = max(1, round(duration_s / self._timestep_s))
         under_way = round((self._arrival_s - self._data.time) / self._timestep_s)
         moving = min(steps, max(under_way, 0))
         if moving:
             self._run(moving, under_way)
         if steps > moving:
-            # The arm has arrived; only a finger slowed by its speed limit is still under way.
+            # The arm has arrived; only a finger slowed by its speed limit is still in progress.
             self._run(steps - moving, steps - moving)
         mujoco.mj_kinematics(self.model, self._data)
         return self.readings()
 
     def _run(self, steps: int, steps_to_target: int) -> None:
-        """Run `steps` physics steps at the speed that reaches the target in `steps_to_target`."""
+        """Runs `steps` physics steps at the speed that reaches the target in `steps_to_target`."""
         speed = (self._target - self._data.act) / (steps_to_target * self._timestep_s)
         self._data.ctrl[:] = speed
         mujoco.mj_step(self.model, self._data, nstep=steps)
@@ -209,7 +209,7 @@ class WidowXCell(Cell):
         return target in self.objects_in_pot() and opening > _OPEN_ENOUGH
 
     def render(self, camera: str, height: int = 224, width: int = 224) -> NDArray[np.uint8]:
-        """Render a picture; the first of each size opens a headless EGL context.
+        """Renders a picture; the first of each size opens a headless EGL context.
 
         Args:
             camera: `overview` or `wrist`.
@@ -233,7 +233,7 @@ class WidowXCell(Cell):
         return self._data.qpos.copy()
 
     def restore(self, qpos: Array) -> None:
-        """Show a snapshot again: everything at rest there, the arm holding its pose.
+        """Shows a snapshot again: everything at rest there, the arm holding its pose.
 
         Raises:
             ValueError: The snapshot comes from another model.
@@ -249,7 +249,7 @@ class WidowXCell(Cell):
         mujoco.mj_forward(self.model, self._data)
 
     def close(self) -> None:
-        """Release the renderers."""
+        """Releases the renderers."""
         for renderer in self._renderers.values():
             renderer.close()
         self._renderers.clear()

@@ -39,7 +39,7 @@ class Demonstrations:
     """Episodes rolled; attempts minus E failed and were left out."""
 
     def save(self, path: Path) -> None:
-        """Write a compressed npz; a reader never sees half of it."""
+        """Writes a compressed npz; a reader never sees half of it."""
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".partial")
         with partial.open("wb") as file:
@@ -56,7 +56,7 @@ class Demonstrations:
 
 
 def generate(episodes: int, seed: int, *, cell: Cell | None = None) -> Demonstrations:
-    """Roll the expert until `episodes` episodes succeeded, with a progress bar.
+    """Rolls the expert until `episodes` episodes succeeded, with a progress bar.
 
     Episode i of a seed is the same whatever the number of episodes.
 

@@ -32,13 +32,13 @@ class ExpertEpisode:
 def run_expert(
     cell: Cell, layout: Layout, expert: Expert, target: str, steps_after_success: int = 3
 ) -> ExpertEpisode:
-    """Let the expert act from `layout` until it succeeded or ran out of time.
+    """Lets the expert act from `layout` until it succeeded or ran out of time.
 
     Args:
         cell: The cell; it is reset.
         layout: The start.
         expert: A fresh expert for `target`.
-        target: The object that has to end in the pot.
+        target: The object that must end in the pot.
         steps_after_success: Rows to record after the success.
     """
     target_pose = ToolTarget.at(cell.reset(layout).tool_position_m)

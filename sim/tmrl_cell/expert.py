@@ -46,7 +46,7 @@ class Expert:
     def __init__(
         self, rng: np.random.Generator, target: str = "carrot", miss_probability: float = 0.3
     ) -> None:
-        """Prepare an episode.
+        """Prepares an episode.
 
         Args:
             rng: Source of all the expert's choices.
@@ -76,7 +76,7 @@ class Expert:
     def act(
         self, proprio: NDArray[np.float32], context: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Choose the next action.
+        """Chooses the next action.
 
         Args:
             proprio: Shape (5,), see `tmrl_cell.observation.proprio`.

@@ -79,7 +79,7 @@ class WidowXPickEnv(gymnasium.Env[Any, Array]):
             ValueError: A name is unknown; the text gives the valid ones.
         """
         if render_mode not in (None, *self.metadata["render_modes"]):
-            raise ValueError(f"render_mode is {render_mode!r}; it has to be rgb_array or None")
+            raise ValueError(f"render_mode is {render_mode!r}; it must be rgb_array or None")
         self.render_mode = render_mode
         self._camera = camera
         self._cell = WidowXCell()
@@ -109,7 +109,7 @@ class WidowXPickEnv(gymnasium.Env[Any, Array]):
         """Starts an episode.
 
         Args:
-            seed: Of this and all later layouts; None goes on with the present generator.
+            seed: Of this and all later layouts; None continues with the present generator.
             options: `target` and `layout` of this episode, where they differ.
 
         Raises:

@@ -34,7 +34,7 @@ class InverseKinematics:
     """Solves for the six arm joints on a private copy of the model's state."""
 
     def __init__(self, model: mujoco.MjModel, tolerance: IkTolerance | None = None) -> None:
-        """Use the arm and the site `tool` of `model`."""
+        """Uses the arm and the site `tool` of `model`."""
         self._model = model
         self._data = mujoco.MjData(model)
         self._tolerance = tolerance or IkTolerance()
@@ -47,7 +47,7 @@ class InverseKinematics:
         self._jacobian = np.zeros((6, model.nv))
 
     def solve(self, position_m: Array, quaternion_wxyz: Array, seed_rad: Array) -> Array:
-        """Find joint positions for a tool pose, starting from `seed_rad`.
+        """Finds joint positions for a tool pose, starting from `seed_rad`.
 
         Args:
             position_m: Shape (3,), tool position in the base frame [m].
@@ -91,7 +91,7 @@ class InverseKinematics:
     def _pose_error(
         self, joints: Array, position_m: Array, quaternion_wxyz: Array, error: Array
     ) -> None:
-        """Write [translation (m), rotation vector (rad)] from tool to target, base frame."""
+        """Writes [translation (m), rotation vector (rad)] from tool to target, base frame."""
         data = self._data
         data.qpos[self._qpos_index] = joints
         mujoco.mj_kinematics(self._model, data)

@@ -52,7 +52,7 @@ class Layout:
 
 
 def pretraining_layout(rng: np.random.Generator) -> Layout:
-    """Draw a layout of the demonstrations: objects anywhere apart, the tool anywhere above.
+    """Draws a layout of the demonstrations: objects anywhere apart, the tool anywhere above.
 
     Both objects are uniform in x 0.19 to 0.36 m and y -0.10 to 0.20 m, conditioned on lying far
     enough apart that the gripper can take either one.
@@ -65,7 +65,7 @@ def pretraining_layout(rng: np.random.Generator) -> Layout:
 
 
 def downstream_layout(rng: np.random.Generator) -> Layout:
-    """Draw a layout of the task to be learned: both objects within 1.5 cm of a fixed place."""
+    """Draws a layout of the task to be learned: both objects within 1.5 cm of a fixed place."""
     carrot, sausage = (
         np.asarray(DOWNSTREAM_CENTRE_M[name])
         + rng.uniform(-DOWNSTREAM_SPREAD_M, DOWNSTREAM_SPREAD_M, size=2)

@@ -1,4 +1,4 @@
-"""A kinematic arm without physics: it is wherever it was told to be, at once.
+"""A kinematic arm without physics: it is wherever it was commanded to be, at once.
 
 For tests of everything around the arm. Objects never move; whether the task counts as solved is
 decided by a script.
@@ -35,7 +35,7 @@ class LoopbackCell(Cell):
     """Answers like `WidowXCell`; joint positions are reported as zero."""
 
     def __init__(self, outcome: Outcome = never) -> None:
-        """Choose what is in the pot, as a function of this cell."""
+        """Chooses what is in the pot, as a function of this cell."""
         self._outcome = outcome
         self.steps = 0
         """Commands since the reset."""
@@ -48,7 +48,7 @@ class LoopbackCell(Cell):
         self._objects: dict[str, ObjectPose] = {}
 
     def reset(self, layout: Layout) -> ArmReadings:
-        """Put the tool and the objects where `layout` says and forget all commands."""
+        """Puts the tool and the objects where `layout` says and forgets all commands."""
         self.steps = 0
         self.commands = []
         self._time_s = 0.0
@@ -91,10 +91,10 @@ class LoopbackCell(Cell):
         self.commands.append((self._position_m, self._quaternion, self._opening, float(duration_s)))
 
     def hold(self) -> None:
-        """Nothing to do: the arm is where it was told to be."""
+        """Nothing to do: the arm is where it was commanded to be."""
 
     def advance(self, duration_s: float) -> ArmReadings:
-        """Let `duration_s` [s] pass."""
+        """Lets `duration_s` [s] pass."""
         self._time_s += duration_s
         return self.readings()
 

@@ -46,7 +46,7 @@ class Cell(ABC):
 
     @abstractmethod
     def reset(self, layout: Layout) -> ArmReadings:
-        """Put the arm and the objects where `layout` says."""
+        """Puts the arm and the objects where `layout` says."""
 
     @abstractmethod
     def command(
@@ -56,15 +56,15 @@ class Cell(ABC):
         gripper_opening: float,
         duration_s: float = 0.2,
     ) -> None:
-        """Set a new target, to be reached `duration_s` later; raises ValueError on a bad one."""
+        """Sets a new target, to be reached `duration_s` later; raises ValueError on a bad one."""
 
     @abstractmethod
     def hold(self) -> None:
-        """Drop the target and stay where the arm is."""
+        """Drops the target and stays where the arm is."""
 
     @abstractmethod
     def advance(self, duration_s: float) -> ArmReadings:
-        """Let time pass."""
+        """Lets time pass."""
 
     def step(
         self,
@@ -73,7 +73,7 @@ class Cell(ABC):
         gripper_opening: float,
         duration_s: float = 0.2,
     ) -> ArmReadings:
-        """Move the tool to a pose in the base frame, arriving after `duration_s`."""
+        """Moves the tool to a pose in the base frame, arriving after `duration_s`."""
         self.command(position_m, quaternion_wxyz, gripper_opening, duration_s)
         return self.advance(duration_s)
 

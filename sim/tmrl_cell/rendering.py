@@ -9,7 +9,7 @@ class CameraRenderer:
     """Renders one picture size. Belongs to the thread that created it."""
 
     def __init__(self, model: mujoco.MjModel, height: int, width: int) -> None:
-        """Open an EGL context and upload the model.
+        """Opens an EGL context and uploads the model.
 
         Args:
             model: The scene; its visual quality settings decide about shadows and smoothing.
@@ -35,7 +35,7 @@ class CameraRenderer:
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
 
     def render(self, data: mujoco.MjData, camera: str) -> NDArray[np.uint8]:
-        """Render `data` as seen by `camera`.
+        """Renders `data` as seen by `camera`.
 
         Returns:
             Shape (height, width, 3), RGB, uint8.
@@ -57,7 +57,7 @@ class CameraRenderer:
         return np.ascontiguousarray(pixels[::-1])
 
     def close(self) -> None:
-        """Release the graphics memory and the EGL context."""
+        """Releases the graphics memory and the EGL context."""
         self._gl.make_current()
         self._context.free()
         self._gl.free()

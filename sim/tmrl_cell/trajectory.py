@@ -29,7 +29,7 @@ def trajectory_path(run_dir: Path, episode: int) -> Path:
 
 
 def load_trajectory(path: Path) -> Trajectory:
-    """Read one episode.
+    """Reads one episode.
 
     Raises:
         OSError: The file cannot be read.
@@ -49,7 +49,7 @@ class TrajectoryRecorder:
     """
 
     def __init__(self, run_dir: Path | None, period_s: float) -> None:
-        """Keep one snapshot per period.
+        """Keeps one snapshot per period.
 
         Args:
             run_dir: Directory of the run; nothing is touched before the first episode ends. None:
@@ -65,12 +65,12 @@ class TrajectoryRecorder:
         self._snapshots: list[NDArray[np.float32]] = []
 
     def on_reset(self) -> None:
-        """Forget the former scene; an episode that was under way in it ends here."""
+        """Forgets the former scene; an episode that was in progress in it ends here."""
         self._finish()
         self._forget()
 
     def record(self, sequence: int, stamp_ns: int, qpos: NDArray[np.float64]) -> None:
-        """Keep one snapshot, where the last one is old enough.
+        """Keeps one snapshot, where the last one is old enough.
 
         Args:
             sequence: Number of the arm state that goes with it.
@@ -88,7 +88,7 @@ class TrajectoryRecorder:
         self._snapshots.append(qpos.astype(np.float32))
 
     def on_episode(self, episode: int, *, running: bool, first_sequence: int) -> None:
-        """Follow the session.
+        """Follows the session.
 
         Args:
             episode: Its number, from 1.
@@ -127,7 +127,7 @@ class TrajectoryRecorder:
         self._episode = 0
 
     def _write(self, path: Path) -> None:
-        """Write completely or not at all: a reader never meets half a file."""
+        """Writes completely or not at all: a reader never meets half a file."""
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         try:

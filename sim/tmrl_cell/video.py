@@ -29,7 +29,7 @@ def render_gif(
     height: int = 300,
     width: int = 400,
 ) -> None:
-    """Draw episodes from their joint positions and store them as one GIF.
+    """Draws episodes from their joint positions and stores them as one GIF.
 
     The episodes run side by side from their starts; one that is over shows its last instant.
 
@@ -69,7 +69,7 @@ def _render(cell: WidowXCell, qpos: NDArray[np.float32], height: int, width: int
 
 
 def _captioned(pictures: list[Picture], title: str) -> list[Picture]:
-    """Put one band with the caption above every picture."""
+    """Puts one band with the caption above every picture."""
     band = Image.new("RGB", (pictures[0].shape[1], _CAPTION_HEIGHT_PX), _BAND_COLOUR)
     font = ImageFont.load_default(size=15)
     middle = (band.width / 2, band.height / 2)
@@ -86,7 +86,7 @@ def _side_by_side(columns: list[list[Picture]]) -> list[Picture]:
 
 
 def _write(frames: list[Picture], path: Path) -> None:
-    """Store the frames with one palette: what does not move then costs nothing."""
+    """Stores the frames with one palette: what does not move then costs nothing."""
     sample = np.concatenate(frames[:: max(1, len(frames) // 8)])
     palette = Image.fromarray(sample).quantize(_COLOURS)
     indexed = [

@@ -40,7 +40,7 @@ WHO_DECIDES = (
     "tmrl_policy_server",
     "tmrl_teleop",
 )
-"""Policy, person and learning: what they want has to go through the controller."""
+"""Policy, person and learning: what they want must go through the controller."""
 HARDWARE = {
     "franky",
     "interbotix_common_modules",

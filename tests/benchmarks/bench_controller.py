@@ -3,7 +3,7 @@
 Side by side in one run, so that both see the same machine: the real controller node on the steady
 clock, executing chunks; a plain rclpy node with a 50 Hz timer that does nothing but note the time;
 a stand-in for arm and agent that keeps both supplied; and learner processes, one per core unless
-told otherwise, that update the networks at the sizes of the method on a robot.
+asked otherwise, that update the networks at the sizes of the method on a robot.
 
 Lateness is the time from a tick's deadline to its start. Each of the two knows its own deadlines:
 the ticker's are absolute, rclpy hands over the expected time of every call. A deadline that was
@@ -211,7 +211,7 @@ def run(argv: list[str]) -> dict[str, Any]:
     parser.add_argument("--fifo-priority", type=int, default=50, help="0: normal scheduling")
     options = parser.parse_args(argv)
     if not 1.0 <= options.duration_s <= _LONGEST_S:
-        parser.error(f"--duration-s is {options.duration_s}; it has to lie in 1 to {_LONGEST_S}")
+        parser.error(f"--duration-s is {options.duration_s}; it must lie in 1 to {_LONGEST_S}")
     given = (options.duration_s, options.fifo_priority)
     with ExitStack() as stack:
         os.environ["ROS_DOMAIN_ID"] = str(stack.enter_context(domain_coordinator.domain_id()))

@@ -1,7 +1,7 @@
 """Learning curves of TMRL and its baselines on OGBench's unfamiliar tasks (paper, figure 5).
 
-Hours of work; interrupted, the same command goes on. With --only-report nothing is run: the figures
-of what was run so far are printed.
+Hours of work; interrupted, the same command continues. With --only-report nothing is run: the
+figures of what was run so far are printed.
 """
 
 import argparse

@@ -4,9 +4,9 @@ The straightforward way is :class:`Reference` below, as the field's PyTorch code
 absent cameras and padded text are computed and masked, attention is written out, the prefix goes
 through its whole last layer, state and times are embedded again in every Euler step, and the loop
 asks the device for the time. Its keys of the prefix are kept, as usual. Both run in turns on the
-same observation, latents and weights; actions have to agree.
+same observation, latents and weights; actions must agree.
 
-On a GPU the full size runs in bfloat16, and graphs on and off have to give the same bits. On a CPU
+On a GPU the full size runs in bfloat16, and graphs on and off must give the same bits. On a CPU
 the tiny size runs in float32.
 """
 

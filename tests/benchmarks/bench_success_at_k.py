@@ -1,7 +1,7 @@
 """Success@K before reinforcement on the unfamiliar tasks of OGBench (paper, figure 6).
 
 Records data and pre-trains policies first where that was not done before; both are kept in --work,
-and an interrupted run goes on.
+and an interrupted run continues.
 """
 
 import argparse

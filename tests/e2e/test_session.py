@@ -189,7 +189,7 @@ def test_port_in_use_is_named(demo: Demo) -> None:
         (("--method", "tmlr"), "invalid choice: 'tmlr'"),
         (("controller.sigma_capp:=0.5",), "did you mean sigma_cap?"),
         (("controler.sigma_cap:=0.5",), "did you mean controller?"),
-        (("--resume",), "no session to go on with"),
+        (("--resume",), "no session to resume"),
         (("--episodes", "0"), "at least 1"),
     ],
 )

@@ -97,8 +97,8 @@ class Rig:
         rig = load(str(self.file))
         for camera in rig.cameras:
             parameters = self.output.with_name(f"{camera}.yaml")
-            told = rig.parts[f"cameras.{camera}"]
-            parameters.write_text(yaml.safe_dump({"/**": {"ros__parameters": dict(told)}}))
+            given = rig.parts[f"cameras.{camera}"]
+            parameters.write_text(yaml.safe_dump({"/**": {"ros__parameters": dict(given)}}))
             argv = [sys.executable, "-m", "tmrl_camera.testing", "--ros-args"]
             self._spawn(*argv, "-r", f"__ns:=/{rig.robot}", "--params-file", str(parameters))
 

@@ -72,7 +72,7 @@ JUDGED: list[tuple[Finding, Level, str]] = [
     (arm.judge_arm(ARM), Level.GOOD, "WidowX, through driver test"),
     (arm.judge_arm(changed(ARM, fault="motor elbow is off")), Level.FAILED, "motor elbow is off"),
     (arm.judge_firmware(ARM), Level.GOOD, "libfranka 1.2"),
-    (arm.judge_firmware(changed(ARM, firmware="")), Level.GOOD, "not told by driver test"),
+    (arm.judge_firmware(changed(ARM, firmware="")), Level.GOOD, "not reported by driver test"),
     (arm.judge_joints(ARM), Level.GOOD, "2 joints at 100 Hz"),
     (arm.judge_joints(changed(ARM, rate_hz=70.0)), Level.FAILED, "100 Hz are expected"),
     (arm.judge_joints(changed(ARM, joint_rad=np.array([0.0, np.nan]))), Level.FAILED, "nan"),

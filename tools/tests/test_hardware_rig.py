@@ -69,7 +69,7 @@ def test_a_hardware_rig_runs_an_episode_and_leaves_nothing_behind(
 
 
 def test_the_doctor_finds_the_rig_fit_before_it_runs(rig: Rig) -> None:
-    # No camera is connected to this machine: those lines have to fail, and only those.
+    # No camera is connected to this machine: those lines must fail, and only those.
     failed, text = failed_checks(rig.file)
     assert failed, text
     assert all(name.startswith("camera ") for name in failed), text

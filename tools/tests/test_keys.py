@@ -1,4 +1,4 @@
-"""Keys: made once, secret where they have to be, never replaced."""
+"""Keys: made once, secret where they must be, never replaced."""
 
 import stat
 from pathlib import Path

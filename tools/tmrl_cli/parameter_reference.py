@@ -55,12 +55,12 @@ SECTIONS = (
 
 
 def page() -> str:
-    """Return the whole page as Markdown."""
+    """Returns the whole page as Markdown."""
     return "\n".join([_INTRODUCTION, *(table(section) for section in SECTIONS)])
 
 
 def table(section: Section) -> str:
-    """Return one part's heading and table."""
+    """Returns one part's heading and table."""
     module, _, name = section.config.partition(":")
     config: Any = getattr(importlib.import_module(module), name)
     texts, hints, live = attribute_texts(config), get_type_hints(config), live_fields(config)
@@ -109,7 +109,7 @@ def _shown(value: object) -> str:
 
 
 def main() -> int:
-    """Write or check the page.
+    """Writes or checks the page.
 
     Returns:
         Exit code: 1 where the page is not up to date.
@@ -126,7 +126,7 @@ def main() -> int:
 
 
 def reference_file() -> Path:
-    """Return where the page lies in this checkout."""
+    """Returns where the page lies in this checkout."""
     return Path(__file__).resolve().parents[2] / "docs" / "reference" / "parameters.md"
 
 

@@ -21,7 +21,7 @@ class DemoOptions:
         headless: Plain lines instead of the live view.
         json: Where to write a copy of report.json.
         run_dir: Directory of the run; None for a new one below runs/.
-        resume: Go on with what is in run_dir.
+        resume: Resume what is in run_dir.
         video: Whether to draw the video at the end.
         overrides: Further parameters, each "part.key:=value".
     """
@@ -41,7 +41,7 @@ class DemoOptions:
 
 _DESCRIPTION = """\
 Fine-tunes a frozen context-smoothed policy on a simulated WidowX 250 at a task that it fails:
-demonstrations always put the carrot into the pot, now it has to be the sausage. Real ROS 2 nodes,
+demonstrations always put the carrot into the pot, now it must be the sausage. Real ROS 2 nodes,
 real DDS, a real policy server and a real learner, each a process of its own."""
 
 _EPILOG = """\
@@ -49,7 +49,7 @@ examples:
   ./tmrl demo                                  learn until 150 episodes are over
   ./tmrl demo --until-success 0.9              stop when 18 of the last 20 episodes succeeded
   ./tmrl demo --method dsrl --seed 3           steer a plain behaviour-cloning policy instead
-  ./tmrl demo --run-dir runs/mine --resume     go on with a session that was interrupted
+  ./tmrl demo --run-dir runs/mine --resume     resume a session that was interrupted
   ./tmrl demo controller.sigma_cap:=0.5        the same with another parameter"""
 
 
@@ -74,14 +74,14 @@ def parse(argv: list[str]) -> DemoOptions:
     add("--headless", action="store_true", help="plain lines instead of the live view")
     add("--json", type=Path, metavar="FILE", help="also write the report's JSON there")
     add("--run-dir", type=Path, metavar="DIR", help="default: a new one below runs/")
-    add("--resume", action="store_true", help="go on with the session in --run-dir")
+    add("--resume", action="store_true", help="resume the session in --run-dir")
     add("--no-video", dest="video", action="store_false", help="leave the video out")
     add("overrides", nargs="*", metavar="PART.KEY:=VALUE", help="further parameters")
     parsed = parser.parse_args(argv)
     if parsed.episodes < 1:
-        parser.error(f"--episodes is {parsed.episodes}; it has to be at least 1")
+        parser.error(f"--episodes is {parsed.episodes}; it must be at least 1")
     if parsed.until_success is not None and not 0 < parsed.until_success <= 1:
-        parser.error(f"--until-success is {parsed.until_success}; it has to lie in (0, 1]")
+        parser.error(f"--until-success is {parsed.until_success}; it must lie in (0, 1]")
     if parsed.resume and parsed.run_dir is None:
-        parser.error("--resume needs --run-dir DIR, the directory of the session to go on with")
+        parser.error("--resume needs --run-dir DIR, the directory of the session to resume")
     return DemoOptions(**vars(parsed))

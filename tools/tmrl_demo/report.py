@@ -62,7 +62,7 @@ class History:
     transitions: int
 
     def until(self, last_episode: int | None) -> "History":
-        """Return the history up to and with one episode; the whole one for None."""
+        """Returns the history up to and with one episode; the whole one for None."""
         if last_episode is None:
             return self
         return replace(self, episodes=[e for e in self.episodes if e.number <= last_episode])

@@ -66,16 +66,18 @@ def free_port() -> int:
 
 
 def open_run_dir(options: DemoOptions) -> Path:
-    """The run directory, new or to be gone on with.
+    """The run directory, new or to be resumed.
 
     Raises:
         RigError: It has a session and --resume was not given, or the other way round.
     """
     run_dir = prepare_run_dir(options.run_dir)
     if options.resume and not has_history(run_dir):
-        raise RigError(f"{run_dir} holds no session to go on with; leave --resume out")
+        raise RigError(f"{run_dir} holds no session to resume; leave --resume out")
     if not options.resume and has_history(run_dir):
-        raise RigError(f"{run_dir} holds a session; add --resume to go on, or choose another one")
+        raise RigError(
+            f"{run_dir} holds a session; add --resume to continue, or choose another one"
+        )
     return run_dir
 
 
@@ -192,9 +194,9 @@ class DemoSession:
                 await asyncio.wait_for(self._interrupted.wait(), _REFRESH_S)
 
     def _ending(self) -> Ending | None:
-        """Why the session is over; None while it goes on."""
+        """Why the session is over; None while it continues."""
         if self._interrupted.is_set():
-            again = f"./tmrl demo --run-dir {self.run_dir} --resume goes on"
+            again = f"./tmrl demo --run-dir {self.run_dir} --resume continues"
             return Ending(f"interrupted; nothing is lost: {again}", EXIT_INTERRUPTED)
         if self._supervisor.failed.is_set():
             return Ending(self._fatal, EXIT_FAILED)

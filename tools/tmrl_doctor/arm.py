@@ -54,7 +54,7 @@ def judge_arm(seen: ArmSeen) -> Finding:
 def judge_firmware(seen: ArmSeen) -> Finding:
     """Which versions are at work; that they fit each other was found out by speaking."""
     if not seen.firmware:
-        return good(f"not told by {seen.through}")
+        return good(f"not reported by {seen.through}")
     return good(seen.firmware)
 
 

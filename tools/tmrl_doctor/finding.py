@@ -29,7 +29,7 @@ class Finding:
     remedy: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse to complain without saying what helps.
+        """Refuses to complain without saying what helps.
 
         Raises:
             ValueError: There is no remedy.

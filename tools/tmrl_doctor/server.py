@@ -35,7 +35,7 @@ class Expected:
 
     Attributes:
         policy: What the agent will demand.
-        horizon: Rows of a chunk that the controller was told of.
+        horizon: Rows of a chunk that the controller expects.
         execute_steps: Steps of each chunk that are to be executed.
         control_rate_hz: Steps per second.
     """

@@ -17,7 +17,7 @@ class SessionSeen:
         mode: Of the controller, as a number of ControllerStatus.
         mode_reason: Why it is in that mode.
         refusal: The last chunk that it refused, and why.
-        agent: What keeps the agent from going on.
+        agent: What keeps the agent from continuing.
         episode: Number of the episode.
         state: Of the session, as a number of EpisodeState.
         state_reason: Why.
@@ -35,7 +35,7 @@ class SessionSeen:
 
 
 def judge_session(seen: SessionSeen) -> Finding:
-    """Whether the session could go on by itself."""
+    """Whether the session could continue by itself."""
     mode, state = _MODES[seen.mode], _STATES[seen.state]
     said = [
         f"controller {mode}: {seen.mode_reason}",

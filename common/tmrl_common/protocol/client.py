@@ -5,7 +5,7 @@ The rules:
 1. Nothing but hello is sent until the server has welcomed this connection; requests wait.
 2. Every request ends exactly once: with its answer, with an error, or at its deadline. An answer
    that comes later is dropped and counted.
-3. A server that stays silent is greeted anew on a fresh connection, so that nothing queued for the
+3. A server that stays silent is greeted again on a fresh connection, so that nothing queued for the
    old one is ever delivered. The policy of the first welcome is demanded from then on: a server
    that restarts with another one is refused.
 """
@@ -60,9 +60,9 @@ class ClientSettings:
 
     Attributes:
         heartbeat_s: Silence after which a ping is sent.
-        lost_after_s: Silence after which the server counts as lost and is greeted anew; also the
+        lost_after_s: Silence after which the server counts as lost and is greeted again; also the
             wait between two greetings.
-        max_pending: Most requests under way.
+        max_pending: Most requests in flight.
     """
 
     heartbeat_s: float = 1.0
@@ -70,23 +70,23 @@ class ClientSettings:
     max_pending: int = 8
 
     def __post_init__(self) -> None:
-        """Refuse pacing that could not work.
+        """Refuses pacing that could not work.
 
         Raises:
             ValueError: The message names the field and its limit.
         """
         if not 0.0 < self.heartbeat_s < self.lost_after_s:
             raise ValueError(
-                f"heartbeat_s is {self.heartbeat_s}; it has to lie above 0 and below "
+                f"heartbeat_s is {self.heartbeat_s}; it must lie above 0 and below "
                 f"lost_after_s, which is {self.lost_after_s}"
             )
         if self.max_pending < 1:
-            raise ValueError(f"max_pending is {self.max_pending}; it has to be at least 1")
+            raise ValueError(f"max_pending is {self.max_pending}; it must be at least 1")
 
 
 @dataclass
 class _Pending:
-    """A request under way."""
+    """A request in flight."""
 
     request: Request
     deadline_at_s: float
@@ -138,17 +138,17 @@ class ClientProtocol:
         return self.state is ClientState.READY and not self._pending and self._ping_id == 0
 
     def submit(self, request: Request, deadline_at_s: float) -> int:
-        """Take a request on.
+        """Takes a request on.
 
         Returns:
             Its id, under which `take_results` reports how it ended.
 
         Raises:
-            ClientBusyError: `max_pending` requests are under way.
+            ClientBusyError: `max_pending` requests are in flight.
         """
         if len(self._pending) >= self._settings.max_pending:
             raise ClientBusyError(
-                f"{len(self._pending)} requests are under way, which is the most for one client; "
+                f"{len(self._pending)} requests are in flight, which is the most for one client; "
                 "wait for their answers"
             )
         request_id = self._new_id()
@@ -170,7 +170,7 @@ class ClientProtocol:
         return None
 
     def mark_sent(self, request_id: int) -> None:
-        """Note that what `next_to_send` named is out."""
+        """Notes that what `next_to_send` named is out."""
         if request_id == self._hello_id:
             self._hello_sent = True
         elif request_id == self._ping_id:
@@ -179,7 +179,7 @@ class ClientProtocol:
             self._pending[request_id].sent = True
 
     def withdraw(self, request_id: int, error: TmrlError) -> None:
-        """End a request that cannot be sent at all.
+        """Ends a request that cannot be sent at all.
 
         Raises:
             TmrlError: It was not a caller's request but hello or ping.
@@ -189,7 +189,7 @@ class ClientProtocol:
         self._finish(request_id, error)
 
     def receive(self, request_id: int, message: Message, now_s: float) -> None:
-        """Take in a message from the server."""
+        """Takes in a message from the server."""
         self._last_heard_s = now_s
         pending = self._pending.get(request_id)
         if request_id == self._hello_id and self.state is ClientState.GREETING:
@@ -212,7 +212,7 @@ class ClientProtocol:
             self._finish(request_id, RequestError(ErrorCode.MALFORMED, detail))
 
     def receive_undecodable(self, error: DecodeError, now_s: float) -> None:
-        """Take in that the server sent something that is no message of this version."""
+        """Takes in that the server sent something that is no message of this version."""
         self._last_heard_s = now_s
         if self.state is ClientState.GREETING and error.code is ErrorCode.UNSUPPORTED_VERSION:
             self._refuse(HandshakeRefusedError(error.code, error.detail))
@@ -220,7 +220,7 @@ class ClientProtocol:
             self._finish(error.request_id, error)
 
     def advance(self, now_s: float) -> None:
-        """Let time pass: end requests whose deadline is over, ping, notice a silent server."""
+        """Lets time pass: ends requests whose deadline is over, pings, notices a silent server."""
         for request_id, pending in list(self._pending.items()):
             if now_s >= pending.deadline_at_s:
                 self._finish(request_id, DeadlineExceededError(self._why_late(pending, now_s)))
@@ -248,7 +248,7 @@ class ClientProtocol:
         return results
 
     def take_reconnect(self) -> bool:
-        """Whether the shell has to replace the connection by a fresh one; asked once."""
+        """Whether the shell must replace the connection by a fresh one; asked once."""
         reconnect, self._reconnect = self._reconnect, False
         return reconnect
 

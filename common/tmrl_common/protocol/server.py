@@ -39,7 +39,7 @@ class ServerSettings:
 
     Attributes:
         max_clients: Connections remembered; beyond, the one that was quiet longest is forgotten and
-            has to greet again.
+            must greet again.
         log_malformed_every: Of how many broken messages one is logged.
     """
 
@@ -99,7 +99,7 @@ class ServerProtocol:
         actor_version: What welcome and pong tell; the server sets it after a swap.
         chunks_served: Chunks answered since the start.
         requests_refused: Errors answered since the start.
-        busy_since_s: When the work under way began, steady clock; None where there is none. The
+        busy_since_s: When the work in progress began, steady clock; None where there is none. The
             server sets it; pong tells for how long.
     """
 
@@ -118,7 +118,7 @@ class ServerProtocol:
         self._malformed = 0
 
     def receive(self, peer: bytes, request_id: int, message: Message, now_s: float) -> None:
-        """Take in a message of a client."""
+        """Takes in a message of a client."""
         if isinstance(message, Hello):
             self._greet(peer, request_id, message)
         elif isinstance(message, Ping):
@@ -132,7 +132,7 @@ class ServerProtocol:
             self._admit(Admitted(peer, request_id, message, now_s))
 
     def receive_undecodable(self, peer: bytes, error: DecodeError) -> None:
-        """Take in bytes that are no message; they cost an answer and, at times, a line."""
+        """Takes in bytes that are no message; they cost an answer and, at times, a line."""
         if self._malformed % self._settings.log_malformed_every == 0:
             _log.warning("broken message %d of some client: %s", self._malformed + 1, error)
         self._malformed += 1
@@ -148,7 +148,7 @@ class ServerProtocol:
 
         Args:
             now_s: Steady clock.
-            most_acts: Most requests for chunks to take, oldest first; the others go on waiting.
+            most_acts: Most requests for chunks to take, oldest first; the others keep waiting.
                 None takes all.
         """
         work: list[Admitted] = []
@@ -175,11 +175,11 @@ class ServerProtocol:
         return True
 
     def answer(self, peer: bytes, request_id: int, message: Reply) -> None:
-        """Put an answer out for sending."""
+        """Puts an answer out for sending."""
         self._answers.append(Answer(peer, request_id, message))
 
     def refuse(self, peer: bytes, request_id: int, code: ErrorCode, detail: str) -> None:
-        """Answer with an error."""
+        """Answers with an error."""
         self.requests_refused += 1
         self.answer(peer, request_id, ErrorReply(code, detail))
 

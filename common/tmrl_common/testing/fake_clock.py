@@ -13,7 +13,7 @@ class FakeClock:
         return self._now_s
 
     def advance(self, by_s: float) -> None:
-        """Let time pass.
+        """Lets time pass.
 
         Raises:
             ValueError: `by_s` is negative: a steady clock never goes back.

@@ -38,7 +38,7 @@ class FakePolicyServer(Closing):
         self._spec = spec
         self._clock = SteadyClock()
         self._closing = threading.Event()
-        # An epoch only has to differ between two lives of a server.
+        # An epoch need only differ between two lives of a server.
         epoch = f"fake-{self._clock.now_s()}"
         identity = ServerIdentity("FakePolicyServer", epoch, spec)
         self._protocol = ServerProtocol(identity, ServerSettings(), self._clock.now_s())
@@ -48,7 +48,7 @@ class FakePolicyServer(Closing):
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stops listening."""
         self._closing.set()
         self._thread.join()
 

@@ -15,7 +15,7 @@ STAMP_NS = 1_795_259_902_125_000_001
 
 
 def example_transition(sequence: int = 1, **changes: Any) -> Transition:
-    """Return a transition of widowx/run in the first episode that ends nothing.
+    """Returns a transition of widowx/run in the first episode that ends nothing.
 
     Args:
         sequence: Its number; the chunk counts along, from 0.

@@ -61,7 +61,7 @@ class PolicyClient(Closing):
             endpoint: Such as "tcp://127.0.0.1:5760".
             client: Who this is, for the server's log.
             robot: Name of the arm.
-            expected: What the policy served has to be; None accepts anything at first.
+            expected: What the policy served must be; None accepts anything at first.
             settings: Pacing.
             security: Keys; needed where the server has some.
             limits: What it is willing to read.
@@ -92,7 +92,7 @@ class PolicyClient(Closing):
         return self._connection.protocol.late_replies
 
     def connect(self, *, deadline_s: float) -> Welcome:
-        """Wait until the server has welcomed this client. The calls below need no connect before.
+        """Waits until the server has welcomed this client. The calls below need no connect before.
 
         Raises:
             HandshakeRefusedError: The policy served is not the one expected; names each difference.
@@ -110,7 +110,7 @@ class PolicyClient(Closing):
         deadline_s: float,
         seed: int | None = None,
     ) -> ChunkReply:
-        """Ask for a chunk of actions.
+        """Asks for a chunk of actions.
 
         Args:
             observation: What the policy sees.
@@ -132,11 +132,11 @@ class PolicyClient(Closing):
         return self._call(request, ChunkReply, deadline_s)
 
     def encode(self, observation: Observation, *, deadline_s: float) -> FloatArray:
-        """Ask for an observation's features, shape (features_dim,); raises as `act` does."""
+        """Asks for an observation's features, shape (features_dim,); raises as `act` does."""
         return self._call(Encode(observation), Features, deadline_s).features
 
     def swap(self, version: int, actor: ActorSpec, weights: bytes, *, deadline_s: float) -> int:
-        """Hand the server a new steering actor; raises as `act` does.
+        """Hands the server a new steering actor; raises as `act` does.
 
         Args:
             version: Higher than every one before.
@@ -152,16 +152,16 @@ class PolicyClient(Closing):
         return self._call(request, Swapped, deadline_s).version
 
     def ping(self, *, deadline_s: float) -> Pong:
-        """Ask for the server's health; raises as `act` does."""
+        """Asks for the server's health; raises as `act` does."""
         return self._call(Ping(), Pong, deadline_s)
 
     def close(self) -> None:
-        """End the thread; calls under way raise `ClientClosedError`. May be called twice."""
+        """Ends the thread; calls in flight raise `ClientClosedError`. May be called twice."""
         self._connection.close()
 
     def _call(self, request: Request, reply_type: type[R], deadline_s: float) -> R:
         if not 0.0 < deadline_s < math.inf:
-            raise LocalError(f"deadline_s is {deadline_s}; it has to be finite and above 0")
+            raise LocalError(f"deadline_s is {deadline_s}; it must be finite and above 0")
         reply = self._connection.call(request, deadline_s)
         if not isinstance(reply, reply_type):
             raise TypeError(f"the protocol let {type(reply).__name__} pass as an answer")

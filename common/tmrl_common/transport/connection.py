@@ -36,7 +36,7 @@ from tmrl_common.transport.multipart import send_frames
 _log = logging.getLogger(__name__)
 
 _QUEUE = 16
-"""More than can be under way. A queue that is nearly full wakes its ends again and again."""
+"""More than can be in flight. A queue that is nearly full wakes its ends again and again."""
 _RECONNECT_MS = 100
 _POLLIN, _POLLOUT, _NOBLOCK = int(zmq.POLLIN), int(zmq.POLLOUT), int(zmq.NOBLOCK)
 _THREAD_GRACE_S = 1.0
@@ -90,7 +90,7 @@ class ClientConnection:
         self._thread.start()
 
     def call(self, request: Request, deadline_s: float) -> Reply:
-        """Send a request and wait for its answer, at most until the deadline.
+        """Sends a request and waits for its answer, at most until the deadline.
 
         Raises:
             TmrlError: There is no answer; says why.
@@ -107,14 +107,14 @@ class ClientConnection:
         return call.outcome
 
     def close(self) -> None:
-        """End the thread; calls under way raise `ClientClosedError`. May be called twice."""
+        """Ends the thread; calls in flight raise `ClientClosedError`. May be called twice."""
         self._closing.set()
         self._left_over.set()
         self._wake()
         self._thread.join()
 
     def _drive(self, call: "_Call") -> None:
-        """Move bytes until the call has ended; the caller has taken the turn, which ends here."""
+        """Moves bytes until the call has ended; the caller has taken the turn, which ends here."""
         try:
             self._submit(call)
             while call.outcome is None and not self._closing.is_set():
@@ -127,7 +127,7 @@ class ClientConnection:
                 self._left_over.set()
 
     def _hand_over(self, call: "_Call", deadline_s: float) -> None:
-        """Let whoever has the turn move the bytes of a call."""
+        """Lets whoever has the turn move the bytes of a call."""
         call.ended = threading.Event()
         self._mailbox.put(call)
         self._wake()
@@ -171,7 +171,7 @@ class ClientConnection:
         return bool(self._calls) or not self._mailbox.empty() or not self.protocol.at_rest
 
     def _advance(self) -> None:
-        """Send, receive and report what is due, and wait for the next thing to do in between."""
+        """Sends, receive and reports what is due, and waits for the next thing to do in between."""
         self._take_calls()
         self.protocol.advance(self._clock.now_s())
         if self.protocol.take_reconnect():
@@ -265,7 +265,7 @@ class ClientConnection:
 
 
 class _Call:
-    """A request under way.
+    """A request in flight.
 
     Attributes:
         request: What is asked.
@@ -282,7 +282,7 @@ class _Call:
         self.ended: threading.Event | None = None
 
     def end(self, outcome: Reply | TmrlError) -> None:
-        """Note the outcome."""
+        """Notes the outcome."""
         self.outcome = outcome
         if self.ended is not None:
             self.ended.set()

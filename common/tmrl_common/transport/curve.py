@@ -42,7 +42,7 @@ class KeyPair:
 
     @classmethod
     def load(cls, path: Path) -> "KeyPair":
-        """Read the secret key in a file; the public one follows from it.
+        """Reads the secret key in a file; the public one follows from it.
 
         Raises:
             TransportError: The file is absent, holds no key, or is open to other users.
@@ -57,7 +57,7 @@ class KeyPair:
         return cls(zmq.curve_public(secret), secret)
 
     def save(self, path: Path) -> None:
-        """Write the secret key to `path` (readable by its owner only) and the public to `path.pub`.
+        """Writes the secret key to `path` (readable by its owner alone), the public to `path.pub`.
 
         Raises:
             FileExistsError: There is a key already; it is not replaced.
@@ -80,7 +80,7 @@ class ServerSecurity:
     allowed: frozenset[bytes]
 
     def __post_init__(self) -> None:
-        """Refuse a server that nobody could reach.
+        """Refuses a server that nobody could reach.
 
         Raises:
             ValueError: The allow-list is empty.
@@ -94,7 +94,7 @@ class ClientSecurity:
     """What a client needs to reach a server with keys.
 
     Attributes:
-        keys: The client's own pair; its public key has to be in the server's allow-list.
+        keys: The client's own pair; its public key must be in the server's allow-list.
         server_public: Public key of the server.
     """
 
@@ -123,19 +123,19 @@ def client_security(client_key: str, server_key: str) -> ClientSecurity | None:
 
 
 def read_key(path: Path) -> bytes:
-    """Read the one key in a file.
+    """Reads the one key in a file.
 
     Raises:
         TransportError: The file is absent or holds no key.
     """
     keys = read_keys(path)
     if len(keys) != 1:
-        raise TransportError(f"{path} holds {len(keys)} keys; it has to hold one")
+        raise TransportError(f"{path} holds {len(keys)} keys; it must hold one")
     return next(iter(keys))
 
 
 def read_keys(path: Path) -> frozenset[bytes]:
-    """Read keys, one a line; text after a key and lines that start with # are comments.
+    """Reads keys, one a line; text after a key and lines that start with # are comments.
 
     Raises:
         TransportError: The file is absent, or a line holds no key.
@@ -174,7 +174,7 @@ def secure_server(
     endpoint: str,
     security: ServerSecurity | None,
 ) -> ThreadAuthenticator | None:
-    """Prepare a socket before it is bound.
+    """Prepares a socket before it is bound.
 
     Returns:
         The running authenticator, to be stopped with the socket; None for a local server.
@@ -200,7 +200,7 @@ def secure_server(
 
 
 def secure_client(socket: "zmq.Socket[bytes]", security: ClientSecurity | None) -> None:
-    """Prepare a socket before it connects."""
+    """Prepares a socket before it connects."""
     if security is not None:
         socket.setsockopt(zmq.CURVE_PUBLICKEY, security.keys.public)
         socket.setsockopt(zmq.CURVE_SECRETKEY, security.keys.secret)

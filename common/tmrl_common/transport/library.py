@@ -8,7 +8,7 @@ OLDEST_LIBZMQ = (4, 3, 5)
 
 
 def check_libzmq() -> None:
-    """Refuse a libzmq that is too old.
+    """Refuses a libzmq that is too old.
 
     Raises:
         TransportError: Older ones have remotely exploitable faults (CVE-2019-13132,

@@ -20,7 +20,7 @@ from tmrl_common.transport.multipart import receive_frames, send_frames
 _log = logging.getLogger(__name__)
 
 _QUEUE_PER_CLIENT = 16
-"""More than a client has under way. A queue that is nearly full wakes its ends again and again."""
+"""More than a client has in flight. A queue that is nearly full wakes its ends again and again."""
 _WAKE_ENDPOINT = "inproc://wake"
 _POLLIN = int(zmq.POLLIN)
 
@@ -95,7 +95,7 @@ class RouterSocket(Closing):
         self._waker.connect(_WAKE_ENDPOINT)
 
     def receive(self, timeout_s: float, most: int) -> list[Received]:
-        """Wait for messages and take those that are there.
+        """Waits for messages and takes those that are there.
 
         Args:
             timeout_s: Longest wait for the first one; `wake` ends it too.
@@ -129,16 +129,16 @@ class RouterSocket(Closing):
         received.append(Received(peer, request_id, content))
 
     def wake(self) -> None:
-        """End the wait of `receive`, or the next one. Safe from any thread."""
+        """Ends the wait of `receive`, or the next one. Safe from any thread."""
         with self._wake_lock:
             try:
                 self._waker.send(b"", zmq.NOBLOCK)
             except zmq.ZMQError:
-                # Full: a wake-up is under way already. Closed: nobody waits any more.
+                # Full: a wake-up is in progress already. Closed: nobody waits any more.
                 return
 
     def send(self, peer: bytes, request_id: int, message: Message) -> None:
-        """Send to a client; a client that is gone or does not read loses the message."""
+        """Sends to a client; a client that is gone or does not read loses the message."""
         frames = encode(request_id, message)
         try:
             send_frames(self._socket, [peer, *frames])
@@ -146,7 +146,7 @@ class RouterSocket(Closing):
             _log.warning("an answer could not be sent: %s", error)
 
     def close(self) -> None:
-        """Release the endpoint; what was not sent, or not read by its client, is dropped."""
+        """Releases the endpoint; what was not sent, or not read by its client, is dropped."""
         with self._wake_lock:
             self._waker.close()
         self._socket.close()

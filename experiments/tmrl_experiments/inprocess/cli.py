@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0)
     add("--json", type=Path, help="where to write the report")
     add("--run-dir", type=Path, metavar="DIR", help="where to keep checkpoints, for --resume")
-    add("--resume", action="store_true", help="go on where the checkpoint in --run-dir stands")
+    add("--resume", action="store_true", help="resume where the checkpoint in --run-dir stands")
     add(
         "--checkpoint-every",
         type=int,

@@ -102,13 +102,13 @@ def _metrics(episodes: Sequence[EpisodeSummary]) -> dict[str, float]:
 
 def _check(arguments: argparse.Namespace) -> None:
     if arguments.episodes < 1:
-        raise ConfigError(f"--episodes is {arguments.episodes}; it has to be at least 1")
+        raise ConfigError(f"--episodes is {arguments.episodes}; it must be at least 1")
     if arguments.checkpoint_every < 1:
         raise ConfigError(
-            f"--checkpoint-every is {arguments.checkpoint_every}; it has to be at least 1"
+            f"--checkpoint-every is {arguments.checkpoint_every}; it must be at least 1"
         )
     if arguments.resume and arguments.run_dir is None:
-        raise ConfigError("--resume needs --run-dir DIR, the directory of the run to go on with")
+        raise ConfigError("--resume needs --run-dir DIR, the directory of the run to resume")
     if arguments.run_dir is not None and arguments.method == "base":
         raise ConfigError(
             "--run-dir keeps what was learned, and the method base learns nothing; leave it out"
@@ -147,7 +147,7 @@ def _directory(arguments: argparse.Namespace, loaded: LoadedPolicy) -> RunDirect
     )
     if directory.started and not arguments.resume:
         raise ConfigError(
-            f"{arguments.run_dir} holds a run already; go on with it with --resume, or choose "
+            f"{arguments.run_dir} holds a run already; resume it with --resume, or choose "
             "another --run-dir"
         )
     return directory

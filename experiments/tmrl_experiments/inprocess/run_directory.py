@@ -1,4 +1,4 @@
-"""What a run in one process keeps on disk, and how it goes on from there.
+"""What a run in one process keeps on disk, and how it resumes from there.
 
 The learner and the loop are saved in one checkpoint: both are always of the same moment.
 """
@@ -39,7 +39,7 @@ class RunDirectory:
         episodes: Sequence[EpisodeSummary],
         wall_s: float,
     ) -> None:
-        """Writes everything from which the run goes on bit-equal, atomically.
+        """Writes everything from which the run continues bit-equal, atomically.
 
         Args:
             session: The learner.

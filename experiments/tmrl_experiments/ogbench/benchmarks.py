@@ -16,7 +16,7 @@ _CUBE_X_LIMIT_SCALED = 10.0 * (0.4 - 0.425)
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A policy's data and the unfamiliar tasks that reinforcement has to solve with it.
+    """A policy's data and the unfamiliar tasks that reinforcement must solve with it.
 
     Attributes:
         name: As on the command line.

@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tmrl_experiments ogbench",
         description="Fine-tune on OGBench's unfamiliar tasks. Data and base policy are made first "
-        "where they are missing; interrupted, the same command goes on. "
+        "where they are missing; interrupted, the same command continues. "
         "All methods and seeds at once: ./tmrl bench ogbench.",
     )
     parser.add_argument("benchmark", choices=BENCHMARKS)

@@ -53,7 +53,7 @@ class Contender:
 
     @property
     def file(self) -> Path:
-        """Where its rollouts are kept, so that an interrupted study goes on."""
+        """Where its rollouts are kept, so that an interrupted study continues."""
         size = f"{self.starts}x{self.rollouts}-{self.pretrain_steps}"
         name = f"{self.label.replace(' ', '-')}-seed{self.seed}-{size}.json"
         return self.work / "coverage" / self.benchmark / name

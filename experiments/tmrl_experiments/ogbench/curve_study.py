@@ -44,7 +44,7 @@ def run_all(experiments: Sequence[Experiment], work: Path, workers: int, ray: st
         experiments: What to run.
         work: Folder of all experiments.
         workers: Processes side by side.
-        ray: Address of a Ray cluster instead; `work` has to be shared then.
+        ray: Address of a Ray cluster instead; `work` must be shared then.
     """
     bases = {
         (e.benchmark, method(e.method).base, e.pretrain_seed, e.pretrain_steps) for e in experiments

@@ -63,7 +63,7 @@ class FinishedEpisode:
 class CurveRun:
     """Acts in several environments side by side, learns, and writes every episode down.
 
-    A run that was interrupted goes on from its last checkpoint with new episodes: what was learned
+    A run that was interrupted resumes from its last checkpoint with new episodes: what was learned
     and stored since is lost, but its environment steps count.
 
     Args:
@@ -74,7 +74,7 @@ class CurveRun:
         offline: Rows of the replay buffer's offline stratum.
         environments: Side by side.
         checkpoint_every: Control steps between checkpoints.
-        tracker: Told of every episode, with the learner's newest metrics.
+        tracker: Receives every episode, with the learner's newest metrics.
     """
 
     def __init__(

@@ -17,8 +17,8 @@ _VALIDATION_ROWS = 4096
 _STATISTICS_ROWS = 50_000
 _FIXED_SEED = 1
 _REACHED_GOAL_DISCOUNT = 0.99
-"""Of goals for reinforcement, whatever policies are told: a goal that every row has reached at once
-teaches no values."""
+"""Of goals for reinforcement, whatever policies are conditioned on: a goal that every row
+has reached at once teaches no values."""
 
 
 class OfflineTransitions(NamedTuple):

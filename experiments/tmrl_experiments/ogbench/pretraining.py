@@ -37,7 +37,7 @@ def pretrained(
     Args:
         benchmark: What for.
         config: How to train.
-        work: Folder of the experiments; an interrupted training goes on from there.
+        work: Folder of the experiments; an interrupted training resumes from there.
         workers: Processes that record data, where they are missing.
 
     Raises:
@@ -79,7 +79,7 @@ def _train(benchmark: Benchmark, config: PretrainConfig, work: Path, workers: in
 
 
 def _settings(benchmark: Benchmark, config: PretrainConfig) -> dict[str, Any]:
-    """What has to be equal for a policy to be the one that is asked for, as JSON returns it."""
+    """What must be equal for a policy to be the one that is asked for, as JSON returns it."""
     return {
         "config": asdict(config),
         "recording": benchmark.recording,

@@ -66,7 +66,7 @@ def load_recording(name: str, cache: Path, seed: int, workers: int) -> Recording
 
     Args:
         name: One of `RECIPES`.
-        cache: Folder for recorded shards; an interrupted recording goes on with the next shard.
+        cache: Folder for recorded shards; an interrupted recording continues with the next shard.
         seed: Of the recording.
         workers: Processes that record side by side.
 

@@ -48,11 +48,11 @@ class CircleConfig:
             ConfigError: Names the value and the range.
         """
         if not 0.0 < self.half_gap_deg < 180.0:
-            raise ConfigError(f"half_gap_deg is {self.half_gap_deg}; it has to lie in (0, 180)")
+            raise ConfigError(f"half_gap_deg is {self.half_gap_deg}; it must lie in (0, 180)")
         for field in fields(self)[1:]:
             if getattr(self, field.name) < 1:
                 raise ConfigError(
-                    f"{field.name} is {getattr(self, field.name)}; it has to be at least 1"
+                    f"{field.name} is {getattr(self, field.name)}; it must be at least 1"
                 )
 
 

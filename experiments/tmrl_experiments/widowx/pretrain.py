@@ -20,9 +20,9 @@ from tmrl_learner.pretrain.dataset import DemonstrationSet, load_demonstrations
 from tmrl_learner.pretrain.evaluate import evaluate
 from tmrl_learner.pretrain.report import (
     Measurement,
+    context_trust,
     model_card,
     planned_measurements,
-    told,
     training_record,
 )
 from tmrl_learner.pretrain.source import DemonstrationSource
@@ -79,7 +79,7 @@ def command_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tmrl pretrain",
         description="Record demonstrations in simulation and pre-train policies on them. "
-        "Interrupted, the same command goes on where it stopped.",
+        "Interrupted, the same command resumes where it stopped.",
     )
     parser.add_argument("rig", choices=["widowx_sim"], help="cell to train for")
     parser.add_argument(
@@ -105,7 +105,7 @@ def command_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--measure",
         action="store_true",
-        help="do not train: measure the policies in --out again and write their cards anew",
+        help="do not train: measure the policies in --out again and write their cards again",
     )
     parser.add_argument("--episodes", type=int, default=100, help="episodes per evaluation")
     parser.add_argument(
@@ -186,7 +186,7 @@ def _measure(config: PretrainConfig, policy: FlowPolicy, episodes: int) -> list[
     measurements: list[Measurement] = []
     for in_distribution, steering in planned_measurements(config):
         target = "carrot" if in_distribution else "sausage"
-        label = f"evaluating {config.method}: {target}, {told(steering)}"
+        label = f"evaluating {config.method}: {target}, {context_trust(steering)}"
         with tqdm(total=episodes, desc=label, unit="episode") as progress:
             result = evaluate(
                 policy,

@@ -34,5 +34,5 @@ SERVER = policy_server.PART.name
 
 
 def part_of(section: str) -> Part:
-    """Return the part to which a section of a rig belongs, such as `cameras.wrist`."""
+    """Returns the part to which a section of a rig belongs, such as `cameras.wrist`."""
     return PARTS[section.partition(".")[0]]

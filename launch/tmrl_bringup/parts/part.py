@@ -58,12 +58,12 @@ class Part:
         return bool(self.package)
 
     def in_rig(self, *, simulated: bool) -> bool:
-        """Return whether a rig of this kind has the part."""
+        """Returns whether a rig of this kind has the part."""
         own = RigKind.SIMULATED if simulated else RigKind.HARDWARE
         return self.rigs in (RigKind.ANY, own)
 
     def classes(self) -> tuple[type, ...]:
-        """Return the configuration classes."""
+        """Returns the configuration classes."""
         found: list[type] = []
         for path in self.configuration:
             module, _, name = path.partition(":")

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: what the policy server loads, and what training goes on from.
+"""Checkpoints of a training: what the policy server loads, and what training resumes from.
 
     <run>/checkpoints/step_00001000/
         model.safetensors                   averaged weights, in openpi's layout
@@ -70,9 +70,9 @@ def finish_checkpoint(folder: Path, keep: int) -> Path:
 
 
 def training_state(trainer: Trainer) -> dict[str, Tensor]:
-    """Everything that changes from step to step, whole and on the CPU; all processes have to ask.
+    """Everything that changes from step to step, whole and on the CPU; all processes must ask.
 
-    What several processes share out among them is put together again, so that a run may go on with
+    What several processes share out among them is put together again, so that a run may resume
     another number of processes.
     """
     tensors: dict[str, Tensor] = {}
@@ -95,7 +95,7 @@ def write_training_state(
         folder: Of the checkpoint.
         tensors: By name.
         step: Gradient steps taken.
-        identity: What has to be equal for a training to be the same one, JSON-able.
+        identity: What must be equal for a training to be the same one, JSON-able.
     """
     save_file(dict(tensors), folder / f"{_STATE}.safetensors")
     record = {"step": step, "identity": dict(identity)}
@@ -104,7 +104,7 @@ def write_training_state(
 
 
 def resume(trainer: Trainer, folder: Path, identity: Mapping[str, Any]) -> None:
-    """Goes on from a checkpoint.
+    """Resumes from a checkpoint.
 
     Args:
         trainer: Of the same training.
@@ -119,7 +119,7 @@ def resume(trainer: Trainer, folder: Path, identity: Mapping[str, Any]) -> None:
         tensors = load_file(folder / f"{_STATE}.safetensors")
     except (OSError, ValueError, SafetensorError) as error:
         raise ResumeError(
-            f"{folder} cannot be resumed from: {error}. Remove the folder to go on from the "
+            f"{folder} cannot be resumed from: {error}. Remove the folder to resume from the "
             "checkpoint before it"
         ) from error
     _refuse_difference(folder, record["identity"], json.loads(json.dumps(dict(identity))))

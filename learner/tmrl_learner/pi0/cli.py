@@ -58,7 +58,7 @@ def command_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tmrl finetune-pi0",
         description="Fine-tune a context-smoothed pi0 on demonstrations in LeRobot's format. "
-        "Interrupted, the same command goes on from its last checkpoint. For several GPUs: "
+        "Interrupted, the same command resumes from its last checkpoint. For several GPUs: "
         "torchrun --nproc-per-node N -m tmrl_learner finetune-pi0 ...",
     )
     add_dataset_arguments(parser)

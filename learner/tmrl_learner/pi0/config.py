@@ -62,7 +62,7 @@ class OptimiserConfig:
         for name in ("beta1", "beta2", "ema_decay"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ConfigError(
-                    f"optimiser.{name} is {getattr(self, name)}; it has to lie in [0, 1)"
+                    f"optimiser.{name} is {getattr(self, name)}; it must lie in [0, 1)"
                 )
         if self.weight_decay < 0:
             raise ConfigError(
@@ -70,9 +70,7 @@ class OptimiserConfig:
             )
         for name in ("epsilon", "clip_norm"):
             if not getattr(self, name) > 0:
-                raise ConfigError(
-                    f"optimiser.{name} is {getattr(self, name)}; it has to be above 0"
-                )
+                raise ConfigError(f"optimiser.{name} is {getattr(self, name)}; it must be above 0")
 
 
 @dataclass(frozen=True)
@@ -97,9 +95,9 @@ class LoraConfig:
             ConfigError: Names the field, its value and its range.
         """
         if self.rank < 1:
-            raise ConfigError(f"lora.rank is {self.rank}; it has to be at least 1")
+            raise ConfigError(f"lora.rank is {self.rank}; it must be at least 1")
         if not self.alpha > 0:
-            raise ConfigError(f"lora.alpha is {self.alpha}; it has to be above 0")
+            raise ConfigError(f"lora.alpha is {self.alpha}; it must be above 0")
 
 
 @dataclass(frozen=True)
@@ -157,13 +155,13 @@ class FinetuneConfig:
         counts = ("steps", "batch_size", "accumulation", "checkpoint_every", "keep_checkpoints")
         for name in (*counts, "log_every"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it has to be at least 1")
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("seed", "workers"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it cannot be below 0")
         if self.batch_size % self.accumulation:
             raise ConfigError(
-                f"batch_size is {self.batch_size}; it has to be a multiple of accumulation, "
+                f"batch_size is {self.batch_size}; it must be a multiple of accumulation, "
                 f"{self.accumulation}"
             )
         rig_named(self.rig)

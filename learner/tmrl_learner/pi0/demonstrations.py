@@ -111,7 +111,7 @@ def open_demonstrations(root: Path, layout: ColumnLayout, rig: Rig) -> Demonstra
         if feature.dtype not in ("video", "image"):
             raise DatasetError(
                 f"{root / 'meta/info.json'}: column '{column}' of camera '{camera}' holds "
-                f"{feature.dtype} of shape {feature.shape}; it has to be a video or an image"
+                f"{feature.dtype} of shape {feature.shape}; it must be a video or an image"
             )
     videos = [column for column in cameras.values() if info.feature(column).dtype == "video"]
     return Demonstrations(rig, info, read_episodes(info, videos), read_tasks(info), layout)

@@ -65,7 +65,7 @@ class FinetunePaths:
 def finetune(
     config: FinetuneConfig, paths: FinetunePaths, processes: Processes, wandb: str = "offline"
 ) -> Path:
-    """Trains to the last step; what an earlier call left in `paths.out` is gone on from.
+    """Trains to the last step; what an earlier call left in `paths.out` is resumed from.
 
     Args:
         config: How to train.
@@ -84,7 +84,7 @@ def finetune(
     """
     if config.batch_size % (config.accumulation * processes.count):
         raise ConfigError(
-            f"batch_size is {config.batch_size}; it has to be a multiple of accumulation times the "
+            f"batch_size is {config.batch_size}; it must be a multiple of accumulation times the "
             f"number of processes, {config.accumulation} * {processes.count}"
         )
     # The cheap files first: a typing error should not cost the minutes of the data.
@@ -107,7 +107,7 @@ def finetune(
 def _statistics(
     config: FinetuneConfig, paths: FinetunePaths, data: Demonstrations, processes: Processes
 ) -> RobotStatistics:
-    """Statistics from the file given, from the run that is gone on with, or from the data set."""
+    """Statistics from the file given, from the run that is resumed, or from the data set."""
     path = paths.statistics or paths.out / "assets" / config.rig / "norm_stats.json"
     resumed = newest_checkpoint(paths.out) is not None
     if paths.statistics is None and processes.first and not resumed:
@@ -223,7 +223,7 @@ class _Run:
         finish_checkpoint(folder, self._config.keep_checkpoints)
 
     def _identity(self) -> dict[str, Any]:
-        """What has to be equal for a training to be the same one."""
+        """What must be equal for a training to be the same one."""
         config = {
             name: value
             for name, value in self.account["config"].items()
@@ -244,7 +244,7 @@ class _Recent:
         self._results.append(result)
 
     def take(self) -> dict[str, float]:
-        """The means; starts anew."""
+        """The means since the last call."""
         count, now_s = len(self._results), time.monotonic()
         values = {
             name: sum(getattr(result, name) for result in self._results) / count

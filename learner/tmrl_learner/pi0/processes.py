@@ -53,7 +53,7 @@ def join_processes(device: str) -> Generator[Processes]:
         ConfigError: The device is unknown or not there.
     """
     if device not in ("auto", "cpu", "cuda"):
-        raise ConfigError(f"device is '{device}'; it has to be auto, cpu or cuda")
+        raise ConfigError(f"device is '{device}'; it must be auto, cpu or cuda")
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device is cuda and PyTorch sees no GPU; use cpu, or install a driver")
     kind = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"

@@ -59,13 +59,13 @@ class PosteriorConfig:
         for name in ("hidden", "steps", "batch_size"):
             value = getattr(self, name)
             if value < 1:
-                raise ConfigError(f"posterior.{name} is {value}; it has to be at least 1")
+                raise ConfigError(f"posterior.{name} is {value}; it must be at least 1")
         if not 0.0 < self.learning_rate < 1.0:
             raise ConfigError(
-                f"posterior.learning_rate is {self.learning_rate}; it has to lie between 0 and 1"
+                f"posterior.learning_rate is {self.learning_rate}; it must lie between 0 and 1"
             )
         if self.alpha < 0.0:
-            raise ConfigError(f"posterior.alpha is {self.alpha}; it has to be at least 0")
+            raise ConfigError(f"posterior.alpha is {self.alpha}; it must be at least 0")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class PretrainConfig:
         ema_decay: Decay of the averaged weights, which are what is saved.
         validation_fraction: Share of episodes held out.
         validate_every: Steps between validations.
-        checkpoint_every: Steps between checkpoints from which an interrupted training goes on.
+        checkpoint_every: Steps between checkpoints from which an interrupted training continues.
         schedule: Of the learning rate after its warm-up: "cosine" decays it, "constant" keeps it
             (as the paper does).
         posterior: Of the method "postbc"; no other one looks at it.
@@ -118,19 +118,19 @@ class PretrainConfig:
         """
         known_method(self.method)
         if self.schedule not in SCHEDULES:
-            raise ConfigError(f"schedule is '{self.schedule}'; it has to be one of {SCHEDULES}")
+            raise ConfigError(f"schedule is '{self.schedule}'; it must be one of {SCHEDULES}")
         for name in ("steps", "batch_size", "validate_every", "checkpoint_every"):
             value = getattr(self, name)
             if value < 1:
-                raise ConfigError(f"{name} is {value}; it has to be at least 1")
+                raise ConfigError(f"{name} is {value}; it must be at least 1")
         for name in ("seed", "warmup_steps", "weight_decay"):
             value = getattr(self, name)
             if value < 0:
-                raise ConfigError(f"{name} is {value}; it has to be at least 0")
+                raise ConfigError(f"{name} is {value}; it must be at least 0")
         for name in ("beta1", "beta2", "ema_decay", "validation_fraction"):
             value = getattr(self, name)
             if not 0.0 < value < 1.0:
-                raise ConfigError(f"{name} is {value}; it has to lie between 0 and 1")
+                raise ConfigError(f"{name} is {value}; it must lie between 0 and 1")
         if not 0.0 <= self.final_learning_rate <= self.learning_rate < 1.0:
             raise ConfigError(
                 f"learning_rate is {self.learning_rate} and final_learning_rate "

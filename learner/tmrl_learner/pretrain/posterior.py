@@ -12,7 +12,7 @@ from tmrl_policies.flow_policy import PolicyBatch
 
 
 class PosteriorSource:
-    """Another source's samples, their actions perturbed anew in every batch.
+    """Another source's samples, their actions perturbed again in every batch.
 
     A plain policy trained on it covers more actions where demonstrations are scarce, and imitates
     as before where they are plentiful. Held-out samples and statistics stay as they were recorded.

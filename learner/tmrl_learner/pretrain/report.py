@@ -56,8 +56,8 @@ def planned_measurements(config: PretrainConfig) -> Iterator[tuple[bool, BaseSte
         yield False, BaseSteering(0.0, WARMUP_Z_BOUND)
 
 
-def told(steering: BaseSteering) -> str:
-    """How far the policy is told to trust its context, in words."""
+def context_trust(steering: BaseSteering) -> str:
+    """How far the policy may trust its context, in words."""
     weight = steering.guidance_weight
     return f"sigma {steering.sigma:g}" if weight is None else f"guidance weight {weight:g}"
 
@@ -188,6 +188,6 @@ def _row(measurement: Measurement) -> str:
     bound = steering.repeated_z_bound
     z = "Gaussian" if bound is None else f"repeated, uniform +-{bound:g}"
     return (
-        f"| {measurement.task} ({where}) | {told(steering)} | {z} | {result.episodes} "
+        f"| {measurement.task} ({where}) | {context_trust(steering)} | {z} | {result.episodes} "
         f"| {result.success_rate:.2f} | {result.wrong_object_rate:.2f} |"
     )

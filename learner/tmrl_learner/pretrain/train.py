@@ -1,4 +1,4 @@
-"""Trains to the end with a progress bar, and goes on where an interrupted training stopped."""
+"""Trains to the end with a progress bar, and resumes where an interrupted training stopped."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -48,7 +48,7 @@ def train(
         config: How to train.
         shape: Sizes of the policy, as :func:`shape_for_method` completes them.
         source: What to learn from.
-        stem: Path without suffix of the checkpoint from which an interrupted training goes on.
+        stem: Path without suffix of the checkpoint from which an interrupted training continues.
         on_metrics: Called at every validation with the gradient step and losses by name, e.g.
             ``RunTracker.log``.
 

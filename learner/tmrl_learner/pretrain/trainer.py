@@ -1,4 +1,4 @@
-"""Gradient steps on a flow policy, with everything needed to go on after an interruption."""
+"""Gradient steps on a flow policy, with everything needed to continue after an interruption."""
 
 import dataclasses
 import math
@@ -126,7 +126,7 @@ class Trainer:
         return float(self.average.loss(self._validation, generator, sigma, dropped))
 
     def save(self, stem: Path) -> None:
-        """Writes everything needed to go on: weights, averages, optimiser, randomness, step."""
+        """Writes everything needed to continue: weights, averages, optimiser, randomness, step."""
         tensors = {_POLICY + name: value for name, value in self.policy.state_dict().items()} | {
             _AVERAGE + name: value for name, value in self.average.state_dict().items()
         }
@@ -138,7 +138,7 @@ class Trainer:
         save_checkpoint(stem, _KIND, tensors, self._identity() | {"step": self.step})
 
     def resume(self, stem: Path) -> None:
-        """Goes on from what :meth:`save` wrote.
+        """Resumes from what :meth:`save` wrote.
 
         Raises:
             ResumeError: It was written with other settings, sizes or data.
@@ -165,7 +165,7 @@ class Trainer:
         self.step = step
 
     def _identity(self) -> dict[str, object]:
-        """What has to be equal for a training to be the same one, JSON-able."""
+        """What must be equal for a training to be the same one, JSON-able."""
         return {
             "config": dataclasses.asdict(self.config),
             "shape": dataclasses.asdict(self.policy.config),

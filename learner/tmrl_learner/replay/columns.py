@@ -2,7 +2,7 @@
 
 Three things keep drawing minibatches close to the speed of copying memory: a transition is one
 contiguous row that starts on a cache line, so that one pass copies all of its columns; the rows lie
-in huge pages; and the destination stays, because the pages of freshly allocated memory have to be
+in huge pages; and the destination stays, because the pages of freshly allocated memory must be
 mapped by the kernel on every draw.
 """
 
@@ -107,7 +107,7 @@ class ColumnStore:
             want = (rows, self.width(name))
             if column.shape != want or rows == 0:
                 raise InvalidTransitionError(
-                    f"offline data: {name} has shape {column.shape}; it has to be {want}, with at "
+                    f"offline data: {name} has shape {column.shape}; it must be {want}, with at "
                     "least one row"
                 )
             if not np.isfinite(column).all():

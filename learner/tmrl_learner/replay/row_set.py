@@ -10,7 +10,7 @@ class RowSet:
     """Row numbers kept densely in one array.
 
     Removal moves the last member into the hole, so the order depends on history; a checkpoint
-    stores the order, because a resumed run has to draw the same rows.
+    stores the order, because a resumed run must draw the same rows.
     """
 
     def __init__(self, capacity: int) -> None:

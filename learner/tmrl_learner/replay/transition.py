@@ -40,7 +40,7 @@ def explains_latent(transition: Transition) -> bool:
 def explains_actions(transition: Transition, width: int) -> bool:
     """Whether the executed actions, as `actions_row` stores them, explain the reward.
 
-    It does not matter who drove, but every step has to be there: of a longer intervention the
+    It does not matter who drove, but every step must be there: of a longer intervention the
     stored row would show the beginning only.
     """
     driven = transition.driver.size > 0 and bool((transition.driver != Driver.NONE).all())

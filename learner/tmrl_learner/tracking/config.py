@@ -11,7 +11,7 @@ WANDB_MODES = ("offline", "online", "disabled")
 
 @dataclass(frozen=True)
 class TrackingConfig:
-    """What wandb is told; `metrics.csv` is written whatever stands here.
+    """What wandb receives; `metrics.csv` is written whatever stands here.
 
     Attributes:
         wandb: "offline" writes wandb's files into the run directory, for a later `wandb sync`;
@@ -43,5 +43,5 @@ class TrackingConfig:
             raise ConfigError("project is empty; wandb needs a name, for example tmrl")
         if not self.close_timeout_s > 0:
             raise ConfigError(
-                f"close_timeout_s is {self.close_timeout_s}; it has to be above 0 seconds"
+                f"close_timeout_s is {self.close_timeout_s}; it must be above 0 seconds"
             )

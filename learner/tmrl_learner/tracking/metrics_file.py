@@ -1,8 +1,8 @@
-"""A CSV file of metrics whose header may grow while a run goes on.
+"""A CSV file of metrics whose header may grow while a run continues.
 
 The first columns are `step` and `time_s` (seconds since 1970); the others are metrics in the order
 in which they first came. A row leaves out what was not measured. A new metric gets the next free
-column: the file is then written anew with the longer header and put in place of the old one in one
+column: the file is then rewritten with the longer header and put in place of the old one in one
 step, so that a reader sees one or the other. Columns never move and never go away.
 """
 
@@ -24,7 +24,7 @@ class MetricsFileError(LearnerError):
 class MetricsFile:
     """Appends rows; one writer at a time.
 
-    An existing file is gone on with. A step that was done again after a crash has two rows then,
+    An existing file is appended to. A step that was done again after a crash has two rows then,
     of which the later one counts.
 
     Args:

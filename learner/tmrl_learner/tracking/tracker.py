@@ -21,9 +21,9 @@ class RunTracker(Closing):
     under which it was written, and wandb's own files in `wandb/`.
 
     Args:
-        run_dir: Directory of the run; made where it is missing, gone on with where it is not.
+        run_dir: Directory of the run; made where it is missing, resumed where it is not.
         config: Resolved configuration of the run: nested plain values.
-        tracking: What wandb is told.
+        tracking: What wandb receives.
         now_s: Clock of the rows, seconds since 1970.
 
     Raises:

@@ -76,11 +76,11 @@ class WandbRun:
                 run.log(record)
             run.finish()
         except Exception as error:  # noqa: BLE001
-            # Whatever goes wrong in there, the run itself has to go on without it.
+            # Whatever goes wrong in there, the run itself must continue without it.
             self._given_up.set()
             _log.warning(
-                "wandb failed and is left alone from here on: %s. metrics.csv goes on; start with "
-                "wandb disabled to be rid of this",
+                "wandb failed and is left alone from here on: %s. metrics.csv continues; start "
+                "with wandb disabled to be rid of this",
                 error,
             )
 

@@ -65,7 +65,7 @@ class Pi0Config:
         action_dim: Width of state and actions, padded.
         horizon: Actions of a chunk.
         flow_steps: Euler steps from noise to actions.
-        context_smoothing: Whether the prefix is corrupted and its context time told (CSP-pi0);
+        context_smoothing: Whether the prefix is corrupted and its context time given (CSP-pi0);
             otherwise this is plain pi0.
         schedule: Noise schedule of the corruption, see `tmrl_policies.corruption`.
         exact_at_zero: Whether sigma = 0 leaves the prefix untouched; the authors' code adds noise
@@ -89,23 +89,23 @@ class Pi0Config:
     exact_at_zero: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse sizes that cannot be built.
+        """Refuses sizes that cannot be built.
 
         Raises:
             ConfigError: Names the field, its value and its range.
         """
         for name in ("layers", "heads", "kv_heads", "vocabulary", "prompt_tokens"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it has to be at least 1")
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("action_dim", "horizon", "flow_steps"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it has to be at least 1")
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if self.heads % self.kv_heads:
-            raise ConfigError(f"heads is {self.heads}; it has to be a multiple of kv_heads")
+            raise ConfigError(f"heads is {self.heads}; it must be a multiple of kv_heads")
         if self.head_dim % 2 or self.expert.width % 4:
             raise ConfigError(
                 f"head_dim is {self.head_dim} and the expert's width {self.expert.width}; they "
-                "have to be multiples of 2 and 4: positions and times are told in pairs"
+                "must be multiples of 2 and 4: positions and times are embedded in pairs"
             )
         if self.schedule not in SCHEDULE_NAMES:
             raise ConfigError(

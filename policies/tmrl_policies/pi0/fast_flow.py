@@ -33,8 +33,8 @@ class FlowInputs(NamedTuple):
         signal: Amplitude of the prefix, shape (B, 1, 1), float32.
         corruption: Amplitude of the context noise, shape (B, 1, 1), float32.
         epsilon: Context noise, shape (B, 1, prefix width), float32.
-        told: Embedded context times, shape (B, half of the expert's width), float32; for plain pi0
-            (B, 0).
+        context_time: Embedded context times, shape (B, half of the expert's width), float32; for
+            plain pi0 (B, 0).
         state: Shape (B, action_dim), float32.
         noise: Shape (B, H, action_dim), float32.
     """
@@ -43,7 +43,7 @@ class FlowInputs(NamedTuple):
     signal: Tensor
     corruption: Tensor
     epsilon: Tensor
-    told: Tensor
+    context_time: Tensor
     state: Tensor
     noise: Tensor
 
@@ -69,7 +69,7 @@ class FastFlow:
         times = torch.tensor([1.0 - step / steps for step in range(steps)], device=device)
         flow = embed_time(times, flow_width) @ into_time[:, :flow_width].T + mlp.bias
         self._flow_table = flow.detach()
-        self._into_told = into_time[:, flow_width:]
+        self._into_context_time = into_time[:, flow_width:]
 
     def __call__(self, inputs: FlowInputs) -> Tensor:
         """Normalised actions, shape (B, H, action_dim), float32."""
@@ -81,10 +81,10 @@ class FastFlow:
         cache = self._prefill(corrupted.to(self._model.dtype), of_prefix, 1 + horizon)
         state = self._model.state_proj(inputs.state)[:, None].to(self._model.dtype)
         self._expert_pass(state, cache, length, of_state, keys_only=True)
-        told = functional.linear(inputs.told, self._into_told)
+        context_time = functional.linear(inputs.context_time, self._into_context_time)
         actions = inputs.noise
         for flow_part in self._flow_table:
-            tokens = self._embed(actions, (flow_part + told)[:, None])
+            tokens = self._embed(actions, (flow_part + context_time)[:, None])
             out = self._expert_pass(tokens, cache, length + 1, of_actions, keys_only=False)
             velocity = self._velocity(out)
             actions = actions - velocity / self._config.flow_steps

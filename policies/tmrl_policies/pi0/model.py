@@ -86,8 +86,8 @@ class Pi0(nn.Module):
         Returns:
             Shape (B, H, expert width), float32.
         """
-        told = sigma if self.config.context_smoothing else None
-        times = embed_times(flow_time, told, self.config.expert.width)
+        context_time = sigma if self.config.context_smoothing else None
+        times = embed_times(flow_time, context_time, self.config.expert.width)
         tokens = self.action_in_proj(actions)
         joined = torch.cat((tokens, times[:, None].expand_as(tokens)), dim=-1)
         return self.action_time_mlp_out(functional.silu(self.action_time_mlp_in(joined)))
@@ -176,7 +176,7 @@ class Pi0(nn.Module):
 
     @torch.inference_mode()
     def sample(self, batch: Pi0Batch, noise: Tensor, sigma: Tensor, epsilon: Tensor) -> Tensor:
-        """Integrates the flow in the plainest way: everything is computed anew in every step.
+        """Integrates the flow in the plainest way: everything is recomputed in every step.
 
         Args:
             batch: Observations.

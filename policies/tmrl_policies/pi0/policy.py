@@ -40,7 +40,7 @@ class Pi0Seen:
         raw_state: Robot state in raw units, shape (state_dim,), float32.
         state: Normalised robot state, shape (state_dim,), float32, on the CPU.
         image_tokens: Shape (slots, tokens, width), on the policy's device; None before the first
-            chunk. Another context noise needs the prefix anew, but not these.
+            chunk. Another context noise needs the prefix again, but not these.
         embeddings: DINOv2's, shape (cameras * dim,), float32, on the CPU; None until asked for.
     """
 
@@ -162,7 +162,7 @@ class Pi0Policy:
         return self._config.context_smoothing
 
     def observe(self, observation: Observation) -> Pi0Seen:
-        """Check an observation and bring it to the policy's device.
+        """Checks an observation and brings it to the policy's device.
 
         Raises:
             RequestError: A camera, an image, the robot state or the prompt does not fit; the text
@@ -195,7 +195,7 @@ class Pi0Policy:
     def sample(
         self, seen: Sequence[Pi0Seen], sigma: Tensor, epsilon: Tensor, noise: Tensor
     ) -> Tensor:
-        """Make one chunk for each observation; see `BasePolicy.sample`."""
+        """Makes one chunk for each observation; see `BasePolicy.sample`."""
         image_tokens = self._image_tokens(seen)
         state = torch.zeros(len(seen), self._config.action_dim)
         state[:, : self._rig.state_dim] = torch.stack([each.state for each in seen])
@@ -238,7 +238,7 @@ class Pi0Policy:
         if not np.isfinite(state).all():
             column = int(np.flatnonzero(~np.isfinite(state))[0])
             raise ValueError(
-                f"{names[column]} in proprio is {state[column]}; it has to be finite. Look at the "
+                f"{names[column]} in proprio is {state[column]}; it must be finite. Look at the "
                 "arm's state, and send the observation again"
             )
         if observation.context.size:

@@ -115,10 +115,10 @@ class Pi0Sampler:
         config = self._model.config
         if config.context_smoothing:
             amplitudes = self._model.schedule.amplitudes(sigma)
-            told = embed_time(sigma, config.expert.width // 2)
+            context_time = embed_time(sigma, config.expert.width // 2)
         else:
             amplitudes = torch.ones_like(sigma), torch.zeros_like(sigma)
-            told = sigma.new_empty((len(sigma), 0))
+            context_time = sigma.new_empty((len(sigma), 0))
         signal, corruption = (part.float()[:, None, None] for part in amplitudes)
-        rest = (signal, corruption, epsilon[:, None], told, state, noise)
+        rest = (signal, corruption, epsilon[:, None], context_time, state, noise)
         return FlowInputs(prefix, *(part.to(self.device, non_blocking=True) for part in rest))

@@ -1,4 +1,4 @@
-"""How pi0 is told times: sines and cosines of periods between 4e-3 and 4."""
+"""How pi0 embeds times: sines and cosines of periods between 4e-3 and 4."""
 
 import math
 

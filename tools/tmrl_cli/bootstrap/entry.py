@@ -1,4 +1,4 @@
-"""What the `tmrl` executable calls: parse, set up, then go on inside the environment."""
+"""What the `tmrl` executable calls: parse, set up, then continue inside the environment."""
 
 import argparse
 import os
@@ -37,7 +37,7 @@ def main(root: Path, argv: Sequence[str]) -> int:
         sys.stderr.write(f"tmrl: set-up failed: {error}\n\n{error.remedy}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("\ntmrl: set-up interrupted; ./tmrl setup goes on where it stopped\n")
+        sys.stderr.write("\ntmrl: set-up interrupted; ./tmrl setup resumes where it stopped\n")
         return 130
     if parsed.verb == "setup":
         state = "ready" if did_something else "ready, nothing to do"

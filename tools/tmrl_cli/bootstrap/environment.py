@@ -52,7 +52,7 @@ def build_environment(layout: Layout, caller: Mapping[str, str]) -> dict[str, st
 
 
 def record_workspace(layout: Layout) -> None:
-    """Writes down what colcon's set-up script adds, so that no verb has to run the script again.
+    """Writes down what colcon's set-up script adds, so that no verb must run the script again.
 
     Args:
         layout: The checkout; its workspace must be built.
@@ -84,7 +84,7 @@ def _snapshot_file(layout: Layout) -> Path:
 
 
 def sees_system_packages(layout: Layout) -> bool:
-    """Return whether the environment was made beside a sourced ROS 2, not from the wheels."""
+    """Returns whether the environment was made beside a sourced ROS 2, not from the wheels."""
     config = (layout.venv / "pyvenv.cfg").read_text(encoding="utf-8")
     return "include-system-site-packages = true" in config
 

@@ -46,12 +46,12 @@ class Layout:
 
     @property
     def build(self) -> Path:
-        """Build folder of colcon."""
+        """Colcon's build folder."""
         return self.root / "ros2_ws" / "build"
 
     @property
     def install(self) -> Path:
-        """Install folder of colcon, one prefix per package."""
+        """Colcon's install folder, one prefix per package."""
         return self.root / "ros2_ws" / "install"
 
     @property

@@ -169,7 +169,7 @@ class _Installer:
     settings: uv.UvSettings | None
 
     def install(self, name: str, arguments: Sequence[str]) -> None:
-        """Install packages; `name` names the log, `arguments` are those of `pip install`."""
+        """Installs packages; `name` names the log, `arguments` are those of `pip install`."""
         log_file = self.layout.setup_state / f"{name}-uv.log"
         if self.settings is None or not uv.install(
             self.layout.python,

@@ -58,7 +58,7 @@ class UvSettings:
 
 
 def translated(pip_config: str) -> UvSettings | None:
-    """Return pip's configuration in uv's terms; None where uv has no word for a part of it.
+    """Returns pip's configuration in uv's terms; None where uv has no word for a part of it.
 
     Args:
         pip_config: What `pip config list` prints.
@@ -85,7 +85,7 @@ def translated(pip_config: str) -> UvSettings | None:
 
 
 def settings_of(python: Path) -> UvSettings | None:
-    """Return the configuration of an environment's pip in uv's terms, as `translated` does."""
+    """Returns the configuration of an environment's pip in uv's terms, as `translated` does."""
     command = [python, "-m", "pip", "config", "list"]
     answer = subprocess.run(command, capture_output=True, text=True)
     return translated(answer.stdout) if answer.returncode == 0 else None
@@ -99,7 +99,7 @@ def install(
     log_file: Path,
     progress: Progress,
 ) -> bool:
-    """Install packages into an environment.
+    """Installs packages into an environment.
 
     Args:
         python: Interpreter of the environment, which also holds uv.

@@ -25,5 +25,5 @@ class DsrlNaConfig:
         """
         if not 0 <= self.uniform_share <= 1:
             raise ConfigError(
-                f"dsrl_na.uniform_share is {self.uniform_share}; it has to lie in [0, 1]"
+                f"dsrl_na.uniform_share is {self.uniform_share}; it must lie in [0, 1]"
             )

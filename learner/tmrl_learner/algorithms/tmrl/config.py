@@ -60,10 +60,10 @@ class TmrlConfig:
         """
         for name in ("hidden", "actor_layers", "critic_layers", "critics", "batch_size", "utd"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"agent.{name} is {getattr(self, name)}; it has to be at least 1")
+                raise ConfigError(f"agent.{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("z_bound", "epsilon_bound", "learning_rate", "initial_temperature"):
             if not getattr(self, name) > 0:
-                raise ConfigError(f"agent.{name} is {getattr(self, name)}; it has to be above 0")
+                raise ConfigError(f"agent.{name} is {getattr(self, name)}; it must be above 0")
         for name in ("sigma_max", "gamma", "polyak"):
             if not 0 < getattr(self, name) <= 1:
-                raise ConfigError(f"agent.{name} is {getattr(self, name)}; it has to lie in (0, 1]")
+                raise ConfigError(f"agent.{name} is {getattr(self, name)}; it must lie in (0, 1]")

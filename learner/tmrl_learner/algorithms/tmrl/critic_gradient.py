@@ -1,7 +1,7 @@
 """The critics' gradient step, written out by hand.
 
 A round takes it `utd` times on small matrices. There autograd's own work (a node per operation,
-gradients allocated and accumulated anew) costs several times the arithmetic, and at the sizes of a
+gradients allocated and accumulated again) costs several times the arithmetic, and at the sizes of a
 robot every fresh gradient is tens of megabytes of pages to fault in. Written out, the backward pass
 puts each gradient where it stays for good.
 """

@@ -2,7 +2,7 @@
 
 A round calls some two thousand kernels, most of them shorter than their launch. A graph launches
 them all at once, with the same arguments each time: so the batch is copied into the tensors that
-were captured, and whatever the round changes has to stay where it was at the capture.
+were captured, and whatever the round changes must stay where it was at the capture.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ class CudaRound:
     Args:
         run: The round; it must not wait for the device.
         batch: A batch like those to come: names, shapes, dtypes, device.
-        generator: What the round draws from. Each replay draws anew from it, as a call would.
+        generator: What the round draws from. Each replay draws again from it, as a call would.
 
     Raises:
         RuntimeError: The driver, or something in the round, does not allow a capture.

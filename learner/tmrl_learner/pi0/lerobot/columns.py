@@ -1,7 +1,7 @@
 """Which columns of a data set are state, actions and cameras.
 
-A vector is told as columns joined by "+", each with the entries wanted of it in brackets where not
-all are: `observation.state[0:6]+observation.state[7:8]`. Cameras are told as `name=column` joined
+A vector is given as columns joined by "+", each with the entries wanted of it in brackets where not
+all are: `observation.state[0:6]+observation.state[7:8]`. Cameras are given as `name=column` joined
 by ",": the name is the rig's.
 """
 

@@ -108,7 +108,7 @@ def read_info(root: Path) -> DatasetInfo:
             f"{', '.join(VERSIONS)}. Convert the data set with LeRobot's own scripts"
         )
     if not float(values["fps"]) > 0:
-        raise DatasetError(f"{path}: fps is {values['fps']}; it has to be above 0")
+        raise DatasetError(f"{path}: fps is {values['fps']}; it must be above 0")
     return DatasetInfo(
         root=root,
         version=values["codebase_version"],
@@ -131,7 +131,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise DatasetError(f"{path} is not valid JSON: {error}; copy it again") from error
     if not isinstance(values, dict):
-        raise DatasetError(f"{path} holds a {type(values).__name__}; it has to hold an object")
+        raise DatasetError(f"{path} holds a {type(values).__name__}; it must hold an object")
     return values
 
 

@@ -50,7 +50,7 @@ class Table:
         flat = values.flatten() if nested else values
         where = f"{self.path}: column '{column}'"
         if not (pa.types.is_floating(flat.type) or pa.types.is_integer(flat.type)):
-            raise DatasetError(f"{where} holds {values.type}; it has to hold numbers")
+            raise DatasetError(f"{where} holds {values.type}; it must hold numbers")
         if missing := values.null_count + flat.null_count:
             raise DatasetError(f"{where} lacks {missing} of its values; leave the episodes out")
         if nested:
@@ -60,7 +60,7 @@ class Table:
         bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
         if len(bad):
             raise DatasetError(
-                f"{where} has {array[bad[0]].tolist()} in row {bad[0]}; all numbers have to be "
+                f"{where} has {array[bad[0]].tolist()} in row {bad[0]}; all numbers must be "
                 "finite: leave the episode out or repair it"
             )
         return array

@@ -16,7 +16,7 @@ _LARGEST_PX = 4096
 
 
 def prepare_images(images: Mapping[str, Image], cameras: tuple[str, ...]) -> Image:
-    """Check the images of a rig's cameras and bring them to the network's size.
+    """Checks the images of a rig's cameras and brings them to the network's size.
 
     The image is scaled to fit and the rest is black, exactly as openpi does it.
 
@@ -53,6 +53,6 @@ def _check(name: str, image: Image) -> None:
     fits = image.ndim == 3 and image.shape[2] == 3
     if not fits or min(sides_px) < _SMALLEST_PX or max(sides_px) > _LARGEST_PX:
         raise ValueError(
-            f"the image of camera '{name}' has shape {image.shape}; it has to be (height, width, "
+            f"the image of camera '{name}' has shape {image.shape}; it must be (height, width, "
             f"3) with sides of {_SMALLEST_PX} to {_LARGEST_PX} pixels"
         )

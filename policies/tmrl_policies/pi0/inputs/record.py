@@ -38,7 +38,7 @@ class Pi0Record:
 
 
 def write_record(folder: Path, record: Pi0Record) -> None:
-    """Write `pi0.json` into a checkpoint folder, which is made if absent."""
+    """Writes `pi0.json` into a checkpoint folder, which is made if absent."""
     content = {
         "format_version": _FORMAT_VERSION,
         "rig": record.rig.name,
@@ -55,7 +55,7 @@ def write_record(folder: Path, record: Pi0Record) -> None:
 
 
 def read_record(folder: Path) -> Pi0Record | None:
-    """Read `pi0.json`; None where a checkpoint of others has none.
+    """Reads `pi0.json`; None where a checkpoint of others has none.
 
     Raises:
         CheckpointError: It is damaged, of another version, or holds something unknown.

@@ -40,7 +40,7 @@ def _from_settings(folder: Path, settings: Pi0Settings) -> Pi0Record:
     for name, valid in (("rig", list(RIGS)), ("kind", list(KINDS))):
         if not getattr(settings, name):
             raise ConfigError(
-                f"the checkpoint in {folder} has no pi0.json, so the setting '{name}' has to say "
+                f"the checkpoint in {folder} has no pi0.json, so the setting '{name}' must say "
                 f"how it was trained. Valid: {', '.join(valid)}"
             )
     rig = rig_named(settings.rig)

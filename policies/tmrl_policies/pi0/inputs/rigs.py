@@ -147,7 +147,7 @@ RIGS = {rig.name: rig for rig in (BRIDGE, CSPI0_BRIDGE, CSPI0_BRIDGE_RELATIVE, D
 
 
 def rig_named(name: str) -> Rig:
-    """Find a rig.
+    """Finds a rig.
 
     Raises:
         ConfigError: There is none of that name; the text gives the nearest and all of them.
@@ -158,7 +158,7 @@ def rig_named(name: str) -> Rig:
 
 
 def scale_named(name: str) -> Scale:
-    """Find a scale.
+    """Finds a scale.
 
     Raises:
         ConfigError: There is none of that name.

@@ -45,7 +45,7 @@ class RunningStatistics:
         """
         dim = self._mean.shape[0]
         if rows.ndim != 2 or rows.shape[1] != dim:
-            raise ValueError(f"rows have shape {rows.shape}; they have to be (N, {dim})")
+            raise ValueError(f"rows have shape {rows.shape}; they must be (N, {dim})")
         if not np.isfinite(rows).all():
             row, column = np.argwhere(~np.isfinite(rows))[0]
             raise ValueError(
@@ -139,7 +139,7 @@ class _Histogram:
         return math.floor(self.high / self._width)
 
     def _double(self) -> None:
-        """Join bins 2i and 2i + 1."""
+        """Joins bins 2i and 2i + 1."""
         counts = self._counts
         if self._first % 2:
             counts = np.concatenate([[0.0], counts])
@@ -150,7 +150,7 @@ class _Histogram:
         self._width *= 2.0
 
     def _grow(self, first: int, last: int) -> None:
-        """Have bins from `first` to `last` at least."""
+        """Has bins from `first` to `last` at least."""
         before = max(self._first - first, 0)
         after = max(last - (self._first + self._counts.shape[0] - 1), 0)
         self._counts = np.pad(self._counts, (before, after))

@@ -54,7 +54,7 @@ class Pi0Settings:
     compiled: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Refuses what cannot be.
 
         Raises:
             ConfigError: Names the setting, its value and the valid ones.
@@ -75,6 +75,4 @@ class Pi0Settings:
         if self.scale:
             scale_named(self.scale)
         if self.horizon < 0:
-            raise ConfigError(
-                f"horizon is {self.horizon}; it has to be at least 1, or 0 for default"
-            )
+            raise ConfigError(f"horizon is {self.horizon}; it must be at least 1, or 0 for default")

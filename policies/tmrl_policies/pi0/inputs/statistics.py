@@ -45,17 +45,17 @@ class Statistics:
     q99: Columns | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what nothing can be divided by.
+        """Refuses what nothing can be divided by.
 
         Raises:
             ValueError: Names the part, the column and the value.
         """
         if (self.q01 is None) != (self.q99 is None):
-            raise ValueError("q01 and q99 have to be given together")
+            raise ValueError("q01 and q99 must be given together")
         for name, values in self.parts().items():
             if values.ndim != 1 or values.shape != self.mean.shape:
                 raise ValueError(
-                    f"{name} has shape {values.shape}, mean {self.mean.shape}; both have to hold "
+                    f"{name} has shape {values.shape}, mean {self.mean.shape}; both must hold "
                     "one number for each column"
                 )
             _refuse_column(name, values, ~np.isfinite(values), "a finite number")
@@ -100,7 +100,7 @@ def find_statistics(folder: Path, asset_id: str = "") -> Path:
         asset_id: Which of several; empty where there is only one.
 
     Raises:
-        CheckpointError: There is none, or one has to be chosen.
+        CheckpointError: There is none, or one must be chosen.
     """
     assets = folder / _ASSETS
     if asset_id:
@@ -121,11 +121,11 @@ def find_statistics(folder: Path, asset_id: str = "") -> Path:
 
 
 def read_statistics(path: Path, rig: Rig, padded_dim: int) -> RobotStatistics:
-    """Read the statistics of a rig and check them.
+    """Reads the statistics of a rig and checks them.
 
     Args:
         path: Of the file.
-        rig: Whose columns they have to describe.
+        rig: Whose columns they must describe.
         padded_dim: Width of the network's state and actions; the file may hold so many numbers.
 
     Raises:
@@ -150,7 +150,7 @@ def read_statistics(path: Path, rig: Rig, padded_dim: int) -> RobotStatistics:
 
 
 def write_statistics(folder: Path, asset_id: str, statistics: RobotStatistics) -> Path:
-    """Write `assets/<asset_id>/norm_stats.json` in a checkpoint folder.
+    """Writes `assets/<asset_id>/norm_stats.json` in a checkpoint folder.
 
     Returns:
         Path of the file.
@@ -209,4 +209,4 @@ def _read_columns(
 def _refuse_column(name: str, values: Columns, bad: NDArray[np.bool_], wanted: str) -> None:
     if bad.any():
         column = int(np.flatnonzero(bad)[0])
-        raise ValueError(f"{name} of column {column} is {values[column]}; it has to be {wanted}")
+        raise ValueError(f"{name} of column {column} is {values[column]}; it must be {wanted}")

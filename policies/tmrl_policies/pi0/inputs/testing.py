@@ -25,7 +25,7 @@ _SENTENCES = (
 
 
 def write_tokeniser(path: Path) -> None:
-    """Train a SentencePiece model with PaliGemma's conventions on a few sentences.
+    """Trains a SentencePiece model with PaliGemma's conventions on a few sentences.
 
     It has fewer tokens than `TINY` knows: padding 0, end 1, start 2, unknown 3, a line break, the
     256 bytes, and some pieces of words.
@@ -62,7 +62,7 @@ def make_statistics(rig: Rig, seed: int = 0) -> RobotStatistics:
 
 
 def write_checkpoint(folder: Path, rig: Rig, config: Pi0Config = TINY, seed: int = 0) -> Pi0Record:
-    """Write a whole checkpoint of random weights, as fine-tuning writes them.
+    """Writes a whole checkpoint of random weights, as fine-tuning writes them.
 
     Returns:
         What its `pi0.json` says.
@@ -78,7 +78,7 @@ def write_checkpoint(folder: Path, rig: Rig, config: Pi0Config = TINY, seed: int
 
 
 def write_dinov2(folder: Path, hidden: int = 32) -> None:
-    """Write a DINOv2 of random weights and little depth."""
+    """Writes a DINOv2 of random weights and little depth."""
     config = Dinov2Config(
         hidden_size=hidden, num_hidden_layers=2, num_attention_heads=2, mlp_ratio=2, image_size=518
     )

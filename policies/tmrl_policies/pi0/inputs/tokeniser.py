@@ -71,7 +71,7 @@ class PromptTokeniser:
             ValueError: It is no text or has no words.
         """
         if not isinstance(prompt, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValueError(f"the prompt is of type {type(prompt).__name__}; it has to be text")
+            raise ValueError(f"the prompt is of type {type(prompt).__name__}; it must be text")
         if not prompt.replace("_", " ").strip():
             raise ValueError(f"the prompt is {prompt!r}; say what the robot is to do")
         return self._remembered(prompt)

@@ -46,7 +46,7 @@ def end(world, chunk):
 
 
 def wait(world, seconds, chunk, picture=None):
-    """Lets time pass in which the arm's state goes on, and the camera's pictures where given."""
+    """Lets time pass in which the arm's state continues, and the camera's pictures where given."""
     for tick in range(round(seconds / 0.1)):
         world.clock.advance(0.1)
         if picture is not None:

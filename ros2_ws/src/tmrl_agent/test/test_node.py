@@ -237,7 +237,7 @@ def test_a_server_that_dies_is_named_and_the_episode_goes_on_with_its_successor(
     stack.until(lambda: world.statuses[-1].reason, "the reason")
     assert world.chunks == []
     with FakePolicyServer(SPEC, endpoint):
-        stack.until(lambda: world.sequence == 15, "the episode to go on")
+        stack.until(lambda: world.sequence == 15, "the episode to continue")
 
 
 def test_a_policy_for_another_robot_is_never_asked(start):

@@ -175,7 +175,7 @@ def test_a_label_at_a_chunks_start_does_not_wait_for_that_chunk(session):
     session.label(Outcome.SUCCESS, 1.0)
     assert [(t.chunk, flags(t)) for t in session.transitions] == [(0, "terminated")]
     session.end()
-    assert len(session.transitions) == 1, "the chunk under way started after the episode's end"
+    assert len(session.transitions) == 1, "the chunk in progress started after the episode's end"
 
 
 def test_stamps_that_differ_by_rounding_bind_as_if_they_were_equal(session):

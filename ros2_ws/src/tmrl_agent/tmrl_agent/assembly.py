@@ -170,7 +170,7 @@ class ObservationAssembler:
                 f"{limit_s:.3f} s: one of the two clocks is wrong; {off}"
             )
         return (
-            f"{topic} was under way {lag_s:.3f} s longer than arm/state, by their stamps, the "
+            f"{topic} was in transit {lag_s:.3f} s longer than arm/state, by their stamps, the "
             f"limit is {limit_s:.3f} s: make its pictures fewer or smaller, or raise "
             f"max_image_lag_s; {off}"
         )
@@ -206,7 +206,7 @@ class ObservationAssembler:
 
 
 def _lag_s(image: ImageReading, arm: ArmReading) -> float:
-    """How much longer a picture was under way than the arm's state, s; 0 without a stamp.
+    """How much longer a picture was in transit than the arm's state, s; 0 without a stamp.
 
     The difference of the stamps is less by that of the arrivals: how long ago a part arrived has a
     limit of its own.

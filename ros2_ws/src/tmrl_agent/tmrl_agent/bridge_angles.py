@@ -12,7 +12,7 @@ _R_BASE_DOWN = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
 
 
 def bridge_angles_rad(q_base_tool: ArrayLike) -> tuple[float, float, float]:
-    """Roll, pitch, yaw with Rz(yaw) Ry(pitch) Rx(roll) = R_base_tool R_base_downᵀ.
+    """Angles roll, pitch, yaw with Rz(yaw) Ry(pitch) Rx(roll) = R_base_tool R_base_downᵀ.
 
     Args:
         q_base_tool: Rotation of the tool in the base frame, shape (4,), x y z w.

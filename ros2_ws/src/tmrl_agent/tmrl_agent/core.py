@@ -197,7 +197,7 @@ class AgentCore:
     def _reason(self) -> str:
         """What is wrong.
 
-        What kept an episode from going on is forgotten with it: the next one may fare better.
+        What kept an episode from continuing is forgotten with it: the next one may fare better.
         """
         unheard = (
             "" if self._peers.listeners else "nobody listens to policy/chunk: start the controller"
@@ -235,7 +235,7 @@ class AgentCore:
         self._outbox.put(self._builder.without_features())
 
     def _apply_labels(self) -> None:
-        """Applies labels one by one: each may revise what the journal has to hold by then."""
+        """Applies labels one by one: each may revise what the journal must hold by then."""
         while self._labels and self._outbox.is_empty:
             self._outbox.put(self._builder.labelled(self._labels.popleft()))
             unwanted = self._pipelines.first(LACKS_FEATURES)
@@ -295,7 +295,7 @@ class AgentCore:
         return [request]
 
     def _next_request(self) -> AskChunk | AskFeatures | Wait:
-        """What to ask for now, or what that has to wait for."""
+        """What to ask for now, or what that must wait for."""
         busy = self._wait_before_any_request()
         if busy is not None:
             return busy

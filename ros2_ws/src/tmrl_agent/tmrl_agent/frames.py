@@ -1,6 +1,6 @@
 """What each camera has sent, and whether a policy may look at it.
 
-A camera that stopped is seen by the age of its newest picture. One that goes on sending the same
+A camera that stopped is seen by the age of its newest picture. One that keeps sending the same
 picture is not: only its content tells. Nor is one in front of which somebody left the cap.
 """
 

@@ -47,7 +47,7 @@ class RawPicture:
         """Refuses what cannot be read as pixels.
 
         Raises:
-            ValueError: Names encoding or sizes, and what they have to be.
+            ValueError: Names encoding or sizes, and what they must be.
         """
         if self.encoding not in _ENCODINGS:
             raise ValueError(
@@ -66,7 +66,7 @@ class RawPicture:
             )
 
     def pixels(self) -> Pixels:
-        """The picture in RGB; a view of the message where nothing has to be moved."""
+        """The picture in RGB; a view of the message where nothing needs to be moved."""
         rows = self.content.reshape(self.height_px, self.step)[:, : _CHANNELS * self.width_px]
         picture = rows.reshape(self.height_px, self.width_px, _CHANNELS)
         return np.ascontiguousarray(picture[..., _ENCODINGS[self.encoding]])

@@ -57,7 +57,7 @@ class PolicyServer(Protocol):
         ...
 
     def close(self) -> None:
-        """Ends every call under way."""
+        """Ends every call in flight."""
         ...
 
 
@@ -101,7 +101,7 @@ class InferenceThread:
             raise self._failure
 
     def close(self) -> None:
-        """Ends the thread and every call under way."""
+        """Ends the thread and every call in flight."""
         self._requests.put(None)
         self._server.close()
         if self._thread.is_alive():

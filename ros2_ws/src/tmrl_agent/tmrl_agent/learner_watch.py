@@ -43,7 +43,7 @@ class LearnerWatch:
             self._phase = view.phase
 
     def wait(self, transitions: int) -> Wait | None:
-        """Why the next chunk has to wait for it.
+        """Why the next chunk must wait for it.
 
         Args:
             transitions: Number of the newest transition.

@@ -142,5 +142,5 @@ class AgentNode(TmrlNode[AgentConfig]):
 
 
 def main() -> None:
-    """Runs the node until it is told to stop."""
+    """Runs the node until it is asked to stop."""
     sys.exit(run_node(AgentNode))

@@ -40,20 +40,20 @@ class AgentConfig:
         max_image_px: Longest side of a picture on its way to the policy server; larger ones are
             made smaller. With the server's own size (224 for pi0) it gets the same pixels as
             without, in fewer bytes.
-        frozen_after_s: A camera that sends one picture for longer than this is frozen. It has to be
+        frozen_after_s: A camera that sends one picture for longer than this is frozen. It must be
             shorter than a chunk: then what began on a frozen picture is not learned from. 0: never,
             for a simulated camera that is not in lock-step.
         black_below: A picture whose mean and spread lie both below this, of 255, shows nothing. 0:
             every picture shows something.
         prompt: Instruction for a policy that takes language.
         execute_steps: How many steps of each chunk the controller is to execute.
-        lock_step: Whether the simulation waits for commands: then all parts of an observation have
-            to carry one stamp, and their age does not matter.
+        lock_step: Whether the simulation waits for commands: then all parts of an observation
+            must carry one stamp, and their age does not matter.
         max_rounds_owed: In a simulation the next chunk waits until the learner has every transition
             and owes at most that many update rounds; -1 never waits, as on a real arm.
         max_observation_age_s: Oldest part of an observation where the world does not wait, counted
             from its arrival.
-        max_image_lag_s: How much longer than the arm's state a picture may have been under way, by
+        max_image_lag_s: How much longer than the arm's state a picture may have been in transit, by
             the stamps of both; where the world does not wait. 0: any time, for a camera on another
             host whose clock is not synchronised.
         seed: Of the chunks' seeds, together with episode and chunk.
@@ -63,7 +63,7 @@ class AgentConfig:
         retry_max_s: Longest such pause.
         max_refusals: After so many refused chunks in a row the agent waits instead of asking again.
         patience_s: Waiting longer than this (for an observation, an outcome, the controller) is
-            reported as a problem; it has to exceed the duration of a chunk.
+            reported as a problem; it must exceed the duration of a chunk.
         epsilon_cap: Largest magnitude of a component of a steered context noise; the controller's
             cap holds where it is lower.
         request_sigma_cap: For tests of the controller only: asks for sigma up to this cap instead
@@ -109,14 +109,14 @@ class AgentConfig:
         """Refuses values that the agent cannot work with.
 
         Raises:
-            ConfigError: Names the value and what it has to be.
+            ConfigError: Names the value and what it must be.
         """
         check_fields(self)
         if not self.proprio_fields:
             raise ConfigError("proprio_fields is empty; list the values that the policy expects")
         if self.retry_max_s < self.retry_first_s:
             raise ConfigError(
-                f"retry_max_s is {self.retry_max_s}; it has to be at least retry_first_s "
+                f"retry_max_s is {self.retry_max_s}; it must be at least retry_first_s "
                 f"({self.retry_first_s})"
             )
         self._check_cameras()
@@ -134,9 +134,9 @@ class AgentConfig:
     def _check_requested_caps(self) -> None:
         sigma_cap, z_cap = self.request_sigma_cap, self.request_z_cap
         if sigma_cap != CONTROLLERS_CAP and not 0.0 <= sigma_cap <= 1.0:
-            raise ConfigError(f"request_sigma_cap is {sigma_cap}; it has to be -1 or in [0, 1]")
+            raise ConfigError(f"request_sigma_cap is {sigma_cap}; it must be -1 or in [0, 1]")
         if z_cap != CONTROLLERS_CAP and not z_cap > 0.0:
-            raise ConfigError(f"request_z_cap is {z_cap}; it has to be -1 or above 0")
+            raise ConfigError(f"request_z_cap is {z_cap}; it must be -1 or above 0")
 
     @property
     def image_topics(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What the other nodes last reported, and which of them a chunk has to wait for."""
+"""What the other nodes last reported, and which of them a chunk must wait for."""
 
 from tmrl_agent.assembly import ArmReading
 from tmrl_agent.chunk_pipeline import ChunkPipeline, State

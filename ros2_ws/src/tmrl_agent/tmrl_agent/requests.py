@@ -11,7 +11,7 @@ class AskChunk:
     """Ask the policy server for a chunk.
 
     Attributes:
-        request: Names this request; the answer has to carry it.
+        request: Names this request; the answer must carry it.
         observation: What the policy sees.
         limits: Caps on the steering.
         source: Who steers.
@@ -30,7 +30,7 @@ class AskFeatures:
     """Ask the policy server what the steering actor would see.
 
     Attributes:
-        request: Names this request; the answer has to carry it.
+        request: Names this request; the answer must carry it.
         observation: The one after an episode's last chunk.
     """
 

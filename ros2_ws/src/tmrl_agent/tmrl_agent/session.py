@@ -1,4 +1,4 @@
-"""Opens what a session needs: its journal, the core that goes on where it ends, the server."""
+"""Opens what a session needs: its journal, the core that resumes where it ends, the server."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ from tmrl_common.transport.curve import client_security
 def open_session(
     config: AgentConfig, clock: Clock, complain: Callable[[str], object]
 ) -> tuple[Journal, JournalReader, AgentCore]:
-    """Open the journal for writing and for reading, and the core that continues it.
+    """Opens the journal for writing and for reading, and the core that continues it.
 
     Args:
         config: Names robot, session and run directory.
@@ -43,7 +43,7 @@ def open_session(
 def close_session(
     journal: Journal, reader: JournalReader, core: AgentCore, complain: Callable[[str], object]
 ) -> None:
-    """Write what is still held back, and close the journal.
+    """Writes what is still held back, and closes the journal.
 
     Args:
         journal: Of the session; no thread uses it any more.

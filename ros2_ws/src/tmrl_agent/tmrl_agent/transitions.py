@@ -23,7 +23,7 @@ _STAMP_SLACK_NS = 1_000_000
 
 @dataclass(frozen=True)
 class Record:
-    """What has to be written to the journal in one piece, and then published.
+    """What must be written to the journal in one piece, and then published.
 
     Attributes:
         transitions: In the order of their sequence numbers.
@@ -123,7 +123,7 @@ class TransitionBuilder:
         self._under_way = chunk
 
     def ended(self, end: ChunkOutcome) -> Record:
-        """The outcome of the chunk under way; that of any other chunk changes nothing."""
+        """The outcome of the chunk in progress; that of any other chunk changes nothing."""
         chunk = self._under_way
         if chunk is None or chunk.sequence != end.chunk.sequence:
             return Record()
@@ -176,7 +176,7 @@ class TransitionBuilder:
         return Record(tuple(self._release(f) for f in certain))
 
     def _can_bind(self, label: EpisodeLabel) -> bool:
-        """Whether the chunk under way, if there is one, cannot be the last any more."""
+        """Whether the chunk in progress, if there is one, cannot be the last any more."""
         if self._under_way is None:
             return True
         newest_end_ns = self._finished[-1].end.ended_ns if self._finished else 0

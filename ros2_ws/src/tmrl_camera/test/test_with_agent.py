@@ -75,7 +75,7 @@ class World(Node):
         self.started = self.get_clock().now().to_msg()
 
     def prolong(self):
-        """Lets the chunk under way last until every picture of its beginning is out of date."""
+        """Lets the chunk in progress last until every picture of its beginning is out of date."""
         self.steps_left += 30
 
     def tick(self):

@@ -99,5 +99,5 @@ class CameraNode(TmrlNode[CameraConfig]):
 
 
 def main() -> None:
-    """Runs the node until it is told to stop."""
+    """Runs the node until it is asked to stop."""
     sys.exit(run_node(CameraNode))

@@ -43,7 +43,7 @@ class CameraConfig:
     retry_max_s: TimeS = 8.0
 
     def __post_init__(self) -> None:
-        """Refuse values that no camera can work with.
+        """Refuses values that no camera can work with.
 
         Raises:
             ConfigError: Names the value and what it must be.

@@ -5,7 +5,7 @@ it finds no device and cannot be pointed at a `software_device`.
 
 The wheel of `pyrealsense2` has a Fast DDS of another version in it, and the loader merges the
 globals that both export (GNU "unique" symbols): whichever is loaded second works on those of the
-first. ROS's own has to be loaded first, and the SDK's stay unused, or the process crashes.
+first. ROS's own must be loaded first, and the SDK's stay unused, or the process crashes.
 """
 
 import time
@@ -67,7 +67,7 @@ class RealSenseCamera:
         except RuntimeError as error:
             raise CameraError(
                 f"camera {self._config.serial} cannot be opened: {error}; does another program use "
-                "it? Otherwise plug it in anew"
+                "it? Otherwise plug it in again"
             ) from error
 
     def read(self) -> Frame:
@@ -89,7 +89,7 @@ class RealSenseCamera:
         raise self._silent("the picture or its depth is missing")
 
     def close(self) -> None:
-        """Stops the streams; a device that was unplugged cannot be told any more."""
+        """Stops the streams; a device that was unplugged no longer answers."""
         for sensor in self._sensors:
             for end in (sensor.stop, sensor.close):
                 try:

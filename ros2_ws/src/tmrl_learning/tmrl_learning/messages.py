@@ -13,7 +13,7 @@ from tmrl_ros.transition_messages import transition_from_msg
 
 
 def row_of(message: TransitionMsg) -> Row:
-    """Return the transition of a message, or why it cannot be used."""
+    """Returns the transition of a message, or why it cannot be used."""
     try:
         return Row(message.sequence, transition_from_msg(message))
     except InvalidTransitionError as error:
@@ -21,7 +21,7 @@ def row_of(message: TransitionMsg) -> Row:
 
 
 def status_msg(config: RunConfig, status: WorkerStatus, refused: int, reason: str) -> LearnerStatus:
-    """Return the learner's status; the stamp is left to the node.
+    """Returns the learner's status; the stamp is left to the node.
 
     Args:
         config: Of the run.

@@ -215,7 +215,7 @@ def test_ready_waits_for_a_controller_that_has_not_heard_of_everybody(bench: Ben
     assert bench.requests[-1][0] is Request.RESUME
     bench.answer()
     bench.controller_seen("", "", "nobody listens to controller/outcome: start the agent")
-    assert bench.machine.state is State.RUNNING, "whoever is lost is told of by its own silence"
+    assert bench.machine.state is State.RUNNING, "a lost peer is recognised by its own silence"
 
 
 def test_an_agent_that_cannot_go_on_for_long_aborts_the_episode(bench: Bench) -> None:

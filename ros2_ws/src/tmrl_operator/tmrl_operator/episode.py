@@ -61,14 +61,14 @@ class EpisodeMachine:
         self._effects: list[Effect] = []
 
     def _taken(self) -> list[Effect]:
-        """Return what the event at hand has caused."""
+        """Returns what the event at hand has caused."""
         effects, self._effects = self._effects, []
         return effects
 
     # What the session sees.
 
     def arm_seen(self, arm: ev.ArmSeen) -> list[Effect]:
-        """Take an arm state in."""
+        """Takes an arm state in."""
         self._peers.heard("arm")
         self._now_ns, self._arm_sequence = arm.stamp_ns, arm.sequence
         # With ground truth the verdict of the same instant decides, see verdict_seen and tick.
@@ -77,7 +77,7 @@ class EpisodeMachine:
         return self._taken()
 
     def verdict_seen(self, verdict: ev.Verdict) -> list[Effect]:
-        """Take a verdict of the simulation in."""
+        """Takes a verdict of the simulation in."""
         automatic = self._config.label_mode == "auto"
         current = self.state is State.RUNNING and verdict.stamp_ns > self.started_ns
         if automatic and current and verdict.success:
@@ -87,7 +87,7 @@ class EpisodeMachine:
         return self._taken()
 
     def controller_seen(self, news: ev.ControllerNews) -> list[Effect]:
-        """Take a report of the controller in: trouble aborts what runs."""
+        """Takes a report of the controller in: trouble aborts what runs."""
         self._peers.heard_controller(news.waits_for)
         if news.trouble and self.state in (State.RUNNING, State.READY, State.RESETTING):
             self._abort(news.trouble)
@@ -96,14 +96,14 @@ class EpisodeMachine:
         return self._taken()
 
     def agent_seen(self, news: ev.AgentNews) -> list[Effect]:
-        """Take a report of the agent in: one that restarted has lost the running episode."""
+        """Takes a report of the agent in: one that restarted has lost the running episode."""
         restarted = self._peers.heard_agent(news.epoch, news.trouble)
         if restarted and self.state is State.RUNNING:
             self._abort("the agent restarted: what it had seen of the episode is lost")
         return self._taken()
 
     def learner_started(self, news: ev.LearnerStarted) -> list[Effect]:
-        """Note that the learner takes part."""
+        """Notes that the learner takes part."""
         del news
         self._peers.heard_learner()
         return self._taken()
@@ -111,7 +111,7 @@ class EpisodeMachine:
     # What a person asks for.
 
     def start(self, request: ev.Start) -> list[Effect]:
-        """Start the session, or resume it after a pause.
+        """Starts the session, or resumes it after a pause.
 
         Raises:
             RefusedError: It runs already, or a node that it needs is not there.
@@ -130,7 +130,7 @@ class EpisodeMachine:
         return self._taken()
 
     def stop(self, request: ev.Stop) -> list[Effect]:
-        """End the session; a running episode is aborted."""
+        """Ends the session; a running episode is aborted."""
         del request
         self._stop_asked = True
         if self.state is not State.IDLE:
@@ -199,7 +199,7 @@ class EpisodeMachine:
         return self._taken()
 
     def reset_done(self, request: ev.ResetDone) -> list[Effect]:
-        """Take the scene as put back by a person.
+        """Takes the scene as put back by a person.
 
         Raises:
             RefusedError: Nothing waits for that, or the arm is still on its way home.
@@ -216,7 +216,7 @@ class EpisodeMachine:
     # What the shell reports.
 
     def answered(self, answer: ev.Answered) -> list[Effect]:
-        """Take another node's answer in."""
+        """Takes another node's answer in."""
         if answer.request is not self._waiting_for:
             return []
         self._waiting_for = None
@@ -236,7 +236,7 @@ class EpisodeMachine:
         return self._taken()
 
     def tick(self, tick: ev.Tick) -> list[Effect]:
-        """Look after everything that depends on the wall clock."""
+        """Looks after everything that depends on the wall clock."""
         del tick
         if self.state is State.IDLE:
             self._announce()
@@ -251,7 +251,7 @@ class EpisodeMachine:
         return self.state in (State.RUNNING, State.LABELLING)
 
     def _announce(self) -> None:
-        """Show that everybody is there before the session starts; the log hears it once."""
+        """Shows that everybody is there before the session starts; the log hears it once."""
         there = not (self._peers.silent() or self._peers.not_ready())
         if there and not self.reason:
             self._enter(State.IDLE, _READY)
@@ -340,7 +340,7 @@ class EpisodeMachine:
             self._ask(Request.HOLD)
 
     def _abort(self, reason: str) -> None:
-        """Something is wrong: the arm shall hold, and a person decides how to go on."""
+        """Something is wrong: the arm shall hold, and a person decides how to continue."""
         if self.state in (State.RUNNING, State.LABELLING):
             self._label(Outcome.ABORTED, self._now_ns, "fault", reason)
         self._pause(reason)

@@ -68,7 +68,7 @@ class Ledger:
                     "repair or remove that line, the journal is not affected"
                 ) from error
         if lines[-1]:
-            # A crash while writing leaves a torn last line; nobody had been told of it.
+            # A crash while writing leaves a torn last line; nobody had been given it.
             with self._path.open("r+b") as file:
                 file.truncate(self._path.stat().st_size - len(lines[-1]))
 

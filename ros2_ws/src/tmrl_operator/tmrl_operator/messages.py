@@ -38,7 +38,7 @@ _TROUBLE = {ControllerStatus.ESTOP: "e-stop", ControllerStatus.FAULT: "controlle
 
 
 def controller_news(message: ControllerStatus) -> ControllerNews:
-    """Return the controller's e-stop or fault, why it holds the arm, and whom it waits for."""
+    """Returns the controller's e-stop or fault, why it holds the arm, and whom it waits for."""
     trouble = _TROUBLE.get(message.mode, "")
     return ControllerNews(
         trouble=f"{trouble}: {message.reason}" if trouble else "",
@@ -48,23 +48,23 @@ def controller_news(message: ControllerStatus) -> ControllerNews:
 
 
 def agent_news(message: AgentStatus) -> AgentNews:
-    """Return the agent's life, and why it cannot act."""
+    """Returns the agent's life, and why it cannot act."""
     lost = "" if message.server_connected else "it has no policy server"
     return AgentNews(message.agent_epoch, message.reason or lost)
 
 
 def to_arm(message: ArmState) -> ArmSeen:
-    """Return when an arm state was measured, and its number."""
+    """Returns when an arm state was measured, and its number."""
     return ArmSeen(nanoseconds(message.header.stamp), message.sequence)
 
 
 def to_verdict(message: SuccessDetection) -> Verdict:
-    """Return what the simulation says of one instant."""
+    """Returns what the simulation says of one instant."""
     return Verdict(nanoseconds(message.header.stamp), message.success, message.detail)
 
 
 def to_label(request: LabelEpisode.Request) -> GiveLabel:
-    """Return the label that a person gives.
+    """Returns the label that a person gives.
 
     Raises:
         ValueError: There is no such outcome.
@@ -74,7 +74,7 @@ def to_label(request: LabelEpisode.Request) -> GiveLabel:
 
 
 def to_relabel(request: RelabelEpisode.Request) -> Relabel:
-    """Return the change of a label that a person wants.
+    """Returns the change of a label that a person wants.
 
     Raises:
         ValueError: There is no such outcome.
@@ -83,19 +83,19 @@ def to_relabel(request: RelabelEpisode.Request) -> Relabel:
 
 
 def service_request(request: Request, seed: int) -> ResetScene.Request | Trigger.Request:
-    """Return the request of the service that does what the machine asks for."""
+    """Returns the request of the service that does what the machine asks for."""
     reset = request is Request.RESET_SCENE
     return ResetScene.Request(seed=seed) if reset else Trigger.Request()
 
 
 def to_answered(request: Request, response: Any) -> Answered:
-    """Return another node's answer."""
+    """Returns another node's answer."""
     sequence = response.arm_state_sequence if request is Request.RESET_SCENE else 0
     return Answered(request, response.success, response.message, sequence)
 
 
 def fill_answer(response: Any, effects: list[Effect], machine: EpisodeMachine) -> None:
-    """Make an answer say what was done: which label was changed, or where the session stands."""
+    """Makes an answer say what was done: which label was changed, or where the session stands."""
     response.success, response.message = True, machine.state.name.lower()
     changes = [effect for effect in effects if isinstance(effect, PublishLabel)]
     if not (changes and isinstance(response, _CHANGES_LABELS)):
@@ -124,7 +124,7 @@ def label_msg(label: Label, config: OperatorConfig) -> EpisodeOutcome:
 
 
 def state_msg(machine: EpisodeMachine, config: OperatorConfig, stamp: Time) -> EpisodeState:
-    """Return where the session stands."""
+    """Returns where the session stands."""
     message = EpisodeState(
         robot=config.robot,
         session=config.session,

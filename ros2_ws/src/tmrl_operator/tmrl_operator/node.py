@@ -77,7 +77,7 @@ class OperatorNode(TmrlNode[OperatorConfig]):
         serve(srv.DiscardEpisode, "discard", lambda r: machine.discard(ev.Discard(r.episode)))
 
     def _service(self, kind: Any, name: str, act: Callable[[Any], list[Effect]]) -> None:
-        """Serve `operator/<name>`: a refusal is an answer, everything else a fault."""
+        """Serves `operator/<name>`: a refusal is an answer, everything else a fault."""
 
         def serve(request: Any, response: Any) -> Any:
             try:
@@ -127,7 +127,7 @@ class OperatorNode(TmrlNode[OperatorConfig]):
             self._request(*self._unsent)
 
     def _request(self, request: Request, seed: int) -> None:
-        """Call a service as soon as it is there; the machine minds the time."""
+        """Calls a service as soon as it is there; the machine minds the time."""
         client = self._asked[request]
         self._unsent = None if client.service_is_ready() else (request, seed)
         if self._unsent is None:

@@ -28,10 +28,10 @@ class OperatorConfig:
         max_episodes: The session goes idle after that many labelled episodes; 0 for no end.
         seed: Of the layouts that the scene is reset to.
         wait_for_learner: Whether the first episode waits until the learner has said where it
-            stands. A session that goes on would otherwise begin with random steering; a simulation
-            would be through several episodes by then. False where no learner runs.
+            stands. A resumed session would otherwise begin with random steering; a simulation would
+            be through several episodes by then. False where no learner runs.
         peer_timeout_s: A controller, agent or arm that is silent for longer is lost, wall time.
-        agent_timeout_s: An episode is aborted when the agent cannot go on for longer (no policy
+        agent_timeout_s: An episode is aborted when the agent cannot continue for longer (no policy
             server, chunks refused, journal full), wall time.
         service_timeout_s: Longest wait for an answer of the controller or the scene, wall time.
         home_timeout_s: Longest wait for an arm on its way home, wall time; above the driver's own
@@ -53,7 +53,7 @@ class OperatorConfig:
     home_timeout_s: TimeoutS = 40.0
 
     def __post_init__(self) -> None:
-        """Refuse what no session could be run with.
+        """Refuses what no session could be run with.
 
         Raises:
             ConfigError: Names the value and the limit.

@@ -38,7 +38,7 @@ class Peers:
 
         Args:
             epoch: Identifies the life of its process.
-            trouble: Why it cannot go on; empty while it can.
+            trouble: Why it cannot continue; empty while it can.
 
         Returns:
             Whether it has restarted since its last report.
@@ -69,14 +69,14 @@ class Peers:
         return ""
 
     def stuck(self) -> str:
-        """Why the agent has not been able to go on for too long; empty while it can."""
+        """Why the agent has not been able to continue for too long; empty while it can."""
         since_s = self._clock.now_s() - self._agent_well_s
         if not self._agent_trouble or since_s <= self._config.agent_timeout_s:
             return ""
-        return f"the agent cannot go on: {self._agent_trouble}"
+        return f"the agent cannot continue: {self._agent_trouble}"
 
     def not_ready(self) -> str:
-        """What an episode has to wait for before it begins; empty when nothing."""
+        """What an episode must wait for before it begins; empty when nothing."""
         if self._agent_trouble:
             return f"waits for the agent: {self._agent_trouble}"
         if self._controller_waits_for:

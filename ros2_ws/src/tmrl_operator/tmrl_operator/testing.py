@@ -42,7 +42,7 @@ class Bench:
         self.machine = EpisodeMachine(self.config, Ledger(self.path), self.clock)
 
     def carry_out(self, effects: list[Effect]) -> list[Effect]:
-        """Record what the machine wants done."""
+        """Records what the machine wants done."""
         for effect in effects:
             match effect:
                 case Ask(request, seed):

@@ -99,7 +99,7 @@ def test_the_context_lives_until_the_node_is_destroyed_whatever_signals_follow(r
         assert process.stdout.readline() == "ending\n"
         for number in (*SIGNALS, *SIGNALS):
             process.send_signal(number)
-        output, errors = process.communicate("go on\n", timeout=60)
+        output, errors = process.communicate("continue\n", timeout=60)
     finally:
         process.kill()
     assert (process.returncode, output, errors) == (0, "True\n", "")
@@ -113,7 +113,7 @@ def test_a_signal_during_the_start_waits_for_the_node_and_then_ends_it(ros_domai
     try:
         assert process.stdout.readline() == "up\n"
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate("go on\n", timeout=60)
+        output, errors = process.communicate("continue\n", timeout=60)
     finally:
         process.kill()
     assert (process.returncode, output, errors) == (0, "destroyed\n", "")

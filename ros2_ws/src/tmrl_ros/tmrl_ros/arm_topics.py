@@ -17,7 +17,7 @@ class ArmTopics:
     """Publishes `arm/state`, `joint_states` and `arm/tool_pose` of one arm."""
 
     def __init__(self, node: Node) -> None:
-        """Create the publishers in the namespace of the arm's node."""
+        """Creates the publishers in the namespace of the arm's node."""
         self._joints = JointState()
         self._pose = PoseStamped()
         self._state_topic = node.create_publisher(ArmState, "arm/state", qos.STATE)
@@ -25,7 +25,7 @@ class ArmTopics:
         self._pose_topic = node.create_publisher(PoseStamped, "arm/tool_pose", qos.STATE)
 
     def publish(self, state: ArmState) -> None:
-        """Publish an arm state, its joints and its tool pose with one stamp, arm/state last."""
+        """Publishes an arm state, its joints and its tool pose with one stamp, arm/state last."""
         joints, pose = self._joints, self._pose
         joints.header = pose.header = state.header
         joints.name = state.joint_names

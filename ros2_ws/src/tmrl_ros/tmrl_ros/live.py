@@ -24,7 +24,7 @@ class LiveParameters(Generic[C]):
     """
 
     def __init__(self, node: Node, config: C, apply: Callable[[C], None], group: str = "") -> None:
-        """Listen for changes.
+        """Listens for changes.
 
         Args:
             node: Its parameters were declared by `tmrl_ros.parameters.declare`.
@@ -56,7 +56,7 @@ class LiveParameters(Generic[C]):
             self._apply(changed)
 
     def _changed(self, parameters: Sequence[Parameter[Any]]) -> C:
-        """Return the configuration with these changes.
+        """Returns the configuration with these changes.
 
         Raises:
             ConfigError: A value may not be raised.

@@ -60,7 +60,7 @@ def enter_ros(
     domain_id: int | None = None,
     signal_handler_options: SignalHandlerOptions | None = None,
 ) -> None:
-    """Call `rclpy.init`; the one place of this stack that does.
+    """Calls `rclpy.init`; the one place of this stack that does.
 
     Args:
         args: Command line; None takes the process's own.

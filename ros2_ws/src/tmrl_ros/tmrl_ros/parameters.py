@@ -43,7 +43,7 @@ class ParameterError(ConfigError):
 
 
 def _element_type(hint: Any) -> Any:
-    """Return the element type of tuple[T, ...] and fixed tuples of one T."""
+    """Returns the element type of tuple[T, ...] and fixed tuples of one T."""
     return get_args(hint)[0]
 
 
@@ -58,7 +58,7 @@ def _parameter_type(hint: Any) -> Parameter.Type:
 
 
 def coerced(name: str, value: Any, hint: Any) -> Any:
-    """Return a parameter's value in the field's type; an integer is accepted for a float.
+    """Returns a parameter's value in the field's type; an integer is accepted for a float.
 
     Raises:
         ParameterError: The value is of another type.
@@ -86,7 +86,7 @@ def _refuse_unknown(given: Iterable[str], known: list[str]) -> None:
 
 
 def descriptors(config_class: type) -> dict[str, ParameterDescriptor]:
-    """Return what ROS is to know of each field: type, meaning, range, whether it may change.
+    """Returns what ROS is to know of each field: type, meaning, range, whether it may change.
 
     A range with two ends becomes a ROS range (arrays have none in ROS); every constraint stands in
     `additional_constraints` as text.
@@ -127,7 +127,7 @@ def _add_ranges(
 def declare(
     node: Node, config_class: type[C], group: str = "", elsewhere: tuple[str, ...] = ()
 ) -> C:
-    """Declare every field of a configuration as a parameter, and build it.
+    """Declares every field of a configuration as a parameter, and builds it.
 
     Args:
         node: A node created with `automatically_declare_parameters_from_overrides=True`, so that
@@ -164,7 +164,7 @@ def declare(
 
 
 def _values(config_class: type, given: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """Return the value of every field: what was given, or its default."""
+    """Returns the value of every field: what was given, or its default."""
     hints, texts = get_type_hints(config_class), attribute_texts(config_class)
     values: dict[str, Any] = {}
     for field in dataclasses.fields(config_class):

@@ -18,7 +18,7 @@ EXIT_CANNOT_START = 2
 
 
 def run_node(factory: Callable[[], Node], args: list[str] | None = None) -> int:
-    """Create a node, spin it until a signal asks it to stop, and destroy it.
+    """Creates a node, spins it until a signal asks it to stop, and destroys it.
 
     The node is destroyed while its context is alive: its `destroy_node` may still publish, call
     and wait, as an arm does that brakes. Only then does the context end. A signal that comes while

@@ -14,7 +14,7 @@ _ALWAYS = (signal.SIGINT, signal.SIGTERM)
 class StopSignals:
     """Ctrl-C, a polite kill, or a closed terminal; nothing but `received` happens on them.
 
-    rclpy's own handlers end the context, so that whatever a node still has to say, an arm's braking
+    rclpy's own handlers end the context, so that whatever a node still must say, an arm's braking
     ramp above all, can no longer be sent. These only take note: the node decides in which order
     things end, and a second signal cannot interrupt it. To be used in the main thread:
 
@@ -28,12 +28,12 @@ class StopSignals:
     """
 
     def __init__(self) -> None:
-        """Take no signal yet; entering the context does."""
+        """Takes no signal yet; entering the context does."""
         self.received: Future[int] = Future()
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "StopSignals":
-        """Take the signals over."""
+        """Takes the signals over."""
         # The main thread waits inside the middleware, where no Python code runs. The interpreter
         # writes each signal's number into this socket at once, and a thread passes it on.
         self._reader, self._writer = socket.socketpair()
@@ -51,7 +51,7 @@ class StopSignals:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Hand the signals back; after one of them the rest of the process's end ignores them."""
+        """Hands the signals back; after one of them the rest of the process's end ignores them."""
         for number, handler in self._before.items():
             signal.signal(number, signal.SIG_IGN if self.received.done() else handler)
         signal.set_wakeup_fd(self._fd_before)

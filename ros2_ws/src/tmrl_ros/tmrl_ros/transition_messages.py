@@ -24,7 +24,7 @@ from tmrl_ros.conversion import (
 
 
 def message_fields(each: TransitionField) -> tuple[str, ...]:
-    """Return the names of the message's fields that carry a transition's field."""
+    """Returns the names of the message's fields that carry a transition's field."""
     match each.kind:
         case Kind.STAMP:
             return ("header",)
@@ -39,7 +39,7 @@ def message_fields(each: TransitionField) -> tuple[str, ...]:
 
 
 def transition_to_msg(transition: Transition) -> TransitionMsg:
-    """Return the message of a transition, with its content hash."""
+    """Returns the message of a transition, with its content hash."""
     message = TransitionMsg(content_hash=hash_of(transition))
     for each in FIELDS:
         _put(message, each, getattr(transition, each.name))
@@ -47,7 +47,7 @@ def transition_to_msg(transition: Transition) -> TransitionMsg:
 
 
 def transition_from_msg(message: TransitionMsg) -> Transition:
-    """Return the transition of a message.
+    """Returns the transition of a message.
 
     Raises:
         InvalidTransitionError: A field cannot be what it claims to be, is out of range or

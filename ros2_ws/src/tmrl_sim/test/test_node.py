@@ -288,7 +288,7 @@ def test_the_physics_cell_shows_pictures_and_keeps_trajectories(client, sim, tmp
     topic = "/widowx/camera/wrist/image"
     client.wait(lambda: client.node.count_publishers(topic), "the camera")
     client.announce(3, EpisodeState.RUNNING, first_sequence=start.sequence)
-    # A picture may have come before: only a step says that the simulation has gone on since.
+    # A picture may have come before: only a step says that the simulation has advanced since.
     client.step()
     while not images:
         client.step()

@@ -57,7 +57,7 @@ class SimCore:
     """Advances a cell on commands (lock-step) or on ticks (paced) and numbers what it measures."""
 
     def __init__(self, config: SimConfig, cell: Cell) -> None:
-        """Put the cell into its first layout.
+        """Puts the cell into its first layout.
 
         Args:
             config: Pace, layout and target.
@@ -77,7 +77,7 @@ class SimCore:
         """The last measurement."""
 
     def reset(self, seed: int) -> Measurement:
-        """Lay the objects out anew and put the arm at its start.
+        """Lays the objects out again and puts the arm at its start.
 
         It takes one control period of simulated time, so that no two scenes share a stamp.
 
@@ -112,14 +112,14 @@ class SimCore:
         return self._measure()
 
     def command(self, command: ArmCommand) -> Measurement | None:
-        """Take a command in.
+        """Takes a command in.
 
         In lock-step the world then advances by one control period, except after a hold. A refused
         command leaves the arm holding and a fault in every measurement until a valid movement,
         `home` or `reset`.
 
         Returns:
-            What was measured; None where nothing is to be told before the next tick or command.
+            What was measured; None where nothing is due before the next tick or command.
         """
         try:
             check_command(command, self._config.robot, self._can)
@@ -153,7 +153,7 @@ class SimCore:
         return self._measure()
 
     def recover(self) -> Measurement:
-        """End the fault of a refused command, one control period later."""
+        """Ends the fault of a refused command, one control period later."""
         self._clear()
         self._advance(self._period_ns)
         return self._measure()

@@ -140,7 +140,7 @@ class SimulatedArm:
         self._homing = False
 
     def _next_leg(self) -> None:
-        """Set off on the next part of the way home; after the last one, let the arm settle."""
+        """Sets off on the next part of the way home; after the last one, lets the arm settle."""
         if not self._way_home:
             self._homing = self._now_s < self._leg_ends_s + _SETTLED_S
             return
@@ -154,7 +154,7 @@ class SimulatedArm:
         self._leg_ends_s = self._now_s + duration_s
 
     def _catch_up(self) -> None:
-        """Let the physics run up to now, tick by tick; what is due on the way is done then."""
+        """Lets the physics run up to now, tick by tick; what is due on the way is done then."""
         if not self._connected:
             raise ArmConnectionError("the simulated arm is not connected; connect it first")
         self._now_s = max(self._now_s, self._clock.now_s() - _LONGEST_GAP_S)

@@ -1,4 +1,4 @@
-"""The messages of the simulation, made once and filled anew for each measurement.
+"""The messages of the simulation, made once and filled again for each measurement.
 
 Their arrays are filled through the buffer protocol, and all share one stamp: a step costs no more
 than the assignments.
@@ -40,7 +40,7 @@ class MeasurementMessages:
     """
 
     def __init__(self, config: SimConfig) -> None:
-        """Fill in what never changes."""
+        """Fills in what never changes."""
         self._stamp = Time()
         self.clock = Clock(clock=self._stamp)
         self.objects = ObjectPoses(
@@ -53,7 +53,7 @@ class MeasurementMessages:
             message.header.stamp = self._stamp
 
     def fill(self, measurement: Measurement) -> None:
-        """Make every message say what was measured."""
+        """Makes every message say what was measured."""
         self._stamp.sec, self._stamp.nanosec = divmod(measurement.stamp_ns, _NANO)
         for name, pose in zip(OBJECTS, self.objects.poses, strict=True):
             found = measurement.objects[name]

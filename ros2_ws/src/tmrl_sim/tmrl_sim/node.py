@@ -31,7 +31,7 @@ class SimNode(TmrlNode[SimConfig]):
     """Stands in for the driver of the arm, the object tracker and the success detector."""
 
     def __init__(self) -> None:
-        """Declare parameters, topics and services, lay out the first scene and publish it.
+        """Declares parameters, topics and services, lays out the first scene and publishes it.
 
         Raises:
             ParameterError: A parameter is unknown, missing or out of range.
@@ -109,7 +109,7 @@ class SimNode(TmrlNode[SimConfig]):
         self._publish(self._core.tick())
 
     def _repeat(self) -> None:
-        """While the world stands still: repeat its state for late starters, end a fault told."""
+        """While the world stands still: repeat its state for late starters, clear a shown fault."""
         newest = self._core.newest
         if newest.sequence == self._repeated and newest.fault:
             self._publish(self._core.recover())
@@ -121,7 +121,7 @@ class SimNode(TmrlNode[SimConfig]):
         self._repeated = newest.sequence
 
     def _publish(self, measurement: Measurement) -> None:
-        """Publish what belongs to one instant, the arm's state last."""
+        """Publishes what belongs to one instant, the arm's state last."""
         messages = self._messages
         messages.fill(measurement)
         self._clock_topic.publish(messages.clock)
@@ -145,5 +145,5 @@ class SimNode(TmrlNode[SimConfig]):
 
 
 def main() -> None:
-    """Run the node until it is told to stop."""
+    """Runs the node until it is asked to stop."""
     sys.exit(run_node(SimNode))

@@ -23,7 +23,7 @@ class Backend(StrEnum):
     MUJOCO = "mujoco"
     """Physics with contacts, and cameras."""
     LOOPBACK = "loopback"
-    """An arm that is at once where it was told to be; no physics, no cameras."""
+    """An arm that is at once where it was commanded to be; no physics, no cameras."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class SimConfig:
         backend: "mujoco", or "loopback" for tests of everything around the arm.
         layout: "downstream" or "pretraining": where a reset puts objects and arm.
         seed: Of the layout at the start, before the first reset.
-        target: Object that has to end in the pot.
+        target: Object that must end in the pot.
         real_time_factor: 0: lock-step, each command advances the world by one control period, as
             fast as it can. From 1 on: the world advances by itself, so many times faster than wall
             time; where the machine cannot keep up, simulated time passes more slowly.
@@ -66,7 +66,7 @@ class SimConfig:
     loopback_success_commands: Count = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be simulated.
+        """Refuses what cannot be simulated.
 
         Raises:
             ValueError: A value is unknown or out of range; the text names it and what is valid.
@@ -93,7 +93,7 @@ class SimConfig:
 
     @property
     def recorded_in(self) -> Path | None:
-        """Run directory of the trajectories; None: nothing is recorded, as without physics."""
+        """The run directory of the trajectories; None: nothing is recorded, as without physics."""
         recorded = self.run_dir and self.backend == Backend.MUJOCO
         return Path(self.run_dir) if recorded else None
 

@@ -21,7 +21,7 @@ class JournalCorruptError(JournalError):
 
 
 def damaged(path: Path, what: str) -> JournalCorruptError:
-    """Return the error for a file whose content is damaged."""
+    """Returns the error for a file whose content is damaged."""
     return JournalCorruptError(
         f"{path} is damaged ({what}); keep a copy, save what is readable with "
         f"'sqlite3 {path.name} .recover', and start a new run directory"
@@ -30,7 +30,7 @@ def damaged(path: Path, what: str) -> JournalCorruptError:
 
 @contextlib.contextmanager
 def sentences(path: Path) -> Generator[None, None, None]:
-    """Turn SQLite's errors into ours, each with the file and the remedy."""
+    """Turns SQLite's errors into ours, each with the file and the remedy."""
     try:
         yield
     except sqlite3.Error as error:

@@ -48,7 +48,7 @@ class HighWaterMark:
         self.mark = _mark(self._path, self._read().get(self._key, {}))
 
     def raise_to(self, sequence: int, episode: int) -> None:
-        """Replace the file, so that it survives a loss of power, where a number is higher.
+        """Replaces the file, so that it survives a loss of power, where a number is higher.
 
         Raises:
             JournalError: The disk refuses; the file is as it was.

@@ -68,7 +68,7 @@ class Journal(JournalReader):
         )
 
     def append(self, transitions: Sequence[Transition], label: EpisodeLabel | None = None) -> None:
-        """Write transitions and the label that they apply, all or nothing, and commit.
+        """Writes transitions and the label that they apply, all or nothing, and commits.
 
         What is in the journal already, with the same content, is passed over: whoever does not know
         whether a record was committed may append it again.
@@ -101,7 +101,7 @@ class Journal(JournalReader):
         self._keep_safe(transitions, label)
 
     def _keep_safe(self, transitions: Sequence[Transition], label: EpisodeLabel | None) -> None:
-        """Note outside of the file what it holds, and empty the log when an episode has ended."""
+        """Notes outside of the file what it holds; empties the log when an episode has ended."""
         episodes = [each.episode for each in (*transitions, label) if each is not None]
         self._mark.raise_to(self._last_sequence, max(episodes, default=0))
         if label is not None:

@@ -39,7 +39,7 @@ class JournalReader(Closing):
             return max(stored, self._scalar("max(episode)", "labels"))
 
     def label_revisions(self) -> dict[int, int]:
-        """Return the highest revision of the label of each labelled episode."""
+        """Returns the highest revision of the label of each labelled episode."""
         with sentences(self.path):
             rows = self._database.execute(
                 "SELECT episode, max(revision) FROM labels WHERE robot = ? AND session = ? "
@@ -49,7 +49,7 @@ class JournalReader(Closing):
             return dict(rows.fetchall())
 
     def labels(self) -> list[EpisodeLabel]:
-        """Return every label with every revision, in the order of episode and revision."""
+        """Returns every label with every revision, in the order of episode and revision."""
         with sentences(self.path):
             rows = self._database.execute(
                 "SELECT episode, outcome, stamp_ns, revision, source, detail FROM labels "
@@ -59,7 +59,7 @@ class JournalReader(Closing):
         return [EpisodeLabel(episode, Outcome(value), *rest) for episode, value, *rest in rows]
 
     def fetch(self, first_sequence: int, max_count: int) -> list[Transition]:
-        """Return transitions from a number on, in order.
+        """Returns transitions from a number on, in order.
 
         Args:
             first_sequence: Lowest number to return.
@@ -74,7 +74,7 @@ class JournalReader(Closing):
         )
 
     def last_of(self, episode: int) -> Transition | None:
-        """Return the newest revision of an episode's labelled transition, else of its last chunk.
+        """Returns the newest revision of an episode's labelled transition, else of its last chunk.
 
         Raises:
             JournalCorruptError: The row differs from what was written.
@@ -86,7 +86,7 @@ class JournalReader(Closing):
         return found[0] if found else None
 
     def close(self) -> None:
-        """Release the file."""
+        """Releases the file."""
         self._database.close()
 
     def _connect(self) -> sqlite3.Connection:

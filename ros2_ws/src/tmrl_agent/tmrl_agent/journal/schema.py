@@ -78,13 +78,13 @@ SELECT = (
 
 
 def to_row(transition: Transition) -> tuple[Cell, ...]:
-    """Return the values of INSERT."""
+    """Returns the values of INSERT."""
     cells = to_cells(transition)
     return (*cells.values(), content_hash(cells))
 
 
 def from_row(row: tuple[Any, ...], path: Path) -> Transition:
-    """Return the transition of a row of SELECT.
+    """Returns the transition of a row of SELECT.
 
     SQLite itself does not notice a flipped bit in a value; the hash does.
 

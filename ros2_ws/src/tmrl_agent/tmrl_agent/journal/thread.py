@@ -52,20 +52,20 @@ class JournalThread:
         return self._journal.last_sequence
 
     def start(self) -> None:
-        """Start the thread."""
+        """Starts the thread."""
         self._thread.start()
 
     def submit(self, record: Record) -> None:
-        """Hand a record to the thread."""
+        """Hands a record to the thread."""
         self._records.put(record)
 
     def check(self) -> None:
-        """Raise what ended the thread, if something has; to be called regularly."""
+        """Raises what ended the thread, if something has; to be called regularly."""
         if self._failure is not None:
             raise self._failure
 
     def close(self) -> None:
-        """End the thread, after it has written what was submitted."""
+        """Ends the thread, after it has written what was submitted."""
         self._records.put(None)
         if self._thread.is_alive():
             self._thread.join()
