@@ -6,11 +6,11 @@ import pytest
 import yaml
 
 from tmrl_bringup import up
-from tmrl_bringup.judging import judge
 from tmrl_bringup.layout import repository_root
 from tmrl_bringup.options import SessionOptions
 from tmrl_bringup.processes import describe, select_parts, server_argv
 from tmrl_bringup.rig import Rig, RigError, available, load, parse_overrides
+from tmrl_bringup.rig_checks import judge
 from tmrl_bringup.rundir import prepare_run_dir
 from tmrl_common.config import build_config
 from tmrl_policies.pi0.inputs.settings import Pi0Settings

@@ -10,7 +10,7 @@ _RESOLVE = """
 import json, sys
 from pathlib import Path
 from tmrl_bringup import up
-from tmrl_bringup.judging import judge
+from tmrl_bringup.rig_checks import judge
 from tmrl_bringup.options import SessionOptions
 from tmrl_bringup.processes import select_parts, server_argv
 from tmrl_bringup.rig import available, load

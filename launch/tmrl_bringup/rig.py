@@ -127,7 +127,7 @@ class Rig:
         Args:
             overrides: Values by `part.key`, `cameras.name.key` or `arm.driver.key`. The part
                 must exist; whether the key does is judged by the part's own configuration
-                (`tmrl_bringup.judging`).
+                (`tmrl_bringup.rig_checks`).
 
         Raises:
             RigError: A key has no part or an unknown one.

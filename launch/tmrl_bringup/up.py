@@ -17,11 +17,11 @@ from tmrl_bringup.arguments import (
     rig_to_load,
     whole_number,
 )
-from tmrl_bringup.ending import when_asked_to_end
-from tmrl_bringup.judging import judge
+from tmrl_bringup.end_signals import when_asked_to_end
 from tmrl_bringup.options import SessionOptions
 from tmrl_bringup.processes import describe, select_parts
 from tmrl_bringup.rig import Rig, RigError, available, load, parse_overrides
+from tmrl_bringup.rig_checks import judge
 from tmrl_bringup.rundir import new_run_dir, prepare_directories
 from tmrl_bringup.supervisor import ProcessEvent, Supervisor
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 
 from tmrl_common.clock import SteadyClock
-from tmrl_common.closing import Closing
+from tmrl_common.closeable import Closeable
 from tmrl_common.config import attribute_texts, build_config, nearest_name
 from tmrl_common.errors import ConfigError, TransportError
 from tmrl_common.transport import KeyPair, RouterSocket, ServerSecurity
@@ -28,7 +28,7 @@ from tmrl_policy_server.accelerator import (
 )
 from tmrl_policy_server.config import EngineConfig, InferencePlace, ServerConfig
 from tmrl_policy_server.engine import Engine
-from tmrl_policy_server.extra_doors import ExtraDoors
+from tmrl_policy_server.front_ends import FrontEnds
 from tmrl_policy_server.inference import Inference, InlineInference, ThreadInference
 from tmrl_policy_server.loading import is_pi0, load_policy
 from tmrl_policy_server.server import PolicyServer
@@ -129,7 +129,7 @@ def serve(settings: Settings) -> None:
         signals = stack.enter_context(_Signals())
         # Bound first: a port in use is known at once. Nothing is answered before it is warm.
         socket = stack.enter_context(RouterSocket(config.bind, _security(config)))
-        doors = stack.enter_context(ExtraDoors(config))
+        doors = stack.enter_context(FrontEnds(config))
         inference = _start_inference(settings, socket)
         stack.callback(inference.close)
         peers, meter = doors.open(inference, socket.wake)
@@ -163,7 +163,7 @@ def _start_inference(settings: Settings, socket: RouterSocket) -> Inference:
     return InlineInference(make(), SteadyClock())
 
 
-class _Signals(Closing):
+class _Signals(Closeable):
     """What SIGINT and SIGTERM do: at first they end the process at once, as loading may take long.
 
     Nobody is answered yet, and nothing needs to be put back. A context manager, which in the end

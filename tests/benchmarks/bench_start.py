@@ -19,7 +19,7 @@ from pathlib import Path
 
 began_s = time.perf_counter()
 from tmrl_bringup import up
-from tmrl_bringup.judging import judge
+from tmrl_bringup.rig_checks import judge
 from tmrl_bringup.options import SessionOptions
 from tmrl_bringup.processes import select_parts
 from tmrl_bringup.rig import available, load

@@ -18,8 +18,8 @@ pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl r
 from tmrl_arm.driver import ArmConnectionError
 from tmrl_doctor.arm import judge_arm, judge_firmware, judge_joints
 from tmrl_doctor.arm_probe import look_at_arm
-from tmrl_doctor.ear import Ear
 from tmrl_doctor.finding import Level
+from tmrl_doctor.topic_listener import TopicListener
 
 pytestmark = [pytest.mark.ros]
 
@@ -28,21 +28,21 @@ FRANKA_ADDRESS = "127.0.93.1"
 
 
 @pytest.fixture
-def ear(ros_domain_id: int) -> Iterator[Ear]:
-    with Ear("/lab") as ear:
-        yield ear
+def listener(ros_domain_id: int) -> Iterator[TopicListener]:
+    with TopicListener("/lab") as listener:
+        yield listener
 
 
 def franka(address: str = FRANKA_ADDRESS) -> dict[str, object]:
     return {"driver": "franky", "franky": {"address": address, "realtime": False}}
 
 
-def test_a_franka_that_is_well(ear: Ear) -> None:
+def test_a_franka_that_is_well(listener: TopicListener) -> None:
     from tmrl_arm.testing.franka_simulator import FrankaSimulator
 
     with FrankaSimulator(FRANKA_ADDRESS) as simulator:
         before_s = simulator.time_s()
-        seen = look_at_arm(franka(), ear)
+        seen = look_at_arm(franka(), listener)
         assert simulator.time_s() > before_s
         assert judge_arm(seen).level is Level.GOOD
         assert "franky-control" in judge_firmware(seen).detail
@@ -50,14 +50,14 @@ def test_a_franka_that_is_well(ear: Ear) -> None:
         simulator.reflex()
         simulator.set_mode("UserStopped")
         ends_s = time.monotonic() + 30.0
-        while not (finding := judge_arm(look_at_arm(franka(), ear))).remedy:
+        while not (finding := judge_arm(look_at_arm(franka(), listener))).remedy:
             assert time.monotonic() < ends_s, finding
         assert "stop button" in finding.detail or "stopped itself" in finding.detail
 
 
-def test_a_franka_that_is_not_there(ear: Ear) -> None:
+def test_a_franka_that_is_not_there(listener: TopicListener) -> None:
     with pytest.raises(ArmConnectionError, match=r"activate FCI|check the cable"):
-        look_at_arm(franka("127.0.93.2"), ear)
+        look_at_arm(franka("127.0.93.2"), listener)
 
 
 @pytest.fixture
@@ -82,9 +82,9 @@ WIDOWX = {
 
 
 def test_a_widowx_and_one_with_a_motor_that_shut_itself_down(
-    motors: "subprocess.Popen[str]", ear: Ear, tmp_path: Path
+    motors: "subprocess.Popen[str]", listener: TopicListener, tmp_path: Path
 ) -> None:
-    seen = look_at_arm(WIDOWX, ear)
+    seen = look_at_arm(WIDOWX, listener)
     assert judge_arm(seen).level is Level.GOOD, seen.fault
     assert "version 46" in judge_firmware(seen).detail
     assert np.isfinite(seen.joint_rad).all()
@@ -93,7 +93,7 @@ def test_a_widowx_and_one_with_a_motor_that_shut_itself_down(
     motors.stdin.write("overload elbow\n")
     motors.stdin.flush()
     ends_s = time.monotonic() + 30.0
-    while not (fault := look_at_arm(WIDOWX, ear).fault):
+    while not (fault := look_at_arm(WIDOWX, listener).fault):
         assert time.monotonic() < ends_s
     assert "elbow" in fault
     # Whatever a driver does to the motors is in that log; the doctor did nothing.
@@ -101,7 +101,7 @@ def test_a_widowx_and_one_with_a_motor_that_shut_itself_down(
     assert {entry["what"] for entry in log} == {"fault"}
 
 
-def test_a_widowx_whose_vendor_driver_is_not_started(ear: Ear) -> None:
+def test_a_widowx_whose_vendor_driver_is_not_started(listener: TopicListener) -> None:
     absent = {"driver": "interbotix", "interbotix": {"connect_timeout_s": 0.5}}
     with pytest.raises(ArmConnectionError, match=r"vendor's driver|interbotix_xs_msgs"):
-        look_at_arm(absent, ear)
+        look_at_arm(absent, listener)

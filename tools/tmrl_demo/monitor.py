@@ -31,7 +31,7 @@ _SPIN_S = 0.1
 
 
 class Monitor:
-    """A node in a thread of its own; `record` is what it has heard.
+    """A node in a thread of its own; `record` is what it has received.
 
     Args:
         namespace: Of the robot's nodes, such as "/widowx".

@@ -15,7 +15,7 @@ import domain_coordinator
 from rich.console import Console
 from rich.live import Live
 
-from tmrl_bringup.ending import when_asked_to_end
+from tmrl_bringup.end_signals import when_asked_to_end
 from tmrl_bringup.options import SessionOptions
 from tmrl_bringup.processes import describe
 from tmrl_bringup.rig import Rig, RigError, load, parse_overrides

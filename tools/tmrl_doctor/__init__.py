@@ -39,16 +39,16 @@ def main(argv: list[str]) -> int:
         return _report(list(MACHINE_CHECKS), run_checks(MACHINE_CHECKS))
     # Only here: the demo's checks are to work where a robot's packages do not.
     from tmrl_bringup.up import propose
-    from tmrl_doctor.ear import Ear
     from tmrl_doctor.rig import RigChecks
+    from tmrl_doctor.topic_listener import TopicListener
 
     try:
         session = propose(parsed.rig, parse_overrides(parsed.overrides))
     except RigError as error:
         sys.stderr.write(f"tmrl doctor: {error}\n")
         return 2
-    with Ear(f"/{session.rig.robot}") as ear:
-        checks = RigChecks(session, ear).all()
+    with TopicListener(f"/{session.rig.robot}") as listener:
+        checks = RigChecks(session, listener).all()
         code = _report(checks, run_checks(checks))
     return code
 

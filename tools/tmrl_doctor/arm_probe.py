@@ -16,7 +16,7 @@ from tmrl_arm.drivers import make_driver, settings_class
 from tmrl_arm.params import DriverName
 from tmrl_common.clock import SteadyClock
 from tmrl_doctor.arm import ArmSeen
-from tmrl_doctor.ear import Ear
+from tmrl_doctor.topic_listener import TopicListener
 from tmrl_msgs.msg import ArmState
 from tmrl_ros import qos
 
@@ -26,12 +26,12 @@ _MANY = 10_000
 _RUNNING_RATE_HZ = 50.0
 
 
-def look_at_arm(values: Mapping[str, Any], ear: Ear) -> ArmSeen:
+def look_at_arm(values: Mapping[str, Any], listener: TopicListener) -> ArmSeen:
     """Listens for a second or two.
 
     Args:
         values: The rig's part `arm`, complete.
-        ear: In the rig's namespace.
+        listener: In the rig's namespace.
 
     Raises:
         ArmConnectionError: The arm cannot be reached; the text says why and what helps.
@@ -39,9 +39,9 @@ def look_at_arm(values: Mapping[str, Any], ear: Ear) -> ArmSeen:
     name = DriverName(values["driver"])
     wanted = settings_class(name)
     settings: Any = build_settings(wanted, values.get(name) or {}) if wanted else None
-    if ear.is_published("arm/state", _FIND_S):
+    if listener.is_published("arm/state", _FIND_S):
         model = make_driver(name, settings, SteadyClock()).capabilities.model
-        return _through_rig(ear, model, float(values.get("state_rate_hz", _RUNNING_RATE_HZ)))
+        return _through_rig(listener, model, float(values.get("state_rate_hz", _RUNNING_RATE_HZ)))
     if name is DriverName.INTERBOTIX:
         from tmrl_doctor.interbotix_probe import look_at_motors
 
@@ -58,11 +58,11 @@ def build_settings(config_class: type[Any], values: Mapping[str, Any]) -> Any:
     return config_class(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
-def _through_rig(ear: Ear, model: str, expected_hz: float) -> ArmSeen:
-    heard = ear.hear(ArmState, "arm/state", qos.STATE, enough=_MANY, wait_s=_LISTEN_S)
-    if not heard:
+def _through_rig(listener: TopicListener, model: str, expected_hz: float) -> ArmSeen:
+    received = listener.receive(ArmState, "arm/state", qos.STATE, enough=_MANY, wait_s=_LISTEN_S)
+    if not received:
         return _silent(model, "arm/state of the running rig", expected_hz)
-    (first_s, oldest), (last_s, newest) = heard[0], heard[-1]
+    (first_s, oldest), (last_s, newest) = received[0], received[-1]
     # By the numbers of the states: what this process is too slow to hear was published too.
     published, took_s = newest.sequence - oldest.sequence, last_s - first_s
     return ArmSeen(

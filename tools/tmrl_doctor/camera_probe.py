@@ -14,7 +14,7 @@ from tmrl_agent.messages import image_reading
 from tmrl_camera.camera import CameraError
 from tmrl_camera.params import CameraConfig
 from tmrl_doctor.cameras import PicturesSeen
-from tmrl_doctor.ear import Ear
+from tmrl_doctor.topic_listener import TopicListener
 from tmrl_ros import qos
 
 _LISTEN_S = 2.0
@@ -25,31 +25,35 @@ _WARM_UP = 5
 
 
 def look_at_camera(
-    values: Mapping[str, Any] | None, topic: str, ear: Ear, *, best_effort: bool = False
+    values: Mapping[str, Any] | None,
+    topic: str,
+    listener: TopicListener,
+    *,
+    best_effort: bool = False,
 ) -> PicturesSeen:
     """Looks for two seconds.
 
     Args:
         values: The rig's part `cameras.<name>`, complete; None for pictures that others publish.
         topic: Of its pictures, relative to the rig's namespace.
-        ear: In that namespace.
+        listener: In that namespace.
         best_effort: Whether the topic's publisher offers no more (`agent.best_effort_images`).
 
     Raises:
         CameraError: The device cannot be opened, or falls silent.
     """
-    if ear.is_published(topic, _FIND_S):
-        return _through_topic(topic, ear, qos.IMAGE_OF_OTHERS if best_effort else qos.IMAGE)
+    if listener.is_published(topic, _FIND_S):
+        return _through_topic(topic, listener, qos.IMAGE_OF_OTHERS if best_effort else qos.IMAGE)
     if values is None:
         return PicturesSeen(f"{topic}: nobody publishes it", 0)
     return _through_device(CameraConfig(**values))
 
 
-def _through_topic(topic: str, ear: Ear, profile: QoSProfile) -> PicturesSeen:
+def _through_topic(topic: str, listener: TopicListener, profile: QoSProfile) -> PicturesSeen:
     kind = CompressedImage if topic.endswith("/compressed") else Image
-    heard = ear.hear(kind, topic, profile, enough=_MANY, wait_s=_LISTEN_S)
+    received = listener.receive(kind, topic, profile, enough=_MANY, wait_s=_LISTEN_S)
     pictures: list[NDArray[np.uint8]] = []
-    for _, message in heard:
+    for _, message in received:
         reading = image_reading(message, 0.0)
         if isinstance(reading.picture, RawPicture | CompressedPicture):
             pictures.append(reading.picture.pixels())

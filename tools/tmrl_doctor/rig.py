@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tmrl_bringup.judging import judge, missing_keys, sections_of
 from tmrl_bringup.parts import CAMERAS, SERVER
 from tmrl_bringup.processes import node_name, select_parts
 from tmrl_bringup.rig import Rig, RigError
+from tmrl_bringup.rig_checks import judge, missing_keys, sections_of
 from tmrl_bringup.up import Session
 from tmrl_camera.camera import CameraError
 from tmrl_common.errors import TmrlError
@@ -14,11 +14,11 @@ from tmrl_common.messages import PolicyExpectation
 from tmrl_doctor import arm, cameras, network, probes, server, session, storage, timing
 from tmrl_doctor.arm_probe import look_at_arm
 from tmrl_doctor.camera_probe import look_at_camera
-from tmrl_doctor.ear import Ear
 from tmrl_doctor.finding import Check, Finding, failed, good, skipped
 from tmrl_doctor.machine import check_gpu, check_packages
 from tmrl_doctor.running import Shared
 from tmrl_doctor.server_probe import LOAD_S, NoServerError, look_at_server
+from tmrl_doctor.topic_listener import TopicListener
 from tmrl_msgs.msg import AgentStatus, ControllerStatus, EpisodeState, LearnerStatus
 from tmrl_ros import qos
 
@@ -38,14 +38,14 @@ class RigChecks:
 
     Args:
         asked_for: What would be started; its rig may be incomplete.
-        ear: In the rig's namespace.
+        listener: In the rig's namespace.
     """
 
-    def __init__(self, asked_for: Session, ear: Ear) -> None:
+    def __init__(self, asked_for: Session, listener: TopicListener) -> None:
         self._rig: Rig = asked_for.rig
         self._session = asked_for
-        self._ear = ear
-        self._arm = Shared(lambda: look_at_arm(self._rig.parts["arm"], ear))
+        self._listener = listener
+        self._arm = Shared(lambda: look_at_arm(self._rig.parts["arm"], listener))
         self._server = Shared(lambda: look_at_server(self._rig, may_start=True))
 
     def all(self) -> list[Check]:
@@ -103,19 +103,21 @@ class RigChecks:
             part = f"{CAMERAS}.{name}"
             values = self._rig.parts.get(part)
             best_effort = bool(agent.get("best_effort_images", False))
-            look = _camera_look(values, topic, self._ear, best_effort=best_effort)
+            look = _camera_look(values, topic, self._listener, best_effort=best_effort)
             needed = [part] if values is not None else []
             checks.append(Check(f"camera {name}", self._needs(needed, look), limit_s=30.0))
         return checks
 
     def _check_skew(self) -> Finding:
-        if not self._ear.is_published("learner/status", _FIND_S):
+        if not self._listener.is_published("learner/status", _FIND_S):
             return good("no learner runs")
-        now = self._ear.node.get_clock().now
-        heard = self._ear.hear(LearnerStatus, "learner/status", qos.STATUS, enough=2, wait_s=3.0)
-        if len(heard) < 2:
+        now = self._listener.node.get_clock().now
+        received = self._listener.receive(
+            LearnerStatus, "learner/status", qos.STATUS, enough=2, wait_s=3.0
+        )
+        if len(received) < 2:
             return skipped("the learner says nothing", "see logs/learning.log in the run directory")
-        stamp = heard[-1][1].header.stamp
+        stamp = received[-1][1].header.stamp
         offset_ns = now().nanoseconds - (stamp.sec * 10**9 + stamp.nanosec)
         return timing.judge_skew(-1e-9 * offset_ns)
 
@@ -125,16 +127,16 @@ class RigChecks:
 
     def _check_participants(self) -> Finding:
         names = [node_name(part) for part in select_parts(self._rig) if part != SERVER]
-        self._ear.is_published("arm/state", _FIND_S)
-        return network.judge_participants(self._ear.nodes(), f"/{self._rig.robot}", names)
+        self._listener.is_published("arm/state", _FIND_S)
+        return network.judge_participants(self._listener.nodes(), f"/{self._rig.robot}", names)
 
     def _check_session(self) -> Finding:
-        if not self._ear.is_published("controller/status", _FIND_S):
+        if not self._listener.is_published("controller/status", _FIND_S):
             return good("none runs")
 
         def newest(kind: Any, topic: str) -> Any:
-            heard = self._ear.hear(kind, topic, qos.STATUS, enough=1, wait_s=_FIND_S)
-            return heard[-1][1] if heard else kind()
+            received = self._listener.receive(kind, topic, qos.STATUS, enough=1, wait_s=_FIND_S)
+            return received[-1][1] if received else kind()
 
         controller = newest(ControllerStatus, "controller/status")
         episode = newest(EpisodeState, "episode/state")
@@ -203,12 +205,14 @@ class RigChecks:
         return guarded
 
 
-def _camera_look(values: Any, topic: str, ear: Ear, *, best_effort: bool) -> Callable[[], Finding]:
+def _camera_look(
+    values: Any, topic: str, listener: TopicListener, *, best_effort: bool
+) -> Callable[[], Finding]:
     def look() -> Finding:
         rate_hz = float((values or {}).get("rate_hz", 0.0)) or (30.0 if values else 0.0)
         try:
             return cameras.judge_camera(
-                look_at_camera(values, topic, ear, best_effort=best_effort), rate_hz
+                look_at_camera(values, topic, listener, best_effort=best_effort), rate_hz
             )
         except (CameraError, ValueError) as error:
             return failed(str(error), "check cable, USB port and serial number")

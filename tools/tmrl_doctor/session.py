@@ -11,7 +11,7 @@ _STOPPED = ("e-stop", "fault")
 
 @dataclass(frozen=True)
 class SessionSeen:
-    """The newest statuses; empty text or 0 where nothing was heard.
+    """The newest statuses; empty text or 0 where nothing was received.
 
     Attributes:
         mode: Of the controller, as a number of ControllerStatus.

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 
 from tmrl_common.clock import SteadyClock
-from tmrl_common.closing import Closing
+from tmrl_common.closeable import Closeable
 from tmrl_common.errors import DecodeError, RequestError
 from tmrl_common.messages import Act, ChunkReply, Encode, Features, Reply, Swap, Swapped, Timings
 from tmrl_common.protocol import Admitted, ServerIdentity, ServerProtocol, ServerSettings
@@ -17,7 +17,7 @@ _POLL_S = 0.02
 _MOST_MESSAGES = 64
 
 
-class FakePolicyServer(Closing):
+class FakePolicyServer(Closeable):
     """Speaks the real protocol on a real socket; its chunks are zeros. Use as a context manager.
 
     Attributes:

@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 
 import numpy as np
 
-from tmrl_common.closing import Closing
+from tmrl_common.closeable import Closeable
 from tmrl_common.errors import LocalError
 from tmrl_common.framing import DEFAULT_LIMITS, WireLimits
 from tmrl_common.messages import (
@@ -36,7 +36,7 @@ from tmrl_common.types import FloatArray, Observation, Steering, SteeringLimits,
 R = TypeVar("R", bound=Reply)
 
 
-class PolicyClient(Closing):
+class PolicyClient(Closeable):
     """Connection to a policy server. Safe to call from several threads; use as a context manager.
 
     The server need not be there yet, may restart and may vanish: calls fail with a

@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 
 import zmq
 
-from tmrl_common.closing import Closing
+from tmrl_common.closeable import Closeable
 from tmrl_common.codec import decode, encode
 from tmrl_common.errors import DecodeError, TransportError
 from tmrl_common.framing import DEFAULT_LIMITS, WireLimits
@@ -39,7 +39,7 @@ class Received(NamedTuple):
     content: Message | DecodeError
 
 
-class RouterSocket(Closing):
+class RouterSocket(Closeable):
     """Owns a bound ROUTER socket. Use from one thread, but for `wake`, as a context manager.
 
     Attributes:

@@ -15,8 +15,8 @@ from tmrl_experiments.ogbench.chunk_policies import FlowChunks
 from tmrl_experiments.ogbench.coverage import SuccessAtK, roll_out, success_at_k
 from tmrl_experiments.ogbench.fan_out import fan_out
 from tmrl_experiments.ogbench.pretraining import pretrained
+from tmrl_learner.atomic_file import write_atomically
 from tmrl_learner.pretrain.config import PretrainConfig
-from tmrl_learner.whole_file import write_whole
 
 CSP_SIGMAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _FIRST_START = 10_000
@@ -107,7 +107,7 @@ def roll_out_contender(contender: Contender) -> None:
         parallel=20,
     )
     contender.file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(contender.file, json.dumps(solved.astype(int).tolist()) + "\n")
+    write_atomically(contender.file, json.dumps(solved.astype(int).tolist()) + "\n")
 
 
 def _policy(contender: Contender) -> FlowChunks:

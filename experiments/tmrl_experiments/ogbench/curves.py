@@ -17,10 +17,10 @@ from tmrl_experiments.inprocess.transition import chunk_transition
 from tmrl_experiments.ogbench.benchmarks import Benchmark
 from tmrl_experiments.ogbench.chunk_policies import ChunkPolicy
 from tmrl_experiments.ogbench.environment import make_vector, reset_some
+from tmrl_learner.atomic_file import write_atomically
 from tmrl_learner.config import LearnerConfig, Sizes
 from tmrl_learner.session import CHECKPOINT_STEM, LearnerSession, Phase
 from tmrl_learner.tracking import RunTracker
-from tmrl_learner.whole_file import write_whole
 
 _WARMUP_MARGINAL_FRACTION = 0.5
 _EPISODES = "episodes.jsonl"
@@ -145,7 +145,7 @@ class CurveRun:
 
     def _save(self) -> None:
         # The steps first: a run killed between the two has made them, and lost what they taught.
-        write_whole(self._folder / _PROGRESS, json.dumps({"env_steps": self.env_steps}))
+        write_atomically(self._folder / _PROGRESS, json.dumps({"env_steps": self.env_steps}))
         self.session.save(self._folder / "checkpoint")
 
     def _step(

@@ -7,14 +7,14 @@ from typing import Any
 
 import yaml
 
-from tmrl_common.closing import Closing
+from tmrl_common.closeable import Closeable
+from tmrl_learner.atomic_file import write_atomically
 from tmrl_learner.tracking.config import TrackingConfig
 from tmrl_learner.tracking.metrics_file import MetricsFile
 from tmrl_learner.tracking.wandb_run import WandbRun
-from tmrl_learner.whole_file import write_whole
 
 
-class RunTracker(Closing):
+class RunTracker(Closeable):
     """Writes the metrics of one run. Use from one thread.
 
     In the run directory: `metrics.csv` (see `MetricsFile`), `metrics.yaml` with the configuration
@@ -40,7 +40,7 @@ class RunTracker(Closing):
     ) -> None:
         self._now_s = now_s
         self._file = MetricsFile(run_dir / "metrics.csv")
-        write_whole(run_dir / "metrics.yaml", yaml.safe_dump(dict(config), sort_keys=False))
+        write_atomically(run_dir / "metrics.yaml", yaml.safe_dump(dict(config), sort_keys=False))
         self._wandb = WandbRun(run_dir, config, tracking) if tracking.wandb != "disabled" else None
 
     def log(self, step: int, values: Mapping[str, float]) -> None:

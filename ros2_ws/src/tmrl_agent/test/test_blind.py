@@ -19,7 +19,7 @@ def world():
         context_objects=(),
         max_observation_age_s=AGE_S,
         frozen_after_s=0.25,
-        patience_s=PATIENCE_S,
+        wait_warning_s=PATIENCE_S,
     )
     show(made)
     made.run(1)

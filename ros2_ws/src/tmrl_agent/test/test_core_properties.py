@@ -48,7 +48,7 @@ class Agent(RuleBasedStateMachine):
     @initialize(max_rounds_owed=st.sampled_from([-1, 0]))
     def start(self, max_rounds_owed):
         config = made_config(
-            lock_step=self.lock_step, max_rounds_owed=max_rounds_owed, patience_s=PATIENCE_S
+            lock_step=self.lock_step, max_rounds_owed=max_rounds_owed, wait_warning_s=PATIENCE_S
         )
         self.clock = FakeClock()
         builder = TransitionBuilder("widowx", "run", 1, {}, self.last_stored)

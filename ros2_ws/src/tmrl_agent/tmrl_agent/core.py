@@ -61,7 +61,7 @@ class AgentCore:
         self._outbox = RecordOutbox(config, clock, builder.last_sequence)
         self._slot = RequestSlot(config, clock)
         self._refusals = RefusalStreak(config, clock)
-        self._waiting = WaitTimer(config.patience_s, clock)
+        self._waiting = WaitTimer(config.wait_warning_s, clock)
         self._connection = Connection("connecting to the policy server")
         self._labels: deque[EpisodeLabel] = deque()
         self._last_sent: SentChunk | None = None

@@ -55,7 +55,7 @@ class LearnerWatch:
         view, limit = self._view, self._config.max_rounds_owed
         if limit < 0 or view is None:
             return None
-        if self._clock.now_s() - self._reported_s > self._config.patience_s:
+        if self._clock.now_s() - self._reported_s > self._config.wait_warning_s:
             return None
         if view.transitions_taken >= transitions and view.rounds_owed <= limit:
             return None

@@ -62,7 +62,7 @@ class AgentConfig:
         retry_first_s: Pause after the first failed request; it doubles with each further one.
         retry_max_s: Longest such pause.
         max_refusals: After so many refused chunks in a row the agent waits instead of asking again.
-        patience_s: Waiting longer than this (for an observation, an outcome, the controller) is
+        wait_warning_s: Waiting longer than this (for an observation, an outcome, the controller) is
             reported as a problem; it must exceed the duration of a chunk.
         epsilon_cap: Largest magnitude of a component of a steered context noise; the controller's
             cap holds where it is lower.
@@ -100,7 +100,7 @@ class AgentConfig:
     retry_first_s: Positive = 0.25
     retry_max_s: Positive = 4.0
     max_refusals: Annotated[int, Range(1)] = 3
-    patience_s: Positive = 5.0
+    wait_warning_s: Positive = 5.0
     epsilon_cap: Positive = 3.0
     request_sigma_cap: float = CONTROLLERS_CAP
     request_z_cap: float = CONTROLLERS_CAP

@@ -36,7 +36,7 @@ AGENT = {
     "session": "run",
     "proprio_fields": "[tool_x]",
     "cameras": "[wrist]",
-    "patience_s": 0.5,
+    "wait_warning_s": 0.5,
     "max_observation_age_s": 1.0,
     "frozen_after_s": 0.5,
     "execute_steps": STEPS,

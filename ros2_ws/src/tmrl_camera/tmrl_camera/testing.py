@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tmrl_camera.node import CameraNode
 from tmrl_camera.params import CameraConfig
 from tmrl_camera.realsense import RealSenseCamera, rs
-from tmrl_common.closing import Closing
+from tmrl_common.closeable import Closeable
 from tmrl_ros.run import run_node
 
 DEPTH_UNIT_M = 0.0001
@@ -24,7 +24,7 @@ DEPTH_COUNTS = 12_345
 EXPOSURE_RANGE = (1.0, 10_000.0)
 
 
-class SoftwareCamera(Closing):
+class SoftwareCamera(Closeable):
     """A device that sends pictures of a noisy scene. Use as a context manager.
 
     Args:

@@ -10,7 +10,7 @@ from rclpy.client import Client
 from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
 
-from tmrl_common.closing import Closing
+from tmrl_common.closeable import Closeable
 from tmrl_common.testing.waiting import wait_until
 from tmrl_msgs.msg import ActionChunk, ChunkOutcome
 from tmrl_ros.conversion import nanoseconds, stamp_of_nanoseconds, to_float32_field
@@ -76,7 +76,7 @@ def outcome_of(
     return outcome
 
 
-class NodeBench(Closing):
+class NodeBench(Closeable):
     """The node under test, the nodes around it, and one executor that spins them all."""
 
     def __init__(

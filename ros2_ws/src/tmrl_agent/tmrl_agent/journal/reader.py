@@ -6,14 +6,14 @@ from pathlib import Path
 from tmrl_agent.events import EpisodeLabel
 from tmrl_agent.journal.errors import sentences
 from tmrl_agent.journal.schema import SELECT, from_row
-from tmrl_common.closing import Closing
+from tmrl_common.closeable import Closeable
 from tmrl_common.transitions import Transition
 from tmrl_common.types import Outcome
 
 MAX_FETCH = 256
 
 
-class JournalReader(Closing):
+class JournalReader(Closeable):
     """What a journal holds, over a connection of its own: a writer elsewhere is not in its way.
 
     Args:

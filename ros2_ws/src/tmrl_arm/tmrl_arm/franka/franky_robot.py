@@ -319,7 +319,7 @@ class FrankyHand:
             raise _lost(error) from error
 
     def start(self, opening: float) -> None:
-        """See `Hand.start`. Closing grasps, with force, at whatever width a thing is met."""
+        """See `Hand.start`. Closeable grasps, with force, at whatever width a thing is met."""
         width_m = opening * self._width_m
         closing = opening < self.opening()
         try:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tmrl_bringup.ending import when_asked_to_end
+from tmrl_bringup.end_signals import when_asked_to_end
 from tmrl_common.testing.waiting import wait_until
 
 _TIMEOUT_S = 60.0

@@ -10,12 +10,12 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
-from tmrl_common.closing import Closing
+from tmrl_common.closeable import Closeable
 
 _POLL_S = 0.02
 
 
-class Ear(Closing):
+class TopicListener(Closeable):
     """A node with a thread of its own, as a context manager.
 
     Args:
@@ -29,7 +29,7 @@ class Ear(Closing):
         self._lock = threading.Lock()
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
-        self._thread = threading.Thread(target=self._spin, name="ear", daemon=True)
+        self._thread = threading.Thread(target=self._spin, name="listener", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -51,7 +51,7 @@ class Ear(Closing):
         names = [f"{space.rstrip('/')}/{name}" for name, space in found]
         return [name for name in names if name != own and not name.split("/")[-1].startswith("_")]
 
-    def hear(
+    def receive(
         self, kind: Any, topic: str, profile: QoSProfile, *, enough: int, wait_s: float
     ) -> list[tuple[float, Any]]:
         """Messages of a topic with the steady time of their arrival.
@@ -63,15 +63,15 @@ class Ear(Closing):
             enough: Returns early when so many came.
             wait_s: Longest time to listen.
         """
-        heard: list[tuple[float, Any]] = []
+        received: list[tuple[float, Any]] = []
         with self._lock:
             subscription = self.node.create_subscription(
-                kind, topic, lambda message: heard.append((time.monotonic(), message)), profile
+                kind, topic, lambda message: received.append((time.monotonic(), message)), profile
             )
-        _until(lambda: len(heard) >= enough, wait_s)
+        _until(lambda: len(received) >= enough, wait_s)
         with self._lock:
             self.node.destroy_subscription(subscription)
-        return list(heard)
+        return list(received)
 
     def _spin(self) -> None:
         try:

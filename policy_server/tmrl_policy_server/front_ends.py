@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tmrl_common.clock import SteadyClock
-from tmrl_common.closing import Closing
+from tmrl_common.closeable import Closeable
 from tmrl_common.transport.curve import is_local
 from tmrl_policy_server.config import ServerConfig
 from tmrl_policy_server.inference import Inference, busy_s
@@ -33,7 +33,7 @@ class Opened(NamedTuple):
     meter: Meter
 
 
-class ExtraDoors(Closing):
+class FrontEnds(Closeable):
     """Takes the addresses first and opens them when the engine is warm; a context manager."""
 
     def __init__(self, config: ServerConfig) -> None:
