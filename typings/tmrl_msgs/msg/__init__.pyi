@@ -283,6 +283,7 @@ class ControllerStatus:
     waits_for: str
     sigma_cap: float
     z_cap: float
+    epsilon_cap: float
     @property
     def workspace_box(self) -> NDArray[np.float64]: ...
     @workspace_box.setter
@@ -307,6 +308,7 @@ class ControllerStatus:
         waits_for: str = ...,
         sigma_cap: float = ...,
         z_cap: float = ...,
+        epsilon_cap: float = ...,
         workspace_box: Sequence[float] | NDArray[np.float64] = ...,
         max_translation_m: float = ...,
         max_rotation_rad: float = ...,
