@@ -2,6 +2,7 @@
 
 import pytest
 
+from tmrl_arm.driver import LONGEST_SILENCE_S
 from tmrl_arm.interbotix.config import InterbotixConfig
 from tmrl_arm.interbotix.driver import InterbotixDriver
 from tmrl_arm.interbotix.health import error_sentence
@@ -20,11 +21,18 @@ from tmrl_common.testing import FakeClock
         {"finger_closed_m": 0.04},
         {"home_position_m": (0.2, 0.0)},
         {"following_error_rad": float("nan")},
+        {"state_timeout_s": 1.5},
     ],
 )
 def test_settings_that_could_do_harm_are_refused_by_name(setting):
     with pytest.raises(ConfigError, match=next(iter(setting))):
         InterbotixConfig(**setting)
+
+
+def test_the_limit_on_missing_states_is_the_hosts():
+    with pytest.raises(ConfigError, match=f"to {LONGEST_SILENCE_S:g}"):
+        InterbotixConfig(state_timeout_s=1.5)
+    InterbotixConfig(state_timeout_s=LONGEST_SILENCE_S)
 
 
 def test_a_rest_pose_out_of_reach_is_refused_before_anything_is_touched():

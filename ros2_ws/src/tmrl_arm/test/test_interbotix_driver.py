@@ -9,6 +9,7 @@ import pytest
 from tmrl_arm.driver import ArmConnectionError, ArmFaultError, CommandRefusedError
 from tmrl_arm.interbotix.config import InterbotixConfig
 from tmrl_arm.interbotix.driver import InterbotixDriver
+from tmrl_arm.interbotix.motors import MOTOR_NAMES
 from tmrl_arm.testing.contract import DriverContract
 from tmrl_arm.testing.rig import DriverRig
 from tmrl_common.clock import SteadyClock
@@ -225,3 +226,14 @@ def test_without_a_vendor_driver_connecting_fails_with_the_remedy(messages, ros_
     with pytest.raises(ArmConnectionError, match=r"/dev/ttyDXL"):
         arm.connect()
     arm.close()
+
+
+def test_motors_that_are_all_mute_are_neither_well_nor_simulated(stand_in, driver, capsys):
+    from tmrl_arm.interbotix import tool
+
+    for motor in MOTOR_NAMES:
+        stand_in.fault(f"overload {motor}")
+    with pytest.raises(ArmConnectionError, match=r"none of the 9 motors.* come from xs_sdk,"):
+        driver.connect()
+    assert tool.main(["status"]) == 1
+    assert "none of the 9 motors" in capsys.readouterr().out

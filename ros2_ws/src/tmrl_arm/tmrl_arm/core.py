@@ -11,6 +11,7 @@ from dataclasses import replace
 from tmrl_arm.budget import Budget
 from tmrl_arm.commands import check_command
 from tmrl_arm.driver import (
+    LONGEST_SILENCE_S,
     ArmConnectionError,
     ArmDriver,
     ArmFaultError,
@@ -26,9 +27,8 @@ from tmrl_common.clock import Clock
 from tmrl_common.service_reply import ServiceReply
 
 _REPEAT_S = 0.5
-_STALE_S = 1.0
 _STALE_PERIODS = 20.0
-"""So much older than it should be, a measurement is none: longer than drivers themselves wait."""
+"""Margin over what drivers themselves wait (LONGEST_SILENCE_S), in periods of the arm's states."""
 _HELD_ON_THE_WAY = (
     "the arm was told to hold on its way home; where the controller latches an e-stop or a fault, "
     "clear that first (controller/clear_estop, controller/resume)"
@@ -54,7 +54,7 @@ class ArmCore:
         self._loss = ""
         self._news = False
         """Whether what is known about the connection has not been told yet."""
-        self._stale_s = _STALE_S + _STALE_PERIODS / driver.capabilities.state_rate_hz
+        self._stale_s = LONGEST_SILENCE_S + _STALE_PERIODS / driver.capabilities.state_rate_hz
         self._asked = ""
         self._fault: Fault | None = None
         self._fault_acted_s = 0.0

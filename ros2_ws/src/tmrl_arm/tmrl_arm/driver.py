@@ -15,6 +15,10 @@ from tmrl_common.errors import LocalError, TmrlError
 
 Array = NDArray[np.float64]
 
+LONGEST_SILENCE_S = 1.0
+"""A driver reports a lost arm at the latest after so long without a measurement, s. Its settings
+must not allow more: the host counts a driver that is silent for longer as hung."""
+
 
 class ArmError(TmrlError):
     """The arm or its vendor's software failed; the text names value, expectation and remedy."""

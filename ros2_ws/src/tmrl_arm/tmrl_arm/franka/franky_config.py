@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
+from tmrl_arm.driver import LONGEST_SILENCE_S
 from tmrl_common.constraints import NotEmpty, OneOf, Range, check_fields
 from tmrl_common.errors import ConfigError
 
@@ -116,7 +117,7 @@ class FrankyConfig:
     home_velocity_rad_s: Annotated[float, Range(0.05, 1.0)] = 0.4
     gripper_speed_m_s: Annotated[float, Range(0.01, 0.1)] = 0.1
     gripper_force_n: Annotated[float, Range(1.0, 70.0)] = 20.0
-    state_timeout_s: Annotated[float, Range(0.1, 5.0)] = 0.5
+    state_timeout_s: Annotated[float, Range(0.1, LONGEST_SILENCE_S)] = 0.5
     connect_timeout_s: Annotated[float, Range(0.5, 60.0)] = 5.0
 
     def __post_init__(self) -> None:

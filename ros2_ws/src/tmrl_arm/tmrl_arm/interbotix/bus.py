@@ -100,6 +100,10 @@ class Bus(Protocol):
         """The last joint states; None before the first."""
         ...
 
+    def publishers(self) -> tuple[str, ...]:
+        """Names of the nodes that publish the joint states, as far as they are known."""
+        ...
+
     def info(self, motors: Motors) -> Future[MotorInfo]:
         """Ask what the vendor's driver knows."""
         ...

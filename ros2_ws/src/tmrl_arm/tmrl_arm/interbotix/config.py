@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
+from tmrl_arm.driver import LONGEST_SILENCE_S
 from tmrl_common.constraints import Range, check_fields
 from tmrl_common.errors import ConfigError
 
@@ -59,7 +60,8 @@ class InterbotixConfig:
         home_velocity_rad_s: Largest speed of a joint on the way home, rad/s.
         connect_timeout_s: The vendor's driver has to be there within this, s.
         service_timeout_s: Each of its services has to answer within this, s.
-        state_timeout_s: Joint states may be missing, or make no sense, for this long, s.
+        state_timeout_s: Joint states may be missing, or make no sense, for this long, s. The
+            vendor's driver leaves gaps of up to 0.37 s on a busy machine.
         following_error_rad: A joint may lag so far behind what it was told, rad.
         following_time_s: For so long, s.
         health_period_s: Time between two looks at the motors' error registers, s.
@@ -79,7 +81,7 @@ class InterbotixConfig:
     home_velocity_rad_s: Annotated[float, Range(0.05, 1.0)] = 0.5
     connect_timeout_s: Annotated[float, Range(0.5, 120.0)] = 4.0
     service_timeout_s: Annotated[float, Range(0.1, 30.0)] = 2.0
-    state_timeout_s: Annotated[float, Range(0.05, 5.0)] = 0.3
+    state_timeout_s: Annotated[float, Range(0.05, LONGEST_SILENCE_S)] = 0.5
     following_error_rad: Annotated[float, Range(0.05, 1.0)] = 0.25
     following_time_s: Annotated[float, Range(0.05, 5.0)] = 0.3
     health_period_s: Annotated[float, Range(0.1, 60.0)] = 1.0

@@ -60,7 +60,7 @@ class InterbotixCore:
             raise ArmConnectionError(problem or (nonsense_in(sample) if sample else "no state"))
         if not problem:
             self._motors.set_profile()
-            problem = _limp_sentence(self._motors.limp())
+            problem = self._limpness()
         self._fault = problem or fault
         self.lost = ""
         self.ik_failures = 0
@@ -69,6 +69,13 @@ class InterbotixCore:
         self._homing = False
         self._watch_from(sample)
         self._gripper = self._opening(sample)
+
+    def _limpness(self) -> str:
+        """Why the arm does not hold itself, or may not; empty where it does."""
+        try:
+            return _limp_sentence(self._motors.limp())
+        except ArmFaultError as error:
+            return str(error)
 
     def _watch_from(self, sample: JointSample) -> None:
         """Forget the past: set points, watch and poll start at this sample."""

@@ -61,14 +61,16 @@ def error_sentence(names: tuple[str, ...], values: tuple[int, ...]) -> str:
             what = " and ".join(text for text, _ in bits) or f"error {value:#04x}"
             advice = "; ".join(text for _, text in bits) or "see the motor's manual"
             return f"motor {name} shut itself down ({what}): {advice}; {REBOOT.format(name=name)}"
-    if len(values) < len(names):
-        name = names[len(values)]
-        return (
-            f"motor {name} does not answer: where its LED blinks it shut itself down, most often "
-            f"from overload: {REBOOT.format(name=name)}. Where it is dark, its cable or its power "
-            "is off: switch the arm off, mend it, and start the vendor's driver again"
-        )
-    return ""
+    return mute_sentence(names[len(values)]) if len(values) < len(names) else ""
+
+
+def mute_sentence(name: str) -> str:
+    """What to say of a motor that does not answer."""
+    return (
+        f"motor {name} does not answer: where its LED blinks it shut itself down, most often "
+        f"from overload: {REBOOT.format(name=name)}. Where it is dark, its cable or its power "
+        "is off: switch the arm off, mend it, and start the vendor's driver again"
+    )
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,16 @@ from tmrl_arm.driver import ArmConnectionError, ArmFaultError
 from tmrl_arm.interbotix.bus import ALL, ARM, Array, Bus, MotorInfo, Register, single
 from tmrl_arm.interbotix.bus import Motors as Target
 from tmrl_arm.interbotix.config import GRIPPER, JOINTS, SHADOWS, InterbotixConfig
-from tmrl_arm.interbotix.health import READ_TOGETHER, error_sentence
+from tmrl_arm.interbotix.health import READ_TOGETHER, error_sentence, mute_sentence
 
 T = TypeVar("T")
 
 _GRIPPER_MODE = "linear_position"
 _LIMIT_TOLERANCE = 0.1
+_SIMULATED_NODE = "xs_sdk_sim"
+"""Name of the vendor's simulated driver; the one that speaks to motors is another."""
+_ATTEMPTS = 3
+"""One answer that ends early is a hiccup of the motors' bus; this many say that a motor is mute."""
 MOTOR_NAMES = (*JOINTS, *SHADOWS, GRIPPER)
 """All nine motors."""
 
@@ -34,7 +38,7 @@ class Motors:
         """Make sure that this is the arm it should be, in the mode it should be in.
 
         Raises:
-            ArmConnectionError: It is another one, or it does not answer.
+            ArmConnectionError: It is another one, or it or none of its motors answers.
         """
         info = self._wait(self._bus.info(ARM))
         if info.joint_names != JOINTS:
@@ -59,10 +63,11 @@ class Motors:
         """
         if self._wait(self._bus.info(single(GRIPPER))).mode != _GRIPPER_MODE:
             self._wait(self._bus.set_mode(single(GRIPPER), _GRIPPER_MODE))
-        self._write(ARM, Register.PROFILE_VELOCITY, self._config.profile_time_ms)
-        self._write(ARM, Register.PROFILE_ACCELERATION, self._config.profile_time_ms // 2)
+        joints = len(JOINTS)
+        self._write(ARM, joints, Register.PROFILE_VELOCITY, self._config.profile_time_ms)
+        self._write(ARM, joints, Register.PROFILE_ACCELERATION, self._config.profile_time_ms // 2)
         if not self._simulated:
-            self._write(single(GRIPPER), Register.GOAL_PWM, self._config.gripper_pwm)
+            self._write(single(GRIPPER), 1, Register.GOAL_PWM, self._config.gripper_pwm)
 
     @property
     def simulated(self) -> bool:
@@ -74,11 +79,22 @@ class Motors:
         if self._simulated:
             return ""
         for motors, names in READ_TOGETHER:
-            values = self._wait(self._bus.get_registers(motors, Register.HARDWARE_ERROR_STATUS))
+            values = self._read(motors, len(names), Register.HARDWARE_ERROR_STATUS)
             sentence = error_sentence(names, values)
             if sentence:
                 return sentence
         return ""
+
+    def complaint(self) -> str:
+        """What is wrong with a motor or its torque; empty while all nine are well and hold."""
+        problem = self.problem()
+        if problem:
+            return problem
+        try:
+            limp = self.limp()
+        except ArmFaultError as error:
+            return str(error)
+        return f"without torque: {', '.join(limp)}" if limp else ""
 
     def firmware(self) -> tuple[int, ...]:
         """Versions that the motors run, each once; empty where they do not tell."""
@@ -86,13 +102,19 @@ class Motors:
         return tuple(sorted({version for read in reads for version in self._wait(read)}))
 
     def limp(self) -> tuple[str, ...]:
-        """The motors without torque."""
+        """The motors without torque.
+
+        Raises:
+            ArmFaultError: A motor does not tell.
+        """
         if self._simulated:
             return ()
         found: list[str] = []
         for motors, names in READ_TOGETHER:
-            values = self._wait(self._bus.get_registers(motors, Register.TORQUE_ENABLE))
+            values = self._read(motors, len(names), Register.TORQUE_ENABLE)
             found += [name for name, on in zip(names, values, strict=False) if not on]
+            if len(values) < len(names):
+                raise ArmFaultError(mute_sentence(names[len(values)]))
         return tuple(found)
 
     def stiffen(self, position_rad: Array) -> None:
@@ -146,15 +168,44 @@ class Motors:
                 )
 
     def _is_simulated(self) -> bool:
-        """The vendor's simulated driver answers reads of few registers, none of them of health."""
-        health = self._wait(self._bus.get_registers(ALL, Register.HARDWARE_ERROR_STATUS))
-        profile = self._wait(self._bus.get_registers(ALL, Register.PROFILE_VELOCITY))
-        return not health and len(profile) == len(JOINTS) + 1
+        """The vendor's simulated driver bears its name, and has no error registers.
 
-    def _write(self, motors: Target, register: Register, value: int) -> None:
+        Raises:
+            ArmConnectionError: No motor tells of its health, and the name does not explain it.
+        """
+        for _ in range(_ATTEMPTS):
+            reads = [
+                self._bus.get_registers(motors, Register.HARDWARE_ERROR_STATUS)
+                for motors, _ in READ_TOGETHER
+            ]
+            answers = [self._wait(read) for read in reads]
+            if any(answers):
+                return False
+        publishers = self._bus.publishers()
+        if publishers == (_SIMULATED_NODE,):
+            return True
+        raise ArmConnectionError(
+            f"none of the {len(MOTOR_NAMES)} motors tells its {Register.HARDWARE_ERROR_STATUS} in "
+            f"{_ATTEMPTS} attempts, and the joint states come from "
+            f"{', '.join(publishers) or 'an unknown node'}, not from the vendor's simulated driver "
+            f"({_SIMULATED_NODE}): look at the motors' power, LEDs and cables, then start the "
+            "vendor's driver again"
+        )
+
+    def _read(self, motors: Target, count: int, register: Register) -> tuple[int, ...]:
+        """The longest of a few answers; `count` values where every motor answers."""
+        longest: tuple[int, ...] = ()
+        for _ in range(_ATTEMPTS):
+            values = self._wait(self._bus.get_registers(motors, register))
+            longest = max(longest, values, key=len)
+            if len(longest) >= count:
+                break
+        return longest
+
+    def _write(self, motors: Target, count: int, register: Register, value: int) -> None:
         self._wait(self._bus.set_registers(motors, register, value))
-        values = self._wait(self._bus.get_registers(motors, register))
-        if not values or any(found != value for found in values):
+        values = self._read(motors, count, register)
+        if values != (value,) * count:
             raise ArmConnectionError(
                 f"{register} of {motors.name} was to become {value} and reads {list(values)}: a "
                 "motor does not answer; look at the LEDs and cables"

@@ -41,6 +41,7 @@ class InterbotixNode(VendorCalls):
             clock: For the arrival of joint states.
         """
         self._vendor_name = vendor_name
+        self._joint_states = f"/{vendor_name}/joint_states"
         self._clock = clock
         self._newest: JointSample | None = None
         self._publishers: tuple[Any, ...] = ()
@@ -64,12 +65,10 @@ class InterbotixNode(VendorCalls):
             raise
 
     def _find_vendor(self, timeout_s: float) -> None:
-        space = f"/{self._vendor_name}"
+        space, topic = f"/{self._vendor_name}", self._joint_states
         self._executor = SingleThreadedExecutor()
         listener = self._new_node("interbotix_listener")
-        listener.create_subscription(
-            JointState, f"{space}/joint_states", self._on_joint_states, _NEWEST
-        )
+        listener.create_subscription(JointState, topic, self._on_joint_states, _NEWEST)
         self._executor.add_node(listener)
         self._thread = threading.Thread(
             target=_spin, args=(self._executor,), name="interbotix_bus", daemon=True
@@ -78,7 +77,7 @@ class InterbotixNode(VendorCalls):
         _wait_until(
             lambda: self._newest is not None,
             timeout_s,
-            f"no message of {space}/joint_states names {', '.join((*JOINTS, LEFT_FINGER))}. Is "
+            f"no message of {topic} names {', '.join((*JOINTS, LEFT_FINGER))}. Is "
             f"the vendor's driver running with robot_model:=wx250s robot_name:={space[1:]}, the "
             "arm's power on, /dev/ttyDXL there? Do ROS_DOMAIN_ID and discovery settings agree?",
         )
@@ -103,6 +102,13 @@ class InterbotixNode(VendorCalls):
     def newest(self) -> JointSample | None:
         """See `Bus.newest`."""
         return self._newest
+
+    def publishers(self) -> tuple[str, ...]:
+        """See `Bus.publishers`."""
+        found = (
+            self._nodes[0].get_publishers_info_by_topic(self._joint_states) if self._nodes else []
+        )
+        return tuple(sorted({publisher.node_name for publisher in found}))
 
     def close(self) -> None:
         """See `Bus.close`."""

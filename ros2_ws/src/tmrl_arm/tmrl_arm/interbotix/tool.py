@@ -17,6 +17,9 @@ from tmrl_arm.interbotix.motors import MOTOR_NAMES, Motors
 from tmrl_arm.interbotix.node import InterbotixNode
 from tmrl_common.clock import SteadyClock
 
+_WELL = f"all {len(MOTOR_NAMES)} motors are well and hold their position"
+_SIMULATED = "this is the vendor's simulated driver: there are no motors, and none was looked at"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one action.
@@ -40,12 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     bus = InterbotixNode(config.vendor_name, SteadyClock())
     try:
         bus.open(config.connect_timeout_s)
-        problem = _act(Motors(bus, config), bus, options)
+        motors = Motors(bus, config)
+        problem = _act(motors, bus, options)
+        sentence = problem or (_SIMULATED if motors.simulated else _WELL)
     except ArmError as error:
-        problem = str(error)
+        problem = sentence = str(error)
     finally:
         bus.close()
-    sys.stdout.write((problem or "all motors are well and hold their position") + "\n")
+    sys.stdout.write(sentence + "\n")
     return 1 if problem else 0
 
 
@@ -57,11 +62,14 @@ def _act(motors: Motors, bus: Bus, options: argparse.Namespace) -> str:
     if options.action == "reboot":
         motors.reboot(options.motor, arm_is_held=options.arm_is_held)
     sample = bus.newest()
-    problem = motors.problem() or (nonsense_in(sample) if sample else "there are no joint states")
-    if options.action == "torque-on" and sample and not problem:
+    if sample is None:
+        return "there are no joint states"
+    if options.action == "torque-on":
+        problem = motors.problem() or nonsense_in(sample)
+        if problem:
+            return problem
         motors.stiffen(sample.position_rad)
-    limp = motors.limp()
-    return problem or (f"without torque: {', '.join(limp)}" if limp else "")
+    return motors.complaint() or nonsense_in(sample)
 
 
 if __name__ == "__main__":
