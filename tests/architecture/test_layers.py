@@ -18,7 +18,7 @@ LAYERS = (
     ("tmrl_policies",),
     ("tmrl_learner", "tmrl_policy_server", "tmrl_cell"),
     ("tmrl_experiments",),
-    ("tmrl_ros",),
+    ("tmrl_ros", "tmrl_description"),
     ("tmrl_arm", "tmrl_camera", "tmrl_controller", "tmrl_operator", "tmrl_agent", "tmrl_learning"),
     ("tmrl_sim",),
     ("tmrl_bringup",),

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("tmrl_msgs", reason="needs the workspace to be built")
 
 from tmrl_arm.testing.client_node import TIMEOUT_S, ArmClient, figures_of, start_arm
+from tmrl_description.urdf import read_urdf
 from tmrl_msgs.msg import ArmCommand
 
 pytestmark = pytest.mark.ros
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.ros
 
 @pytest.fixture
 def arm(ros_domain_id):
-    process = start_arm("widowx", driver="loopback")
+    process = start_arm("widowx", driver="loopback", urdf="widowx_250")
     client = ArmClient("widowx", ros_domain_id)
     try:
         client.first_state()
@@ -57,6 +58,11 @@ def test_standard_tools_see_joints_and_tool_as_arm_state_has_them(arm):
     assert joints.velocity == state.joint_velocity
     assert joints.effort == state.joint_effort
     assert pose.pose == state.x_base_tool
+
+
+def test_the_description_that_the_rig_names_is_published(arm):
+    arm.wait(lambda: arm.descriptions, "the description")
+    assert arm.descriptions[0].data == read_urdf("widowx_250")
 
 
 def test_a_movement_arrives_and_its_validity_ends(arm):

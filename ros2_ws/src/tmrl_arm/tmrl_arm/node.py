@@ -20,6 +20,7 @@ from tmrl_arm.reports import Report
 from tmrl_common.clock import SteadyClock
 from tmrl_common.errors import TmrlError
 from tmrl_common.service_reply import ServiceReply
+from tmrl_description.urdf import read_urdf
 from tmrl_msgs.msg import ArmCommand, ArmState
 from tmrl_ros import qos
 from tmrl_ros.arm_topics import ArmTopics
@@ -43,6 +44,7 @@ class ArmNode(TmrlNode[ArmConfig]):
         self._host: ArmHost | None = None
         self._steady = SteadyClock()
         try:
+            urdf = read_urdf(self.config.urdf)
             self._driver = self._make_driver()
         except TmrlError:
             self.destroy_node()
@@ -50,7 +52,7 @@ class ArmNode(TmrlNode[ArmConfig]):
         can = self._driver.capabilities
         self._message = ArmState(robot=self.config.robot, joint_names=list(can.joint_names))
         self._message.header.frame_id = self.config.base_frame
-        self._topics = ArmTopics(self)
+        self._topics = ArmTopics(self, urdf)
         core = ArmCore(self.config, self._driver, self._steady)
         rate_hz = min(self.config.state_rate_hz, can.state_rate_hz)
         self._host = host = ArmHost(core, self._steady, rate_hz, self._publish)

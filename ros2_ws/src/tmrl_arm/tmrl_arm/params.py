@@ -38,6 +38,9 @@ class ArmConfig:
         first_retry_s: Pause before the second attempt to connect; it doubles each time, s.
         longest_retry_s: Longest pause between two attempts to connect, s.
         home_timeout_s: An arm that is not home by then is stopped, s.
+        urdf: What the arm looks like, for the topic robot_description: the name of a description in
+            tmrl_description, such as "widowx_250", or the path of a file that ends in .urdf; empty
+            for none.
     """
 
     robot: Annotated[str, NotEmpty("franka")]
@@ -49,6 +52,7 @@ class ArmConfig:
     first_retry_s: TimeS = 1.0
     longest_retry_s: TimeS = 30.0
     home_timeout_s: TimeS = 30.0
+    urdf: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be hosted.

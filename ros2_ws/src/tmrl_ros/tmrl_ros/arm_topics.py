@@ -8,21 +8,30 @@ rviz, Foxglove and robot_state_publisher read `joint_states` and poses, not mess
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 
 from tmrl_msgs.msg import ArmState
 from tmrl_ros import qos
 
 
 class ArmTopics:
-    """Publishes `arm/state`, `joint_states` and `arm/tool_pose` of one arm."""
+    """Publishes `arm/state`, `joint_states` and `arm/tool_pose` of one arm, and its description."""
 
-    def __init__(self, node: Node) -> None:
-        """Creates the publishers in the namespace of the arm's node."""
+    def __init__(self, node: Node, urdf: str = "") -> None:
+        """Creates the publishers in the namespace of the arm's node.
+
+        Args:
+            node: The arm's.
+            urdf: What the arm looks like, for `robot_description`; empty for none.
+        """
         self._joints = JointState()
         self._pose = PoseStamped()
         self._state_topic = node.create_publisher(ArmState, "arm/state", qos.STATE)
         self._joints_topic = node.create_publisher(JointState, "joint_states", qos.STATE)
         self._pose_topic = node.create_publisher(PoseStamped, "arm/tool_pose", qos.STATE)
+        if urdf:
+            self._description = node.create_publisher(String, "robot_description", qos.STATUS)
+            self._description.publish(String(data=urdf))
 
     def publish(self, state: ArmState) -> None:
         """Publishes an arm state, its joints and its tool pose with one stamp, arm/state last."""

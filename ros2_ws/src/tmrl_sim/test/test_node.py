@@ -4,6 +4,7 @@ import signal
 import subprocess
 from collections import defaultdict
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from geometry_msgs.msg import PoseStamped
 from rclpy.executors import SingleThreadedExecutor
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from tmrl_cell.trajectory import load_trajectory, trajectory_path
@@ -190,6 +192,24 @@ def test_in_lock_step_each_movement_is_one_step_with_one_stamp(client, sim):
     )
     assert len(client.received["task/success"]) >= 50
     assert state.x_base_tool.position.z == 0.12
+
+
+def test_whoever_comes_late_gets_the_description_of_the_arm(client, sim):
+    sim()
+    client.first_state()
+    late = client.listen("robot_description", String, qos.STATUS)
+    client.wait(lambda: client.received["robot_description"], "the description")
+    robot = ElementTree.fromstring(client.received["robot_description"][0].data)
+    turning = [joint.get("name") for joint in robot.findall("joint[@type='revolute']")]
+    assert turning == client.states[-1].joint_names
+    assert late.get_publisher_count() == 1
+
+
+def test_an_unknown_description_keeps_it_from_starting(ros_domain_id):
+    process = start_sim(robot="widowx", urdf="widowx_205")
+    _, errors = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 2
+    assert "urdf is 'widowx_205'; did you mean 'widowx_250'?" in errors
 
 
 def test_standard_tools_see_joints_and_tool_as_arm_state_has_them(client, sim):

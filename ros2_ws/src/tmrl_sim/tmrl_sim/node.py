@@ -6,12 +6,11 @@ import sys
 
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
-from tmrl_cell.cell import WidowXCell
 from tmrl_cell.kinematics import UnreachableTargetError
 from tmrl_cell.trajectory import TrajectoryRecorder
+from tmrl_description.urdf import read_urdf
 from tmrl_msgs.msg import ArmCommand, EpisodeState, ObjectPoses, SuccessDetection
 from tmrl_msgs.srv import ResetScene
 from tmrl_ros import qos
@@ -23,6 +22,7 @@ from tmrl_sim.backend import make_cell
 from tmrl_sim.core import Measurement, SimCore
 from tmrl_sim.messages import MeasurementMessages
 from tmrl_sim.params import SimConfig
+from tmrl_sim.pictures import Pictures
 
 _REPEAT_PERIOD_S = 0.5
 
@@ -47,12 +47,8 @@ class SimNode(TmrlNode[SimConfig]):
         self._clock_topic = self.create_publisher(Clock, "/clock", qos.STATE)
         self._objects = self.create_publisher(ObjectPoses, "perception/objects", qos.STATE)
         self._success = self.create_publisher(SuccessDetection, "task/success", qos.EVENT)
-        self._arm_topics = ArmTopics(self)
-        self._images = {
-            camera: self.create_publisher(Image, f"camera/{camera}/image", qos.IMAGE)
-            for camera in (config.cameras if isinstance(self._cell, WidowXCell) else ())
-        }
-        self._next_image_ns = 0
+        self._arm_topics = ArmTopics(self, read_urdf(config.urdf))
+        self._pictures = Pictures(self, self._cell, self._messages)
         self.create_subscription(ArmCommand, "arm/command", self._on_command, qos.STATE)
         self.create_subscription(EpisodeState, "episode/state", self._on_episode, qos.STATUS)
         self.create_service(Trigger, "arm/home", self._on_home)
@@ -116,7 +112,7 @@ class SimNode(TmrlNode[SimConfig]):
         elif newest.sequence == self._repeated:
             self._clock_topic.publish(self._messages.clock)
             self._objects.publish(self._messages.objects)
-            self._publish_images(newest.stamp_ns)
+            self._pictures.publish(newest.stamp_ns)
             self._arm_topics.publish(self._messages.arm_state)
         self._repeated = newest.sequence
 
@@ -127,21 +123,9 @@ class SimNode(TmrlNode[SimConfig]):
         self._clock_topic.publish(messages.clock)
         self._objects.publish(messages.objects)
         self._success.publish(messages.success)
-        self._publish_images(measurement.stamp_ns)
+        self._pictures.publish(measurement.stamp_ns)
         self._recorder.record(measurement.sequence, measurement.stamp_ns, self._cell.snapshot())
         self._arm_topics.publish(messages.arm_state)
-
-    def _publish_images(self, stamp_ns: int) -> None:
-        """In lock-step every state has its pictures, because all carry one stamp."""
-        cell, config = self._cell, self.config
-        due = config.lock_step or stamp_ns >= self._next_image_ns
-        if not (due and isinstance(cell, WidowXCell)):
-            return
-        self._next_image_ns = stamp_ns + round(1e9 / config.camera_rate_hz)
-        size = config.image_size_px
-        for camera, topic in self._images.items():
-            if topic.get_subscription_count():
-                topic.publish(self._messages.image(camera, cell.render(camera, size, size)))
 
 
 def main() -> None:

@@ -47,6 +47,9 @@ class SimConfig:
         image_size_px: Width and height of the images, pixels.
         camera_rate_hz: Images per second of simulated time where the world advances by itself, Hz;
             in lock-step every state has its images.
+        urdf: What the arm looks like, for the topic robot_description: the name of a description in
+            tmrl_description, such as "widowx_250", or the path of a file that ends in .urdf; empty
+            for none.
         loopback_success_commands: Loopback only: from this many commands after a reset on, the
             target is in the pot. 0: never.
     """
@@ -63,6 +66,7 @@ class SimConfig:
     cameras: Annotated[tuple[str, ...], OneOf(*CAMERAS)] = CAMERAS
     image_size_px: Annotated[int, Range(16, 960)] = 224
     camera_rate_hz: RateHz = 5.0
+    urdf: str = "widowx_250"
     loopback_success_commands: Count = 0
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.task import Future
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from tmrl_msgs.msg import ArmCommand, ArmState
@@ -44,6 +45,7 @@ class ArmClient:
         states: Every state received.
         joints: Every message on joint_states received.
         poses: Every message on arm/tool_pose received.
+        descriptions: Every message on robot_description received.
         statuses: Every diagnostic status of the arm's node received.
     """
 
@@ -58,10 +60,14 @@ class ArmClient:
         self.states: list[ArmState] = []
         self.joints: list[JointState] = []
         self.poses: list[PoseStamped] = []
+        self.descriptions: list[String] = []
         self.statuses: list[DiagnosticStatus] = []
         self._node.create_subscription(ArmState, "arm/state", self.states.append, qos.STATE)
         self._node.create_subscription(JointState, "joint_states", self.joints.append, qos.STATE)
         self._node.create_subscription(PoseStamped, "arm/tool_pose", self.poses.append, qos.STATE)
+        self._node.create_subscription(
+            String, "robot_description", self.descriptions.append, qos.STATUS
+        )
         self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_health, 10)
         self._command = self._node.create_publisher(ArmCommand, "arm/command", qos.STATE)
 

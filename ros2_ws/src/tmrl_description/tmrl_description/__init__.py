@@ -1,0 +1,1 @@
+"""Descriptions of the arms in URDF, and how to find them."""
