@@ -21,3 +21,11 @@ class Header:
         stamp: builtin_interfaces.msg.Time = ...,
         frame_id: str = ...,
     ) -> None: ...
+
+class String:
+    data: str
+    def __init__(
+        self,
+        *,
+        data: str = ...,
+    ) -> None: ...

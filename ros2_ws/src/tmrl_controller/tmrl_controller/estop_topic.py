@@ -1,8 +1,5 @@
 """The e-stop as a topic, for hardware buttons: what true presses, only a person's name clears."""
 
-# Generated messages are typed in part only.
-# pyright: standard
-
 from collections.abc import Callable
 from functools import partial
 

@@ -15,7 +15,7 @@ def shipped() -> dict[str, Path]:
 
 
 def read_urdf(wanted: str) -> str:
-    """Return the text of a description.
+    """Returns the text of a description.
 
     Args:
         wanted: Name of a shipped one, such as widowx_250, or path of a file that ends in .urdf;

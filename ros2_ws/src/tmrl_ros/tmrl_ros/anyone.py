@@ -1,8 +1,5 @@
 """Topics on which anybody may publish, with whatever quality of service they offer."""
 
-# Generated messages are typed in part only.
-# pyright: standard
-
 from collections.abc import Callable
 from typing import Any
 

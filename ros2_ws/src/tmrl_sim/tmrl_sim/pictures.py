@@ -1,8 +1,5 @@
 """The topics of the simulated cameras."""
 
-# Generated messages are typed in part only.
-# pyright: standard
-
 from sensor_msgs.msg import Image
 
 from tmrl_cell.cell import WidowXCell
