@@ -67,6 +67,10 @@ class ArmState:
         quaternion_xyzw: Rotation of the tool in the base frame, shape (4,).
         gripper_opening: Measured, 0 closed to 1 open.
         gripper_command: Opening last commanded to the driver, 0 closed to 1 open.
+        last_command_sequence: Of the newest command that the driver has taken, carried out or
+            refused; 0 before the first.
+        holding: Whether the arm stands still and nothing moves it: no movement is valid, it is not
+            on its way home, and its braking is over. False where the driver cannot say so.
         fault: Empty while healthy, otherwise a sentence that names fault and remedy.
         stamp_ns: ROS time of the measurement.
         frame_id: Name of the base frame.
@@ -82,6 +86,8 @@ class ArmState:
     quaternion_xyzw: Vector
     gripper_opening: float
     gripper_command: float
+    last_command_sequence: int
+    holding: bool
     fault: str
     stamp_ns: int
     frame_id: str

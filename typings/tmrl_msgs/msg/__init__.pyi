@@ -163,6 +163,8 @@ class ArmState:
     x_base_tool: geometry_msgs.msg.Pose
     gripper_opening: float
     gripper_command: float
+    last_command_sequence: int
+    holding: bool
     fault: str
     def __init__(
         self,
@@ -177,6 +179,8 @@ class ArmState:
         x_base_tool: geometry_msgs.msg.Pose = ...,
         gripper_opening: float = ...,
         gripper_command: float = ...,
+        last_command_sequence: int = ...,
+        holding: bool = ...,
         fault: str = ...,
     ) -> None: ...
 

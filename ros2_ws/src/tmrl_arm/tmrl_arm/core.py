@@ -63,6 +63,7 @@ class ArmCore:
         self._newest: ArmReading | None = None
         self._published_s = float("-inf")
         self._sequence = 0
+        self._taken = 0
         self._ready_from = 1
         self._homing: Callable[[ServiceReply], None] | None = None
         self._homing_until_s = 0.0
@@ -91,6 +92,12 @@ class ArmCore:
 
     def command(self, command: ArmCommand) -> None:
         """Passes a command on, or refuses it; a refused one stops the arm."""
+        self._carry_out(command)
+        # Only now: whoever reads the number may rely on the command's effect.
+        if self._connected and command.robot == self._config.robot:
+            self._taken = command.sequence
+
+    def _carry_out(self, command: ArmCommand) -> None:
         try:
             if command.mode == CommandMode.HOLD:
                 self._end_homing(ServiceReply.refused(_HELD_ON_THE_WAY))
@@ -214,7 +221,8 @@ class ArmCore:
             f"{self._stale_s:.1f} s: its driver hangs, and nobody knows whether the arm moves; "
             "stop it by hand, and restart this node if it stays so"
         )
-        return replace(reading, fault=Fault(sentence, may_recover_alone=False))
+        fault = Fault(sentence, may_recover_alone=False)
+        return replace(reading, holding=False, fault=fault)
 
     def _watch(self, reading: ArmReading, now_s: float) -> None:
         """Follows the fault of the arm; clears one that is harmless, as often as is allowed."""
@@ -306,7 +314,9 @@ class ArmCore:
     def _report(self, reading: ArmReading, now_s: float) -> Report:
         self._sequence += 1
         self._published_s = now_s
-        return Report(self._sequence, reading, self._fault_text(now_s))
+        # Of an arm that is ill or out of reach nobody can say that it stays where it is.
+        holding = reading.holding and reading.fault is None and self._connected
+        return Report(self._sequence, reading, self._taken, holding, self._fault_text(now_s))
 
     def _repetition(self, now_s: float) -> Report | None:
         """The last state, with its old stamp and what is wrong: at once, then now and then."""

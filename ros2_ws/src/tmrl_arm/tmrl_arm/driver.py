@@ -90,6 +90,8 @@ class ArmReading:
         gripper_commanded: Opening asked for by the last command that was accepted, 0 to 1; the
             measured one before the first.
         homing: Whether `home` is still under way.
+        holding: Whether the arm stands still and nothing moves it: no movement is valid, it is not
+            on its way home, and the driver's own braking is over.
         fault: None while healthy. While there is one, every movement is refused.
     """
 
@@ -102,6 +104,7 @@ class ArmReading:
     gripper_opening: float
     gripper_commanded: float
     homing: bool
+    holding: bool
     fault: Fault | None
 
 

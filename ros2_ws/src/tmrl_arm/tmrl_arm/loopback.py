@@ -130,6 +130,7 @@ class LoopbackArm:
             gripper_opening=self._opening,
             gripper_commanded=self._opening_wanted,
             homing=self._homing,
+            holding=not moving,
             fault=self._fault,
         )
 

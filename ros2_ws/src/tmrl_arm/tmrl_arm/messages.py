@@ -28,6 +28,8 @@ def arm_state(
         quaternion_xyzw=reading.tool_quaternion_xyzw,
         gripper_opening=reading.gripper_opening,
         gripper_command=reading.gripper_commanded,
+        last_command_sequence=report.taken,
+        holding=report.holding,
         fault=report.fault,
         stamp_ns=stamp_ns,
         frame_id=frame_id,

@@ -12,11 +12,15 @@ class Report:
     Attributes:
         sequence: Counts up by one.
         reading: The newest state that was measured; an old one while the connection is broken.
+        taken: Number of the newest command for this arm that was taken; 0 before the first.
+        holding: Whether the arm stands still and nothing moves it, by what is known at this moment.
         fault: Why the arm does not move, one sentence with the remedy; empty while healthy.
     """
 
     sequence: int
     reading: ArmReading
+    taken: int
+    holding: bool
     fault: str
 
 

@@ -38,12 +38,12 @@ def test_in_lock_step_a_chunk_runs_as_fast_as_the_simulation_answers():
     assert outcome.arm_state_sequence == scene.sequence == 6
 
 
-def test_in_lock_step_nothing_is_sent_while_there_is_nothing_to_do():
+def test_in_lock_step_a_stop_is_one_hold_and_then_nothing_is_sent():
     scene = LockStepScene()
     scene.core.resume()
-    assert moves(scene.settle()) == []
-    scene.core.hold()
+    assert of(scene.settle(), LimitedCommand) == []
     scene.core.estop()
+    assert len(holds(scene.settle())) == 1
     scene.advance(PERIOD_S)
 
     assert of(scene.settle(), LimitedCommand) == []

@@ -9,7 +9,6 @@ import sys
 import numpy as np
 import pytest
 
-from tmrl_controller import confirmation
 from tmrl_controller.config import Pacing
 from tmrl_controller.testing import CONFIG
 
@@ -23,7 +22,6 @@ from tmrl_msgs import msg
 from tmrl_ros import qos
 from tmrl_ros.conversion import to_seconds
 from tmrl_ros.parameters import ParameterError
-from tmrl_ros.testing import TIMEOUT_S
 
 pytestmark = pytest.mark.ros
 
@@ -228,29 +226,25 @@ def listener():
     process.wait()
 
 
-def test_a_hold_is_confirmed_only_when_the_arm_has_it(hardware, listener):
-    # The next thing asked of the arm, to go home for example, must not overtake the hold.
+def test_a_frozen_listener_of_the_commands_has_no_say_in_whether_the_arm_holds(hardware, listener):
     world = hardware.world
     world.publish_state()
     hardware.until(lambda: world.count_subscribers("arm/command") == 2, "the other process")
-    hardware.until(lambda: hardware.ask("hold").success, "a hold that everybody has")
     listener.send_signal(signal.SIGSTOP)
-    reply = hardware.ask("hold")
-    assert not reply.success
-    assert "a listener of arm/command has not confirmed it" in reply.message
-    listener.send_signal(signal.SIGCONT)
-    hardware.until(lambda: hardware.ask("hold").success, "a hold that everybody has")
+    for _ in range(3):
+        reply = hardware.ask("hold")
+        assert reply.success, reply.message
+    assert hardware.ask("resume").success
+    world.offer(execute_steps=2)
+    hardware.until(lambda: world.outcomes, "a chunk, from end to end")
+    assert world.outcomes[0].result == msg.ChunkOutcome.COMPLETED
 
 
-def test_while_a_hold_waits_for_a_silent_listener_everything_else_goes_on(
-    hardware, listener, monkeypatch
-):
-    monkeypatch.setattr(confirmation, "LONGEST_S", TIMEOUT_S)
+def test_a_hold_that_the_driver_does_not_take_is_refused_and_everything_else_goes_on(hardware):
     world = hardware.world
     world.publish_state()
-    hardware.until(lambda: world.count_subscribers("arm/command") == 2, "the other process")
-    hardware.until(lambda: hardware.ask("hold").success, "a hold that everybody has")
-    listener.send_signal(signal.SIGSTOP)
+    hardware.until(lambda: hardware.ask("hold").success, "a hold that the driver has")
+    world.obeys = False
     held = len(world.commands)
 
     waiting = world.clients_by_name["hold"].call_async(Trigger.Request())
@@ -261,7 +255,20 @@ def test_while_a_hold_waits_for_a_silent_listener_everything_else_goes_on(
     hardware.until(lambda: world.statuses[-1].mode == msg.ControllerStatus.ESTOP, "the e-stop")
     assert not hardware.ask("hold").success, "refused at once: the e-stop is latched"
 
-    assert not waiting.done(), "the listener still sleeps"
-    listener.send_signal(signal.SIGCONT)
-    hardware.until(waiting.done, "the confirmation of the hold")
-    assert waiting.result().success
+    assert not waiting.done(), "the driver still sleeps"
+    hardware.until(waiting.done, "the refusal of the hold")
+    assert not waiting.result().success
+    assert "driver has not taken the hold" in waiting.result().message
+    assert "see whether the driver is alive" in waiting.result().message
+
+
+def test_in_lock_step_a_hold_is_confirmed_though_the_clock_stands_still(lock_step):
+    world = lock_step.world
+    world.publish_state()
+    lock_step.resume()
+    world.offer(execute_steps=2)
+    lock_step.until(lambda: world.outcomes, "the end of the chunk")
+    before_s = world.time_s
+    assert lock_step.ask("hold").success
+    assert world.commands[-1].mode == msg.ArmCommand.HOLD
+    assert world.time_s == before_s

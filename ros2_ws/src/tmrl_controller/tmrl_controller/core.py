@@ -79,11 +79,7 @@ class ControllerCore:
         refusal = self._gate.judge(chunk, age_s)
         broken = refusal is not None and refusal.code is RefusalCode.NOT_FINITE
         if self._modes.mode is not ControllerMode.POLICY and not broken:
-            refusal = Refusal(
-                RefusalCode.NOT_IN_POLICY_MODE,
-                f"the controller is in mode {self._modes.mode.name.lower()} "
-                f"({self._modes.reason}): {self._modes.remedy}",
-            )
+            refusal = Refusal(RefusalCode.NOT_IN_POLICY_MODE, self._modes.sentence)
         if refusal is None:
             self._gate.admit(chunk)
             self._chunks.wait(chunk)
@@ -124,6 +120,10 @@ class ControllerCore:
             return ServiceReply.refused(str(error))
         self._stop(Preemption.HOLD, reason)
         return ServiceReply.done("holding")
+
+    def unconfirmed_hold(self) -> str:
+        """Why nobody can say yet that the arm holds; empty where its driver says so."""
+        return self._setpoints.unconfirmed()
 
     def resume(self) -> ServiceReply:
         """Lets the policy drive from where the arm is."""

@@ -86,6 +86,13 @@ class ModeMachine:
         """What a person can do to get out of this mode."""
         return _REMEDY[self._mode]
 
+    @property
+    def sentence(self) -> str:
+        """Mode, reason and remedy, for people."""
+        return (
+            f"the controller is in mode {self._mode.name.lower()} ({self._reason}): {self.remedy}"
+        )
+
     def allows(self, event: Event) -> bool:
         """Whether the table lists the event for the present mode."""
         return (self._mode, event) in TRANSITIONS

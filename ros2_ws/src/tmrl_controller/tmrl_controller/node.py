@@ -7,19 +7,19 @@ from functools import partial
 from typing import Any
 
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.duration import Duration
+from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 from tmrl_common.service_reply import ServiceReply
 from tmrl_controller import diagnostics, messages
 from tmrl_controller.clock import HardwareClock, StateClock
 from tmrl_controller.config import ControllerConfig, Pacing
-from tmrl_controller.confirmation import Confirmation
 from tmrl_controller.core import ControllerCore
 from tmrl_controller.decisions import LimitedCommand
 from tmrl_controller.estop_file import EstopFile
 from tmrl_controller.estop_topic import EstopTopic
 from tmrl_controller.guard import CoreGuard
+from tmrl_controller.hold_confirmation import PendingHolds
 from tmrl_controller.reporter import Reporter
 from tmrl_controller.ticker import Ticker
 from tmrl_msgs import msg, srv
@@ -60,7 +60,8 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         on_teleop = partial(self._take, messages.teleop_command, core.on_teleop)
         self.create_subscription(msg.TeleopCommand, "teleop/command", on_teleop, qos.STATE)
         timer = partial(self.create_timer, clock=self.wall_clock)
-        self._confirmed = Confirmation(lambda: self._command.wait_for_all_acked(Duration()), timer)
+        self._holds = PendingHolds(partial(self._guard.call, core.unconfirmed_hold))
+        timer(0.1, self._holds.look)
         # While a hold waits for the arm, everything else is served, the next hold too.
         serve = partial(self.create_service, callback_group=ReentrantCallbackGroup())
         estop = EstopTopic(self, core.estop, self._carry_out).presses.by_service
@@ -95,6 +96,7 @@ class ControllerNode(TmrlNode[ControllerConfig]):
 
         self._guard.call(take)
         self._tick_on_input()
+        self._holds.look()
 
     def _take(self, read: Callable[[Any], Any], act: Callable[[Any], None], message: Any) -> None:
         self._guard.call(lambda: act(read(message)))
@@ -106,9 +108,11 @@ class ControllerNode(TmrlNode[ControllerConfig]):
 
     async def _answer(self, act: Callable[[], ServiceReply], _: object, response: Any) -> Any:
         reply = self._carry_out(act)
-        if act == self._core.hold:
+        if reply.success and act == self._core.hold:
             # What is asked of the arm next, such as arm/home, must not overtake it.
-            reply = await self._confirmed.answer(reply)
+            confirmed: Future[ServiceReply] = Future()
+            self._holds.add(confirmed.set_result)
+            reply = await confirmed or reply
         response.success, response.message = reply.success, reply.message
         self.get_logger().info(response.message)
         return response

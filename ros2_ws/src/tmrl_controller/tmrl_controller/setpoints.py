@@ -11,6 +11,7 @@ from tmrl_controller.arm_monitor import ArmMonitor
 from tmrl_controller.clock import StampingClock
 from tmrl_controller.config import ControllerConfig, Pacing
 from tmrl_controller.decisions import LimitedCommand
+from tmrl_controller.hold_confirmation import unconfirmed
 from tmrl_controller.lease import MotionLease
 from tmrl_controller.limiter import Limit, Limited, Motion, Setpoint
 
@@ -51,6 +52,7 @@ class SetpointStream:
         self._motion: Motion | None = None
         self._lease = MotionLease()
         self._stop_due = False
+        self._held_by: int | None = None
         self._sequence = 0
         self._moved_at_state = -1
         self.limits_acted: Counter[Limit] = Counter()
@@ -116,7 +118,7 @@ class SetpointStream:
         self.limits_acted.update(limited.acted)
         valid_for_s = dt_s + self._grace_s
         self._lease.grant(self._clock.now_s(), valid_for_s)
-        self._stop_due = False
+        self._stop_due, self._held_by = False, None
         self._moved_at_state = self._arm.newest_sequence
         self._command(limited, dt_s, valid_for_s)
         return bool(limited.acted)
@@ -124,7 +126,7 @@ class SetpointStream:
     def stop(self) -> None:
         """Asks for a hold; the last setpoint is void and the next move starts from rest."""
         self._lease.revoke()
-        self._stop_due = True
+        self._stop_due, self._held_by = True, None
         if self._motion is not None:
             self._motion = Motion.at_rest(self._motion.setpoint)
 
@@ -132,7 +134,7 @@ class SetpointStream:
         """Forgets the target after an error; the hold for it needs nothing that may be broken."""
         self._lease.revoke()
         self._motion = None
-        self._stop_due = False
+        self._stop_due, self._held_by = False, None
         self._sequence += 1
         return LimitedCommand(_ANYWHERE, self._sequence, 0, 0.0, self._grace_s, 0)
 
@@ -144,11 +146,24 @@ class SetpointStream:
         """
         if self._lease.over(self._clock.now_s()):
             self.stop()
-        # In lock-step the world stands still by itself and every command would have to mean a step.
-        if (self._stop_due or latched) and not self._lock_step:
+            # In lock-step the world stands still by itself.
+            self._stop_due = not self._lock_step
+        # There a hold waits for the answer to the last movement, which would never come if the hold
+        # overtook it. And one is enough.
+        due = self._stop_due and self.world_has_answered
+        if due or (latched and not self._lock_step):
             known = self._motion.setpoint if self._motion is not None else self._arm.measured
             self._command(known or _ANYWHERE, 0.0, self._grace_s)
-        self._stop_due = False
+        if due:
+            self._stop_due, self._held_by = False, self._sequence
+
+    def unconfirmed(self) -> str:
+        """Why nobody can say yet that the arm holds; empty where its driver says so."""
+        if self._held_by is not None:
+            return unconfirmed(self._held_by, self._sequence, self._arm.newest)
+        if self._stop_due:
+            return "the simulation has not answered the last movement: see whether it is alive"
+        return "the arm was set moving again meanwhile: call controller/hold again"
 
     def _command(self, goal: Limited | Setpoint, duration_s: float, valid_for_s: float) -> None:
         self._sequence += 1

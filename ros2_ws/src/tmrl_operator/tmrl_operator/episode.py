@@ -4,20 +4,21 @@ Every public method takes one event (tmrl_operator.events) and returns the effec
 (tmrl_operator.effects) that the shell is to carry out, in their order.
 """
 
-import numpy as np
-
 from tmrl_common.clock import Clock
 from tmrl_common.types import Outcome
 from tmrl_operator import events as ev
 from tmrl_operator.effects import Ask, Effect, PublishLabel, PublishState, Say
 from tmrl_operator.ledger import Ledger
 from tmrl_operator.params import OperatorConfig
+from tmrl_operator.pause import Pause
 from tmrl_operator.peers import Peers
-from tmrl_operator.requests import Request, timeout_s, unanswered
+from tmrl_operator.requests import Request, layout_seed, timeout_s, unanswered
 from tmrl_operator.states import ALLOWED, State
 
 _NANO = 1_000_000_000
 _READY = "ready: call operator/start"
+_LEAST_PAUSE_S = 1.0
+"""Whoever has worse to report, such as an e-stop, does so once per second."""
 
 
 class RefusedError(Exception):
@@ -58,6 +59,7 @@ class EpisodeMachine:
         self._said_ready = False
         self._limit_passed_s: float | None = None
         self._peers = Peers(config, clock)
+        self._pause = Pause("")
         self._effects: list[Effect] = []
 
     def _taken(self) -> list[Effect]:
@@ -90,7 +92,9 @@ class EpisodeMachine:
         """Takes a report of the controller in: trouble aborts what runs."""
         self._peers.heard_controller(news.waits_for)
         if news.trouble and self.state in (State.RUNNING, State.READY, State.RESETTING):
-            self._abort(news.trouble)
+            self._abort(Pause(news.trouble))
+        elif news.trouble and self.state is State.PAUSED and self._pause.passing:
+            self._go_pause(Pause(news.trouble))
         elif self.state is State.RUNNING:
             self._enter(State.RUNNING, f"the controller holds: {news.holds}" if news.holds else "")
         return self._taken()
@@ -99,7 +103,7 @@ class EpisodeMachine:
         """Takes a report of the agent in: one that restarted has lost the running episode."""
         restarted = self._peers.heard_agent(news.epoch, news.trouble)
         if restarted and self.state is State.RUNNING:
-            self._abort("the agent restarted: what it had seen of the episode is lost")
+            self._abort(Pause("the agent restarted: what it had seen of the episode is lost"))
         return self._taken()
 
     def learner_started(self, news: ev.LearnerStarted) -> list[Effect]:
@@ -221,7 +225,8 @@ class EpisodeMachine:
             return []
         self._waiting_for = None
         if not answer.success:
-            self._pause(f"{answer.request.name.lower()} failed: {answer.message}")
+            failed = f"{answer.request.name.lower()} failed: {answer.message}"
+            self._go_pause(Pause(failed, passing=answer.request is Request.HOLD))
         elif answer.request is Request.HOLD and self.state is State.RESETTING:
             scene = self._config.reset == "scene"
             self._ask(Request.RESET_SCENE if scene else Request.DRIVE_HOME)
@@ -242,6 +247,8 @@ class EpisodeMachine:
             self._announce()
         elif self.state is not State.PAUSED:
             self._watch()
+        elif self._pause.passing:
+            self._look_at_pause()
         return self._taken()
 
     # Decisions.
@@ -265,11 +272,11 @@ class EpisodeMachine:
         silent, stuck = self._peers.silent(), self._peers.stuck()
         asked, waited_s = self._waiting_for, self._clock.now_s() - self._asked_at_s
         if silent:
-            self._abort(silent)
+            self._abort(Pause(silent, passing=True))
         elif asked is not None and waited_s > timeout_s(asked, self._config):
-            self._abort(unanswered(asked, self._config))
+            self._abort(Pause(unanswered(asked, self._config), passing=True))
         elif self.state is State.RUNNING and stuck:
-            self._abort(stuck)
+            self._abort(Pause(stuck))
         elif self.state is State.RUNNING:
             self._end_without_verdict()
         elif self.state is State.READY and self._waiting_for is None:
@@ -339,16 +346,26 @@ class EpisodeMachine:
         if self._waiting_for is not Request.HOLD:
             self._ask(Request.HOLD)
 
-    def _abort(self, reason: str) -> None:
+    def _abort(self, pause: Pause) -> None:
         """Something is wrong: the arm shall hold, and a person decides how to continue."""
         if self.state in (State.RUNNING, State.LABELLING):
-            self._label(Outcome.ABORTED, self._now_ns, "fault", reason)
-        self._pause(reason)
+            self._label(Outcome.ABORTED, self._now_ns, "fault", pause.cause)
+        self._go_pause(pause)
 
-    def _pause(self, reason: str) -> None:
-        self._waiting_for = None
+    def _go_pause(self, pause: Pause) -> None:
+        self._waiting_for, self._pause = None, pause
+        self._asked_at_s = self._clock.now_s()
         self._effects.append(Ask(Request.HOLD))
-        self._enter(State.PAUSED, reason)
+        self._enter(State.PAUSED, pause.sentence)
+
+    def _look_at_pause(self) -> None:
+        """In a simulation nobody is in the arm's reach, and perhaps nobody looks: it resumes."""
+        if self._peers.silent() or self._clock.now_s() - self._asked_at_s < _LEAST_PAUSE_S:
+            self._enter(State.PAUSED, self._pause.sentence)
+        elif self._config.reset == "scene":
+            self._go_reset()
+        else:
+            self._enter(State.PAUSED, self._pause.over)
 
     def _label_the_lost(self) -> None:
         """Episodes that a crash of this node cut off were aborted by it."""
@@ -369,12 +386,8 @@ class EpisodeMachine:
     def _ask(self, request: Request) -> None:
         self._waiting_for = request
         self._asked_at_s = self._clock.now_s()
-        self._effects.append(Ask(request, self._layout_seed()))
-
-    def _layout_seed(self) -> int:
-        """Seed of the next episode's layout: the same for the same session seed and number."""
-        entropy = (self._config.seed, self._ledger.last_episode + 1)
-        return int(np.random.SeedSequence(entropy).generate_state(1, np.uint32)[0])
+        seed = layout_seed(self._config.seed, self._ledger.last_episode + 1)
+        self._effects.append(Ask(request, seed))
 
     def _all_done(self) -> bool:
         return 0 < self._config.max_episodes <= self._ledger.labelled

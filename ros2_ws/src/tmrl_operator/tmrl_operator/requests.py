@@ -2,6 +2,8 @@
 
 from enum import IntEnum
 
+import numpy as np
+
 from tmrl_operator.params import OperatorConfig
 
 
@@ -21,6 +23,12 @@ _ASKED = {
     Request.RESET_SCENE: ("scene/reset", "see whether the simulation is alive"),
 }
 """Service and remedy of what is answered soon."""
+
+
+def layout_seed(session_seed: int, episode: int) -> int:
+    """Seed of an episode's layout: the same for the same seed of the session and number."""
+    entropy = (session_seed, episode)
+    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint32)[0])
 
 
 def timeout_s(request: Request, config: OperatorConfig) -> float:

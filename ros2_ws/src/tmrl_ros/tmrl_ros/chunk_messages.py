@@ -171,6 +171,8 @@ def arm_state(message: msg.ArmState) -> ArmState:
         quaternion_xyzw=quaternion_xyzw,
         gripper_opening=message.gripper_opening,
         gripper_command=message.gripper_command,
+        last_command_sequence=message.last_command_sequence,
+        holding=message.holding,
         fault=message.fault,
         stamp_ns=nanoseconds(message.header.stamp),
         frame_id=message.header.frame_id,
@@ -192,4 +194,6 @@ def fill_arm_state(message: msg.ArmState, state: ArmState) -> None:
     q.x, q.y, q.z, q.w = state.quaternion_xyzw.tolist()
     message.gripper_opening = state.gripper_opening
     message.gripper_command = state.gripper_command
+    message.last_command_sequence = state.last_command_sequence
+    message.holding = state.holding
     message.fault = state.fault

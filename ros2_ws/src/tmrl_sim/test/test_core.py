@@ -69,9 +69,38 @@ def test_in_lock_step_each_movement_takes_exactly_one_control_period():
 
 def test_in_lock_step_a_hold_lets_no_time_pass():
     core = SimCore(LOCK_STEP, LoopbackCell())
-    before = core.newest
-    assert core.command(HOLD) is None
-    assert core.newest is before
+    before = core.command(MOVE)
+    assert (before.last_command, before.holding) == (1, False)
+    again = core.command(replace(HOLD, sequence=2))
+    assert again == replace(before, last_command=2, holding=True)
+    assert core.newest is again
+
+
+def test_a_paced_world_says_with_its_next_tick_that_it_took_a_hold():
+    core = SimCore(PACED, LoopbackCell())
+    assert core.command(MOVE) is None
+    assert (core.tick().last_command, core.newest.holding) == (1, False)
+    assert core.command(replace(HOLD, sequence=2)) is None
+    assert (core.tick().last_command, core.newest.holding) == (2, True)
+
+
+def test_a_paced_world_holds_when_a_movement_has_expired():
+    core = SimCore(PACED, LoopbackCell())
+    core.command(MOVE)
+    assert [core.tick().holding for _ in range(16)] == [False] * 15 + [True]
+
+
+@pytest.mark.parametrize("act", [lambda core: core.reset(3), SimCore.home])
+def test_after_a_reset_and_at_home_the_arm_holds(act):
+    core = SimCore(LOCK_STEP, LoopbackCell())
+    core.command(MOVE)
+    assert act(core).holding
+
+
+def test_a_command_for_another_arm_does_not_count_as_taken():
+    core = SimCore(LOCK_STEP, LoopbackCell())
+    refused = core.command(replace(MOVE, robot="franka", sequence=9000))
+    assert (refused.last_command, refused.holding) == (0, True)
 
 
 @pytest.mark.parametrize(("bad", "sentence"), BAD_COMMANDS)

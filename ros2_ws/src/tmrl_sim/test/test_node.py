@@ -230,7 +230,10 @@ def test_holding_and_waiting_let_no_time_pass(client, sim):
     sim(backend="loopback")
     client.first_state()
     state = client.step()
-    client.send(ArmCommand.HOLD)
+    client.send(ArmCommand.HOLD, sequence=7)
+    client.wait(lambda: client.states[-1].last_command_sequence == 7, "the driver's word")
+    assert client.states[-1].holding
+    assert len(client.received["task/success"]) < 3, "a repetition means nothing new"
     repeated = client.repeated()
     assert (repeated.sequence, stamp_ns(repeated)) == (state.sequence, stamp_ns(state))
     assert client.step().sequence == state.sequence + 1

@@ -4,7 +4,7 @@ There is no wall clock in here: whoever calls decides when a tick is due. Not sa
 threads.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,6 +41,8 @@ class Measurement:
         objects: Pose of every object by name.
         in_pot: Names of the objects in the pot.
         success: Whether the target lies in the pot and the gripper is open.
+        last_command: Sequence number of the newest command that was taken; 0 before the first.
+        holding: Whether nothing moves the arm.
         fault: Why the last command was refused; empty while healthy.
     """
 
@@ -50,6 +52,8 @@ class Measurement:
     objects: dict[str, ObjectPose]
     in_pot: frozenset[str]
     success: bool
+    last_command: int
+    holding: bool
     fault: str
 
 
@@ -73,6 +77,7 @@ class SimCore:
         self._fault = ""
         self._fault_ends_ns = 0
         self._sequence = 0
+        self._taken = 0
         self.newest = self.reset(config.seed)
         """The last measurement."""
 
@@ -114,18 +119,21 @@ class SimCore:
     def command(self, command: ArmCommand) -> Measurement | None:
         """Takes a command in.
 
-        In lock-step the world then advances by one control period, except after a hold. A refused
-        command leaves the arm holding and a fault in every measurement until a valid movement,
-        `home` or `reset`.
+        In lock-step the world then advances by one control period, except after a hold, which is
+        answered by the newest measurement again, with its number and its stamp. A refused command
+        leaves the arm holding and a fault in every measurement until a valid movement, `home` or
+        `reset`.
 
         Returns:
-            What was measured; None where nothing is due before the next tick or command.
+            What was measured; None where nothing is due before the next tick.
         """
+        if command.robot == self._config.robot:
+            self._taken = command.sequence
         try:
             check_command(command, self._config.robot, self._can)
             if command.mode == CommandMode.HOLD:
                 self._stop()
-                return None
+                return self._repeat() if self._config.lock_step else None
             self._cell.command(
                 command.position_m,
                 np.roll(command.quaternion_xyzw, 1),
@@ -175,6 +183,12 @@ class SimCore:
         self._cell.advance(duration_ns * 1e-9)
         self._time_ns += duration_ns
 
+    def _repeat(self) -> Measurement:
+        """The newest measurement, with what is known of commands by now: no time has passed."""
+        holding = self._expires_ns is None
+        self.newest = replace(self.newest, last_command=self._taken, holding=holding)
+        return self.newest
+
     def _measure(self) -> Measurement:
         self._sequence += 1
         self.newest = Measurement(
@@ -184,6 +198,8 @@ class SimCore:
             objects=self._cell.object_poses(),
             in_pot=self._cell.objects_in_pot(),
             success=self._cell.success(self._config.target),
+            last_command=self._taken,
+            holding=self._expires_ns is None,
             fault=self._fault,
         )
         return self.newest

@@ -89,6 +89,7 @@ class SimulatedArm:
             gripper_opening=arm.gripper_opening,
             gripper_commanded=arm.gripper_commanded,
             homing=self._homing,
+            holding=self._expires_s is None and not self._homing,
             fault=None,
         )
 

@@ -74,6 +74,8 @@ class MeasurementMessages:
                 quaternion_xyzw=np.roll(arm.tool_quaternion_wxyz, -1),
                 gripper_opening=arm.gripper_opening,
                 gripper_command=arm.gripper_commanded,
+                last_command_sequence=measurement.last_command,
+                holding=measurement.holding,
                 fault=measurement.fault,
                 stamp_ns=measurement.stamp_ns,
                 frame_id=state.header.frame_id,

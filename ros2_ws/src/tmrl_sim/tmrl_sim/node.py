@@ -53,11 +53,10 @@ class SimNode(TmrlNode[SimConfig]):
         self.create_subscription(EpisodeState, "episode/state", self._on_episode, qos.STATUS)
         self.create_service(Trigger, "arm/home", self._on_home)
         self.create_service(ResetScene, "scene/reset", self._on_reset)
-        self._repeated = 0
-        if config.lock_step:
-            self.create_timer(_REPEAT_PERIOD_S, self._repeat, clock=self.wall_clock)
-        else:
-            self.create_timer(config.wall_period_s, self._tick, clock=self.wall_clock)
+        self._repeated = self._published = 0
+        period_s = _REPEAT_PERIOD_S if config.lock_step else config.wall_period_s
+        beat = self._repeat if config.lock_step else self._tick
+        self.create_timer(period_s, beat, clock=self.wall_clock)
         self._publish(self._core.newest)
 
     def health(self) -> tuple[str, dict[str, str]]:
@@ -117,14 +116,16 @@ class SimNode(TmrlNode[SimConfig]):
         self._repeated = newest.sequence
 
     def _publish(self, measurement: Measurement) -> None:
-        """Publishes what belongs to one instant, the arm's state last."""
-        messages = self._messages
+        """Publishes what belongs to one instant, the arm last; of a repetition only that."""
+        messages, sequence = self._messages, measurement.sequence
         messages.fill(measurement)
-        self._clock_topic.publish(messages.clock)
-        self._objects.publish(messages.objects)
-        self._success.publish(messages.success)
-        self._pictures.publish(measurement.stamp_ns)
-        self._recorder.record(measurement.sequence, measurement.stamp_ns, self._cell.snapshot())
+        if sequence != self._published:
+            self._published = sequence
+            self._clock_topic.publish(messages.clock)
+            self._objects.publish(messages.objects)
+            self._success.publish(messages.success)
+            self._pictures.publish(measurement.stamp_ns)
+            self._recorder.record(sequence, measurement.stamp_ns, self._cell.snapshot())
         self._arm_topics.publish(messages.arm_state)
 
 

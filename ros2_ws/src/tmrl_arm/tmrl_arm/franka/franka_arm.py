@@ -46,6 +46,8 @@ class _Session:
         self._robot_lock = threading.Lock()
         """Of the robot's blocking calls."""
         self._driving = False
+        self._in_motion = True
+        """Whether the robot may still be braking; nobody knows before it was asked."""
         self._stopping = threading.Event()
         self.lost = ""
         self._thread = threading.Thread(target=self._run, name="franka", daemon=True)
@@ -65,6 +67,7 @@ class _Session:
                 gripper_opening=self._gripper.opening,
                 gripper_commanded=self._gripper.wished,
                 homing=self._control.homing,
+                holding=self._control.at_rest and not self._in_motion,
                 fault=self._fault(),
             )
 
@@ -165,15 +168,16 @@ class _Session:
                 with self._lock:
                     self._take(sample)
                     velocity = self._control.tick(sample, self._clock.now_s())
+                moving = True
                 if velocity is not None:
                     self._robot.move(velocity, _HOLD_S)
                 elif self._driving:
                     self._robot.halt()
                 else:
-                    self._robot.poll()
-                self._driving = velocity is not None
+                    moving = self._robot.poll()
+                self._driving, self._in_motion = velocity is not None, moving
             except MotionAbortedError as error:
-                self._driving = False
+                self._driving, self._in_motion = False, True
                 with self._lock:
                     self._control.abort(str(error), self._clock.now_s())
 

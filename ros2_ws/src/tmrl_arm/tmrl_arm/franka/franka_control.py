@@ -63,6 +63,11 @@ class FrankaControl:
         return self._doing is _Doing.HOMING
 
     @property
+    def at_rest(self) -> bool:
+        """Whether the joints are to stand still."""
+        return self._doing is _Doing.RESTING
+
+    @property
     def fault(self) -> Fault | None:
         """Why the robot does not move; None while healthy."""
         return fault_of(self._sample, self._aborted)

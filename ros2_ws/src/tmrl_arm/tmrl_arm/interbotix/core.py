@@ -112,6 +112,7 @@ class InterbotixCore:
             gripper_opening=self._opening(good),
             gripper_commanded=self._gripper,
             homing=self._homing,
+            holding=self._stream.at_rest and not self._homing and self._expires_s == np.inf,
             fault=Fault(self._fault, may_recover_alone=False) if self._fault else None,
         )
 

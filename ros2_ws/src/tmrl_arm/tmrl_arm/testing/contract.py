@@ -145,6 +145,24 @@ class DriverContract:
         drift = driver.read().joint_position_rad - rest.joint_position_rad
         assert np.abs(drift).max() < 5e-3
 
+    def test_it_says_whether_the_arm_holds(self, connected: DriverRig) -> None:
+        driver = connected.driver
+        at_rest = connected.until(lambda reading: reading.holding, "the arm to hold")
+        driver.command(_some_movement(connected, at_rest))
+        connected.until(lambda reading: not reading.holding, "the movement to show")
+        driver.stop()
+        held = connected.until(lambda reading: reading.holding, "the arm to hold after a stop")
+        connected.let_pass(0.5)
+        drift = driver.read().joint_position_rad - held.joint_position_rad
+        assert np.abs(drift).max() < 5e-3
+        driver.command(_some_movement(connected, held))
+        connected.until(lambda reading: not reading.holding, "the second movement to show")
+        connected.until(lambda reading: reading.holding, "the movement to expire")
+        driver.home()
+        connected.until(lambda reading: reading.homing, "the way home")
+        assert not driver.read().holding
+        connected.until(lambda reading: reading.holding, "the arm to hold at home")
+
     def test_stop_is_harmless_at_rest(self, connected: DriverRig) -> None:
         connected.driver.stop()
         connected.driver.stop()

@@ -104,6 +104,8 @@ def arm_state(**changes: Any) -> ArmState:
         quaternion_xyzw=IDENTITY_QUATERNION,
         gripper_opening=1.0,
         gripper_command=1.0,
+        last_command_sequence=0,
+        holding=True,
         joint_names=(),
         joint_position_rad=np.zeros(0),
         joint_velocity_rad_s=np.zeros(0),

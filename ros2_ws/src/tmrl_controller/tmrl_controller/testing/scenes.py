@@ -41,6 +41,14 @@ def holds(decisions: Sequence[Decision]) -> list[LimitedCommand]:
     return [c for c in of(decisions, LimitedCommand) if c.mode is CommandMode.HOLD]
 
 
+def words(taken: LimitedCommand | None) -> dict[str, Any]:
+    """What a driver says in its state about the newest command that it took."""
+    if taken is None:
+        return {"last_command_sequence": 0, "holding": True}
+    held = taken.mode is CommandMode.HOLD
+    return {"last_command_sequence": taken.sequence, "holding": held}
+
+
 def at_s(command: LimitedCommand) -> float:
     """ROS time of a command, s."""
     return command.stamp_ns * 1e-9
@@ -53,6 +61,7 @@ class HardwareScene:
         core: The controller.
         clock: Its clock.
         follows: Whether the arm is at once where it was told to be; otherwise it stands still.
+        obeys: Whether its driver takes commands, and says so in the arm's states.
         position_m: Where the arm is.
         quaternion: How its tool is turned.
         sequence: Of its newest state.
@@ -67,7 +76,8 @@ class HardwareScene:
         """
         self.clock = ManualClock()
         self.core = ControllerCore(replace(CONFIG, **changes), self.clock)
-        self.follows = True
+        self.follows = self.obeys = True
+        self.taken: LimitedCommand | None = None
         self.position_m = np.array(CENTRE_M)
         self.quaternion = IDENTITY_QUATERNION
         self.sequence = 0
@@ -84,7 +94,8 @@ class HardwareScene:
         """The arm reports its state; fields may be replaced."""
         self.sequence += 1
         pose = {"position_m": self.position_m, "quaternion_xyzw": self.quaternion}
-        self.core.on_arm_state(arm_state(**({"sequence": self.sequence} | pose | changes)))
+        known = {"sequence": self.sequence} | pose | words(self.taken)
+        self.core.on_arm_state(arm_state(**(known | changes)))
 
     def tick(self, *, arm_answers: bool = True) -> list[Decision]:
         """One tick, and the time until the next."""
@@ -94,6 +105,8 @@ class HardwareScene:
             if self.follows:
                 self.position_m = command.target.position_m
                 self.quaternion = command.target.quaternion
+        if self.obeys and (commands := of(decisions, LimitedCommand)):
+            self.taken = commands[-1]
         self.clock.time_s += CONFIG.tick_period_s
         if arm_answers:
             self.see()
@@ -138,6 +151,7 @@ class LockStepScene:
         self.period_s = CONFIG.control_period_s
         self.position_m = np.array(CENTRE_M)
         self.sequence = 0
+        self.taken: LimitedCommand | None = None
         self.advance(0.0)
         self.core.on_teleop(teleop_command(active=False))
 
@@ -145,7 +159,12 @@ class LockStepScene:
         """The simulation reports a new state, later by a time."""
         self.sequence += 1
         self.clock.set(self.clock.stamp_ns() + round(by_s * 1e9))
-        self.core.on_arm_state(arm_state(sequence=self.sequence, position_m=self.position_m))
+        self.repeat()
+
+    def repeat(self) -> None:
+        """The simulation reports its newest state again, with what it knows of commands by now."""
+        pose = {"sequence": self.sequence, "position_m": self.position_m}
+        self.core.on_arm_state(arm_state(**(pose | words(self.taken))))
 
     def settle(self) -> list[Decision]:
         """Lets controller and simulation answer each other until both have nothing to do."""
@@ -157,7 +176,10 @@ class LockStepScene:
             if not commands:
                 return log
             (command,) = commands
-            assert command.mode is CommandMode.CARTESIAN_POSE
+            self.taken = command
+            if command.mode is CommandMode.HOLD:
+                self.repeat()
+                continue
             assert self.core.tick() == [], "one command per state"
             self.position_m = command.target.position_m
             self.advance(self.period_s)

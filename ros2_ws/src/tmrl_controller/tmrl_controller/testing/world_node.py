@@ -55,6 +55,9 @@ class World(Node):
         self.time_s = 100.0
         self.position_m = [0.275, 0.0, 0.15]
         self.answers_commands = False
+        self.obeys = True
+        self.taken = 0
+        self.holding = True
         self.commands: list[msg.ArmCommand] = []
         self.outcomes: list[msg.ChunkOutcome] = []
         self.statuses: list[msg.ControllerStatus] = []
@@ -73,8 +76,14 @@ class World(Node):
         }
 
     def on_command(self, command: msg.ArmCommand) -> None:
-        """Records a command; in lock-step, moves there and reports."""
+        """Records a command and says that it has it; in lock-step, moves there and reports."""
         self.commands.append(command)
+        if not self.obeys:
+            return
+        self.taken, self.holding = command.sequence, command.mode == msg.ArmCommand.HOLD
+        if self.holding:
+            # In lock-step the newest state again: no time passes.
+            self.publish_state(**({"sequence": self.sequence} if self.answers_commands else {}))
         if self.answers_commands and command.mode == msg.ArmCommand.CARTESIAN_POSE:
             p = command.x_base_tool.position
             self.position_m = [p.x, p.y, p.z]
@@ -83,8 +92,9 @@ class World(Node):
 
     def publish_state(self, **fields: object) -> None:
         """The driver reports a state; fields may be replaced."""
-        self.sequence += 1
+        self.sequence += "sequence" not in fields
         state = msg.ArmState(robot=CONFIG.robot, sequence=self.sequence, gripper_command=1.0)
+        state.last_command_sequence, state.holding = self.taken, self.holding
         state.header.stamp = to_stamp(self.time_s)
         state.header.frame_id = "widowx/base"
         p = state.x_base_tool.position
