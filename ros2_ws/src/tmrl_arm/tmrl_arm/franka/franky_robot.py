@@ -268,7 +268,10 @@ class FrankyRobot:
     def poll(self) -> bool:
         """See `Robot.poll`."""
         try:
-            return bool(self._robot.poll_motion())
+            # It returns whether the motion is over, and not, as its documentation says, whether the
+            # robot still moves. What matters here is that it raises what ended the motion.
+            self._robot.poll_motion()
+            return bool(self._robot.is_in_control)
         except franky.ControlException as error:
             raise MotionAbortedError(str(error)) from error
         except _LOST as error:
