@@ -21,7 +21,10 @@ from tmrl_common.arm import ArmCommand, CommandMode
 from tmrl_common.clock import Clock
 
 _HOLD_S = 0.1
-_CLOSE_S = 2.0
+_REST_S = 4.0
+"""Several times what the robot needs to stop from full speed."""
+_CLOSE_S = 1.0
+"""Beyond that: for a thread inside a call, and once more for one whose connections were broken."""
 _POLL_S = 0.01
 _RECOVERY_S = 1.0
 
@@ -120,7 +123,7 @@ class _Session:
 
     def close(self) -> None:
         self._stopping.set()
-        self._thread.join(_CLOSE_S)
+        self._thread.join(_REST_S + _CLOSE_S)
         if self.lost or self._gripper.lost or self._thread.is_alive():
             self._robot.abandon()
             self._thread.join(_CLOSE_S)
@@ -199,11 +202,16 @@ class _Session:
 
     def _come_to_rest(self) -> None:
         """Ends the motion under way before the robot is let go of."""
-        ends_s = self._clock.now_s() + _CLOSE_S
+        ends_s = self._clock.now_s() + _REST_S
         with self._robot_lock:
             try:
                 self._robot.halt()
-                while self._robot.poll() and self._clock.now_s() < ends_s:
+                while self._robot.poll():
+                    if self._clock.now_s() > ends_s:
+                        # Without its connection the robot brakes by itself.
+                        self.lost = f"the robot did not come to rest within {_REST_S:g} s"
+                        _log.error("%s: its connection is broken off", self.lost)
+                        return
                     time.sleep(_POLL_S)
             except MotionAbortedError as error:
                 self.lost = f"the robot ended its last motion: {error}"

@@ -9,7 +9,9 @@ never errs. This one does, on request: lines on standard input are
     unhomed         the hand has forgotten its width
 
 Usage: franka_cell.py HOSTNAME FOLDER. Into FOLDER/clock goes the robot's time, a float64 in s; into
-FOLDER/collision.json the thresholds that it was given last.
+FOLDER/collision.json the thresholds that it was given last; into FOLDER/velocities every joint
+velocity that it was commanded while it moved, as rows of 8 float64: the number of the state that it
+answers, one per ms, and the joints' in rad/s.
 """
 
 # franky-sim is not in the environment that types are checked in.
@@ -126,6 +128,20 @@ def ignore_late_commands() -> None:
     FrankaRobotServer._handle_udp_command = handle_udp_command
 
 
+def record_velocities(folder: Path) -> None:
+    """Keeps what the robot is commanded, whoever ends when and how."""
+    handle = FrankaRobotServer._handle_udp_command
+    record = (folder / "velocities").open("wb", buffering=0)
+
+    def handle_udp_command(server: FrankaRobotServer, data: bytes) -> None:
+        command = UDPCommand.from_bytes(data)
+        if server.current_motion_id:
+            record.write(struct.pack("8d", command.message_id, *command.dq_c))
+        handle(server, data)
+
+    FrankaRobotServer._handle_udp_command = handle_udp_command
+
+
 def abort_motion(server: FrankaRobotServer) -> None:
     """Ends the motion under way as a reflex does."""
     motion = server.current_motion_id
@@ -144,6 +160,7 @@ def main() -> None:
     trouble = Trouble()
     install(trouble, folder)
     ignore_late_commands()
+    record_velocities(folder)
     clock_file.write_bytes(struct.pack("d", 0.0))
     with MujocoSimulator() as sim:
         sim.add_robot()

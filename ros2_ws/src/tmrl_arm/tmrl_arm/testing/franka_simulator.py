@@ -10,6 +10,7 @@ import hashlib
 import json
 import mmap
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -19,9 +20,13 @@ import venv
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
+from numpy.typing import NDArray
+
 _HERE = Path(__file__).resolve().parent
 _LOCK_FILE = _HERE / "franky_sim.lock"
 _CELL = _HERE / "franka_cell.py"
+_ROW = struct.Struct("8d")
 _START_S = 60.0
 _STANDSTILL_S = 1.0
 
@@ -144,6 +149,17 @@ class FrankaSimulator:
     def thresholds(self) -> dict[str, list[float]]:
         """The collision thresholds that the robot was given last: "torque_nm" and "force_n"."""
         return json.loads((Path(self._folder.name) / "collision.json").read_text(encoding="utf-8"))
+
+    def velocities(self) -> NDArray[np.float64]:
+        """What the joints were commanded so far while the robot moved.
+
+        Returns:
+            Shape (commands, 8): the number of the robot's state that a command answers, one state
+            per ms of its time, and the joint velocities, rad/s.
+        """
+        written = (Path(self._folder.name) / "velocities").read_bytes()
+        whole = len(written) // _ROW.size * _ROW.size
+        return np.frombuffer(written[:whole]).reshape(-1, 8)
 
     def kill(self) -> None:
         """Ends the process at once, as a power cut would."""
