@@ -263,7 +263,7 @@ def _replaced(config: Any, changes: Iterable[tuple[str, list[str], Any]]) -> Any
         if rest:
             inner.setdefault(name, []).append((key, rest, value))
         else:
-            changed[name] = _convert(key, value, type(current))
+            changed[name] = _convert(key, value, current.__class__)
     changed |= {name: _replaced(getattr(config, name), deeper) for name, deeper in inner.items()}
     return replace(config, **changed)
 

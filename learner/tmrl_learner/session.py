@@ -33,6 +33,7 @@ from tmrl_policies.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from tmrl_policies.torch_seam import from_numpy
 
 _log = logging.getLogger(__name__)
 
@@ -272,7 +273,7 @@ class LearnerSession:
         """
         arrays, replay = self.replay.state()
         tensors = {f"agent.{name}": tensor for name, tensor in self.agent.state().items()}
-        tensors |= {f"replay.{name}": torch.from_numpy(array) for name, array in arrays.items()}
+        tensors |= {f"replay.{name}": from_numpy(array) for name, array in arrays.items()}
         shell = shell or ShellState()
         tensors |= {f"shell.{name}": tensor for name, tensor in shell.tensors.items()}
         metadata = {

@@ -29,6 +29,7 @@ from safetensors.torch import save as encode_tensors
 from torch import Tensor, nn
 
 from tmrl_common.errors import TmrlError
+from tmrl_common.json_object import is_json_object
 
 FORMAT_VERSION = 2
 _WITHOUT_OWN_HASH = 1
@@ -165,7 +166,7 @@ def _read_record(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"there is no checkpoint at {path}") from error
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not valid JSON: {error}. {_REMEDY}") from error
-    if not isinstance(record, dict) or record.keys() - {_OWN_HASH} != _REQUIRED:
+    if not is_json_object(record) or record.keys() - {_OWN_HASH} != _REQUIRED:
         names = ", ".join(sorted(_REQUIRED))
         raise CheckpointError(f"{path} is no checkpoint record, which holds {names}. {_REMEDY}")
     expected = FORMAT_VERSION if _OWN_HASH in record else _WITHOUT_OWN_HASH

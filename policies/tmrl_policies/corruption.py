@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from tmrl_policies.schedule_names import SCHEDULE_NAMES
+from tmrl_policies.torch_seam import numbers
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class NoiseSchedule:
             ValueError: A value lies outside [0, 1] or is not finite.
         """
         if not bool(((sigma >= 0.0) & (sigma <= 1.0)).all()):
-            raise ValueError(f"sigma must lie in [0, 1], got {sigma.tolist()}")
+            raise ValueError(f"sigma must lie in [0, 1], got {numbers(sigma)}")
         return torch.floor(sigma * (self.num_steps - 1)).long()
 
     def sigma(self, index: Tensor) -> Tensor:

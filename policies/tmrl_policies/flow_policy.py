@@ -19,6 +19,7 @@ from torch.nn import functional
 from tmrl_policies.corruption import NoiseSchedule, noise_schedule
 from tmrl_policies.flow_config import FlowPolicyConfig
 from tmrl_policies.normalisation import Normaliser
+from tmrl_policies.torch_seam import numbers
 from tmrl_policies.velocity_mlp import MlpVelocity
 from tmrl_policies.velocity_transformer import TransformerVelocity
 
@@ -167,7 +168,7 @@ class FlowPolicy(nn.Module):
         if not self.config.context_smoothing and bool((sigma != 0.0).any()):
             raise ValueError(
                 "this policy was trained without context smoothing and takes sigma = 0 only, "
-                f"got {sigma.tolist()}"
+                f"got {numbers(sigma)}"
             )
         observed = self.observe(self._inputs(proprio, context, sigma, epsilon))
         modulations = self._modulations(observed)

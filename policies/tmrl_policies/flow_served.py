@@ -17,6 +17,7 @@ from tmrl_common.types import Observation, PolicySpec
 from tmrl_policies.action_transform import action_transform
 from tmrl_policies.flow_checkpoint import load_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy
+from tmrl_policies.torch_seam import from_numpy
 
 
 class SeenState(NamedTuple):
@@ -99,8 +100,8 @@ class ServedFlowPolicy:
             detail = f"images of {sorted(observation.images)} came; the policy takes none"
             raise RequestError(ErrorCode.BAD_REQUEST, detail)
         # The arrays may be read-only views on a received frame, which torch does not wrap.
-        proprio = torch.from_numpy(np.array(observation.proprio))[None]
-        context = torch.from_numpy(np.array(observation.context))[None]
+        proprio = from_numpy(np.array(observation.proprio))[None]
+        context = from_numpy(np.array(observation.context))[None]
         return SeenState(proprio, context)
 
     def features(self, seen: SeenState) -> Tensor:
@@ -122,7 +123,7 @@ class ServedFlowPolicy:
             epsilon,
             noise,
         )
-        return torch.from_numpy(self._transform.apply(chunks.numpy()))
+        return from_numpy(self._transform.apply(chunks.numpy()))
 
     def example(self) -> Observation:
         """The means of the training data."""

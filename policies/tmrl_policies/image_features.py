@@ -6,7 +6,6 @@ last layer norm, of images at 224 pixels; nothing is downloaded and only safeten
 
 import json
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from transformers import Dinov2Model
 
 from tmrl_common.errors import ConfigError
+from tmrl_common.json_object import is_json_object
 
 _WEIGHTS = "model.safetensors"
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -74,7 +74,7 @@ def _load(folder: Path) -> Dinov2Model:
             f"there is no {folder / _WEIGHTS}; copy it there, only safetensors are read"
         )
     try:
-        loaded: Any = Dinov2Model.from_pretrained(
+        loaded = Dinov2Model.from_pretrained(
             str(folder),
             local_files_only=True,
             use_safetensors=True,
@@ -104,4 +104,4 @@ def _model_kind(folder: Path) -> str:
         ) from error
     except ValueError as error:
         raise ConfigError(f"{path} is not valid JSON: {error}; copy it again") from error
-    return str(config.get("model_type")) if isinstance(config, dict) else "unknown"
+    return str(config.get("model_type")) if is_json_object(config) else "unknown"

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tmrl_policies.torch_seam import split
+
 
 @dataclass(frozen=True)
 class SteeringActorConfig:
@@ -189,14 +191,14 @@ class SteeringActor(nn.Module):
         pre_tanh = mean + log_std.exp() * noise
         log_prob = _tanh_gaussian_log_prob(pre_tanh, noise, log_std)
         dims = self.config.head_dims
-        z, tau, epsilon = torch.tanh(pre_tanh).split(dims, dim=-1)
-        per_head = (part.sum(dim=-1) for part in log_prob.split(dims, dim=-1))
+        z, tau, epsilon = split(torch.tanh(pre_tanh), dims, dim=-1)
+        per_head = (part.sum(dim=-1) for part in split(log_prob, dims, dim=-1))
         return SteeringSample(z, tau, epsilon, *per_head)
 
     def mode(self, features: Tensor) -> SteeringMode:
         """Returns tanh of the means, without randomness; features of shape (B, features_dim)."""
         mean, _ = self(features)
-        return SteeringMode(*torch.tanh(mean).split(self.config.head_dims, dim=-1))
+        return SteeringMode(*split(torch.tanh(mean), self.config.head_dims, dim=-1))
 
 
 def _tanh_gaussian_log_prob(pre_tanh: Tensor, noise: Tensor, log_std: Tensor) -> Tensor:

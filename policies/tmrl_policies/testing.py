@@ -3,11 +3,12 @@
 import torch
 
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig, PolicyBatch
+from tmrl_policies.torch_seam import backward, seed_everything, take_step
 
 
 def scrambled(config: FlowPolicyConfig) -> FlowPolicy:
     """A policy with random weights everywhere: a fresh one has zeros that hide mistakes."""
-    torch.manual_seed(0)
+    seed_everything(0)
     policy = FlowPolicy(config)
     with torch.no_grad():
         for weight in policy.parameters():
@@ -30,6 +31,6 @@ def teach(policy: FlowPolicy, data: PolicyBatch, steps: int, generator: torch.Ge
         rows = torch.randint(0, len(data.actions), (128,), generator=generator)
         loss = policy.loss(PolicyBatch(*(values[rows] for values in data)), generator)
         optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+        backward(loss)
+        take_step(optimiser)
     policy.eval()

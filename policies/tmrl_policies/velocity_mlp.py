@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tmrl_policies.flow_config import FlowPolicyConfig
+from tmrl_policies.torch_seam import split
 
 
 class MlpVelocity(nn.Module):
@@ -39,7 +40,7 @@ class MlpVelocity(nn.Module):
             Shape (B, H, A).
         """
         h = self.chunk_in(torch.cat((x.flatten(1), observed), dim=-1))
-        pieces = modulation.split(3 * h.shape[-1], dim=-1)
+        pieces = split(modulation, 3 * h.shape[-1], dim=-1)
         for block, piece in zip(self.blocks, pieces, strict=False):
             h = block(h, piece)
         shift, scale = pieces[-1].chunk(2, dim=-1)

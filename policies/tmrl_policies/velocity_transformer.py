@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tmrl_policies.flow_config import FlowPolicyConfig
+from tmrl_policies.torch_seam import split
 
 _POSITION_STD = 0.02
 _EXPANSION = 4
@@ -44,7 +45,7 @@ class TransformerVelocity(nn.Module):
             Shape (B, H, A).
         """
         h = self.chunk_in(x) + self.positions
-        pieces = modulation[:, None].split(6 * h.shape[-1], dim=-1)
+        pieces = split(modulation[:, None], 6 * h.shape[-1], dim=-1)
         for block, piece in zip(self.blocks, pieces, strict=False):
             h = block(h, piece)
         shift, scale = pieces[-1].chunk(2, dim=-1)

@@ -8,6 +8,7 @@ adds keys that begin with "tmrl/"; the metadata tell which, and the caps.
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, cast
 
 import numpy as np
@@ -245,7 +246,7 @@ def _number(value: Any, key: str) -> float:
 def _seed(value: Any) -> int:
     if value is None:
         return secrets.randbelow(MAX_SEED + 1)
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise _refusal(f"'tmrl/seed' is {type(value).__name__}; it must be a whole number")
     seed = int(value)
     if not 0 <= seed <= MAX_SEED:

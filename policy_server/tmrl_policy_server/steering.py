@@ -15,6 +15,7 @@ from tmrl_common.errors import ErrorCode, RequestError
 from tmrl_common.messages import Act
 from tmrl_common.types import FloatArray, Steering, SteeringLimits, SteeringSource
 from tmrl_policies.steering import SteeringActor, SteeringBounds, scale_steering
+from tmrl_policies.torch_seam import from_numpy, numbers
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,8 @@ def pick_steering(
         raw = Steering(SteeringSource.BASE, z, 0.0, _NOTHING)
     reported = _clamp(raw, request.limits)
     drawn = torch.randn(shape.epsilon_dim, generator=generator)
-    epsilon = torch.from_numpy(reported.epsilon) if reported.epsilon.size else drawn
-    noise = torch.from_numpy(reported.z).expand(shape.horizon, shape.z_dim)
+    epsilon = from_numpy(reported.epsilon) if reported.epsilon.size else drawn
+    noise = from_numpy(reported.z).expand(shape.horizon, shape.z_dim)
     return Picked(noise, epsilon, reported)
 
 
@@ -140,7 +141,7 @@ def _uniform(
         sigma_head = actor.network.config.sigma_head
         epsilon_head = actor.network.config.epsilon_dim > 0
     z = z_bound * _signed_uniform(shape.z_dim, generator)
-    at_marginal, share = torch.rand(2, generator=generator).tolist()
+    at_marginal, share = numbers(torch.rand(2, generator=generator))
     sigma = sigma_bound * (1.0 if at_marginal < marginal_fraction else share) if sigma_head else 0.0
     epsilon = _NOTHING
     if epsilon_head:

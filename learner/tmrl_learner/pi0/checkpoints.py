@@ -25,6 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from tmrl_common.json_object import is_json_object
 from tmrl_learner.errors import ResumeError
 from tmrl_learner.pi0.trainer import Trainer
 
@@ -156,9 +157,9 @@ def _like(values: Tensor, pattern: Tensor) -> Tensor:
 
 
 def _refuse_difference(folder: Path, written: Any, now: Any, path: str = "") -> None:
-    if isinstance(written, dict) and isinstance(now, dict):
+    if is_json_object(written) and is_json_object(now):
         for key in sorted(written.keys() | now.keys()):
-            inner = f"{path}.{key}" if path else str(key)
+            inner = f"{path}.{key}" if path else key
             _refuse_difference(folder, written.get(key), now.get(key), inner)
     elif written != now:
         raise ResumeError(

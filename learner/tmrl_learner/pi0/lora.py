@@ -6,8 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tmrl_policies.torch_seam import UnfilledLinear
 
-class LoraLinear(nn.Linear):
+
+class LoraLinear(UnfilledLinear):
     """A frozen linear layer without bias, plus `scale * up @ down`, which starts as zero.
 
     Args:
@@ -20,7 +22,7 @@ class LoraLinear(nn.Linear):
     def __init__(
         self, frozen: nn.Linear, rank: int, alpha: float, generator: torch.Generator
     ) -> None:
-        super().__init__(frozen.in_features, frozen.out_features, bias=False, device="meta")
+        super().__init__(frozen.in_features, frozen.out_features)
         self.weight = nn.Parameter(frozen.weight.detach(), requires_grad=False)
         device = frozen.weight.device
         bound = 1.0 / math.sqrt(frozen.in_features)

@@ -1,7 +1,6 @@
 """The network made ready for training: what is trained, in which precision, over which GPUs."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
-from torch.utils.checkpoint import checkpoint
 
 from tmrl_learner.pi0.config import FinetuneConfig
 from tmrl_learner.pi0.lora import add_lora
 from tmrl_learner.pi0.processes import Processes
 from tmrl_policies.pi0.model import Pi0
 from tmrl_policies.pi0.weights import load_weights, to_bfloat16
+from tmrl_policies.torch_seam import recomputed_in_backward, seeded
 
 _PROJECTIONS = (
     "state_proj",
@@ -63,8 +62,7 @@ def trained_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
 def _loaded(config: FinetuneConfig, weights: Path | None, device: torch.device) -> tuple[Pi0, str]:
     """The network with its first weights; what will be frozen takes half the memory."""
     if weights is None:
-        with torch.random.fork_rng(), torch.device(device):
-            torch.manual_seed(config.seed)
+        with seeded(config.seed, devices=None), torch.device(device):
             network = Pi0(config.model)
     else:
         with torch.device("meta"):
@@ -114,7 +112,7 @@ def _recompute_activations(network: Pi0) -> None:
     """Keeps only what goes into the steps of each layer, and computes the rest in the backward."""
 
     def recomputed(step: Callable[..., Any]) -> Callable[..., Any]:
-        return partial(checkpoint, step, use_reentrant=False)
+        return recomputed_in_backward(step)
 
     for layer in network.siglip.layers:
         layer.forward = recomputed(layer.forward)

@@ -18,6 +18,7 @@ from tmrl_policies.pi0.inputs.rigs import AbsentCameras, Rig, Scale
 from tmrl_policies.pi0.inputs.scaling import Scaling
 from tmrl_policies.pi0.inputs.statistics import RobotStatistics
 from tmrl_policies.pi0.inputs.tokeniser import PromptTokeniser
+from tmrl_policies.torch_seam import from_numpy
 
 
 class TrainingBatch(NamedTuple):
@@ -105,16 +106,16 @@ class Preparation:
             raise DatasetError(f"a row of the data set cannot be used: {error}") from error
         length = max(int(prompt.mask.sum()) for prompt in prompts)
         return TrainingBatch(
-            images=torch.from_numpy(images),
-            tokens=torch.from_numpy(np.stack([prompt.tokens[:length] for prompt in prompts])),
-            token_mask=torch.from_numpy(np.stack([prompt.mask[:length] for prompt in prompts])),
+            images=from_numpy(images),
+            tokens=from_numpy(np.stack([prompt.tokens[:length] for prompt in prompts])),
+            token_mask=from_numpy(np.stack([prompt.mask[:length] for prompt in prompts])),
             state=_padded(self._state.normalise(state), self._width),
             actions=_padded(self._actions.normalise(actions), self._width),
-            inside=torch.from_numpy(np.stack([sample.inside for sample in samples])),
+            inside=from_numpy(np.stack([sample.inside for sample in samples])),
         )
 
 
 def _padded(values: np.ndarray, width: int) -> Tensor:
     """Zeros behind the last column, up to the network's width."""
     missing = width - values.shape[-1]
-    return torch.from_numpy(np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, missing)]))
+    return from_numpy(np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, missing)]))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, distributed
 
 from tmrl_learner.errors import ConfigError
+from tmrl_policies.torch_seam import add_over_processes, wait_for_processes
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,12 @@ class Processes:
     def wait(self) -> None:
         """Waits for the others."""
         if self.count > 1:
-            distributed.barrier()
+            wait_for_processes()
 
     def total(self, value: Tensor) -> Tensor:
         """Sum of a value over all processes."""
         if self.count > 1:
-            distributed.all_reduce(value)
+            add_over_processes(value)
         return value
 
 

@@ -17,6 +17,7 @@ from tmrl_learner.pi0.optimiser import WeightAverage, learning_rate, make_adamw
 from tmrl_learner.pi0.preparation import TrainingBatch
 from tmrl_learner.pi0.processes import Processes
 from tmrl_policies.pi0.model import Pi0
+from tmrl_policies.torch_seam import backward, take_step
 
 
 class DivergedError(LearnerError):
@@ -86,12 +87,12 @@ class Trainer:
             mine = part_slice(config.batch_size, len(parts) * self._processes.count, place)
             part_loss = self._part_loss(part, StepNoise(*(each[mine] for each in noise))) / counted
             # Processes average their gradients; the loss is a sum.
-            (part_loss * self._processes.count).backward()
+            backward(part_loss * self._processes.count)
             loss += part_loss.detach()
         norm = self._clip()
         result = StepResult(float(self._processes.total(loss)), float(norm), rate)
         self._refuse_divergence(result)
-        self.optimiser.step()
+        take_step(self.optimiser)
         self.average.update()
         self.step += 1
         return result

@@ -5,11 +5,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from tmrl_learner.errors import LearnerError
 from tmrl_policies.flow_policy import PolicyBatch
+from tmrl_policies.torch_seam import from_numpy
 
 
 class DemonstrationError(LearnerError):
@@ -116,9 +116,9 @@ def cut_chunks(demonstrations: DemonstrationSet, horizon: int) -> PolicyBatch:
     actions = demonstrations.actions[np.minimum(wanted, last_rows[:, None])]
     actions[..., :-1][past_end] = 0.0
     return PolicyBatch(
-        proprio=torch.from_numpy(demonstrations.proprio),
-        context=torch.from_numpy(demonstrations.context),
-        actions=torch.from_numpy(actions),
+        proprio=from_numpy(demonstrations.proprio),
+        context=from_numpy(demonstrations.context),
+        actions=from_numpy(actions),
     )
 
 

@@ -19,6 +19,7 @@ from tmrl_learner.pretrain.config import PosteriorConfig
 from tmrl_learner.pretrain.source import BatchSource
 from tmrl_policies.flow_policy import PolicyBatch
 from tmrl_policies.normalisation import Normaliser
+from tmrl_policies.torch_seam import backward, take_step, unique_with_positions
 
 
 class ChunkEnsemble(nn.Module):
@@ -115,8 +116,8 @@ def fit_ensemble(config: PosteriorConfig, source: BatchSource, seed: int) -> Chu
         errors = functional.mse_loss(ensemble(inputs[drawn]), targets[drawn], reduction="none")
         loss = errors.mean(dim=(1, 2)).sum()
         optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+        backward(loss)
+        take_step(optimiser)
     return ensemble.eval().requires_grad_(requires_grad=False)
 
 
@@ -134,7 +135,7 @@ def bootstrap_rows(
         Row numbers of every member, shape (M, L), int64, padded with zeros; a row stands there as
         often as its episode was drawn. And how many of them count, shape (M,), int64.
     """
-    present, position = torch.unique(episodes, return_inverse=True)
+    present, position = unique_with_positions(episodes)
     every_row = torch.arange(len(episodes))
     rows: list[Tensor] = []
     for _ in range(members):

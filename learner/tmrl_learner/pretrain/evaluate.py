@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from tmrl_policies.flow_policy import FlowPolicy
+from tmrl_policies.torch_seam import from_numpy
 
 
 class Scene(NamedTuple):
@@ -151,7 +152,7 @@ def draw_chunk(
     else:
         row = 2.0 * torch.rand((1, 1, config.action_dim), generator=generator) - 1.0
         noise = (steering.repeated_z_bound * row).expand(shape)
-    proprio, context = torch.from_numpy(scene.proprio)[None], torch.from_numpy(scene.context)[None]
+    proprio, context = from_numpy(scene.proprio)[None], from_numpy(scene.context)[None]
     if steering.guidance_weight is not None:
         weight = torch.full((1,), steering.guidance_weight)
         return policy.sample_guided(proprio, context, weight, noise)[0].numpy()

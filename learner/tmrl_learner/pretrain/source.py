@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tmrl_learner.pretrain.dataset import DemonstrationSet, cut_chunks, split_episodes
 from tmrl_policies.flow_policy import PolicyBatch
+from tmrl_policies.torch_seam import from_numpy
 
 
 class BatchSource(Protocol):
@@ -65,10 +66,10 @@ class DemonstrationSource:
         """
         chunks = cut_chunks(demonstrations, horizon)
         training, validation = split_episodes(demonstrations, validation_fraction, seed)
-        self._training = _rows(chunks, torch.from_numpy(training))
-        self._validation = _rows(chunks, torch.from_numpy(validation))
+        self._training = _rows(chunks, from_numpy(training))
+        self._validation = _rows(chunks, from_numpy(validation))
         lengths = demonstrations.episode_lengths
-        self._episodes = torch.from_numpy(np.repeat(np.arange(len(lengths)), lengths)[training])
+        self._episodes = from_numpy(np.repeat(np.arange(len(lengths)), lengths)[training])
         parts = (demonstrations.sha256(), horizon, validation_fraction, seed)
         self._sha256 = hashlib.sha256(repr(parts).encode()).hexdigest()
 

@@ -19,6 +19,7 @@ from tmrl_policies.checkpoint import (
     save_checkpoint,
 )
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
+from tmrl_policies.torch_seam import backward, seeded, take_step
 
 _KIND = "pretraining"
 _VALIDATION_SEED = 1
@@ -66,8 +67,7 @@ class Trainer:
         self._source = source
         self._validation = source.validation()
         self._generator = torch.Generator().manual_seed(config.seed)
-        with torch.random.fork_rng():
-            torch.manual_seed(config.seed)
+        with seeded(config.seed, devices=None):
             self.policy = FlowPolicy(shape)
         self.policy.fit_normalisers(source.statistics())
         self.average = FlowPolicy(shape)
@@ -90,8 +90,8 @@ class Trainer:
         batch = self._source.draw(self.config.batch_size, self._generator)
         loss = self.policy.loss(batch, self._generator)
         self._optimiser.zero_grad()
-        loss.backward()
-        self._optimiser.step()
+        backward(loss)
+        take_step(self._optimiser)
         self.step += 1
         # The average follows closely at first: the initial weights mean nothing.
         keep = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))

@@ -18,6 +18,7 @@ from tmrl_common.transitions import InvalidTransitionError
 from tmrl_common.types import FloatArray
 from tmrl_learner.errors import LearnerError
 from tmrl_learner.replay.row_set import IntArray
+from tmrl_policies.torch_seam import from_numpy
 
 _CACHE_LINE = 16
 """Float32 numbers per cache line."""
@@ -129,11 +130,11 @@ class ColumnStore:
 
         The tensors are views of one buffer: the next call with as many rows overwrites them.
         """
-        source = torch.from_numpy(self._rows) if self._mirror is None else self._mirror.rows()
+        source = from_numpy(self._rows) if self._mirror is None else self._mirror.rows()
         if len(self._gathered) != rows.size:
             shape = (rows.size, self._rows.shape[1])
-            self._gathered = torch.from_numpy(np.empty(shape, np.float32)).to(source.device)
-        index = torch.from_numpy(rows).to(source.device)
+            self._gathered = from_numpy(np.empty(shape, np.float32)).to(source.device)
+        index = from_numpy(rows).to(source.device)
         torch.index_select(source, 0, index, out=self._gathered)
         return {name: self._gathered[:, place] for name, place in self._slices.items()}
 
@@ -154,7 +155,7 @@ class DeviceMirror:
 
     def __init__(self, original: FloatArray, device: str) -> None:
         self.outdated: set[int] = set()
-        self._original = torch.from_numpy(original)
+        self._original = from_numpy(original)
         self._copy = self._original.to(device, copy=True)
 
     def rows(self) -> Tensor:

@@ -23,6 +23,7 @@ from torch.nn import functional
 from tmrl_policies.pi0.gemma import GemmaLayer, GemmaStream, rotary_table, rotate
 from tmrl_policies.pi0.model import Pi0
 from tmrl_policies.pi0.time_embedding import embed_time
+from tmrl_policies.torch_seam import split, unflatten
 
 
 class FlowInputs(NamedTuple):
@@ -77,7 +78,7 @@ class FastFlow:
         horizon = self._config.horizon
         corrupted = inputs.signal * inputs.prefix.float() + inputs.corruption * inputs.epsilon
         rotary = self._rotary(batch, length + 1 + horizon, corrupted.device)
-        of_prefix, of_state, of_actions = rotary.split((length, 1, horizon), dim=3)
+        of_prefix, of_state, of_actions = split(rotary, (length, 1, horizon), dim=3)
         cache = self._prefill(corrupted.to(self._model.dtype), of_prefix, 1 + horizon)
         state = self._model.state_proj(inputs.state)[:, None].to(self._model.dtype)
         self._expert_pass(state, cache, length, of_state, keys_only=True)
@@ -145,7 +146,7 @@ class _FusedLayer:
     def project(self, tokens: Tensor, rotary: Tensor) -> tuple[Tensor, Tensor]:
         """Queries (B, heads, T, head_dim); keys and values (2, B, kv_heads, T, head_dim)."""
         heads = self._split(self._qkv, tokens)
-        q, k, v = heads.split((self._heads, self._kv_heads, self._kv_heads), dim=1)
+        q, k, v = split(heads, (self._heads, self._kv_heads, self._kv_heads), dim=1)
         return rotate(q, rotary), torch.stack((rotate(k, rotary), v))
 
     def keys_values(self, tokens: Tensor, rotary: Tensor) -> Tensor:
@@ -162,7 +163,7 @@ class _FusedLayer:
 
     def _split(self, weight: Tensor, tokens: Tensor) -> Tensor:
         projected = functional.linear(self._layer.input_norm(tokens), weight)
-        return projected.unflatten(-1, (-1, self._head_dim)).transpose(1, 2)
+        return unflatten(projected, -1, (-1, self._head_dim)).transpose(1, 2)
 
     @property
     def _head_dim(self) -> int:
@@ -190,7 +191,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 def join_weights(*linears: nn.Linear) -> Tensor:
     """Lays weights below each other and makes the layers' own weights views of that."""
     joined = torch.cat([linear.weight.detach() for linear in linears])
-    parts = joined.split([linear.out_features for linear in linears])
+    parts = split(joined, [linear.out_features for linear in linears])
     for linear, part in zip(linears, parts, strict=True):
         linear.weight = nn.Parameter(part, requires_grad=False)
     return joined

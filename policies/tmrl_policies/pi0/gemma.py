@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tmrl_policies.pi0.config import GemmaConfig, Pi0Config
+from tmrl_policies.torch_seam import unflatten
 
 _EPS = 1e-6
 _ROTARY_BASE = 10_000.0
@@ -116,4 +117,4 @@ def rotate(heads: Tensor, rotary: Tensor) -> Tensor:
 
 
 def _split_heads(projected: Tensor, heads: int) -> Tensor:
-    return projected.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return unflatten(projected, -1, (heads, -1)).transpose(1, 2)

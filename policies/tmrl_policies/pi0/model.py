@@ -19,6 +19,7 @@ from tmrl_policies.pi0.config import Pi0Config
 from tmrl_policies.pi0.gemma import GemmaStream, rotary_table
 from tmrl_policies.pi0.siglip import Siglip
 from tmrl_policies.pi0.time_embedding import embed_times
+from tmrl_policies.torch_seam import split, unflatten
 
 
 class Pi0(nn.Module):
@@ -95,7 +96,7 @@ class Pi0(nn.Module):
     def embed_prefix(self, batch: Pi0Batch) -> tuple[Tensor, Tensor]:
         """Prefix tokens before corruption (B, P, width) and which of them are there (B, P)."""
         slots = batch.images.shape[1]
-        images = self.embed_images(batch.images.flatten(0, 1)).unflatten(0, (-1, slots))
+        images = unflatten(self.embed_images(batch.images.flatten(0, 1)), 0, (-1, slots))
         images_there = batch.image_mask[:, :, None].expand(images.shape[:3])
         prompt = self.embed_prompt(batch.tokens).to(images.dtype)
         prefix = torch.cat((images.flatten(1, 2), prompt), dim=1)
@@ -132,7 +133,7 @@ class Pi0(nn.Module):
         parts = [
             layer.project(tokens, turned)
             for layer, tokens, turned in zip(
-                layers, streams, rotary.split(lengths, dim=3), strict=True
+                layers, streams, split(rotary, lengths, dim=3), strict=True
             )
         ]
         q, k, v = (torch.cat(pieces, dim=2) for pieces in zip(*parts, strict=True))
@@ -140,7 +141,7 @@ class Pi0(nn.Module):
         return [
             layer.finish(tokens, attended)
             for layer, tokens, attended in zip(
-                layers, streams, mixed.split(lengths, dim=2), strict=True
+                layers, streams, split(mixed, lengths, dim=2), strict=True
             )
         ]
 

@@ -21,6 +21,7 @@ from tmrl_policies.pi0.model import Pi0
 from tmrl_policies.pi0.sampler import Pi0Sampler
 from tmrl_policies.pi0.sizes import read_sizes
 from tmrl_policies.pi0.weights import load_weights
+from tmrl_policies.torch_seam import from_numpy, row_norms, unflatten
 
 _SIGMA_PREFIX = "actions_sigma_"
 _TRAINING_SIGMA = (0.2, 0.6)
@@ -63,7 +64,7 @@ def _errors(model: Pi0, arrays: Arrays) -> Iterator[tuple[str, float]]:
     rows = len(noise)
     if "prefix_embeddings_norms" in arrays:
         prefix, _ = model.embed_prefix(batch)
-        for name, ours in (("first_row", prefix[:, 0]), ("norms", prefix.norm(dim=-1))):
+        for name, ours in (("first_row", prefix[:, 0]), ("norms", row_norms(prefix))):
             name = f"prefix_embeddings_{name}"
             yield name, relative_error(ours, _tensor(arrays, name))
     if "train_loss" in arrays:
@@ -77,7 +78,7 @@ def _errors(model: Pi0, arrays: Arrays) -> Iterator[tuple[str, float]]:
     }
     sampler = Pi0Sampler(model)
     slots = batch.images.shape[1]
-    image_tokens = sampler.encode_images(batch.images.flatten(0, 1)).unflatten(0, (-1, slots))
+    image_tokens = unflatten(sampler.encode_images(batch.images.flatten(0, 1)), 0, (-1, slots))
     for name, actions in plain.items():
         yield name, relative_error(actions, _tensor(arrays, name))
         steered = (noise, _sigma(name, rows), epsilon)
@@ -119,7 +120,7 @@ def _tensor(arrays: Arrays, name: str) -> Tensor:
     """
     if name not in arrays:
         raise CheckpointError(f"io.npz holds no array '{name}'; it holds {sorted(arrays)}")
-    return torch.from_numpy(arrays[name].astype(np.float32))
+    return from_numpy(arrays[name].astype(np.float32))
 
 
 def _read(file: Path) -> Arrays:

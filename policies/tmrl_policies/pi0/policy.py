@@ -24,6 +24,7 @@ from tmrl_policies.pi0.inputs.tokeniser import PromptTokeniser
 from tmrl_policies.pi0.model import Pi0
 from tmrl_policies.pi0.sampler import Pi0Sampler
 from tmrl_policies.pi0.weights import load_weights, to_bfloat16
+from tmrl_policies.torch_seam import from_numpy, split
 
 _EXAMPLE_PROMPT = "pick up the object"
 
@@ -175,11 +176,11 @@ class Pi0Policy:
         except ValueError as error:
             raise RequestError(ErrorCode.BAD_REQUEST, str(error)) from error
         return Pi0Seen(
-            images=torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2),
+            images=from_numpy(images).to(self._device).permute(0, 3, 1, 2),
             tokens=torch.tensor(prompt.tokens),
             token_mask=torch.tensor(prompt.mask),
             raw_state=raw_state,
-            state=torch.from_numpy(self._state_scaling.normalise(raw_state)),
+            state=from_numpy(self._state_scaling.normalise(raw_state)),
         )
 
     @torch.inference_mode()
@@ -215,7 +216,7 @@ class Pi0Policy:
         if relative:
             base = np.stack([each.raw_state for each in seen])[:, None, :relative]
             actions[..., :relative] += base
-        return torch.from_numpy(actions)
+        return from_numpy(actions)
 
     def example(self) -> Observation:
         """The average robot state, black images and any prompt."""
@@ -257,7 +258,7 @@ class Pi0Policy:
         if new:
             pixels = torch.cat([each.images for each in new]).float() / 255.0 * 2.0 - 1.0
             tokens = self._sampler.encode_images(pixels)
-            for each, part in zip(new, tokens.split(len(self._rig.cameras)), strict=True):
+            for each, part in zip(new, split(tokens, len(self._rig.cameras)), strict=True):
                 each.image_tokens = self._with_black(part)
         return torch.stack([each.image_tokens for each in seen if each.image_tokens is not None])
 

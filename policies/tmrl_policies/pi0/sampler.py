@@ -7,6 +7,7 @@ from tmrl_policies.pi0.cuda_graphs import GraphedFunction
 from tmrl_policies.pi0.fast_flow import FastFlow, FlowInputs
 from tmrl_policies.pi0.model import Pi0
 from tmrl_policies.pi0.time_embedding import embed_time
+from tmrl_policies.torch_seam import compiled_function, counts
 
 _FEWEST_GRAPHS = 8
 
@@ -35,7 +36,7 @@ class Pi0Sampler:
         # What is compiled must not enter the inference mode itself; the methods below do.
         encode = model.embed_images
         if compiled:
-            run, encode = torch.compile(run), torch.compile(encode)
+            run, encode = compiled_function(run), compiled_function(encode)
         most = max(_FEWEST_GRAPHS, 2 * max_batch)
         self._run = GraphedFunction(run, most=most, enabled=graphs)
         self._encode = GraphedFunction(encode, most=most, enabled=graphs)
@@ -88,7 +89,7 @@ class Pi0Sampler:
         Raises:
             ValueError: A sigma lies outside of [0, 1].
         """
-        cameras, words = image_mask.sum(dim=1).tolist(), token_mask.sum(dim=1).tolist()
+        cameras, words = counts(image_mask.sum(dim=1)), counts(token_mask.sum(dim=1))
         groups: dict[tuple[int, int], list[int]] = {}
         for row, lengths in enumerate(zip(cameras, words, strict=True)):
             groups.setdefault(lengths, []).append(row)

@@ -36,7 +36,7 @@ _SIGLIP = {
     "mlp.": "",
     "post_layernorm": "norm",
 }
-_TREES = {
+_TREES: dict[str, tuple[str, dict[str, str]]] = {
     "paligemma.model.vision_tower.vision_model.": ("siglip.", _SIGLIP),
     "paligemma.vision_tower.vision_model.": ("siglip.", _SIGLIP),
     "paligemma.model.multi_modal_projector.linear.": ("projector.", {}),

@@ -16,6 +16,7 @@ from tmrl_learner.algorithms.tmrl.critic_gradient import CriticGradient, flatten
 from tmrl_learner.algorithms.tmrl.networks import CriticEnsemble, critic_inputs
 from tmrl_learner.config import Sizes
 from tmrl_policies.steering import scale_steering
+from tmrl_policies.torch_seam import seeded, split, take_step
 
 
 class DsrlNaAgent(TmrlAgent):
@@ -46,8 +47,7 @@ class DsrlNaAgent(TmrlAgent):
         super().__init__(config, sizes, seed, device)
         self._uniform_share = distillation.uniform_share
         self._base = base
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.action_critic, self.target_action_critic = (
                 CriticEnsemble(
                     sizes.features,
@@ -114,9 +114,9 @@ class DsrlNaAgent(TmrlAgent):
         inputs = critic_inputs(*_in_the_place_of_z(batch["features"], executed))
         size, adam = self.config.batch_size, self._optimisers["action_critic"]
         loss = torch.zeros((), device=self.device)
-        for rows, wanted in zip(inputs.split(size), targets.split(size), strict=True):
+        for rows, wanted in zip(split(inputs, size), split(targets, size), strict=True):
             loss = self._action_gradient(rows, wanted)
-            adam.step()
+            take_step(adam)
         share = 1.0 - (1.0 - self.config.polyak) ** self.config.utd
         with torch.no_grad():
             self._target_action_vector.lerp_(self._action_vector, share)

@@ -22,6 +22,7 @@ from tmrl_policies.steering import (
     SteeringBounds,
     scale_steering,
 )
+from tmrl_policies.torch_seam import numbers, seeded, split, take_step
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,8 +51,7 @@ class TmrlAgent:
         self.generator = torch.Generator(self.device).manual_seed(seed)
         self.bounds = SteeringBounds(config.z_bound, config.sigma_max, config.epsilon_bound)
         epsilon_dim = sizes.epsilon if config.epsilon_head else 0
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.actor = SteeringActor(
                 SteeringActorConfig(
                     features_dim=sizes.features,
@@ -111,7 +111,7 @@ class TmrlAgent:
         if self.device.type == "cuda" and self._run is None:
             self._run = self._capture(moved)
         metrics = (self._run or self._round)(moved)
-        values = torch.stack(list(metrics.values())).tolist()
+        values = numbers(torch.stack(list(metrics.values())))
         return dict(zip(metrics, values, strict=True))
 
     def _capture(self, batch: Batch) -> Callable[[Batch], dict[str, Tensor]]:
@@ -145,7 +145,7 @@ class TmrlAgent:
         shape = torch.Size((len(features), sum(self.actor.config.head_dims)))
         noise = torch.randn(shape, generator=self.generator, device=self.device)
         at_once = ROWS_AT_ONCE if self.device.type == "cpu" else len(features)
-        parts = zip(features.split(at_once), noise.split(at_once), strict=True)
+        parts = zip(split(features, at_once), split(noise, at_once), strict=True)
         next_value = torch.cat([self._next_value(*part) for part in parts])
         alive = 1.0 - batch["terminated"].squeeze(-1)
         return batch["reward"].squeeze(-1) + self.config.gamma * alive * next_value
@@ -159,7 +159,7 @@ class TmrlAgent:
         """
         mean, log_std = self.actor(features)
         drawn = torch.tanh(mean + log_std.exp() * noise)
-        z, tau, epsilon = drawn.split(self.actor.config.head_dims, dim=-1)
+        z, tau, epsilon = split(drawn, self.actor.config.head_dims, dim=-1)
         z, sigma, epsilon = scale_steering(z, tau, epsilon, self.bounds)
         return self.target_critic(features, z, sigma.unsqueeze(-1), epsilon).amin(dim=0)
 
@@ -167,9 +167,9 @@ class TmrlAgent:
         """One gradient step on Eq. 1 per minibatch; returns the loss of the last."""
         size, adam = self.config.batch_size, self._optimisers["critic"]
         loss = torch.zeros((), device=self.device)
-        for rows, wanted in zip(inputs.split(size), targets.split(size), strict=True):
+        for rows, wanted in zip(split(inputs, size), split(targets, size), strict=True):
             loss = self._critic_gradient(rows, wanted)
-            adam.step()
+            take_step(adam)
         return loss
 
     @torch.no_grad()
@@ -194,7 +194,7 @@ class TmrlAgent:
         self._optimisers["actor"].zero_grad()
         # The two losses share no parameter; one backward pass and one step serve both.
         (actor_loss + temperature_loss).backward()
-        self._optimisers["actor"].step()
+        take_step(self._optimisers["actor"])
         return self._actor_metrics(actor_loss, values, sigma, z, entropy, temperature)
 
     def _actor_metrics(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tmrl_learner.algorithms.tmrl.mish import mish_and_slope
 from tmrl_learner.algorithms.tmrl.networks import LAYER_NORM_EPSILON, CriticEnsemble
+from tmrl_policies.torch_seam import split
 
 
 def flatten(module: nn.Module) -> nn.Parameter:
@@ -29,7 +30,7 @@ def flatten(module: nn.Module) -> nn.Parameter:
     flat = nn.Parameter(torch.cat([p.detach().flatten() for p in parameters]))
     flat.grad = torch.zeros_like(flat)
     sizes = [p.numel() for p in parameters]
-    slices = zip(parameters, flat.detach().split(sizes), flat.grad.split(sizes), strict=True)
+    slices = zip(parameters, split(flat.detach(), sizes), split(flat.grad, sizes), strict=True)
     for parameter, value, grad in slices:
         parameter.data = value.view_as(parameter)
         parameter.grad = grad.view_as(parameter)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from tmrl_policies.torch_seam import draw_in_graph
+
 _WARMUP_ROUNDS = 3
 
 
@@ -42,7 +44,7 @@ class CudaRound:
             for _ in range(_WARMUP_ROUNDS):
                 run(self._batch)
         torch.cuda.current_stream().wait_stream(side)
-        self._graph.register_generator_state(generator)
+        draw_in_graph(self._graph, generator)
         # The outer context brings the stream back where ending a capture that failed raises.
         with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(self._graph):
             self._metrics = run(self._batch)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from tmrl_policies.torch_seam import apply_function
+
 # Above it the gate n / d is 1 in float32; without the clamp d^2 would overflow.
 _MAX_EXPONENT = 20.0
 
@@ -36,7 +38,7 @@ def mish(x: Tensor) -> Tensor:
     The two agree to rounding. First derivatives only.
     """
     if torch.is_grad_enabled() and x.requires_grad:
-        return _Mish.apply(x)  # pyright: ignore[reportReturnType]
+        return apply_function(_Mish, x)
     exp = x.clamp(max=_MAX_EXPONENT).exp_()
     n = (exp + 2.0).mul_(exp)
     return n.div_(n + 2.0).mul_(x)

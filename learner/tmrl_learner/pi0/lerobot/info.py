@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tmrl_common.config import nearest_name
+from tmrl_common.json_object import is_json_object
 from tmrl_learner.pi0.lerobot.errors import DatasetError
 
 VERSIONS = ("v2.0", "v2.1", "v3.0")
@@ -130,7 +131,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         ) from error
     except ValueError as error:
         raise DatasetError(f"{path} is not valid JSON: {error}; copy it again") from error
-    if not isinstance(values, dict):
+    if not is_json_object(values):
         raise DatasetError(f"{path} holds a {type(values).__name__}; it must hold an object")
     return values
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from tmrl_common.config import build_config
 from tmrl_common.errors import ConfigError
+from tmrl_common.json_object import is_json_object
 from tmrl_policies.checkpoint import CheckpointError
 from tmrl_policies.pi0.config import GemmaConfig, Pi0Config, SiglipConfig
 from tmrl_policies.pi0.inputs.rigs import Rig, Scale, rig_named, scale_named
@@ -67,7 +68,7 @@ def read_record(folder: Path) -> Pi0Record | None:
         return None
     except ValueError as error:
         raise CheckpointError(f"{path} is not valid JSON: {error}; copy it again") from error
-    if not isinstance(content, dict) or content.get("format_version") != _FORMAT_VERSION:
+    if not is_json_object(content) or content.get("format_version") != _FORMAT_VERSION:
         raise CheckpointError(
             f"{path} is not of format version {_FORMAT_VERSION}; it was written by other software"
         )

@@ -121,7 +121,7 @@ class _Histogram:
     def quantile(self, fraction: float) -> float:
         """The value below which `fraction` of the counted ones lie, within a bin."""
         cumulative = np.cumsum(self._counts)
-        wanted = fraction * cumulative[-1]
+        wanted = fraction * float(cumulative[-1])
         place = int(np.searchsorted(cumulative, wanted))
         inside = 1.0 - (cumulative[place] - wanted) / self._counts[place]
         value = (self._first + place + inside) * self._width

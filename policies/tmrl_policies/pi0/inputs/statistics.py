@@ -9,7 +9,6 @@ counting holds that many numbers; the ones beyond the rig's columns mean nothing
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tmrl_common.json_object import is_json_object
 from tmrl_policies.checkpoint import CheckpointError
 from tmrl_policies.pi0.inputs.rigs import Rig, Scale
 
@@ -138,8 +138,8 @@ def read_statistics(path: Path, rig: Rig, padded_dim: int) -> RobotStatistics:
         raise CheckpointError(f"cannot read the normalisation statistics: {error}") from error
     except ValueError as error:
         raise CheckpointError(f"{path} is not valid JSON: {error}; copy it again") from error
-    groups = content.get("norm_stats") if isinstance(content, dict) else None
-    if not isinstance(groups, dict):
+    groups = content.get("norm_stats") if is_json_object(content) else None
+    if not is_json_object(groups):
         raise CheckpointError(f"{path} has no 'norm_stats'; it is not a statistics file of openpi")
     dims = {"state": rig.state_dim, "actions": rig.action_dim}
     read = {
@@ -173,7 +173,7 @@ def _as_json(statistics: RobotStatistics) -> dict[str, dict[str, list[float]]]:
 def _read_group(
     path: Path, name: str, group: object, dim: int, padded_dim: int, rig: str
 ) -> Statistics:
-    if not isinstance(group, Mapping) or not {"mean", "std"} <= group.keys():
+    if not is_json_object(group) or not {"mean", "std"} <= group.keys():
         raise CheckpointError(
             f"{path} has no '{name}' with 'mean' and 'std'; compute the statistics again"
         )

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import torch
 from sentencepiece import SentencePieceTrainer
 from transformers import Dinov2Config, Dinov2Model
 
@@ -15,6 +14,7 @@ from tmrl_policies.pi0.inputs.settings import TOKENISER_FILE
 from tmrl_policies.pi0.inputs.statistics import RobotStatistics, Statistics, write_statistics
 from tmrl_policies.pi0.model import Pi0
 from tmrl_policies.pi0.weights import save_weights
+from tmrl_policies.torch_seam import seeded
 
 _SENTENCES = (
     "put the carrot in the pot",
@@ -68,8 +68,7 @@ def write_checkpoint(folder: Path, rig: Rig, config: Pi0Config = TINY, seed: int
         What its `pi0.json` says.
     """
     record = Pi0Record(rig, rig.scale, config)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         save_weights(Pi0(config), folder / "model.safetensors")
     write_statistics(folder, rig.name, make_statistics(rig, seed))
     write_record(folder, record)
@@ -82,8 +81,7 @@ def write_dinov2(folder: Path, hidden: int = 32) -> None:
     config = Dinov2Config(
         hidden_size=hidden, num_hidden_layers=2, num_attention_heads=2, mlp_ratio=2, image_size=518
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         Dinov2Model(config).save_pretrained(folder)
 
 

@@ -1,0 +1,1 @@
+# The library is typed in part; described is what this repository uses.

@@ -1,0 +1,13 @@
+from collections.abc import Mapping
+from os import PathLike
+
+from torch import Tensor
+
+def save(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = ...) -> bytes: ...
+def save_file(
+    tensors: Mapping[str, Tensor],
+    filename: str | PathLike[str],
+    metadata: dict[str, str] | None = ...,
+) -> None: ...
+def load(data: bytes) -> dict[str, Tensor]: ...
+def load_file(filename: str | PathLike[str], device: str | int = ...) -> dict[str, Tensor]: ...
