@@ -46,3 +46,37 @@ class Quaternion:
         z: float = ...,
         w: float = ...,
     ) -> None: ...
+
+class Transform:
+    translation: Vector3
+    rotation: Quaternion
+    def __init__(
+        self,
+        *,
+        translation: Vector3 = ...,
+        rotation: Quaternion = ...,
+    ) -> None: ...
+
+class TransformStamped:
+    header: std_msgs.msg.Header
+    child_frame_id: str
+    transform: Transform
+    def __init__(
+        self,
+        *,
+        header: std_msgs.msg.Header = ...,
+        child_frame_id: str = ...,
+        transform: Transform = ...,
+    ) -> None: ...
+
+class Vector3:
+    x: float
+    y: float
+    z: float
+    def __init__(
+        self,
+        *,
+        x: float = ...,
+        y: float = ...,
+        z: float = ...,
+    ) -> None: ...

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Image
 
 from tmrl_camera.camera import Calibration, Frame
+from tmrl_ros.camera_info import fill_camera_info
 
 
 class FrameMessages:
@@ -36,14 +37,15 @@ class FrameMessages:
 
     def calibrate(self, calibration: Calibration) -> None:
         """Makes `info` say how the camera projects."""
-        (fx, fy), (cx, cy) = calibration.focal_px, calibration.centre_px
-        info = self.info
-        info.width, info.height = calibration.width_px, calibration.height_px
-        info.distortion_model = calibration.model
-        info.d = array.array("d", calibration.distortion)
-        info.k = np.array([fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0])
-        info.r = np.eye(3).reshape(-1)
-        info.p = np.array([fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0])
+        size_px = calibration.width_px, calibration.height_px
+        fill_camera_info(
+            self.info,
+            size_px,
+            calibration.focal_px,
+            calibration.centre_px,
+            calibration.distortion,
+            calibration.model,
+        )
 
     def fill(self, frame: Frame, stamp: Time) -> None:
         """Makes the messages say what the camera saw.

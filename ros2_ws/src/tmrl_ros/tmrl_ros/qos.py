@@ -33,6 +33,9 @@ STATUS = _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCA
 LABELS = _profile(64, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
 """episode/outcome: whoever joins late gets the recent ones."""
 
+TRANSFORMS = _profile(100, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
+"""/tf, as tf2's own broadcasters publish it."""
+
 ANYONES = (
     _profile(16, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE),
     _profile(16, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE),

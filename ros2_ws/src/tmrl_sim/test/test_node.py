@@ -16,10 +16,12 @@ from ament_index_python.packages import get_package_prefix
 from geometry_msgs.msg import PoseStamped
 from rclpy.executors import SingleThreadedExecutor
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from tmrl_cell.camera_model import pinhole
+from tmrl_cell.cell import WidowXCell
 from tmrl_cell.trajectory import load_trajectory, trajectory_path
 from tmrl_msgs.msg import (
     ArmCommand,
@@ -203,6 +205,27 @@ def test_whoever_comes_late_gets_the_description_of_the_arm(client, sim):
     turning = [joint.get("name") for joint in robot.findall("joint[@type='revolute']")]
     assert turning == client.states[-1].joint_names
     assert late.get_publisher_count() == 1
+
+
+def test_each_picture_comes_with_how_its_camera_projects(client, sim):
+    sim(image_size_px=64)
+    client.first_state()
+    kinds = {"image": Image, "camera_info": CameraInfo}
+    heard = [client.listen(f"camera/wrist/{name}", kinds[name], qos.IMAGE) for name in kinds]
+    client.wait(lambda: all(topic.get_publisher_count() for topic in heard), "discovery")
+    client.step()
+    topics = [f"camera/wrist/{name}" for name in kinds]
+    client.wait(lambda: client.are_as_new_as_state(*topics), "picture and projection")
+
+    picture, info = (client.received[topic][-1] for topic in topics)
+    assert info.header == picture.header
+    assert info.header.frame_id == "widowx/wrist"
+    assert (info.width, info.height) == (picture.width, picture.height) == (64, 64)
+    lens = pinhole(WidowXCell().model, "wrist", 64, 64)
+    fx, _, cx, _, fy, cy, *_ = info.k
+    assert (fx, fy, cx, cy) == pytest.approx((lens.focal_px, lens.focal_px, 31.5, 31.5))
+    assert (info.distortion_model, list(info.d)) == ("plumb_bob", [0.0] * 5)
+    assert [info.p[0], info.p[2], info.p[3]] == [fx, cx, 0.0]
 
 
 def test_an_unknown_description_keeps_it_from_starting(ros_domain_id):

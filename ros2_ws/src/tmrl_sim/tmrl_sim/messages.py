@@ -8,18 +8,23 @@ than the assignments.
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Pose
+from geometry_msgs.msg import Pose, TransformStamped
 from numpy.typing import NDArray
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
 
+from tmrl_cell.camera_model import CameraMount, Pinhole
 from tmrl_cell.kinematics import ARM_JOINTS
 from tmrl_cell.layouts import OBJECTS
 from tmrl_common.arm import ArmState
 from tmrl_msgs import msg
 from tmrl_msgs.msg import ObjectPoses, SuccessDetection
+from tmrl_ros.arm_topics import tool_frame
+from tmrl_ros.camera_info import fill_camera_info
 from tmrl_ros.chunk_messages import fill_arm_state
 from tmrl_ros.conversion import to_uint8_field
+from tmrl_ros.transforms import transform_of
 from tmrl_sim.core import Measurement
 from tmrl_sim.params import SimConfig
 
@@ -57,7 +62,7 @@ class MeasurementMessages:
         self._stamp.sec, self._stamp.nanosec = divmod(measurement.stamp_ns, _NANO)
         for name, pose in zip(OBJECTS, self.objects.poses, strict=True):
             found = measurement.objects[name]
-            _fill_pose(pose, found.position_m, found.quaternion_wxyz)
+            fill_pose(pose, found.position_m, found.quaternion_wxyz)
         self.success.success = measurement.success
         self.success.detail = _pot_detail(measurement.in_pot)
         arm, state = measurement.arm, self.arm_state
@@ -97,12 +102,36 @@ class MeasurementMessages:
             step=3 * width,
             data=to_uint8_field(pixels),
         )
-        message.header.stamp = self._stamp
-        message.header.frame_id = f"{self.arm_state.robot}/{camera}"
+        message.header = self._header_of(camera)
         return message
 
+    def camera_info(self, camera: str, lens: Pinhole, size_px: int) -> CameraInfo:
+        """How a camera projects, with the stamp of the last measurement.
 
-def _fill_pose(pose: Pose, position_m: Array, quaternion_wxyz: Array) -> None:
+        Args:
+            camera: Its name, for the frame.
+            lens: Of this size of pictures.
+            size_px: Width and height, pixels.
+        """
+        message = CameraInfo(header=self._header_of(camera))
+        focal_px = (lens.focal_px, lens.focal_px)
+        fill_camera_info(message, (size_px, size_px), focal_px, lens.centre_px)
+        return message
+
+    def camera_frame(self, camera: str, where: CameraMount) -> TransformStamped:
+        """Where a camera's optical frame is, in the base frame or in that of the tool."""
+        robot, pose = self.arm_state.robot, Pose()
+        fill_pose(pose, where.position_m, where.quaternion_wxyz)
+        parent = tool_frame(robot) if where.on_tool else self.arm_state.header.frame_id
+        header = Header(stamp=self._stamp, frame_id=parent)
+        return transform_of(header, f"{robot}/{camera}", pose)
+
+    def _header_of(self, camera: str) -> Header:
+        return Header(stamp=self._stamp, frame_id=f"{self.arm_state.robot}/{camera}")
+
+
+def fill_pose(pose: Pose, position_m: Array, quaternion_wxyz: Array) -> None:
+    """Makes a pose say position, shape (3,) [m], and rotation, shape (4,), scalar first."""
     p, q = pose.position, pose.orientation
     p.x, p.y, p.z = position_m.tolist()
     q.w, q.x, q.y, q.z = quaternion_wxyz.tolist()

@@ -48,7 +48,8 @@ class SimNode(TmrlNode[SimConfig]):
         self._objects = self.create_publisher(ObjectPoses, "perception/objects", qos.STATE)
         self._success = self.create_publisher(SuccessDetection, "task/success", qos.EVENT)
         self._arm_topics = ArmTopics(self, read_urdf(config.urdf))
-        self._pictures = Pictures(self, self._cell, self._messages)
+        transforms = self._arm_topics.transforms
+        self._pictures = Pictures(self, self._cell, self._messages, transforms)
         self.create_subscription(ArmCommand, "arm/command", self._on_command, qos.STATE)
         self.create_subscription(EpisodeState, "episode/state", self._on_episode, qos.STATUS)
         self.create_service(Trigger, "arm/home", self._on_home)

@@ -1,23 +1,26 @@
-"""The topics of the simulated cameras."""
+"""The topics and frames of the simulated cameras."""
 
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 
+from tmrl_cell.camera_model import Pinhole, mount, pinhole
 from tmrl_cell.cell import WidowXCell
 from tmrl_cell.loopback import LoopbackCell
 from tmrl_ros import qos
 from tmrl_ros.node import TmrlNode
+from tmrl_ros.transforms import Transforms
 from tmrl_sim.messages import MeasurementMessages
 from tmrl_sim.params import SimConfig
 
 
 class Pictures:
-    """Renders and publishes what the cameras see, where somebody listens."""
+    """Publishes what the cameras see, to whoever listens, how they project, where they are."""
 
     def __init__(
         self,
         node: TmrlNode[SimConfig],
         cell: WidowXCell | LoopbackCell,
         messages: MeasurementMessages,
+        transforms: Transforms,
     ) -> None:
         """Creates the publishers, none for a cell without cameras.
 
@@ -25,14 +28,22 @@ class Pictures:
             node: Publishes.
             cell: What is looked at.
             messages: Carry the stamp of the measurement.
+            transforms: Take the cameras' frames.
         """
         self._config, self._messages = node.config, messages
         self._cell = cell if isinstance(cell, WidowXCell) else None
-        self._images = {
-            camera: node.create_publisher(Image, f"camera/{camera}/image", qos.IMAGE)
-            for camera in (node.config.cameras if self._cell else ())
-        }
         self._next_ns = 0
+        names = self._config.cameras if self._cell else ()
+        publish = node.create_publisher
+        self._infos = {
+            name: publish(CameraInfo, f"camera/{name}/camera_info", qos.IMAGE) for name in names
+        }
+        self._images = {name: publish(Image, f"camera/{name}/image", qos.IMAGE) for name in names}
+        self._lenses: dict[str, Pinhole] = {}
+        if self._cell is not None:
+            model, size = self._cell.model, self._config.image_size_px
+            self._lenses = {name: pinhole(model, name, size, size) for name in names}
+            transforms.fix([messages.camera_frame(name, mount(model, name)) for name in names])
 
     def publish(self, stamp_ns: int) -> None:
         """In lock-step every state has its pictures, because all carry one stamp.
@@ -45,6 +56,9 @@ class Pictures:
             return
         self._next_ns = stamp_ns + round(1e9 / self._config.camera_rate_hz)
         size = self._config.image_size_px
-        for camera, topic in self._images.items():
-            if topic.get_subscription_count():
-                topic.publish(self._messages.image(camera, self._cell.render(camera, size, size)))
+        for name, lens in self._lenses.items():
+            if self._infos[name].get_subscription_count():
+                self._infos[name].publish(self._messages.camera_info(name, lens, size))
+            if self._images[name].get_subscription_count():
+                pixels = self._cell.render(name, size, size)
+                self._images[name].publish(self._messages.image(name, pixels))
