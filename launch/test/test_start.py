@@ -24,7 +24,7 @@ print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
 """
 
 
-@pytest.mark.parametrize("heavy", ["torch", "mujoco", "transformers"])
+@pytest.mark.parametrize("heavy", ["torch", "mujoco", "transformers", "franky"])
 def test_checking_every_rig_loads_no(heavy: str, modules: list[str]) -> None:
     assert "tmrl_policy_server" in modules
     assert heavy not in modules

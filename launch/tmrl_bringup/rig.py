@@ -17,9 +17,9 @@ from typing import Any
 import yaml
 from ament_index_python.packages import get_package_share_directory
 
-from tmrl_arm.drivers import GROUPS
 from tmrl_bringup.layout import repository_root
 from tmrl_bringup.parts import CAMERAS, PARTS, SERVER
+from tmrl_common.arm_drivers import driver_names
 
 
 class RigError(ValueError):
@@ -168,7 +168,7 @@ class Rig:
         if self.simulated:
             return self
         arm = self.parts["arm"]
-        others = [group for group in GROUPS if group != arm.get("driver")]
+        others = [group for group in driver_names() if group != arm.get("driver")]
         kept = {key: value for key, value in arm.items() if key not in others}
         return dataclasses.replace(self, parts={**self.parts, "arm": kept})
 

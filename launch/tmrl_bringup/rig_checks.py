@@ -5,12 +5,10 @@ nothing about their keys is written a second time here.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast, get_origin, get_type_hints
 
-from tmrl_arm.drivers import GROUPS, settings_class
-from tmrl_arm.params import DriverName
 from tmrl_bringup.link import ServerLink
 from tmrl_bringup.parts import SERVER, part_of
 from tmrl_bringup.rig import (
@@ -22,6 +20,7 @@ from tmrl_bringup.rig import (
     nearest,
     read_file,
 )
+from tmrl_common.arm_drivers import DriverDescription, DriverError, driver_names, find_driver
 from tmrl_common.config import attribute_texts
 
 
@@ -65,7 +64,7 @@ class Missing:
         return f"  {self.path}: {self.meaning}{example}"
 
 
-def judge(rig: Rig, parts: Iterable[str]) -> None:
+def judge(rig: Rig, parts: Collection[str]) -> None:
     """Refuses a rig with which these parts cannot be started.
 
     Args:
@@ -76,6 +75,8 @@ def judge(rig: Rig, parts: Iterable[str]) -> None:
         RigError: Names all that is unknown, or all that is missing with meaning and example, or
             all that is impossible.
     """
+    if "arm" in parts and (problem := driver_problem(rig)):
+        raise RigError(f"{rig.file}: arm.{problem}")
     sections = sections_of(rig, parts)
     if unknown := unknown_keys(sections):
         raise RigError("\n".join([f"{rig.file} has unknown keys:", *unknown]))
@@ -86,7 +87,7 @@ def judge(rig: Rig, parts: Iterable[str]) -> None:
             "give instead of the rig's name; or give them as part.key:=value."
         )
         raise RigError("\n".join([*lines, remedy]))
-    if impossible := impossible_values(sections):
+    if impossible := [*impossible_values(sections), *foreign_kinematics(rig, parts)]:
         raise RigError("\n".join([f"{rig.file} cannot work:", *impossible]))
 
 
@@ -100,7 +101,8 @@ def sections_of(rig: Rig, parts: Iterable[str]) -> list[Section]:
         if part == SERVER:
             continue
         values = rig.parts[part]
-        flat = {k: v for k, v in values.items() if not (part == "arm" and k in GROUPS)}
+        groups = driver_names() if part == "arm" else ()
+        flat = {key: value for key, value in values.items() if key not in groups}
         sections.append(Section(part, flat, part_of(part).classes()))
         if part == "arm":
             sections += _driver_section(values)
@@ -112,13 +114,34 @@ def sections_of(rig: Rig, parts: Iterable[str]) -> list[Section]:
     return [*sections, Section(SERVER, own, (ServerLink,))]
 
 
+def driver_problem(rig: Rig) -> str:
+    """Why the arm's driver cannot be loaded; empty where it can, or where none is given yet."""
+    name = rig.parts["arm"].get("driver")
+    if not isinstance(name, str):
+        return ""
+    try:
+        find_driver(name)
+    except DriverError as error:
+        return str(error)
+    return ""
+
+
+def _description_of(values: Mapping[str, Any]) -> DriverDescription | None:
+    """That of the arm's driver; None where it cannot be loaded, which `judge` refuses."""
+    name = values.get("driver")
+    try:
+        return find_driver(name) if isinstance(name, str) else None
+    except DriverError:
+        return None
+
+
 def _driver_section(values: Mapping[str, Any]) -> list[Section]:
-    """The group of the arm's driver, which its own class knows; none for an unknown driver."""
-    name = str(values.get("driver"))
-    if name not in list(DriverName):
+    """The group of the arm's driver, which its own class knows."""
+    description = _description_of(values)
+    if description is None or description.settings is None:
         return []
-    settings = settings_class(DriverName(name))
-    return [Section(f"arm.{name}", values.get(name) or {}, (settings,))] if settings else []
+    name = description.name
+    return [Section(f"arm.{name}", values.get(name) or {}, (description.settings,))]
 
 
 def unknown_keys(sections: Iterable[Section]) -> list[str]:
@@ -165,6 +188,20 @@ def impossible_values(sections: Iterable[Section]) -> list[str]:
             except (ValueError, TypeError) as error:
                 found.append(f"  {section.path}: {error}")
     return found
+
+
+def foreign_kinematics(rig: Rig, parts: Collection[str]) -> list[str]:
+    """A sentence where the controller would reckon a real arm with another one's geometry."""
+    if not {"arm", "controller"} <= set(parts):
+        return []
+    description = _description_of(rig.parts["arm"])
+    named = rig.parts["controller"].get("kinematics")
+    if description is None or description.simulated or named in (None, "", description.name):
+        return []
+    return [
+        f"  controller: kinematics is {named!r}, but arm.driver is {description.name!r}: the joint "
+        "limits would be those of another arm; give both the same name"
+    ]
 
 
 def _names(config_class: type) -> tuple[str, ...]:

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from tmrl_arm.franka.franky_config import JOINTS as FRANKA_NAMES
 from tmrl_arm.franka.franky_config import LIMITS, FrankaModel
+from tmrl_arm.franka.kinematics import FrankaKinematics
 from tmrl_arm.interbotix.config import JOINTS as WIDOWX_NAMES
 from tmrl_arm.interbotix.kinematics import forward
 from tmrl_cell.cell import WidowXCell
 from tmrl_cell.kinematics import ARM_JOINTS
 from tmrl_common.geometry import matrix_from_quaternion, quaternion_from_rotation_vector
-from tmrl_controller.kinematics import franka_chain
 from tmrl_description.urdf import read_urdf
 
 HAND_TOOL_M = np.array([0.0, 0.0, 0.1034])
@@ -104,7 +104,7 @@ def test_the_simulated_widowx_is_the_same_arm():
 def test_a_frankas_flange_and_tool_are_where_the_controller_reckons_them(model, shares):
     urdf = FRANKAS[model]
     joints = within(urdf, shares)
-    chain = franka_chain(joints)
+    chain = FrankaKinematics().chain(joints)
     rotation, position_m = urdf.pose("flange", joints)
     np.testing.assert_allclose(position_m, chain.flange_m, atol=1e-9)
     np.testing.assert_allclose(rotation, chain.R_base_flange, atol=1e-9)

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from tmrl_arm.driver import ArmDriver, ArmReading
-from tmrl_arm.drivers import make_driver, settings_class
-from tmrl_arm.params import DriverName
+from tmrl_arm.drivers import make_driver
+from tmrl_common.arm_drivers import find_driver
 from tmrl_common.clock import SteadyClock
+from tmrl_common.errors import TmrlError
 from tmrl_doctor.arm import ArmSeen
 from tmrl_doctor.topic_listener import TopicListener
 from tmrl_msgs.msg import ArmState
@@ -26,6 +27,10 @@ _MANY = 10_000
 _RUNNING_RATE_HZ = 50.0
 
 
+class ArmNotAskedError(TmrlError):
+    """Real hardware of which only its driver knows how to ask: it is left alone."""
+
+
 def look_at_arm(values: Mapping[str, Any], listener: TopicListener) -> ArmSeen:
     """Listens for a second or two.
 
@@ -35,22 +40,28 @@ def look_at_arm(values: Mapping[str, Any], listener: TopicListener) -> ArmSeen:
 
     Raises:
         ArmConnectionError: The arm cannot be reached; the text says why and what helps.
+        ArmNotAskedError: It is real, does not run, and has no probe here.
+        DriverError: Its driver is not installed.
     """
-    name = DriverName(values["driver"])
-    wanted = settings_class(name)
+    description = find_driver(values["driver"])
+    name, wanted = description.name, description.settings
     settings: Any = build_settings(wanted, values.get(name) or {}) if wanted else None
     if listener.is_published("arm/state", _FIND_S):
-        model = make_driver(name, settings, SteadyClock()).capabilities.model
+        model = make_driver(description, settings, SteadyClock()).capabilities.model
         return _through_rig(listener, model, float(values.get("state_rate_hz", _RUNNING_RATE_HZ)))
-    if name is DriverName.INTERBOTIX:
+    if name == "interbotix":
         from tmrl_doctor.interbotix_probe import look_at_motors
 
         return look_at_motors(settings)
-    if name is DriverName.FRANKY:
+    if name == "franky":
         from tmrl_doctor.franka_probe import look_at_franka
 
         return look_at_franka(settings)
-    return _through_driver(make_driver(name, settings, SteadyClock()), name)
+    if not description.simulated:
+        raise ArmNotAskedError(
+            f"driver {name}: connecting might touch the arm, so it is asked only where it runs"
+        )
+    return _through_driver(make_driver(description, settings, SteadyClock()), name)
 
 
 def build_settings(config_class: type[Any], values: Mapping[str, Any]) -> Any:

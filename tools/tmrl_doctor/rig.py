@@ -12,7 +12,7 @@ from tmrl_camera.camera import CameraError
 from tmrl_common.errors import TmrlError
 from tmrl_common.messages import PolicyExpectation
 from tmrl_doctor import arm, cameras, network, probes, server, session, storage, timing
-from tmrl_doctor.arm_probe import look_at_arm
+from tmrl_doctor.arm_probe import ArmNotAskedError, look_at_arm
 from tmrl_doctor.camera_probe import look_at_camera
 from tmrl_doctor.finding import Check, Finding, failed, good, skipped
 from tmrl_doctor.machine import check_gpu, check_packages
@@ -90,6 +90,8 @@ class RigChecks:
     def _judge_arm(self, judge_arm: Callable[[arm.ArmSeen], Finding]) -> Finding:
         try:
             return judge_arm(self._arm())
+        except ArmNotAskedError as error:
+            return skipped(str(error), "start it (./tmrl up), then run the doctor beside it")
         except TmrlError as error:
             remedy = "power, cable, network, the arm's own driver; then try again"
             return failed(str(error), remedy)

@@ -17,5 +17,12 @@ setup(
     maintainer_email="maintainers@tmrl-stack.org",
     description="One driver interface to every arm, the node that hosts it, and the drivers",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["arm = tmrl_arm.node:main"]},
+    entry_points={
+        "console_scripts": ["arm = tmrl_arm.node:main"],
+        "tmrl.arm_drivers": [
+            "franky = tmrl_arm.franka.description:DESCRIPTION",
+            "interbotix = tmrl_arm.interbotix.description:DESCRIPTION",
+            "loopback = tmrl_arm.loopback:DESCRIPTION",
+        ],
+    },
 )

@@ -21,5 +21,8 @@ setup(
         "console_scripts": [
             "sim = tmrl_sim.node:main",
         ],
+        "tmrl.arm_drivers": [
+            "mujoco = tmrl_sim.description:DESCRIPTION",
+        ],
     },
 )

@@ -1,5 +1,6 @@
 """The node as a process of its own, over real DDS, with the made-up arm."""
 
+import os
 import signal
 from copy import deepcopy
 
@@ -8,10 +9,16 @@ import pytest
 pytest.importorskip("tmrl_msgs", reason="needs the workspace to be built")
 
 from tmrl_arm.testing.client_node import TIMEOUT_S, ArmClient, figures_of, start_arm
+from tmrl_common.testing.drivers import offer_driver
 from tmrl_description.urdf import read_urdf
 from tmrl_msgs.msg import ArmCommand
 
 pytestmark = pytest.mark.ros
+
+HOMELESS = """
+from tmrl_common.arm_drivers import DriverDescription
+DESCRIPTION = DriverDescription("homeless", "no_such_vendor:Arm", simulated=False)
+"""
 
 
 @pytest.fixture
@@ -133,3 +140,28 @@ def test_what_cannot_be_hosted_is_refused_by_name(ros_domain_id, parameters, nam
     _, text = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 2
     assert all(name in text for name in names)
+
+
+@pytest.mark.parametrize(
+    ("driver", "sentence"),
+    [
+        ("broken", "that cannot be loaded (ModuleNotFoundError: No module named 'no_such_vendor')"),
+        ("twice", "which games 1.0 and toys 1.0 both offer"),
+        ("homeless", "the driver 'homeless' cannot be loaded"),
+    ],
+)
+def test_a_driver_of_another_package_that_cannot_be_had_is_refused(
+    ros_domain_id, tmp_path, monkeypatch, driver, sentence
+):
+    twice = {"twice": "toy_arm:TWICE"}
+    offers = {"broken": "broken_arm:DESCRIPTION", "homeless": "toy_arm:DESCRIPTION"}
+    sources = {"broken_arm": "import no_such_vendor", "toy_arm": HOMELESS}
+    offer_driver(tmp_path, "toys", twice | offers, sources)
+    offer_driver(tmp_path, "games", twice)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ['PYTHONPATH']}")
+
+    process = start_arm("widowx", driver=driver)
+    _, text = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 2
+    assert sentence in text
+    assert "Traceback" not in text

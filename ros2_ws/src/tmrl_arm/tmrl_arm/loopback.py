@@ -17,6 +17,7 @@ from tmrl_arm.driver import (
     Fault,
 )
 from tmrl_common.arm import ArmCommand, CommandMode
+from tmrl_common.arm_drivers import DriverDescription
 from tmrl_common.clock import Clock
 from tmrl_common.errors import ConfigError
 
@@ -213,3 +214,12 @@ class LoopbackArm:
         self._now_s = now_s
         if now_s >= self._expires_s:
             self._halt()
+
+
+DESCRIPTION = DriverDescription(
+    name="loopback",
+    driver="tmrl_arm.loopback:LoopbackArm",
+    simulated=True,
+    settings=LoopbackConfig,
+)
+"""What tmrl_arm says about it."""

@@ -12,11 +12,13 @@ from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 from tmrl_arm.core import ArmCore
-from tmrl_arm.drivers import GROUPS, make_driver, settings_class
+from tmrl_arm.driver import ArmDriver
+from tmrl_arm.drivers import make_driver
 from tmrl_arm.host import Answer, ArmHost
 from tmrl_arm.messages import arm_state
-from tmrl_arm.params import ArmConfig, DriverName
+from tmrl_arm.params import ArmConfig
 from tmrl_arm.reports import Report
+from tmrl_common.arm_drivers import driver_names, find_driver
 from tmrl_common.clock import SteadyClock
 from tmrl_common.errors import TmrlError
 from tmrl_common.service_reply import ServiceReply
@@ -38,9 +40,9 @@ class ArmNode(TmrlNode[ArmConfig]):
 
         Raises:
             ParameterError: A parameter is unknown, missing or out of range.
-            ConfigError: The driver's software is not installed.
+            DriverError: The driver is unknown, offered twice, or its software is not installed.
         """
-        super().__init__("arm", ArmConfig, groups=GROUPS)
+        super().__init__("arm", ArmConfig, groups=driver_names())
         self._host: ArmHost | None = None
         self._steady = SteadyClock()
         try:
@@ -93,17 +95,18 @@ class ArmNode(TmrlNode[ArmConfig]):
         }
         return problem, figures
 
-    def _make_driver(self) -> Any:
-        name = DriverName(self.config.driver)
-        for group in GROUPS:
+    def _make_driver(self) -> ArmDriver:
+        description = find_driver(self.config.driver)
+        name = description.name
+        for group in driver_names():
             if group != name and self.get_parameters_by_prefix(group):
                 raise ParameterError(
-                    f"there are parameters for the driver {group!r}, but driver is {name.value!r}: "
+                    f"there are parameters for the driver {group!r}, but driver is {name!r}: "
                     "take them out of the rig's file, or choose the other driver"
                 )
-        wanted = settings_class(name)
-        settings = declare(self, wanted, group=name.value) if wanted is not None else None
-        return make_driver(name, settings, self._steady)
+        wanted = description.settings
+        settings = declare(self, wanted, group=name) if wanted is not None else None
+        return make_driver(description, settings, self._steady)
 
     def _serve(self, name: str, ask: Callable[[Answer], None]) -> None:
         """Serves a request that takes its time; a group of its own lets commands pass meanwhile."""

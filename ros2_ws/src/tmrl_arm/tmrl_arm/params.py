@@ -1,25 +1,12 @@
 """Configuration of the node that hosts a driver."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated
 
-from tmrl_common.constraints import NotEmpty, OneOf, Range, check_fields
+from tmrl_common.arm_drivers import InstalledDriver
+from tmrl_common.constraints import NotEmpty, Range, check_fields
 
 TimeS = Annotated[float, Range(0.0, above=True)]
-
-
-class DriverName(StrEnum):
-    """What moves the arm."""
-
-    LOOPBACK = "loopback"
-    """A made-up arm, for tests of everything around it."""
-    MUJOCO = "mujoco"
-    """The simulated WidowX cell in real time, behind the interface of the hardware."""
-    FRANKY = "franky"
-    """A Franka FR3 or Panda through franky (libfranka)."""
-    INTERBOTIX = "interbotix"
-    """A WidowX 250 through the vendor's ROS driver."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +15,9 @@ class ArmConfig:
 
     Attributes:
         robot: Name of the arm; commands for another one are refused.
-        driver: "loopback", "mujoco", "franky" or "interbotix".
+        driver: What moves the arm: "interbotix" (a WidowX 250), "franky" (a Franka), "loopback" (a
+            made-up arm, to try the rest out), "mujoco" (the simulated WidowX in real time), or that
+            of a package of your own.
         state_rate_hz: States that are published per second, Hz.
         max_recoveries: Faults that are cleared without a person, within recovery_window_s; the next
             one waits for arm/recover. 0: every fault waits.
@@ -44,7 +33,7 @@ class ArmConfig:
     """
 
     robot: Annotated[str, NotEmpty("franka")]
-    driver: Annotated[str, OneOf(*DriverName)]
+    driver: Annotated[str, InstalledDriver()]
     state_rate_hz: Annotated[float, Range(10.0, 250.0)] = 50.0
     max_recoveries: Annotated[int, Range(0)] = 3
     recovery_window_s: TimeS = 60.0

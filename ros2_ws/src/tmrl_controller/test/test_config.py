@@ -28,6 +28,7 @@ from tmrl_controller.testing import CONFIG, FRANKA_CONFIG
         ({"workspace_box": (0.0, 1.0)}, "workspace_box"),
         ({"max_lead_m": 0.0}, "max_lead_m is missing or 0; bridge_delta_ee_7 needs it"),
         ({"joint_low_rad": (0.0,) * 7}, "which bridge_delta_ee_7 knows nothing of"),
+        ({"kinematics": "franky"}, "kinematics is franky, which bridge_delta_ee_7 knows nothing"),
     ],
 )
 def test_what_could_not_be_executed_safely_is_refused(changes, sentence):
@@ -52,6 +53,9 @@ def test_what_could_not_be_executed_safely_is_refused(changes, sentence):
         ({"refuse_joint_velocity_rad_s": float("nan")}, "refuse_joint_velocity_rad_s is nan"),
         ({"max_lead_m": 0.1}, "max_lead_m is 0.1, which droid_joint_velocity_8 knows nothing of"),
         ({"workspace_box": (0.0, 1.0)}, "workspace_box"),
+        ({"kinematics": ""}, "kinematics is missing"),
+        ({"kinematics": "frnaky"}, "kinematics: driver is 'frnaky'.*did you mean 'franky'"),
+        ({"kinematics": "loopback"}, "kinematics is 'loopback', whose driver tells no kinematics"),
     ],
 )
 def test_what_a_franka_could_not_execute_safely_is_refused(changes, sentence):
@@ -64,7 +68,7 @@ def test_no_limit_of_a_rig_has_a_default(config):
     no_limits = {"setpoint_grace_s", "tick_rate_hz", "fifo_priority", "pacing"}
     no_limits |= {"estop_file", "resume_after_teleop"}
     for field in dataclasses.fields(ControllerConfig):
-        given = getattr(config, field.name) not in (0.0, ())
+        given = getattr(config, field.name) not in (0.0, (), "")
         if field.default is dataclasses.MISSING or field.name in no_limits or not given:
             continue
         with pytest.raises(ValueError, match=f"{field.name} is missing"):

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tmrl_common.geometry import IDENTITY_QUATERNION
-from tmrl_controller.kinematics import franka_chain
 from tmrl_controller.limiter import (
     InputRefusedError,
     Limit,
@@ -24,6 +23,7 @@ from tmrl_controller.testing import (
 )
 
 LIMITS = FRANKA_CONFIG.joint_limits
+franka_chain = FRANKA_CONFIG.arm_kinematics.chain
 PERIOD_S = FRANKA_CONFIG.control_period_s
 STILL = np.zeros(7)
 BOX_SLACK_M = 0.01

@@ -9,7 +9,6 @@ from tmrl_common.chunks import RefusalCode
 from tmrl_common.geometry import Vector
 from tmrl_controller.config import BRIDGE_DELTA_EE, ControllerConfig
 from tmrl_controller.inputs import TeleopCommand
-from tmrl_controller.kinematics import franka_chain
 from tmrl_controller.limiter import (
     Limited,
     Motion,
@@ -179,7 +178,8 @@ class DroidJointVelocity:
         check_numbers("the wanted linear velocity", command.linear_m_s, 3)
         check_numbers("the wanted angular velocity", command.angular_rad_s, 3)
         twist = np.concatenate([command.linear_m_s, command.angular_rad_s])
-        jacobian = franka_chain(measured.joint_position_rad).jacobian(measured.position_m)
+        chain = self._limits.kinematics.chain(measured.joint_position_rad)
+        jacobian = chain.jacobian(measured.position_m)
         square = jacobian @ jacobian.T + _DAMPING
         wanted_rad_s = jacobian.T @ np.linalg.solve(square, twist)
         return limit_joints(self._limits, previous, wanted_rad_s, command.gripper, measured, dt_s)

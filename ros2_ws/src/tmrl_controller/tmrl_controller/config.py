@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from math import pi
 from types import MappingProxyType
 from typing import Annotated
 
+from tmrl_common.arm_drivers import find_driver
 from tmrl_common.constraints import Live, NotEmpty, OneOf, Range, check_fields
+from tmrl_common.errors import ConfigError
+from tmrl_common.kinematics import Kinematics
 from tmrl_common.types import SteeringLimits
-from tmrl_controller.kinematics import FRANKA_JOINTS
 from tmrl_controller.limiter import JointLimits, MotionLimits, ToolLimits
 
 
@@ -27,7 +30,7 @@ class Pacing(StrEnum):
 BRIDGE_DELTA_EE = "bridge_delta_ee_7"
 """dx dy dz [m], drx dry drz [rad, rotation vector in the base frame], gripper opening 0 to 1."""
 DROID_JOINT_VELOCITY = "droid_joint_velocity_8"
-"""A Franka's seven joint velocities in DROID's unit, 0.2 rad per control period (3 rad/s at 15 Hz),
+"""Seven joint velocities in DROID's unit, 0.2 rad per control period (3 rad/s at 15 Hz),
 then the gripper's closing, 0 open to 1 closed."""
 
 ACTION_DIMS: Mapping[str, int] = MappingProxyType({BRIDGE_DELTA_EE: 7, DROID_JOINT_VELOCITY: 8})
@@ -44,6 +47,7 @@ _FOR_ONE_SPACE: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "refuse_rotation_rad",
         ),
         DROID_JOINT_VELOCITY: (
+            "kinematics",
             "joint_low_rad",
             "joint_high_rad",
             "max_joint_velocity_rad_s",
@@ -90,6 +94,8 @@ class ControllerConfig:
         max_lead_rad: The same for the rotation, rad.
         refuse_translation_m: A chunk with a longer step to be executed is refused whole, m.
         refuse_rotation_rad: A chunk with a larger rotation in a step is refused whole, rad.
+        kinematics: Driver whose arm's geometry the joint limits are reckoned with; with real arms
+            that of `arm.driver`.
         joint_low_rad: Lower ends of the seven joints, rad.
         joint_high_rad: Upper ends of the seven joints, rad.
         max_joint_velocity_rad_s: Largest speed of each joint, rad/s.
@@ -128,6 +134,7 @@ class ControllerConfig:
     max_lead_rad: NotNegative = 0.0
     refuse_translation_m: NotNegative = 0.0
     refuse_rotation_rad: NotNegative = 0.0
+    kinematics: str = ""
     joint_low_rad: tuple[float, ...] = ()
     joint_high_rad: tuple[float, ...] = ()
     max_joint_velocity_rad_s: tuple[float, ...] = ()
@@ -210,7 +217,28 @@ class ControllerConfig:
     @property
     def joints(self) -> int:
         """How many joint positions an arm state has to hold; 0 where the limits need none."""
-        return FRANKA_JOINTS if self.action_space == DROID_JOINT_VELOCITY else 0
+        return self.arm_kinematics.joints if self.action_space == DROID_JOINT_VELOCITY else 0
+
+    @cached_property
+    def arm_kinematics(self) -> Kinematics:
+        """The geometry that `kinematics` names.
+
+        Raises:
+            ConfigError: No such driver, one without kinematics, or one with other joints than the
+                action space.
+        """
+        try:
+            found = find_driver(self.kinematics).kinematics
+        except ConfigError as error:
+            raise ConfigError(f"kinematics: {error}") from error
+        wanted = self.action_dim - 1
+        if found is None or found.joints != wanted:
+            has = "tells no kinematics" if found is None else f"has {found.joints} joints"
+            raise ConfigError(
+                f"kinematics is {self.kinematics!r}, whose driver {has}; {self.action_space} needs "
+                f"those of an arm of {wanted} joints: name its driver, such as franky"
+            )
+        return found
 
     @property
     def control_period_s(self) -> float:
@@ -252,6 +280,7 @@ class ControllerConfig:
         """The limits on every setpoint of droid_joint_velocity_8."""
         return JointLimits(
             period_s=self.control_period_s,
+            kinematics=self.arm_kinematics,
             workspace_box=self.workspace_box,
             max_translation_m=self.max_translation_m,
             max_rotation_rad=self.max_rotation_rad,

@@ -20,7 +20,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tmrl_controller.kinematics import FRANKA_JOINTS, Chain, franka_chain
+from tmrl_common.kinematics import Chain, Kinematics
 from tmrl_controller.limiter.motion import (
     SEAL,
     TOLERANCE,
@@ -46,6 +46,7 @@ class JointLimits(ToolLimits):
     """What the limiter enforces; the tuples have one number per joint.
 
     Attributes:
+        kinematics: Of the arm, n joints.
         reaction_s: For how long a command may act beyond its own time: the age that the newest
             measurement may have, and the time after which a command expires, s.
         low_rad: Lower ends of the joints, rad.
@@ -55,6 +56,7 @@ class JointLimits(ToolLimits):
             be able to brake, rad/s^2.
     """
 
+    kinematics: Kinematics
     reaction_s: float
     low_rad: tuple[float, ...]
     high_rad: tuple[float, ...]
@@ -62,18 +64,18 @@ class JointLimits(ToolLimits):
     max_acceleration_rad_s2: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        """Refuse limits that are not those of a Franka.
+        """Refuse limits that are not those of the arm.
 
         Raises:
-            ValueError: There are not seven finite numbers, a lower end is not below its upper one,
-                or a speed or an acceleration is not above 0.
+            ValueError: There is not one finite number per joint, a lower end is not below its upper
+                one, or a speed or an acceleration is not above 0.
         """
         super().__post_init__()
         for field in fields(JointLimits)[-4:]:
             values = getattr(self, field.name)
-            if len(values) != FRANKA_JOINTS or not np.isfinite(values).all():
+            if len(values) != self.joints or not np.isfinite(values).all():
                 raise ValueError(
-                    f"{field.name} is {values}; it needs {FRANKA_JOINTS} finite numbers, one per "
+                    f"{field.name} is {values}; it needs {self.joints} finite numbers, one per "
                     "joint"
                 )
         if not (self.low < self.high).all():
@@ -85,24 +87,29 @@ class JointLimits(ToolLimits):
             if min(getattr(self, name)) <= 0.0:
                 raise ValueError(f"{name} is {getattr(self, name)}; each has to be above 0")
 
+    @property
+    def joints(self) -> int:
+        """How many joints the arm has, n."""
+        return self.kinematics.joints
+
     @cached_property
     def low(self) -> Vector:
-        """Lower ends, shape (7,), rad."""
+        """Lower ends, shape (n,), rad."""
         return np.array(self.low_rad)
 
     @cached_property
     def high(self) -> Vector:
-        """Upper ends, shape (7,), rad."""
+        """Upper ends, shape (n,), rad."""
         return np.array(self.high_rad)
 
     @cached_property
     def velocity(self) -> Vector:
-        """Largest speeds, shape (7,), rad/s."""
+        """Largest speeds, shape (n,), rad/s."""
         return np.array(self.max_velocity_rad_s)
 
     @cached_property
     def acceleration(self) -> Vector:
-        """Largest accelerations, shape (7,), rad/s^2."""
+        """Largest accelerations, shape (n,), rad/s^2."""
         return np.array(self.max_acceleration_rad_s2)
 
 
@@ -120,7 +127,7 @@ def limit_joints(
         limits: The limits.
         previous: Last commanded motion; of its setpoint the gripper counts, its joints are the sum
             of what was commanded since the last rest.
-        wanted_rad_s: Shape (7,), rad/s.
+        wanted_rad_s: Shape (n,), rad/s.
         gripper: Wanted opening (absolute), 0 closed to 1 open.
         measured: Where joints and tool are.
         dt_s: Time until the next command, above 0 and at most the control period, s.
@@ -134,7 +141,7 @@ def limit_joints(
         ValueError: dt_s is out of its range.
     """
     limits.check_time(dt_s)
-    _check(previous, wanted_rad_s, gripper, measured)
+    _check(limits.joints, previous, wanted_rad_s, gripper, measured)
     here = _Here(limits, measured, dt_s)
     last_rad_s = previous.joint_velocity_rad_s
     acted: set[Limit] = set()
@@ -149,14 +156,16 @@ def limit_joints(
     return Limited(motion, frozenset(acted), SEAL)
 
 
-def _check(previous: Motion, wanted_rad_s: Vector, gripper: float, measured: Setpoint) -> None:
-    check_numbers("the wanted joint velocity", wanted_rad_s, FRANKA_JOINTS)
+def _check(
+    count: int, previous: Motion, wanted_rad_s: Vector, gripper: float, measured: Setpoint
+) -> None:
+    check_numbers("the wanted joint velocity", wanted_rad_s, count)
     check_numbers("the wanted gripper opening", gripper, 1)
-    check_numbers("the measured joint position", measured.joint_position_rad, FRANKA_JOINTS)
+    check_numbers("the measured joint position", measured.joint_position_rad, count)
     check_numbers("the measured position", measured.position_m, 3)
-    check_numbers("the last joint velocity", previous.joint_velocity_rad_s, FRANKA_JOINTS)
+    check_numbers("the last joint velocity", previous.joint_velocity_rad_s, count)
     joints = previous.setpoint.joint_position_rad
-    check_numbers("the last commanded joint position", joints, FRANKA_JOINTS)
+    check_numbers("the last commanded joint position", joints, count)
 
 
 class _Here:
@@ -167,15 +176,15 @@ class _Here:
         self._dt_s = dt_s
         self._life_s = dt_s + limits.reaction_s
         self._joints = measured.joint_position_rad
-        self._chain: Chain = franka_chain(self._joints)
+        self._chain: Chain = limits.kinematics.chain(self._joints)
         self._tool_m = measured.position_m
         self._mounted_m = self._chain.mounted_m(measured.position_m)
         length_m = float(np.linalg.norm(self._mounted_m))
         if length_m > _LONGEST_TOOL_M:
             raise InputRefusedError(
                 f"the measured tool lies {length_m:.3f} m from the flange that the measured joints "
-                f"make, allowed are {_LONGEST_TOOL_M:g} m: check that arm and tool frame are those "
-                "of a Franka"
+                f"make, allowed are {_LONGEST_TOOL_M:g} m: check that the controller's "
+                "kinematics are the arm's"
             )
 
     def at_allowed_speed(self, wanted_rad_s: Vector, acted: set[Limit]) -> Vector:
@@ -205,7 +214,7 @@ class _Here:
     def in_box(self, velocity: Vector, last_rad_s: Vector, acted: set[Limit]) -> Vector:
         """The velocity, or one from which the tool comes to rest in the box."""
         ignored: set[Limit] = set()
-        braking = self.within_reach(np.zeros(FRANKA_JOINTS), last_rad_s, ignored)
+        braking = self.within_reach(np.zeros(self._limits.joints), last_rad_s, ignored)
         # Where even braking leaves the box, nothing may leave it by more.
         allowed_m = self._outside_m(braking) + TOLERANCE * self._limits.max_translation_m
         if self._outside_m(velocity) <= allowed_m:
@@ -218,7 +227,7 @@ class _Here:
         )
 
     def _brakeable(self) -> tuple[Vector, Vector]:
-        """Largest speeds towards the lower and the upper ends, each (7,), rad/s.
+        """Largest speeds towards the lower and the upper ends, each (n,), rad/s.
 
         The way v * life + v^2 / (2 a) has to fit before the end. A joint that brakes at `a` keeps
         fitting, whatever its speed, so this limit never asks for more than the acceleration.
@@ -234,12 +243,12 @@ class _Here:
         return down, up
 
     def _rest_way(self, velocity: Vector) -> Vector:
-        """From here to the rest, if this command is the last one, shape (7,), rad."""
+        """From here to the rest, if this command is the last one, shape (n,), rad."""
         return velocity * (self._life_s + np.abs(velocity) / (2.0 * self._limits.acceleration))
 
     def _excess_m(self, joints: Vector) -> Vector:
         """The tool beyond the walls of the box, shape (3,), m; 0 inside."""
-        tool_m = franka_chain(joints).point_m(self._mounted_m)
+        tool_m = self._limits.kinematics.chain(joints).point_m(self._mounted_m)
         return tool_m - np.clip(tool_m, self._limits.low_m, self._limits.high_m)
 
     def _outside_m(self, velocity: Vector) -> float:
@@ -253,7 +262,7 @@ class _Here:
         way = self._rest_way(velocity)
         excess_m = self._excess_m(self._joints + way)
         seconds = self._life_s + np.abs(velocity) / self._limits.acceleration
-        chain = franka_chain(self._joints + way)
+        chain = self._limits.kinematics.chain(self._joints + way)
         slope = chain.jacobian(chain.point_m(self._mounted_m))[:3] * seconds
         return velocity - slope.T @ np.linalg.solve(slope @ slope.T + _DAMPING, excess_m)
 

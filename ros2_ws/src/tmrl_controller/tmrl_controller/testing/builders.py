@@ -16,7 +16,6 @@ from tmrl_controller.config import (
     ControllerConfig,
 )
 from tmrl_controller.inputs import TeleopCommand
-from tmrl_controller.kinematics import franka_chain
 
 CONFIG = ControllerConfig(
     robot="widowx",
@@ -52,6 +51,7 @@ FRANKA_CONFIG = ControllerConfig(
     max_translation_m=0.05,
     max_rotation_rad=0.25,
     max_gripper_step=0.25,
+    kinematics="franky",
     joint_low_rad=(-2.7, -1.7, -2.7, -3.0, -2.7, 0.1, -2.8),
     joint_high_rad=(2.7, 1.7, 2.7, -0.2, 2.7, 3.6, 2.8),
     max_joint_velocity_rad_s=(1.0, 1.0, 1.0, 1.0, 1.5, 1.5, 1.5),
@@ -122,7 +122,7 @@ def franka_state(**changes: Any) -> ArmState:
     joints = np.asarray(changes.pop("joint_position_rad", FRANKA_REST_RAD), dtype=np.float64)
     state = arm_state(
         robot=FRANKA_CONFIG.robot,
-        position_m=franka_chain(joints).point_m(TOOL_ON_FLANGE_M),
+        position_m=FRANKA_CONFIG.arm_kinematics.chain(joints).point_m(TOOL_ON_FLANGE_M),
         joint_position_rad=joints,
     )
     return replace(state, **changes)

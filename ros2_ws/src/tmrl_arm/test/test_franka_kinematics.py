@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmrl_controller.kinematics import franka_chain
+from tmrl_arm.franka.kinematics import FrankaKinematics
+
+franka_chain = FrankaKinematics().chain
 
 HAND_M = np.array([0.0, 0.0, 0.1034])
 """From the flange to between the fingertips of the maker's hand."""
