@@ -2,7 +2,7 @@
 
 import pytest
 
-from tmrl_bringup.rig import RigError
+from tmrl_bringup.rig import RigError, parse_overrides
 from tmrl_cli.call import choose, filled
 
 pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
@@ -33,16 +33,21 @@ def test_one_of_two_arms_has_to_be_named_in_full() -> None:
         choose("arm/home", [*NAMES, "/left/arm/home"])
 
 
-def test_fields_are_set_and_text_may_look_like_a_number() -> None:
-    fields = {"outcome": 1, "operator_name": 7}
+def test_fields_are_set_as_they_are_typed_on_the_command_line() -> None:
+    fields = parse_overrides(["outcome:=1", "operator_name:=7"])
     request = filled(LabelEpisode.Request(), KIND, fields)
     assert (request.outcome, request.operator_name) == (1, "7")
 
 
 @pytest.mark.parametrize(
-    ("fields", "sentence"),
-    [({"outcom": 1}, "did you mean outcome"), ({"outcome": "success"}, "does not fit")],
+    ("field", "sentence"),
+    [
+        ("outcom:=1", "did you mean outcome"),
+        ("outcome:=success", "does not fit"),
+        ("outcome:=true", "does not fit"),
+        ("outcome:=[", "does not fit"),
+    ],
 )
-def test_fields_that_do_not_fit_are_refused(fields: dict[str, object], sentence: str) -> None:
+def test_fields_that_do_not_fit_are_refused(field: str, sentence: str) -> None:
     with pytest.raises(RigError, match=sentence):
-        filled(LabelEpisode.Request(), KIND, fields)
+        filled(LabelEpisode.Request(), KIND, parse_overrides([field]))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import rclpy
+import yaml
 from rclpy.client import Client
 from rclpy.node import Node
 
@@ -85,23 +86,36 @@ def choose(wanted: str, names: list[str]) -> str:
     raise RigError(f"no service {wanted}; {nearest(wanted, names)}")
 
 
-def filled(request: Any, kind: str, fields: Mapping[str, Any]) -> Any:
+def filled(request: Any, kind: str, fields: Mapping[str, str]) -> Any:
     """The request with some of its fields set.
+
+    Args:
+        request: Of the service.
+        kind: Its type, for people.
+        fields: Values as they were typed; what the field is no text for is read as YAML.
 
     Raises:
         RigError: There is no such field, or the value does not fit it.
     """
     types = request.get_fields_and_field_types()
-    for name, value in fields.items():
+    for name, typed in fields.items():
         if name not in types:
             raise RigError(f"{kind} has no field {name}; {nearest(name, list(types))}")
         # A generated message says itself what it holds; it does not refuse anything else.
         wanted = getattr(request, name).__class__
-        fits = type(value) is wanted or (wanted in (str, float) and isinstance(value, int | float))
-        if not fits:
-            raise RigError(f"{name}:={value} does not fit {kind}, {types[name]}")
+        value = typed if wanted is str else _read(typed)
+        if type(value) is not wanted and not (wanted is float and type(value) is int):
+            raise RigError(f"{name}:={typed} does not fit {kind}, {types[name]}")
         setattr(request, name, wanted(value))
     return request
+
+
+def _read(typed: str) -> Any:
+    """The value that a text means; the text itself where it is no YAML."""
+    try:
+        return yaml.safe_load(typed)
+    except yaml.YAMLError:
+        return typed
 
 
 def _services(node: Node, wanted: str | None) -> dict[str, str]:
@@ -120,7 +134,7 @@ def _services(node: Node, wanted: str | None) -> dict[str, str]:
         time.sleep(_POLL_S)
 
 
-def _call(node: Node, name: str, kind: str, fields: Mapping[str, Any]) -> int:
+def _call(node: Node, name: str, kind: str, fields: Mapping[str, str]) -> int:
     package, _, short = kind.split("/")
     service: Any = getattr(importlib.import_module(f"{package}.srv"), short)
     request = filled(service.Request(), kind, fields)
