@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -156,6 +157,18 @@ def failed_checks(file: Path) -> tuple[list[str], str]:
     failed = [row[1] for row in rows if len(row) > 2 and row[2] == "failed"]
     assert done.returncode == int(bool(failed)), done.stdout
     return [name for name in failed if name != "real-time jitter"], done.stdout
+
+
+def chunks(run_dir: Path, episode: int) -> int:
+    """How many chunks of an episode were executed and stored."""
+    journal = run_dir / "journal.sqlite"
+    if not journal.exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(journal)) as connection:
+        query = "SELECT count(*) FROM transitions WHERE episode = ? AND steps > 0"
+        with contextlib.suppress(sqlite3.OperationalError):
+            return connection.execute(query, (episode,)).fetchone()[0]
+    return 0
 
 
 @contextlib.contextmanager

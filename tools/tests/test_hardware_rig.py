@@ -4,9 +4,7 @@ What a lab does on its first day: refusal of an incomplete file, start, reset, a
 stop. The arm is the loopback driver behind the hardware's node.
 """
 
-import contextlib
 import json
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from std_srvs.srv import Trigger
 from tmrl_msgs.msg import EpisodeOutcome
 from tmrl_msgs.srv import LabelEpisode
 
-from .hardware_rig import Rig, failed_checks, person, write_policy, write_rig
+from .hardware_rig import Rig, chunks, failed_checks, person, write_policy, write_rig
 
 pytestmark = [pytest.mark.e2e, pytest.mark.ros]
 
@@ -31,17 +29,6 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path, ros_domain_id: int) -> I
     made = Rig(file, tmp_path / "run", tmp_path / "output.txt")
     yield made
     made.close()
-
-
-def chunks(run_dir: Path, episode: int) -> int:
-    journal = run_dir / "journal.sqlite"
-    if not journal.exists():
-        return 0
-    with contextlib.closing(sqlite3.connect(journal)) as connection:
-        query = "SELECT count(*) FROM transitions WHERE episode = ? AND steps > 0"
-        with contextlib.suppress(sqlite3.OperationalError):
-            return connection.execute(query, (episode,)).fetchone()[0]
-    return 0
 
 
 def test_a_hardware_rig_runs_an_episode_and_leaves_nothing_behind(
