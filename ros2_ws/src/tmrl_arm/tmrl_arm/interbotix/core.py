@@ -27,6 +27,10 @@ from tmrl_common.arm import ArmCommand, CommandMode
 from tmrl_common.clock import Clock
 
 _SLACK_RAD = 0.1
+_CATCH_UP_S = 0.2
+"""A target that the arm lags behind may be reached so much later than it asks for."""
+_MOST_BEHIND_S = 0.5
+"""Further behind, in seconds of full speed, nobody could say any more which way the arm takes."""
 _REPEATS = 10
 """The last setpoint is sent so often: the motors do not acknowledge what they are told."""
 
@@ -127,7 +131,7 @@ class InterbotixCore:
             self._anchor()
             target_rad = self._reach(command.position_m, command.quaternion_xyzw)
             allowed_s = command.duration_s * self._config.stretch
-            self._check_speed(target_rad, allowed_s)
+            self._check_speed(target_rad, command)
         except CommandRefusedError:
             self.stop()
             raise
@@ -255,13 +259,25 @@ class InterbotixCore:
             self.ik_failures += 1
             raise
 
-    def _check_speed(self, target_rad: Array, allowed_s: float) -> None:
-        speed = np.abs(target_rad - self._stream.position_rad) / allowed_s
-        most = self._config.max_joint_velocity_rad_s
+    def _check_speed(self, target_rad: Array, command: ArmCommand) -> None:
+        """Refuses a leap; what only lags, as after a late tick, catches up within the limits."""
+        stream, most = self._stream, self._config.max_joint_velocity_rad_s
+        allowed_s = max(
+            command.duration_s * self._config.stretch, min(command.valid_for_s, _CATCH_UP_S)
+        )
+        way_rad, behind = np.abs(target_rad - stream.position_rad), ""
+        if self._clock.now_s() < self._expires_s < np.inf:
+            # A movement is valid: the arm is on its way to a target that was allowed.
+            step_rad = np.abs(target_rad - stream.target_rad)
+            far = way_rad > most * _MOST_BEHIND_S
+            if far.any() and (step_rad <= most * allowed_s).all():
+                behind = f", {_MOST_BEHIND_S:g} s of its full speed behind its targets,"
+            way_rad = np.where(far, way_rad, np.minimum(way_rad, step_rad))
+        speed = way_rad / allowed_s
         for joint in np.flatnonzero(speed > most).tolist():
             raise CommandRefusedError(
-                f"{JOINTS[joint]} would have to turn at {speed[joint]:.2f} rad/s to be there in "
-                f"time, its limit is {most:.2f}: send nearer targets, or give more time"
+                f"{JOINTS[joint]}{behind} would have to turn at {speed[joint]:.2f} rad/s to be "
+                f"there in time, its limit is {most:.2f}: send nearer targets, or give more time"
             )
 
     def _refuse_while_faulty(self) -> None:
