@@ -52,6 +52,13 @@ def test_an_unknown_driver_is_refused_with_the_nearest_one_and_the_way_to_a_new_
     assert not InstalledDriver().admits("toi")
 
 
+def test_where_nothing_is_built_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [])
+
+    with pytest.raises(DriverError, match=r"no driver at all is installed here.*\./tmrl setup"):
+        find_driver("toy")
+
+
 def test_two_packages_of_one_name_are_both_named(folder: Path) -> None:
     offer_driver(folder, "toys", {"toy": "toy_arm:DESCRIPTION"}, {"toy_arm": GOOD})
     offer_driver(folder, "games", {"toy": "toy_arm:DESCRIPTION"})

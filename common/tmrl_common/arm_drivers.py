@@ -75,6 +75,8 @@ class InstalledDriver:
 
     def remedy(self, value: str) -> str:
         """Return the nearest name, all of them, and how to add one."""
+        if not driver_names():
+            return "no driver at all is installed here: build the workspace (./tmrl setup)"
         hint = nearest_name(value, list(driver_names()))
         return (
             f"no installed package offers this driver. {hint}. Install the package that does, "

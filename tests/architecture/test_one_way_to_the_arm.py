@@ -261,6 +261,13 @@ def test_only_drivers_touch_the_vendors_software():
     assert {name.split(".")[0] for name in where(touches)} <= {"tmrl_arm"}
 
 
+def test_only_the_arms_node_and_the_doctor_make_drivers():
+    """By name a driver needs no import that the tests above would see."""
+    assert where(makes("tmrl_common.arm_drivers.import_driver")) == {"tmrl_arm.drivers"}
+    made = where(makes("tmrl_arm.drivers.make_driver"))
+    assert made == {"tmrl_arm.node", "tmrl_doctor.arm_probe"}
+
+
 def test_the_limiter_depends_on_nothing_that_decides():
     for name, path in sources().items():
         if name.startswith("tmrl_controller.limiter"):

@@ -9,7 +9,7 @@ import pytest
 
 from tmrl_common.testing.waiting import wait_until
 
-pytest.register_assert_rewrite("tmrl_arm.testing.contract")
+pytest.register_assert_rewrite("tmrl_arm.testing.contract", "tmrl_arm.testing.kinematics_contract")
 
 HERE = Path(__file__).parent
 
