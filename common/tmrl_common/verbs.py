@@ -7,9 +7,14 @@ and imports the module of a verb when the verb is called.
 import argparse
 import difflib
 import importlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from tmrl_common.errors import TmrlError
+from tmrl_common.storage import sentence_of
+
+EXIT_REFUSED = 2
 _COLUMN_GAP = 2
 
 
@@ -76,13 +81,34 @@ def run(program: str, description: str, verbs: Mapping[str, Verb], argv: Sequenc
         The exit status.
     """
     parsed = parse(program, description, verbs, argv, "'VERB --help' says more about one.")
-    return call(verbs[parsed.verb], parsed.arguments)
+    return call(f"{program} {parsed.verb}", verbs[parsed.verb], parsed.arguments)
 
 
-def call(verb: Verb, arguments: list[str]) -> int:
-    """Import the module of a verb, carry the verb out and return its exit status."""
+def call(program: str, verb: Verb, arguments: list[str]) -> int:
+    """Imports the module of a verb and carries the verb out.
+
+    This is the edge of every command line: what the user can mend, a wrong value or a disk that
+    refuses, becomes one sentence here; anything else is a fault of ours and keeps its traceback.
+
+    Args:
+        program: How the command line begins, verb included; it begins the sentence.
+        verb: To carry out.
+        arguments: Of the verb.
+
+    Returns:
+        The exit status; 2 after such a sentence.
+    """
     main: Callable[[list[str]], int] = importlib.import_module(verb.module).main
-    return main(arguments)
+    try:
+        return main(arguments)
+    except TmrlError as error:
+        sentence = str(error)
+    except Exception as error:
+        sentence = sentence_of(error)
+        if sentence is None:
+            raise
+    sys.stderr.write(f"{program}: {sentence}\n")
+    return EXIT_REFUSED
 
 
 def _listing(verbs: Mapping[str, Verb]) -> str:

@@ -107,6 +107,20 @@ def test_a_run_is_not_overwritten_and_resumes_with_its_own_arguments_only(
     assert "agent" in capsys.readouterr().err
 
 
+def test_a_run_of_which_half_is_lost_is_not_resumed_and_not_overwritten(
+    policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = [*command(policy, tmp_path / "run"), "--episodes", "1"]
+    assert main(short) == 0
+    record = tmp_path / "run" / "checkpoint" / "learner.json"
+    record.unlink()
+    capsys.readouterr()
+    assert main([*short, "--resume"]) == 2
+    assert str(record) in capsys.readouterr().err
+    assert main(short) == 2
+    assert "holds a run already" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

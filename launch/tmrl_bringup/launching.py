@@ -103,7 +103,7 @@ def _server(argv: tuple[str, ...]) -> _Make:
 def _start(rig_name: str, context: LaunchContext) -> list[Action]:
     """Returns what starts the session that the launch configurations ask for."""
     session = resolve(*from_launch(rig_name, context.launch_configurations))
-    run_dir, log_dir = prepare_directories(session.options)
+    run_dir, log_dir = prepare_directories(session.options, session.parts)
     clock = SteadyClock()
 
     def keep(name: str, make: _Make, grace_s: float, *, restartable: bool) -> list[Action]:

@@ -148,7 +148,7 @@ def main(argv: list[str]) -> int:
     parsed = parser.parse_args(argv)
     try:
         session = resolve(parsed.rig, parse_overrides(parsed.overrides))
-        run_dir, log_dir = prepare_directories(session.options)
+        run_dir, log_dir = prepare_directories(session.options, session.parts)
     except RigError as error:
         sys.stderr.write(f"tmrl up: {error}\n")
         return 2

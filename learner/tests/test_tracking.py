@@ -170,3 +170,11 @@ def test_the_real_wandb_writes_its_files_and_is_imported_only_when_used(
     assert done.stdout.strip() == str(mode == "offline")
     assert done.stderr == ""
     assert len(list(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))) == (mode == "offline")
+
+
+def test_a_file_of_metrics_that_is_no_text_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_bytes(b"step,time_s,\xff\xfe\n1,2,3\n")
+    with pytest.raises(MetricsFileError, match=r"metrics.csv is no file of metrics"):
+        MetricsFile(path)
+    assert path.read_bytes().startswith(b"step,time_s,\xff")

@@ -1,6 +1,7 @@
 """What the learner's thread leaves in the run directory, and how it resumes from there."""
 
 import csv
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import yaml
 from tmrl_common.clock import SteadyClock
 from tmrl_common.errors import ErrorCode, RequestError
 from tmrl_common.messages import Swap
+from tmrl_common.storage import StorageError
 from tmrl_common.testing.fake_clock import FakeClock
 from tmrl_common.testing.fake_policy_server import FakePolicyServer
 from tmrl_common.testing.message_examples import EXAMPLE_SPEC
@@ -177,6 +179,15 @@ def test_a_checkpoint_from_before_refusals_were_counted_resumes(tmp_path: Path) 
     resumed = LearnerSession(session.config, session.sizes, FakeClock().now_s)
     resumed.load(tmp_path)
     assert resumed.counters == session.counters
+
+
+def test_a_learner_without_room_for_its_checkpoints_does_not_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the system says of a disk with 20 MB left."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=20_000_000))
+    with pytest.raises(StorageError, match="20 MB of free space, and 500 MB are needed"):
+        LearnerWorker(configured(tmp_path), cast(Any, None), FakeClock())
 
 
 @pytest.mark.parametrize("lost", ["learner.json", "learner.safetensors"])

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from tmrl_common.clock import Clock
 from tmrl_common.errors import ErrorCode, RequestError, TmrlError
 from tmrl_common.messages import ActorSpec
+from tmrl_common.storage import prepare_folder
 from tmrl_common.transitions import InvalidTransitionError, Transition
 from tmrl_common.transport.client import PolicyClient
 from tmrl_common.transport.curve import client_security
@@ -109,6 +110,10 @@ class LearnerWorker:
         client: Connection to the policy server; the caller closes it.
         clock: Steady clock.
         caught_up: Called in the thread that learns whenever all that came has been learned from.
+
+    Raises:
+        ConfigError: The device is a GPU, and there is none.
+        StorageError: Checkpoints cannot be written, or their disk has too little room.
     """
 
     def __init__(
@@ -126,6 +131,7 @@ class LearnerWorker:
         self._clock = clock
         self._caught_up = caught_up
         self._folder = Path(config.run_dir) / "checkpoint"
+        prepare_folder(self._folder)
         self._inbox: queue.SimpleQueue[Transition | Lost] = queue.SimpleQueue()
         self._round_ends_s: deque[float] = deque(maxlen=_RATE_ROUNDS)
         self._metrics: dict[str, float] = {}

@@ -82,11 +82,16 @@ def test_common_needs_no_torch():
     assert imports_of(python_files(ROOT / "common"), {"torch"}) == []
 
 
+READ_BEFORE_SET_UP = ("errors", "storage", "verbs")
+"""What ./tmrl reads of tmrl_common before any package is installed."""
+
+
 def test_bootstrap_needs_the_standard_library_only():
     cli = ROOT / "tools" / "tmrl_cli"
-    verbs = ROOT / "common" / "tmrl_common" / "verbs.py"
-    before_set_up = [ROOT / "tmrl", cli / "cli.py", verbs, *python_files(cli / "bootstrap")]
+    common = [ROOT / "common" / "tmrl_common" / f"{name}.py" for name in READ_BEFORE_SET_UP]
+    before_set_up = [ROOT / "tmrl", cli / "cli.py", *common, *python_files(cli / "bootstrap")]
     ours = {"tmrl_cli", "tmrl_cli.bootstrap", "tmrl_common"}
+    ours |= {f"tmrl_common.{name}" for name in READ_BEFORE_SET_UP}
     ours |= {
         f"tmrl_cli.{'.'.join(path.relative_to(cli).with_suffix('').parts)}"
         for path in before_set_up
@@ -96,8 +101,7 @@ def test_bootstrap_needs_the_standard_library_only():
         name
         for path in before_set_up
         for name, _ in imported_modules(path)
-        if name.split(".")[0] not in sys.stdlib_module_names
-        and name not in ours | {"tmrl_common.verbs"}
+        if name.split(".")[0] not in sys.stdlib_module_names and name not in ours
     }
     assert foreign == set()
 

@@ -9,16 +9,20 @@ import platform
 import shlex
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tmrl_bringup.layout import repository_root
+from tmrl_common.storage import prepare_file, prepare_folder, write_text
 
 Benchmark = Callable[[list[str]], Mapping[str, Any]]
 """`run(argv)` of a benchmark: returns `ratios` and `figures`."""
 
 _PREFIX = "bench_"
+_ROOM_MB = 200
+"""What a benchmark writes into the folder for temporary files, MB at most."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -45,13 +49,15 @@ def main(argv: Sequence[str]) -> int:
         hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
         valid = ", ".join(names) or "none in this checkout"
         parser.error(f"no benchmark '{arguments.name}'{hint} (benchmarks: {valid})")
+    if arguments.json is not None:
+        prepare_file(arguments.json)
+    prepare_folder(Path(tempfile.gettempdir()), _ROOM_MB)
     measured = load(folder, arguments.name)(for_benchmark)
     report = describe(arguments.name, argv, measured)
     text = json.dumps(report, indent=2) + "\n"
     sys.stdout.write(text)
     if arguments.json is not None:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(text, encoding="utf-8")
+        write_text(arguments.json, text)
     return 0 if measured.get("passed", True) else 1
 
 

@@ -73,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
         The exit status.
     """
     parsed = parse(argv)
-    return verbs.call(VERBS[parsed.verb], parsed.arguments)
+    return verbs.call(f"tmrl {parsed.verb}", VERBS[parsed.verb], parsed.arguments)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tmrl_agent.journal import MAX_FETCH, Journal
+from tmrl_common.storage import refusals, write_text
 from tmrl_common.types import Outcome
 from tmrl_demo.figures import draw_learning_curve, draw_sigma
 from tmrl_demo.history import (
@@ -118,11 +119,16 @@ def summarise(history: History, facts: SessionFacts, control_period_s: float) ->
 
 def write_json(path: Path, content: dict[str, object]) -> None:
     """Writes JSON so that a reader sees the old file or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-        json.dump(content, file, indent=2)
-        file.write("\n")
-    os.replace(file.name, path)
+    text = json.dumps(content, indent=2) + "\n"
+    if path.exists() and not path.is_file():
+        # A pipe or a device is written to; it is not replaced.
+        write_text(path, text)
+        return
+    with refusals(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+            file.write(text)
+        os.replace(file.name, path)
 
 
 def draw(history: History, facts: SessionFacts, folder: Path) -> list[Path]:

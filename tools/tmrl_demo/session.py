@@ -19,8 +19,9 @@ from tmrl_bringup.end_signals import when_asked_to_end
 from tmrl_bringup.options import SessionOptions
 from tmrl_bringup.processes import describe
 from tmrl_bringup.rig import Rig, RigError, load, parse_overrides
-from tmrl_bringup.rundir import has_history, prepare_run_dir
+from tmrl_bringup.rundir import has_history, prepare_run_dir, refuse_lost_journal
 from tmrl_bringup.supervisor import ProcessEvent, Supervisor
+from tmrl_common.storage import prepare_file
 from tmrl_demo.monitor import IDLE, Monitor
 from tmrl_demo.options import DemoOptions
 from tmrl_demo.record import SessionRecord
@@ -71,9 +72,14 @@ def open_run_dir(options: DemoOptions) -> Path:
     Raises:
         RigError: It has a session and --resume was not given, or the other way round.
     """
+    if options.run_dir is not None:
+        refuse_lost_journal(options.run_dir)
+    # Asked before it is made: a mistyped name leaves no directory behind.
+    if options.resume and not (options.run_dir and has_history(options.run_dir)):
+        raise RigError(
+            f"{options.run_dir} holds no session to resume; check the name, or leave --resume out"
+        )
     run_dir = prepare_run_dir(options.run_dir)
-    if options.resume and not has_history(run_dir):
-        raise RigError(f"{run_dir} holds no session to resume; leave --resume out")
     if not options.resume and has_history(run_dir):
         raise RigError(
             f"{run_dir} holds a session; add --resume to continue, or choose another one"
@@ -241,15 +247,30 @@ def _facts(session: DemoSession, ending: Ending, past: dict[str, object]) -> Ses
     )
 
 
+def _past_report(report: Path) -> dict[str, object]:
+    """What the sessions before this one reported; their wall time counts on."""
+    if not report.exists():
+        return {}
+    try:
+        return json.loads(report.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RigError(
+            f"{report} is damaged ({error}); delete it, the journal has it all"
+        ) from error
+
+
 def run_demo(options: DemoOptions) -> int:
     """Runs a demo session and writes its report; the exit code of the command.
 
     Raises:
         RigError: The options do not fit the run directory or the rig.
+        StorageError: The report could not be written.
     """
+    if options.json is not None:
+        prepare_file(options.json)
     run_dir = open_run_dir(options)
     report = run_dir / "report.json"
-    past: dict[str, object] = json.loads(report.read_text()) if report.exists() else {}
+    past = _past_report(report)
     session = DemoSession(options, run_dir, resolve_rig(options, run_dir))
     # A domain of its own: another session on this machine must not hear this one.
     with domain_coordinator.domain_id() as domain:

@@ -12,11 +12,12 @@ from typing import Any
 import torch
 
 from tmrl_cell.cell import CONTROL_PERIOD_S, WidowXCell
+from tmrl_common.storage import prepare_file, write_text
 from tmrl_common.types import Outcome
 from tmrl_experiments.inprocess.flow_base import FlowActions, FlowBase
 from tmrl_experiments.inprocess.loop import EpisodeSummary, InProcessLoop
 from tmrl_experiments.inprocess.report import report, success_last_window
-from tmrl_experiments.inprocess.run_directory import RunDirectory
+from tmrl_experiments.inprocess.run_directory import RunDirectory, open_run_directory
 from tmrl_experiments.widowx.task import PickTask
 from tmrl_learner.config import Sizes, resolve
 from tmrl_learner.devices import check_device
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace, overrides: Mapping[str, str]) -> None:
     )
     progress = _Progress()
     directory = _directory(arguments, loaded)
-    if session is not None and directory is not None and directory.started:
+    if session is not None and directory is not None and arguments.resume:
         progress.episodes, progress.earlier_s = directory.load(session, loop)
     with _tracker(arguments, session) as tracker:
         while not _finished(arguments, progress.episodes):
@@ -109,10 +110,15 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if arguments.resume and arguments.run_dir is None:
         raise ConfigError("--resume needs --run-dir DIR, the directory of the run to resume")
-    if arguments.run_dir is not None and arguments.method == "base":
+    if arguments.json is not None:
+        prepare_file(arguments.json)
+    if arguments.run_dir is None:
+        return
+    if arguments.method == "base":
         raise ConfigError(
             "--run-dir keeps what was learned, and the method base learns nothing; leave it out"
         )
+    open_run_directory(arguments.run_dir, resume=arguments.resume)
 
 
 def _session(
@@ -137,7 +143,7 @@ def _session(
 def _directory(arguments: argparse.Namespace, loaded: LoadedPolicy) -> RunDirectory | None:
     if arguments.run_dir is None:
         return None
-    directory = RunDirectory(
+    return RunDirectory(
         arguments.run_dir,
         {
             "--seed": arguments.seed,
@@ -145,12 +151,6 @@ def _directory(arguments: argparse.Namespace, loaded: LoadedPolicy) -> RunDirect
             "the policy": loaded.version,
         },
     )
-    if directory.started and not arguments.resume:
-        raise ConfigError(
-            f"{arguments.run_dir} holds a run already; resume it with --resume, or choose "
-            "another --run-dir"
-        )
-    return directory
 
 
 def _finished(arguments: argparse.Namespace, episodes: Sequence[EpisodeSummary]) -> bool:
@@ -173,8 +173,7 @@ def _write_report(
         **report(progress.episodes, CONTROL_PERIOD_S, progress.wall_s),
     }
     if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        write_text(arguments.json, json.dumps(figures, indent=2) + "\n")
 
 
 def _line(episodes: Sequence[EpisodeSummary], session: LearnerSession | None, wall_s: float) -> str:

@@ -8,10 +8,40 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tmrl_common.storage import prepare_folder
 from tmrl_common.types import Outcome, SteeringSource
 from tmrl_experiments.inprocess.loop import EpisodeSummary, InProcessLoop
-from tmrl_learner.errors import ResumeError
-from tmrl_learner.session import CHECKPOINT_STEM, LearnerSession, ShellState
+from tmrl_learner.errors import ConfigError, ResumeError
+from tmrl_learner.session import LearnerSession, ShellState, holds_checkpoint
+
+_CHECKPOINT = "checkpoint"
+
+
+def open_run_directory(folder: Path, *, resume: bool) -> None:
+    """Makes the folder of a new run, or sees to it that there is one to resume.
+
+    A checkpoint counts also where only a part of it is left: `RunDirectory.load` then names what
+    is missing.
+
+    Args:
+        folder: Of the run.
+        resume: Whether it is to be resumed.
+
+    Raises:
+        ConfigError: It holds a run that is not to be resumed, or none that could be.
+        StorageError: It cannot be written, or its disk has too little room.
+    """
+    started = holds_checkpoint(folder / _CHECKPOINT)
+    if started and not resume:
+        raise ConfigError(
+            f"{folder} holds a run already; resume it with --resume, or choose another --run-dir"
+        )
+    if resume and not started:
+        raise ConfigError(
+            f"{folder} holds no checkpoint to resume; check the name, or leave --resume out to "
+            "begin a run there"
+        )
+    prepare_folder(folder)
 
 
 class RunDirectory:
@@ -24,13 +54,8 @@ class RunDirectory:
     """
 
     def __init__(self, folder: Path, arguments: Mapping[str, Any]) -> None:
-        self._folder = folder / "checkpoint"
+        self._folder = folder / _CHECKPOINT
         self._arguments = dict(arguments)
-
-    @property
-    def started(self) -> bool:
-        """Whether there is a checkpoint."""
-        return (self._folder / f"{CHECKPOINT_STEM}.json").exists()
 
     def save(
         self,

@@ -8,6 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from tmrl_common.errors import TmrlError
+from tmrl_common.storage import prepare_folder
 from tmrl_experiments.ogbench.benchmarks import BENCHMARKS
 from tmrl_experiments.ogbench.experiment import Experiment, run_experiment
 from tmrl_experiments.ogbench.methods import METHODS
@@ -20,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     experiment = Experiment(
         options.benchmark, options.method, options.seed, options.env_steps, options.pretrain_steps
     )
+    prepare_folder(options.work)
     with tqdm(total=options.env_steps, desc=experiment.name, unit="step") as progress:
         try:
             run = run_experiment(experiment, options.work, progress.update, options.wandb)

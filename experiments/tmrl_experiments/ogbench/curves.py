@@ -19,7 +19,7 @@ from tmrl_experiments.ogbench.chunk_policies import ChunkPolicy
 from tmrl_experiments.ogbench.environment import make_vector, reset_some
 from tmrl_learner.atomic_file import write_atomically
 from tmrl_learner.config import LearnerConfig, Sizes
-from tmrl_learner.session import CHECKPOINT_STEM, LearnerSession, Phase
+from tmrl_learner.session import LearnerSession, Phase, holds_checkpoint
 from tmrl_learner.tracking import RunTracker
 
 _WARMUP_MARGINAL_FRACTION = 0.5
@@ -101,7 +101,7 @@ class CurveRun:
             self.session.replay.load_offline(offline)
         self._finished = read_episodes(folder)
         checkpoint = folder / "checkpoint"
-        if (checkpoint / f"{CHECKPOINT_STEM}.json").exists():
+        if holds_checkpoint(checkpoint):
             self.session.load(checkpoint)
         self.env_steps = steps_made(folder)
         self._earlier_s = self._finished[-1].wall_s if self._finished else 0.0

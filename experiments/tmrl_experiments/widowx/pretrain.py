@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from tmrl_common.storage import prepare_folder
 from tmrl_learner.errors import ConfigError
 from tmrl_learner.pretrain.config import (
     METHODS,
@@ -47,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     methods: tuple[str, ...] = arguments.method
     work = arguments.work or Path("runs/pretrain") / f"{arguments.rig}-seed{arguments.seed}"
+    for written in (work, arguments.out):
+        prepare_folder(written)
     demonstrations = _demonstrations(work, arguments.demonstrations, arguments.seed)
     for method in methods:
         context_schedule = arguments.context_schedule if method == "csp" else DEFAULT_SCHEDULE

@@ -78,8 +78,14 @@ class MetricsFile:
         self._file.close()
 
     def _read(self) -> list[list[str]]:
-        with self._path.open(encoding="utf-8", newline="") as file:
-            return list(csv.reader(file))
+        try:
+            with self._path.open(encoding="utf-8", newline="") as file:
+                return list(csv.reader(file))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise MetricsFileError(
+                f"{self._path} is no file of metrics ({error}); move it away or choose another run "
+                "directory"
+            ) from error
 
     def _grow(self, new: list[str]) -> None:
         rows = self._read()[1:]

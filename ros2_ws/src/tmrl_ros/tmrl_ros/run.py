@@ -10,6 +10,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from tmrl_common.errors import TmrlError
+from tmrl_common.storage import sentence_of
 from tmrl_ros.network import enter_ros
 from tmrl_ros.stopping import StopSignals
 
@@ -28,7 +29,7 @@ def run_node(factory: Callable[[], Node], args: list[str] | None = None) -> int:
     would look alive without being so. The supervisor names the dead node and the arm holds.
 
     Args:
-        factory: Creates the node; a TmrlError says why it cannot work with what it was given.
+        factory: Creates the node; a TmrlError, or a disk that refuses, says why it cannot work.
         args: Command line; None takes the process's own.
 
     Returns:
@@ -45,8 +46,11 @@ def run_node(factory: Callable[[], Node], args: list[str] | None = None) -> int:
 def _run(factory: Callable[[], Node], stop: StopSignals) -> int:
     try:
         node = factory()
-    except TmrlError as error:
-        print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201 - no logger without a node
+    except (TmrlError, OSError) as error:
+        sentence = str(error) if isinstance(error, TmrlError) else sentence_of(error)
+        if sentence is None:
+            raise
+        print(f"cannot start: {sentence}", file=sys.stderr)  # noqa: T201 - no logger without a node
         return EXIT_CANNOT_START
     executor = SingleThreadedExecutor()
     executor.add_node(node)
