@@ -13,6 +13,7 @@ setup(
         ("share/tmrl_bringup", ["package.xml"]),
         ("share/tmrl_bringup/launch", glob("*.launch.py")),
         ("share/tmrl_bringup/config", glob("config/*.yaml")),
+        ("share/tmrl_bringup/view", glob("view/*")),
     ],
     install_requires=["setuptools"],
     zip_safe=False,
