@@ -47,7 +47,7 @@ class DriverDescription:
     remedy: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a name that cannot be a group of parameters, and a driver that is no path.
+        """Refuses a name that cannot be a group of parameters, and a driver that is no path.
 
         Raises:
             DriverError: The text names the value and what is valid.
@@ -70,11 +70,11 @@ class InstalledDriver:
         return "the name of an installed driver"
 
     def admits(self, value: str) -> bool:
-        """Return whether some package offers it."""
+        """Returns whether some package offers it."""
         return value in driver_names()
 
     def remedy(self, value: str) -> str:
-        """Return the nearest name, all of them, and how to add one."""
+        """Returns the nearest name, all of them, and how to add one."""
         if not driver_names():
             return "no driver at all is installed here: build the workspace (./tmrl setup)"
         hint = nearest_name(value, list(driver_names()))
@@ -85,12 +85,12 @@ class InstalledDriver:
 
 
 def driver_names() -> tuple[str, ...]:
-    """Return the names of all installed drivers, sorted; imports none of them."""
+    """Returns the names of all installed drivers, sorted; imports none of them."""
     return tuple(sorted(_entries(tuple(sys.path)).names))
 
 
 def find_driver(name: str) -> DriverDescription:
-    """Return what the package of a driver says about it.
+    """Returns what the package of a driver says about it.
 
     Args:
         name: As in rig files.
@@ -119,7 +119,7 @@ def _entries(path: tuple[str, ...]) -> EntryPoints:
 
 
 def import_driver(description: DriverDescription) -> Any:
-    """Return what makes the driver.
+    """Returns what makes the driver.
 
     Raises:
         DriverError: Its software is not installed; the text says what to do.

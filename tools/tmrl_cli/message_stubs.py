@@ -30,7 +30,7 @@ _DTYPES = {"float": "float32", "double": "float64", "octet": "bytes_", "boolean"
 
 
 def stubs() -> dict[str, str]:
-    """Return the text of every stub by its path below `typings/`."""
+    """Returns the text of every stub by its path below `typings/`."""
     modules: dict[str, dict[str, Any]] = defaultdict(dict)
     for found in _closure():
         modules[_module_of(found)][found.__name__] = found
@@ -196,7 +196,7 @@ def _scalar(kind: Any, module: str) -> str:
 
 
 def stale() -> list[Path]:
-    """Return the stubs that are missing or out of date."""
+    """Returns the stubs that are missing or out of date."""
     files = {folder() / path: text for path, text in stubs().items()}
     return [path for path, text in files.items() if _content(path) != text]
 
@@ -206,7 +206,7 @@ def _content(path: Path) -> str:
 
 
 def folder() -> Path:
-    """Return where the stubs of this checkout lie."""
+    """Returns where the stubs of this checkout lie."""
     return _root() / "typings"
 
 
@@ -215,7 +215,7 @@ def _root() -> Path:
 
 
 def main() -> int:
-    """Write or check the stubs.
+    """Writes or checks the stubs.
 
     Returns:
         Exit code: 1 where one is not up to date.

@@ -9,7 +9,7 @@ from tmrl_common.arm_drivers import GROUP
 def offer_driver(
     folder: Path, package: str, offers: Mapping[str, str], modules: Mapping[str, str] | None = None
 ) -> None:
-    """Write what an installer leaves: metadata with entry points, and modules.
+    """Writes what an installer leaves: metadata with entry points, and modules.
 
     Args:
         folder: Where packages lie; the caller has it on the path.

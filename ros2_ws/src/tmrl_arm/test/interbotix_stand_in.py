@@ -93,7 +93,7 @@ class Motors:
             self.goal[name] = self.position[name]
 
     def torque(self, name, on):
-        """The second motor of a joint listens to what its first one is told."""
+        """The second motor of a joint listens to what its first one receives."""
         for motor in (name, f"{name}_shadow"):
             if motor in self.registers and self.answers(motor):
                 self.registers[motor]["Torque_Enable"] = on

@@ -24,7 +24,7 @@ TICK_S = 0.02
 
 
 class Cell:
-    """A core on the made-up arm, and what it told."""
+    """A core on the made-up arm, and what it reported."""
 
     def __init__(self, config: ArmConfig = CONFIG) -> None:
         self.clock = FakeClock(start_s=50.0)
@@ -274,12 +274,12 @@ def test_a_loss_is_told_before_and_after_every_attempt_and_pauses_begin_when_one
     cell.core.command(cell.movement())
     cell.run()
     loss = "the loopback arm is not connected"
-    assert cell.newest.fault.startswith(loss), "told although no attempt was made yet"
+    assert cell.newest.fault.startswith(loss), "reported although no attempt was made yet"
     while len(begun_s) < 4:
         before = len(cell.reports), len(begun_s)
         cell.run()
         if len(begun_s) > before[1]:
-            assert len(cell.reports) > before[0], "the end of an attempt is told at once"
+            assert len(cell.reports) > before[0], "the end of an attempt is reported at once"
             assert loss in cell.newest.fault
             assert f"no answer within 5 s (attempt {len(begun_s)};" in cell.newest.fault
     assert all(loss in sentence for sentence in told)

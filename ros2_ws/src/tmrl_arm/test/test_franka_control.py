@@ -1,4 +1,4 @@
-"""What a Franka's joints are told, on a made-up robot that does at once what it is told."""
+"""What a Franka's joints are commanded, on a made-up robot that does everything at once."""
 
 from dataclasses import replace
 

@@ -60,7 +60,7 @@ def test_a_robot_that_dies_in_mid_motion_is_told_of_and_moves_again_only_when_as
         client.first_state()
         turn(client)
         simulator.kill()
-        client.wait(lambda: client.newest.fault, "the fault to be told")
+        client.wait(lambda: client.newest.fault, "the fault to be reported")
         client.wait_for_health(lambda status: status.level != b"\x00", "diagnostics to tell it")
         client.wait_for_figure("failed_attempts", lambda count: int(count) > 1)
         assert "the next one in" in client.statuses[-1].message

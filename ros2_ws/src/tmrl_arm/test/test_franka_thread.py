@@ -28,7 +28,7 @@ AT_HOME = RobotSample(
 
 
 class MadeUpRobot:
-    """Rests at home until it is told to fail."""
+    """Rests at home until a test makes it fail."""
 
     chain = None
 

@@ -73,7 +73,7 @@ def test_a_joint_limit_is_refused_with_name_value_and_limit():
 
 def test_a_target_that_would_need_too_much_speed_is_refused_with_the_joint():
     arm = Arm().connect()
-    with pytest.raises(CommandRefusedError, match=r"waist would have to turn at .* limit is 2.00"):
+    with pytest.raises(CommandRefusedError, match=r"waist would need to turn at .* limit is 2.00"):
         arm.core.command(to((0.0, 0.25, 0.15), duration_s=0.1))
 
 

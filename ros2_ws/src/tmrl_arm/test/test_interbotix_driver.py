@@ -80,14 +80,14 @@ def let_states_pass(rig, count):
 
 
 def set_off(rig):
-    """A movement that takes a while, under way."""
+    """A movement that takes a while, in progress."""
     start = rig.driver.read()
     slow = rig.pose(start, (0.08, 0.05, 0.0), duration_s=4.0, valid_for_s=20.0)
     rig.driver.command(slow)
     far_m = 0.01
     rig.until(
         lambda now: np.linalg.norm(now.tool_position_m - start.tool_position_m) > far_m,
-        "the arm to be under way",
+        "the arm to be on its way",
     )
     return slow
 

@@ -15,7 +15,7 @@ TICK_S = 0.02
 VALID_S = 0.12
 LIMIT_RAD_S = 1.0
 SLOW = replace(CONFIG, max_joint_velocity_rad_s=LIMIT_RAD_S)
-"""The first joint has to turn at 0.2 rad/s to follow."""
+"""The first joint must turn at 0.2 rad/s to follow."""
 
 
 def drive(commands_sleep: set[int], motors_sleep: set[int], ticks: int = 100) -> Arm:
@@ -80,7 +80,7 @@ def test_a_leap_is_refused_also_while_the_arm_follows():
     for tick in range(10):
         arm.core.command(to((x_m, y_m + 1e-3 * tick, z_m), TICK_S, VALID_S))
         arm.run(TICK_S)
-    with pytest.raises(CommandRefusedError, match="waist would have to turn at"):
+    with pytest.raises(CommandRefusedError, match="waist would need to turn at"):
         arm.core.command(to((x_m, y_m + 0.15, z_m), TICK_S, VALID_S))
 
 

@@ -12,7 +12,7 @@ _UNIT_TOLERANCE = 1e-2
 def check_command(
     command: ArmCommand, robot: str, can: ArmCapabilities, now: ArmReading | None = None
 ) -> None:
-    """Refuse what the arm could not do. Whether a pose can be reached is the driver's to say.
+    """Refuses what the arm could not do. Whether a pose can be reached is the driver's to say.
 
     Args:
         command: The setpoint.
@@ -33,10 +33,10 @@ def check_command(
         modes = " or ".join(mode.name for mode in sorted(can.modes, reverse=True))
         raise Refused(f"the {can.model} does not take mode {name}; send {modes}")
     if not 0.0 < command.valid_for_s < float("inf"):
-        raise Refused(f"valid_for_s is {command.valid_for_s}; it has to be a finite number above 0")
+        raise Refused(f"valid_for_s is {command.valid_for_s}; it must be a finite number above 0")
     if not 0.0 <= command.gripper_opening <= 1.0:
         raise Refused(
-            f"the gripper's opening is {command.gripper_opening}; it has to lie between "
+            f"the gripper's opening is {command.gripper_opening}; it must lie between "
             "0 (closed) and 1 (open): clip it"
         )
     if command.mode == CommandMode.CARTESIAN_POSE:
@@ -47,7 +47,7 @@ def check_command(
 
 def _check_pose(command: ArmCommand) -> None:
     if not 0.0 < command.duration_s < float("inf"):
-        raise Refused(f"duration_s is {command.duration_s}; it has to be a finite number above 0")
+        raise Refused(f"duration_s is {command.duration_s}; it must be a finite number above 0")
     pose = (*command.position_m, *command.quaternion_xyzw)
     if len(pose) != 7 or not np.isfinite(pose).all():
         raise Refused(f"the target's pose {pose} is not 7 finite numbers")
@@ -63,7 +63,7 @@ def _check_joint_velocity(
     joints = len(can.joint_names)
     if speed.shape != (joints,) or not np.isfinite(speed).all():
         raise Refused(
-            f"joint_velocity {speed.tolist()} has to be {joints} finite numbers, in the order "
+            f"joint_velocity {speed.tolist()} must be {joints} finite numbers, in the order "
             f"{', '.join(can.joint_names)}"
         )
     for name, value, limit in zip(

@@ -1,8 +1,8 @@
-"""What the host of a driver decides: who may move the arm, when to try again, what is told.
+"""What the host of a driver decides: who may move the arm, when to try again, what is published.
 
 It calls the driver, so all of it runs on the driver's thread (tmrl_arm.host); no threads in here.
-The arm never moves on what was sent before it was found, or found again: a command has to answer a
-state that was published since then, and after a lost connection a person has to call arm/recover.
+The arm never moves on what was sent before it was found, or found again: a command must answer a
+state that was published since then, and after a lost connection a person must call arm/recover.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ _REPEAT_S = 0.5
 _STALE_PERIODS = 20.0
 """Margin over what drivers themselves wait (LONGEST_SILENCE_S), in periods of the arm's states."""
 _HELD_ON_THE_WAY = (
-    "the arm was told to hold on its way home; where the controller latches an e-stop or a fault, "
+    "a hold ended the way home; where the controller latches an e-stop or a fault, "
     "clear that first (controller/clear_estop, controller/resume)"
 )
 
@@ -53,7 +53,7 @@ class ArmCore:
         self._problem = "no attempt to connect has been made yet"
         self._loss = ""
         self._news = False
-        """Whether what is known about the connection has not been told yet."""
+        """Whether what is known about the connection has not been published yet."""
         self._stale_s = LONGEST_SILENCE_S + _STALE_PERIODS / driver.capabilities.state_rate_hz
         self._asked = ""
         self._fault: Fault | None = None
@@ -75,7 +75,7 @@ class ArmCore:
         Returns:
             What is to be published; None where there is nothing to tell.
         """
-        # A loss is told before the next attempt, which may block for as long as it is allowed to.
+        # A loss is published before the next attempt, which may block as long as it may.
         if not self._connected and not self._news and self._backoff.is_due(self._clock.now_s()):
             self._connect()
         now_s = self._clock.now_s()
@@ -175,7 +175,7 @@ class ArmCore:
 
     def close(self) -> None:
         """Stops the arm and lets go of it."""
-        self._end_homing(ServiceReply.refused("the driver's node was told to stop"))
+        self._end_homing(ServiceReply.refused("the driver's node was asked to stop"))
         self._driver.close()
         self._connected = False
 
@@ -294,7 +294,7 @@ class ArmCore:
         self._shown_until_s = self._clock.now_s() + self._config.fault_shown_s
 
     def _fault_text(self, now_s: float) -> str:
-        """What is wrong, the gravest first; a refusal or a short fault is told for a while."""
+        """What is wrong, the gravest first; a refusal or a short fault is shown for a while."""
         if not self._connected:
             return self._problem
         if self._fault is not None:

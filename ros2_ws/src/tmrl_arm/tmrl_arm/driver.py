@@ -68,7 +68,7 @@ class Fault:
     Attributes:
         sentence: What happened and what helps.
         may_recover_alone: Whether `recover` is harmless without a person beside the arm: it neither
-            moves anything nor lets anything sink. False: it has to be asked for (arm/recover).
+            moves anything nor lets anything sink. False: it must be asked for (arm/recover).
     """
 
     sentence: str
@@ -89,7 +89,7 @@ class ArmReading:
         gripper_opening: Measured, 0 closed to 1 open.
         gripper_commanded: Opening asked for by the last command that was accepted, 0 to 1; the
             measured one before the first.
-        homing: Whether `home` is still under way.
+        homing: Whether `home` is still in progress.
         holding: Whether the arm stands still and nothing moves it: no movement is valid, it is not
             on its way home, and the driver's own braking is over.
         fault: None while healthy. While there is one, every movement is refused.
@@ -139,10 +139,10 @@ class ArmDriver(Protocol):
         ...
 
     def command(self, command: ArmCommand) -> None:
-        """Move towards a setpoint, without a stop between it and the one before.
+        """Moves towards a setpoint, without a stop between it and the one before.
 
         The command passed `commands.check_command`. The arm stops by itself `valid_for_s` after
-        this call, whether or not any other method is called until then; the gripper goes on to its
+        this call, whether or not any other method is called until then; the gripper moves on to its
         opening. A movement ends `home`. HOLD is `stop`.
 
         Raises:
@@ -160,7 +160,7 @@ class ArmDriver(Protocol):
         ...
 
     def home(self) -> None:
-        """Set off to the rest pose, slowly, gripper as it is; `ArmReading.homing` says until when.
+        """Sets off to the rest pose, slowly, gripper as it is; `ArmReading.homing` says until when.
 
         Raises:
             CommandRefusedError: A fault is there, or there is no safe way; the arm holds.
@@ -174,11 +174,11 @@ class ArmDriver(Protocol):
         Nothing moves. After it returned, `read` tells of no fault that it cleared.
 
         Raises:
-            ArmFaultError: It stays; the text says what a person has to do.
+            ArmFaultError: It stays; the text says what a person must do.
             ArmConnectionError: The connection broke.
         """
         ...
 
     def close(self) -> None:
-        """Stop, hold, and let go of the arm and of all threads; harmless when not connected."""
+        """Stops, holds, and lets go of the arm and of all threads; harmless when not connected."""
         ...

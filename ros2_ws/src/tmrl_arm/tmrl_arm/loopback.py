@@ -1,4 +1,4 @@
-"""An arm that is made up: joints that go where they are told, and a tool that does not care.
+"""An arm that is made up: joints that go where they are commanded, and a tool that does not care.
 
 For tests of everything around the arm: the tool goes to its targets and the joints turn at their
 speeds, but neither moves the other. Faults and broken connections are made on request.
@@ -43,7 +43,7 @@ class LoopbackConfig:
     rest_joint_rad: tuple[float, ...] = (0.0,) * 6
 
     def __post_init__(self) -> None:
-        """Refuse a rest pose of other joints.
+        """Refuses a rest pose of other joints.
 
         Raises:
             ConfigError: The numbers of names and positions differ, or there are none.
@@ -95,7 +95,7 @@ class LoopbackArm:
         )
 
     def inject_fault(self, fault: Fault) -> None:
-        """Make the arm faulty, for tests."""
+        """Makes the arm faulty, for tests."""
         self._advance()
         self._fault = fault
         self._halt()
@@ -203,7 +203,7 @@ class LoopbackArm:
         self._homing = False
 
     def _advance(self) -> None:
-        """Let the time pass that passed by the clock."""
+        """Lets the time pass that passed by the clock."""
         now_s = self._clock.now_s()
         moving_s = max(min(now_s, self._expires_s) - self._now_s, 0.0)
         under_way_s = max(min(now_s, self._expires_s, self._arrives_s) - self._now_s, 0.0)

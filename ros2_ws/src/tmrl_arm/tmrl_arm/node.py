@@ -144,5 +144,5 @@ class ArmNode(TmrlNode[ArmConfig]):
 
 
 def main() -> None:
-    """Runs the node until it is told to stop."""
+    """Runs the node until it is asked to stop."""
     sys.exit(run_node(ArmNode))

@@ -44,7 +44,7 @@ class ArmConfig:
     urdf: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be hosted.
+        """Refuses what cannot be hosted.
 
         Raises:
             ValueError: A value is unknown or out of range; the text names it and what is valid.

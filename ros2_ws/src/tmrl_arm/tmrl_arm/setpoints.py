@@ -40,7 +40,7 @@ class SetpointStream:
     """
 
     def __init__(self, limits: MotionLimits, period_s: float, position_rad: Array) -> None:
-        """Start at rest.
+        """Starts at rest.
 
         Args:
             limits: Bounds of the motion.
@@ -74,7 +74,7 @@ class SetpointStream:
         self._braking = False
 
     def brake(self) -> None:
-        """Stop as fast as the limit on acceleration allows."""
+        """Stops as fast as the limit on acceleration allows."""
         self._braking = True
 
     def step(self) -> Array:

@@ -57,7 +57,7 @@ def test_a_chunk_with_one_fault_is_refused_with_value_and_limit(code, changes, s
     assert refusal is not None
     assert refusal.code is code
     assert sentence in refusal.reason
-    assert ": " in refusal.reason, "the sentence has to end with a remedy"
+    assert ": " in refusal.reason, "the sentence must end with a remedy"
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ UNIT_RAD_S = 0.2 / PERIOD_S
 
 
 class Franka:
-    """A controller and an arm that turns its joints as it was told."""
+    """A controller and an arm that turns its joints as commanded."""
 
     def __init__(self, **changes):
         self.clock = ManualClock()

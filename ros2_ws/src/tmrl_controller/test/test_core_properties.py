@@ -318,7 +318,7 @@ class Controlled(RuleBasedStateMachine):
             assert elapsed_s >= PERIOD_S - 1.5 * TICK_S - 1e-9
 
     def is_one_step_from_a_start(self, target, share):
-        """From the last target, or from a measured pose where motion began anew."""
+        """From the last target, or from a measured pose where motion began again."""
         starts = [] if self.target is None else [(self.target.position_m, self.target.quaternion)]
         starts += [
             (np.clip(state.position_m, LOW_M, HIGH_M), state.quaternion_xyzw)

@@ -149,7 +149,7 @@ def test_the_reason_of_a_latch_is_the_first_one():
 
 
 class Modes(RuleBasedStateMachine):
-    """Random people and faults; the latches have to hold."""
+    """Random people and faults; the latches must hold."""
 
     def __init__(self):
         super().__init__()

@@ -88,7 +88,7 @@ def test_the_estop_stops_latches_and_needs_a_name(hardware):
     )
 
     assert world.outcomes[0].code == "estop"
-    # A move that was under way on the wire when the e-stop was answered still counts as before it.
+    # A move that was on the wire when the e-stop was answered still counts as before it.
     first_hold = next(c.sequence for c in world.commands if c.mode == msg.ArmCommand.HOLD)
     assert all(move.sequence < first_hold for move in world.moves)
     assert not hardware.ask("resume").success

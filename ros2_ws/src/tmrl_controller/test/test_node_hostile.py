@@ -1,4 +1,4 @@
-"""Whatever comes over DDS, the tick goes on, the arm holds, and the e-stop answers."""
+"""Whatever comes over DDS, the tick continues, the arm holds, and the e-stop answers."""
 
 import errno
 import math

@@ -35,7 +35,7 @@ class ActionSpace(Protocol):
 
     @property
     def coasts(self) -> bool:
-        """Whether the arm goes on moving when a command's time is over, until it expires."""
+        """Whether the arm keeps moving when a command's time is over, until it expires."""
         ...
 
     def limit_action(self, row: Vector, previous: Motion, measured: Setpoint) -> Limited:
@@ -68,7 +68,7 @@ class ActionSpace(Protocol):
         ...
 
     def parted(self, target: Setpoint, measured: Setpoint) -> str:
-        """Why an arm at rest cannot go on from its target; empty where it can.
+        """Why an arm at rest cannot resume from its target; empty where it can.
 
         Args:
             target: Last commanded target.

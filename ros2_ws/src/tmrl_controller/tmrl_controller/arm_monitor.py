@@ -23,7 +23,7 @@ class ArmMonitor:
         Args:
             robot: Name of the arm.
             max_age_s: Age from which the newest state is stale, s.
-            joints: How many joint positions a state has to hold; 0 where nobody looks at them.
+            joints: How many joint positions a state must hold; 0 where nobody looks at them.
         """
         self._robot = robot
         self._joints = joints
@@ -160,7 +160,7 @@ class ArmMonitor:
         joints = state.joint_position_rad
         if self._joints and (joints.size != self._joints or not np.isfinite(joints).all()):
             return (
-                f"the arm's joint positions are {joints}; they have to be {self._joints} finite "
+                f"the arm's joint positions are {joints}; they must be {self._joints} finite "
                 "numbers: check its encoders, its driver, and that the rig's action space fits the "
                 "arm"
             )

@@ -155,7 +155,7 @@ class ChunkGate:
             return Refusal(
                 RefusalCode.MISSING_IDENTITY,
                 f"session is {chunk.session!r} and agent_epoch {chunk.agent_epoch!r}, neither may "
-                "be empty: the agent has to fill them",
+                "be empty: the agent must fill them",
             )
         if len(chunk.agent_epoch) > _LONGEST_EPOCH:
             return Refusal(
@@ -238,7 +238,7 @@ class ChunkGate:
         if not 1 <= chunk.execute_steps <= config.horizon:
             return Refusal(
                 RefusalCode.BAD_EXECUTE_STEPS,
-                f"execute_steps is {chunk.execute_steps}, it has to lie in 1 to {config.horizon}: "
+                f"execute_steps is {chunk.execute_steps}, it must lie in 1 to {config.horizon}: "
                 "correct the agent's configuration",
             )
         return None
@@ -265,7 +265,7 @@ class ChunkGate:
         if chunk.sigma < 0.0:
             return Refusal(
                 RefusalCode.SIGMA_NEGATIVE,
-                f"sigma is {chunk.sigma:g}, it has to lie in 0 to {caps.sigma_cap:g}: "
+                f"sigma is {chunk.sigma:g}, it must lie in 0 to {caps.sigma_cap:g}: "
                 "check the agent's steering",
             )
         named = (

@@ -1,4 +1,4 @@
-"""Keeps the books on chunks: which waits, which is under way, and one outcome for each."""
+"""Keeps the books on chunks: which waits, which is in progress, and one outcome for each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ MAX_STEPS = 4096
 
 @dataclass
 class OpenStep:
-    """The control period under way.
+    """The current control period.
 
     Attributes:
         start: Target at its beginning.
@@ -124,9 +124,9 @@ class ChunkLedger:
     """Every chunk enters once, by `refuse` or `wait`, and leaves once, with its outcome.
 
     Attributes:
-        waiting: Accepted, begins at the end of the control period under way.
-        running: Under way.
-        step: The control period under way, also while a person drives without a chunk.
+        waiting: Accepted, begins at the end of the current control period.
+        running: In progress.
+        step: The current control period, also while a person drives without a chunk.
         accepted: Chunks begun since the start.
         started: Epoch and sequence number of the newest of them.
         refused: Chunks refused since the start.
@@ -175,7 +175,7 @@ class ChunkLedger:
         self.waiting = chunk
 
     def take_waiting(self) -> ActionChunk | None:
-        """The chunk that waits, which now has to be begun or refused."""
+        """The chunk that waits, which now must be begun or refused."""
         chunk, self.waiting = self.waiting, None
         return chunk
 
@@ -193,7 +193,7 @@ class ChunkLedger:
         self.running = self._execution(chunk)
 
     def close_step(self, step: OpenStep, reached: Setpoint) -> None:
-        """Ends the control period under way.
+        """Ends the current control period.
 
         Args:
             step: The period.
@@ -212,7 +212,7 @@ class ChunkLedger:
         reason: str,
         cut_at_state: int | None = None,
     ) -> None:
-        """Concludes the chunk under way, if there is one.
+        """Concludes the chunk in progress, if there is one.
 
         Args:
             result: How it ended.

@@ -99,8 +99,8 @@ class ControllerConfig:
         joint_low_rad: Lower ends of the seven joints, rad.
         joint_high_rad: Upper ends of the seven joints, rad.
         max_joint_velocity_rad_s: Largest speed of each joint, rad/s.
-        max_joint_acceleration_rad_s2: Largest change of each joint's velocity, rad/s^2; the arm has
-            to be able to brake with it, since the way to the joints' ends is reckoned with it.
+        max_joint_acceleration_rad_s2: Largest change of each joint's velocity, rad/s^2; the arm
+            must be able to brake with it, since the way to the joints' ends is reckoned with it.
         refuse_joint_velocity_rad_s: A chunk that turns a joint faster is refused whole, rad/s.
         setpoint_grace_s: How long a setpoint stays valid beyond its period, s.
         tick_rate_hz: Rate of decisions, and of setpoints while a person drives, Hz.
@@ -109,7 +109,7 @@ class ControllerConfig:
         pacing: "steady" (hardware), "state" (paced simulation) or "lock_step".
         estop_file: Remembers a latched e-stop, so that no restart clears it; empty, as in a
             simulation, remembers nothing.
-        resume_after_teleop: Whether the policy goes on by itself when a person lets go of the
+        resume_after_teleop: Whether the policy continues by itself when a person lets go of the
             dead-man switch. False: the arm holds until controller/resume, so that a device put
             down by accident sets nothing in motion.
     """
@@ -148,7 +148,7 @@ class ControllerConfig:
     resume_after_teleop: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what could not be executed safely.
+        """Refuses what could not be executed safely.
 
         Raises:
             ValueError: A value is out of its range; the text names it and the range.
@@ -157,7 +157,7 @@ class ControllerConfig:
         self._check_which_limits_are_given()
         if self.tick_rate_hz < self.control_rate_hz:
             raise ValueError(
-                f"tick_rate_hz is {self.tick_rate_hz}; it has to be at least control_rate_hz "
+                f"tick_rate_hz is {self.tick_rate_hz}; it must be at least control_rate_hz "
                 f"({self.control_rate_hz})"
             )
         _ = self.steering_limits
@@ -196,7 +196,7 @@ class ControllerConfig:
             )
         if not self.max_rotation_rad <= self.refuse_rotation_rad < pi:
             raise ValueError(
-                f"refuse_rotation_rad is {self.refuse_rotation_rad}; it has to lie between "
+                f"refuse_rotation_rad is {self.refuse_rotation_rad}; it must lie between "
                 f"max_rotation_rad ({self.max_rotation_rad}) and pi"
             )
 
@@ -216,7 +216,7 @@ class ControllerConfig:
 
     @property
     def joints(self) -> int:
-        """How many joint positions an arm state has to hold; 0 where the limits need none."""
+        """How many joint positions an arm state must hold; 0 where the limits need none."""
         return self.arm_kinematics.joints if self.action_space == DROID_JOINT_VELOCITY else 0
 
     @cached_property

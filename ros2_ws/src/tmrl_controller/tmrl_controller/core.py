@@ -74,7 +74,7 @@ class ControllerCore:
             self._fault(problem)
 
     def on_chunk(self, chunk: ActionChunk) -> None:
-        """Judges a chunk; an accepted one begins when the control period under way is over."""
+        """Judges a chunk; an accepted one begins when the current control period is over."""
         age_s = self._arm.age_s(chunk.arm_state_sequence, self._clock.now_s())
         refusal = self._gate.judge(chunk, age_s)
         broken = refusal is not None and refusal.code is RefusalCode.NOT_FINITE
@@ -86,7 +86,7 @@ class ControllerCore:
             return
         self._refuse(chunk, refusal)
         if broken and self._modes.mode is not ControllerMode.TELEOP:
-            # The next chunk would come from the same broken weights: a person has to look. One who
+            # The next chunk would come from the same broken weights: a person must look. One who
             # drives does so already, and must not lose the arm over it.
             self._fault(refusal.reason)
 
@@ -232,7 +232,7 @@ class ControllerCore:
     def _begin_teleop(self, now_s: float) -> None:
         anchor = self._anchor()
         if isinstance(anchor, str):
-            # A person reached for the device: the policy must not go on as if nothing had happened.
+            # A person reached for the device: the policy must not continue as if nothing happened.
             self._board.on_refusal(RefusalCode.CANNOT_START, f"teleop cannot take over: {anchor}")
             self.hold(f"teleop could not take over: {anchor}")
             return
@@ -258,7 +258,7 @@ class ControllerCore:
             self._stop(Preemption.FAULT, reason)
 
     def _stop(self, code: Preemption, reason: str) -> None:
-        """Ends whatever is under way; the person's device has to be released before it drives."""
+        """Ends whatever is in progress; the person's device must be released before it drives."""
         self._switch.lock()
         step = self._chunks.step
         self._close_step()
@@ -292,7 +292,7 @@ class ControllerCore:
             limiting = partial(self._space.limit_action, running.next_row())
             self._advance(limiting, self._config.control_period_s, Driver.POLICY, start_s)
         elif self._space.coasts and self._setpoints.moving and not self._lock_step:
-            # Nothing follows: a velocity would go on until it expires.
+            # Nothing follows: a velocity would continue until it expires.
             self._setpoints.stop()
 
     def _may_step(self, now_s: float) -> bool:
@@ -335,7 +335,7 @@ class ControllerCore:
                 self._setpoints.anchor(anchor)
                 self._anchored_episode = episode
         elif refusal is None and (parted := self._setpoints.parted(self._space.parted)):
-            # Whoever moved the arm may still be at it: a person has to look.
+            # Whoever moved the arm may still be at it: a person must look.
             refusal = Refusal(RefusalCode.CANNOT_START, parted)
             self.hold(parted)
         if refusal is not None:
@@ -377,7 +377,7 @@ class ControllerCore:
             self._chunks.close_step(step, self._setpoints.target)
 
     def _advance(self, limiting: Limiting, dt_s: float, driver: Driver, start_s: float) -> None:
-        """Commands a movement within the step under way, or begins one with it."""
+        """Commands a movement within the current step, or begins one with it."""
         start = self._setpoints.target
         try:
             clamped = self._setpoints.advance(limiting, dt_s)

@@ -82,7 +82,7 @@ class ControllerStatus:
         mode: Who may move the arm.
         reason: Why it is in this mode, one sentence.
         caps: On the steering of the next chunk.
-        waits_for: Who has to be there before the policy can drive; empty when all are.
+        waits_for: Who must be there before the policy can drive; empty when all are.
         started: Agent epoch and sequence number of the newest chunk that has begun; ("", 0) before.
         chunks_accepted: Since the start.
         chunks_refused: Since the start.

@@ -8,7 +8,7 @@ from tmrl_controller.ticker import Ticker
 def health(
     core: ControllerCore, ticker: Ticker, estop_problem: str = "", failures: int = 0
 ) -> tuple[str, dict[str, str]]:
-    """What a person has to look at (empty while all is well), and figures.
+    """What a person must look at (empty while all is well), and figures.
 
     Args:
         core: The controller.

@@ -14,7 +14,7 @@ class MotionLease:
 
     @property
     def granted(self) -> bool:
-        """Whether a movement may still be under way."""
+        """Whether a movement may still be in flight."""
         return self._deadline_s is not None
 
     def grant(self, now_s: float, valid_for_s: float) -> None:

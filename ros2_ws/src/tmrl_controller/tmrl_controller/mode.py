@@ -48,7 +48,7 @@ _REMEDY: Mapping[ControllerMode, str] = MappingProxyType(
         ControllerMode.HOLD: "call controller/resume to let the policy drive",
         ControllerMode.POLICY: "call controller/hold to stop it",
         ControllerMode.TELEOP: "let go of the dead-man switch first",
-        ControllerMode.ESTOP: "a person has to call controller/clear_estop with their name",
+        ControllerMode.ESTOP: "a person must call controller/clear_estop with their name",
         ControllerMode.FAULT: "remove the cause, then call controller/hold and controller/resume",
     }
 )
@@ -131,12 +131,12 @@ class ModeMachine:
         self._apply(Event.TAKEOVER, f"{device} took over")
 
     def hand_back(self) -> None:
-        """Lets the policy go on after a person drove.
+        """Lets the policy continue after a person drove.
 
         Raises:
             ModeRefusedError: No person drives.
         """
-        self._apply(Event.HANDBACK, "the person let go; the policy goes on")
+        self._apply(Event.HANDBACK, "the person let go; the policy continues")
 
     def estop(self, reason: str) -> None:
         """Stops and latches, in every mode."""

@@ -17,5 +17,5 @@ def punctual_controller() -> ControllerNode:
 
 
 def main() -> None:
-    """Runs the node until it is told to stop."""
+    """Runs the node until it is asked to stop."""
     sys.exit(run_node(punctual_controller))

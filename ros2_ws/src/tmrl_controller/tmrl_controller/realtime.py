@@ -32,7 +32,7 @@ def request_fifo(priority: int) -> str:
 def claim_real_time(priority: int) -> str:
     """Prepares the process, from its main thread, for a thread that ticks at this priority.
 
-    The tick has to wait for a callback that holds the interpreter, so no normal process may delay
+    The tick must wait for a callback that holds the interpreter, so no normal process may delay
     the callbacks either: the main thread gets the next lower priority.
 
     Args:

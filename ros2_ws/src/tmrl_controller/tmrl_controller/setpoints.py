@@ -74,7 +74,7 @@ class SetpointStream:
         return not self._lock_step or self._arm.newest_sequence != self._moved_at_state
 
     def anchor(self, setpoint: Setpoint) -> None:
-        """Moves start from here, at rest; joints under way go on from their velocity."""
+        """Moves start from here, at rest; joints in motion resume from their velocity."""
         last, self._motion = self._motion, Motion.at_rest(setpoint)
         if last is not None and self.moving:
             velocity_rad_s = last.joint_velocity_rad_s
@@ -86,7 +86,7 @@ class SetpointStream:
         return self._lease.granted
 
     def parted(self, why: Callable[[Setpoint, Setpoint], str]) -> str:
-        """Why the next move cannot go on from the target; empty while the last one is valid.
+        """Why the next move cannot resume from the target; empty while the last one is valid.
 
         Args:
             why: Takes target and measured pose, see `ActionSpace.parted`.

@@ -6,8 +6,8 @@ from tmrl_controller.inputs import TeleopCommand
 class DeadManSwitch:
     """Decides from the newest reading whether a person wants to drive.
 
-    After the start, a hold, an e-stop or a fault a device that is pressed has to be released first,
-    and has to say so: one that merely fell silent may be held down all the while.
+    After the start, a hold, an e-stop or a fault a device that is pressed must be released first,
+    and must say so: one that merely fell silent may be held down all the while.
     """
 
     def __init__(self, max_age_s: float) -> None:

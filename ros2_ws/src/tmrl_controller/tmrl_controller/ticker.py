@@ -71,7 +71,7 @@ class Ticker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends after the tick under way."""
+        """Ends after the current tick."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()

@@ -22,7 +22,7 @@ def test_every_shipped_description_is_a_tree_from_base_to_tool(name):
     assert "tool_link" in {*links} - {*parents}
     materials = {material.get("name") for material in root.findall("material")}
     assert {used.get("name") for used in root.iterfind(".//visual/material")} <= materials
-    assert root.find(".//mesh") is None, "shapes only: nothing else has to be found"
+    assert root.find(".//mesh") is None, "shapes only: no file needs to be found"
 
 
 def test_a_labs_own_file_is_found_by_its_path(tmp_path):

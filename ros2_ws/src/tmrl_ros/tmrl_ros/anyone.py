@@ -12,7 +12,7 @@ from tmrl_ros import qos
 def subscribe_to_anyone(
     node: Node, kind: Any, topic: str, take: Callable[[Any, int], None]
 ) -> None:
-    """Listen to every publisher of a topic: reliably to those who offer it, also to the others.
+    """Listens to every publisher of a topic: reliably to those who offer it, also to the others.
 
     Whoever offers reliability is heard twice, so `take` must not mind a repetition.
 
@@ -33,7 +33,7 @@ def subscribe_to_anyone(
 
 
 def publishers_of(node: Node, topic: str) -> tuple[str, ...]:
-    """Return the full names of the nodes that publish a topic now, each once, sorted.
+    """Returns the full names of the nodes that publish a topic now, each once, sorted.
 
     A message does not say who sent it; where only one node publishes, this does.
     """

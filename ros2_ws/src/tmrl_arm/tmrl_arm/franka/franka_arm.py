@@ -156,8 +156,8 @@ class _Session:
             self._come_to_rest()
         except ArmConnectionError as error:
             self.lost = str(error)
-        except Exception as error:  # noqa: BLE001 - told by every call from now on
-            # Its last sample would go on looking like news, and commands like accepted ones.
+        except Exception as error:  # noqa: BLE001 - raised by every call from now on
+            # Its last sample would keep looking like news, and commands like accepted ones.
             _log.exception("the thread that leads the robot failed")
             self.lost = (
                 f"the thread that leads the robot failed ({type(error).__name__}: {error}); the "
@@ -201,7 +201,7 @@ class _Session:
             )
 
     def _come_to_rest(self) -> None:
-        """Ends the motion under way before the robot is let go of."""
+        """Ends the motion in progress before the robot is let go of."""
         ends_s = self._clock.now_s() + _REST_S
         with self._robot_lock:
             try:
@@ -231,7 +231,7 @@ class FrankaArm:
 
         Args:
             config: The lab's settings.
-            clock: For ages and time-outs; it has to run by itself.
+            clock: For ages and time-outs; it must run by itself.
             open_robot: Connects to the robot.
             open_hand: Connects to its hand.
         """

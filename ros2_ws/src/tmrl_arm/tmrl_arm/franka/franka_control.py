@@ -1,7 +1,7 @@
 """What a Franka's joints do next: one stream of joint velocities, whatever was commanded.
 
 Joint velocities, poses and the way home all end as velocities at the stream's rate, so that nothing
-has to stop when one follows the other. Poses become joint positions (redundant_ik) and setpoints
+must stop when one follows the other. Poses become joint positions (redundant_ik) and setpoints
 between them; the distance from the setpoint is closed in proportion. No threads, no vendor.
 """
 
@@ -177,7 +177,7 @@ class FrankaControl:
         steps = int((now_s - self._stepped_s) / period_s)
         for _ in range(min(steps, _MOST_STEPS)):
             stream.step()
-        # After a longer pause of this process the setpoints go on from where they were.
+        # After a longer pause of this process the setpoints resume from where they were.
         self._stepped_s = now_s if steps > _MOST_STEPS else self._stepped_s + steps * period_s
         off_rad = stream.position_rad - self._sample.joint_position_rad
         if self.homing and stream.at_rest and np.abs(off_rad).max() < _HOME_RAD:

@@ -65,7 +65,7 @@ class Hand(Protocol):
         ...
 
     def start(self, opening: float) -> None:
-        """Set off to an opening; the call before has to be over.
+        """Sets off to an opening; the call before must be over.
 
         Raises:
             ArmConnectionError: The connection broke.
@@ -73,7 +73,7 @@ class Hand(Protocol):
         ...
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait for the movement under way; whether it is over.
+        """Waits for the movement in progress; whether it is over.
 
         Raises:
             HandError: The hand gave up; the text says why.
@@ -83,7 +83,7 @@ class Hand(Protocol):
 
 
 class HandError(Exception):
-    """The hand could not do what it was told."""
+    """The hand could not do what was asked of it."""
 
 
 class Robot(Protocol):
@@ -121,7 +121,7 @@ class Robot(Protocol):
         ...
 
     def poll(self) -> bool:
-        """Look how the last motion went; whether it is still under way.
+        """Looks how the last motion went; whether it is still in progress.
 
         Raises:
             MotionAbortedError: The robot ended it.
@@ -130,7 +130,7 @@ class Robot(Protocol):
         ...
 
     def recover(self) -> None:
-        """Ask the robot to clear its errors; its state tells whether it did. May take seconds.
+        """Asks the robot to clear its errors; its state tells whether it did. May take seconds.
 
         Raises:
             ArmFaultError: It refused; the text says why.

@@ -83,7 +83,7 @@ class FrankyConfig:
         gripper_speed_m_s: Speed of the fingers, m/s.
         gripper_force_n: What the hand holds things with, N.
         state_timeout_s: Without a newer state of the robot for this long the connection is lost, s.
-        connect_timeout_s: The robot has to answer within this, s.
+        connect_timeout_s: The robot must answer within this, s.
     """
 
     address: Annotated[str, NotEmpty("172.16.0.2, as in Desk's URL")]
@@ -121,7 +121,7 @@ class FrankyConfig:
     connect_timeout_s: Annotated[float, Range(0.5, 60.0)] = 5.0
 
     def __post_init__(self) -> None:
-        """Refuse what the arm could not do, or could do harm.
+        """Refuses what the arm could not do, or could do harm.
 
         Raises:
             ConfigError: A value is unknown or out of range; the text names it and what is valid.
@@ -140,7 +140,7 @@ class FrankyConfig:
         for joint in np.flatnonzero(outside).tolist():
             raise ConfigError(
                 f"home_joint_rad puts {JOINTS[joint]} at {home_rad[joint]:g} rad; for the "
-                f"{self.model} it has to be {self.low_rad[joint]:.3f} to {self.high_rad[joint]:.3f}"
+                f"{self.model} it must be {self.low_rad[joint]:.3f} to {self.high_rad[joint]:.3f}"
             )
 
     @property

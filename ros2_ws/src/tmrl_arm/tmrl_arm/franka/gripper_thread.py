@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 class GripperThread:
     """Moves a hand to the opening last wished for, one movement after the other.
 
-    A movement under way is finished first: the hand's own software knows no other way. A wish that
+    A movement in progress ends first: the hand's own software knows no other way. A wish that
     was overtaken meanwhile is never carried out.
     """
 
@@ -70,7 +70,7 @@ class GripperThread:
             self._wished = self._done = self._opening
 
     def close(self) -> None:
-        """Ends the thread after the movement under way; where that takes long, without waiting."""
+        """Ends the thread after the present movement; where that takes long, without waiting."""
         with self._wake:
             self._stopping = True
             self._wake.notify()

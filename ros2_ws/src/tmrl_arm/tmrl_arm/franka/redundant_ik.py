@@ -50,7 +50,7 @@ def solve(
     limits_rad: tuple[Array, Array],
     posture_rad: Array,
 ) -> Array:
-    """Find joint positions for a tool pose, on the branch of `seed_rad`.
+    """Finds joint positions for a tool pose, on the branch of `seed_rad`.
 
     Args:
         chain: The arm.

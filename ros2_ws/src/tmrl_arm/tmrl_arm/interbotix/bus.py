@@ -89,7 +89,7 @@ class Bus(Protocol):
     """Topics and services of the vendor's driver. Requests never block; a future may never end."""
 
     def open(self, timeout_s: float) -> None:
-        """Find the vendor's driver and its joint states.
+        """Finds the vendor's driver and its joint states.
 
         Raises:
             ArmConnectionError: Something is missing after `timeout_s`; names it and the remedy.
@@ -105,15 +105,15 @@ class Bus(Protocol):
         ...
 
     def info(self, motors: Motors) -> Future[MotorInfo]:
-        """Ask what the vendor's driver knows."""
+        """Asks what the vendor's driver knows."""
         ...
 
     def get_registers(self, motors: Motors, register: Register) -> Future[tuple[int, ...]]:
-        """Read a register of each motor."""
+        """Reads a register of each motor."""
         ...
 
     def set_registers(self, motors: Motors, register: Register, value: int) -> Future[None]:
-        """Write a register of each motor."""
+        """Writes a register of each motor."""
         ...
 
     def set_mode(self, motors: Motors, mode: str) -> Future[None]:
@@ -129,13 +129,13 @@ class Bus(Protocol):
         ...
 
     def write_arm(self, position_rad: Array) -> None:
-        """Send the six joints to positions, shape (6,), rad. Nobody checks limits after this."""
+        """Sends the six joints to positions, shape (6,), rad. Nobody checks limits after this."""
         ...
 
     def write_gripper(self, finger_m: float) -> None:
-        """Send each finger to a distance from the middle, m."""
+        """Sends each finger to a distance from the middle, m."""
         ...
 
     def close(self) -> None:
-        """Let go of the vendor's driver; harmless when not open."""
+        """Lets go of the vendor's driver; harmless when not open."""
         ...

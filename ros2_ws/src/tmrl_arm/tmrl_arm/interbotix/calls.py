@@ -101,7 +101,7 @@ def to_sample(message: Any, received_s: float) -> JointSample | None:
 
 
 def _ask(client: Any, request: Any, convert: Callable[[Any], Any]) -> Future[Any]:
-    """Call a service; the future holds the converted answer, or the error."""
+    """Calls a service; the future holds the converted answer, or the error."""
     answer: Future[Any] = Future()
 
     def done(call: Any) -> None:

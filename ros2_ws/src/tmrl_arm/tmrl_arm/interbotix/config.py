@@ -17,7 +17,7 @@ JOINTS = ("waist", "shoulder", "elbow", "forearm_roll", "wrist_angle", "wrist_ro
 """The arm's joints in the order of the vendor's group "arm", and of every array of joints."""
 
 SHADOWS = ("shoulder_shadow", "elbow_shadow")
-"""The second motors of the two joints that have two; they copy what the first ones are told."""
+"""The second motors of the two joints that have two; they copy what the first ones receive."""
 
 GRIPPER = "gripper"
 
@@ -35,7 +35,7 @@ _FINGER_CLOSED_M = 0.011
 """Nearer to the middle the linkage of the gripper is at its dead centre."""
 _VENDOR_VELOCITY_RAD_S = pi
 _LONGEST_BRAKING_S = 2.0
-"""An arm whose node is ended brakes first; whoever ends it must not have to wait for longer."""
+"""An arm whose node is ended brakes first; whoever ends it must not need to wait for longer."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ class InterbotixConfig:
         finger_open_m: The same when it counts as open, m.
         home_position_m: Where `home` brings the tool, gripper pointing down, base frame, m.
         home_velocity_rad_s: Largest speed of a joint on the way home, rad/s.
-        connect_timeout_s: The vendor's driver has to be there within this, s.
-        service_timeout_s: Each of its services has to answer within this, s.
+        connect_timeout_s: The vendor's driver must be there within this, s.
+        service_timeout_s: Each of its services must answer within this, s.
         state_timeout_s: Joint states may be missing, or make no sense, for this long, s. The
             vendor's driver leaves gaps of up to 0.37 s on a busy machine.
-        following_error_rad: A joint may lag so far behind what it was told, rad.
+        following_error_rad: A joint may lag so far behind its setpoint, rad.
         following_time_s: For so long, s.
         health_period_s: Time between two looks at the motors' error registers, s.
     """
@@ -87,7 +87,7 @@ class InterbotixConfig:
     health_period_s: Annotated[float, Range(0.1, 60.0)] = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse what the arm could not do, or could do harm.
+        """Refuses what the arm could not do, or could do harm.
 
         Raises:
             ConfigError: A value is out of range; the text names it and the range.
@@ -108,7 +108,7 @@ class InterbotixConfig:
         if not _FINGER_CLOSED_M <= self.finger_closed_m < self.finger_open_m <= FINGER_HIGH_M:
             raise ConfigError(
                 f"finger_closed_m is {self.finger_closed_m} and finger_open_m "
-                f"{self.finger_open_m}; they have to rise and lie between "
+                f"{self.finger_open_m}; they must rise and lie between "
                 f"{_FINGER_CLOSED_M} and {FINGER_HIGH_M}"
             )
         if len(self.home_position_m) != 3 or not np.isfinite(self.home_position_m).all():

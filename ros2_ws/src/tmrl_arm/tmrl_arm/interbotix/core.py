@@ -32,7 +32,7 @@ _CATCH_UP_S = 0.2
 _MOST_BEHIND_S = 0.5
 """Further behind, in seconds of full speed, nobody could say any more which way the arm takes."""
 _REPEATS = 10
-"""The last setpoint is sent so often: the motors do not acknowledge what they are told."""
+"""The last setpoint is sent so often: the motors do not acknowledge what they receive."""
 
 
 class InterbotixCore:
@@ -44,13 +44,13 @@ class InterbotixCore:
     """
 
     def __init__(self, config: InterbotixConfig, bus: Bus, clock: Clock, fault: str = "") -> None:
-        """Check the arm and prepare it; it does not move.
+        """Checks the arm and prepares it; it does not move.
 
         Args:
             config: The lab's settings.
             bus: Open, with joint states.
             clock: For ages and time-outs.
-            fault: What a person has to confirm (arm/recover) before the arm moves; empty: nothing.
+            fault: What a person must confirm (arm/recover) before the arm moves; empty: nothing.
 
         Raises:
             ArmConnectionError: It is another arm, in another mode, or does not answer.
@@ -82,7 +82,7 @@ class InterbotixCore:
             return str(error)
 
     def _watch_from(self, sample: JointSample) -> None:
-        """Forget the past: set points, watch and poll start at this sample."""
+        """Forgets the past: set points, watch and poll start at this sample."""
         config = self._config
         limits = MotionLimits(
             low_rad=config.joint_low_rad,
@@ -191,7 +191,7 @@ class InterbotixCore:
         return sample
 
     def tick(self) -> None:
-        """Look at the arm and send the next setpoint; to be called at the stream's rate."""
+        """Looks at the arm and sends the next setpoint; to be called at the stream's rate."""
         if self.lost:
             return
         now_s = self._clock.now_s()
@@ -243,7 +243,7 @@ class InterbotixCore:
             self._writes_left -= 1
 
     def _anchor(self) -> None:
-        """Set off from where the arm is, if it was moved by hand or sank while it stood still."""
+        """Sets off from where the arm is, if it was moved by hand or sank while it stood still."""
         here_rad = self._watch.good.position_rad
         if self.at_rest and np.abs(here_rad - self._stream.position_rad).max() > _SLACK_RAD:
             self._watch_from(self._watch.good)
@@ -276,7 +276,7 @@ class InterbotixCore:
         speed = way_rad / allowed_s
         for joint in np.flatnonzero(speed > most).tolist():
             raise CommandRefusedError(
-                f"{JOINTS[joint]}{behind} would have to turn at {speed[joint]:.2f} rad/s to be "
+                f"{JOINTS[joint]}{behind} would need to turn at {speed[joint]:.2f} rad/s to be "
                 f"there in time, its limit is {most:.2f}: send nearer targets, or give more time"
             )
 

@@ -123,7 +123,7 @@ class InterbotixDriver:
             self._bus = None
 
     def _brake(self) -> None:
-        """Let the thread bring the arm to rest, as far as there still is an arm."""
+        """Lets the thread bring the arm to rest, as far as there still is an arm."""
         core, ends_s = self._core, time.monotonic() + 2.0 * self._config.braking_s + 1.0
         if core is None or core.lost:
             return

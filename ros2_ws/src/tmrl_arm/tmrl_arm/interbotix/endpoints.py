@@ -74,11 +74,11 @@ def import_messages() -> tuple[ModuleType, ModuleType]:
 
 
 def connect_endpoints(node: Any, vendor_name: str) -> Endpoints:
-    """Make clients and publishers on a node that nobody spins yet.
+    """Makes clients and publishers on a node that nobody spins yet.
 
     Args:
         node: A ROS node.
-        vendor_name: Namespace of the vendor's driver. It has to be alive: the vendor's class waits
+        vendor_name: Namespace of the vendor's driver. It must be alive: the vendor's class waits
             for its services and joint states without an end.
     """
     if importlib.util.find_spec("interbotix_xs_modules") is not None:

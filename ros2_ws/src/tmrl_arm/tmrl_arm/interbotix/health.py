@@ -34,7 +34,7 @@ _LED_RAD = 0.1
 _ERROR_BITS = {
     0: ("input voltage", "check the 12 V supply and its plug"),
     2: ("overheating", "let it cool down with the arm resting"),
-    3: ("encoder", "the motor has to be repaired"),
+    3: ("encoder", "the motor must be repaired"),
     4: ("electrical shock", "check the supply and the cables"),
     5: ("overload", "take away what it pressed on or carried"),
 }
@@ -87,14 +87,14 @@ class Trouble:
 
 
 class JointWatch:
-    """Judges the joint states against what the joints were told.
+    """Judges the joint states against what the joints were commanded.
 
     Attributes:
         good: The last sample that made sense.
     """
 
     def __init__(self, config: InterbotixConfig, sample: JointSample) -> None:
-        """Start from a first sample, which has to make sense (see `nonsense_in`)."""
+        """Starts from a first sample, which must make sense (see `nonsense_in`)."""
         self._config = config
         self.good = sample
         self._newest = sample
@@ -106,11 +106,11 @@ class JointWatch:
         self._behind_since_s: Array = np.full(len(JOINTS), np.inf)
 
     def look(self, sample: JointSample, setpoint_rad: Array) -> Trouble | None:
-        """Take a sample in; the same one again changes nothing.
+        """Takes a sample in; the same one again changes nothing.
 
         Args:
             sample: The newest.
-            setpoint_rad: What the joints were told last, shape (6,), rad.
+            setpoint_rad: What the joints were commanded last, shape (6,), rad.
 
         Returns:
             What is wrong with the arm; None while all is well.
@@ -159,7 +159,7 @@ class JointWatch:
         return None
 
     def _behind(self, setpoint_rad: Array) -> Trouble | None:
-        """A joint that moves, but not as it is told."""
+        """A joint that moves, but not as commanded."""
         now_s = self.good.received_s
         error = np.abs(setpoint_rad - self.good.position_rad)
         behind = error > self._config.following_error_rad
@@ -198,10 +198,10 @@ def nonsense_in(sample: JointSample) -> str:
 
 
 class MotorPoll:
-    """Reads the error registers in turn, one request under way at a time."""
+    """Reads the error registers in turn, one request in flight at a time."""
 
     def __init__(self, config: InterbotixConfig, bus: Bus) -> None:
-        """Ask nothing yet."""
+        """Asks nothing yet."""
         self._period_s = config.health_period_s / len(READ_TOGETHER)
         self._timeout_s = config.service_timeout_s
         self._bus = bus
@@ -210,7 +210,7 @@ class MotorPoll:
         self._asked_s = -np.inf
 
     def look(self, now_s: float) -> str:
-        """Take an answer in, ask the next question.
+        """Takes an answer in, asks the next question.
 
         Returns:
             What is wrong with a motor, with the remedy; empty while all is well.

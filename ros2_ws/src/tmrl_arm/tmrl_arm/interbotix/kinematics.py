@@ -115,7 +115,7 @@ def inverse(
     limits_rad: tuple[Array, Array],
     tolerance: IkTolerance | None = None,
 ) -> Array:
-    """Find joint positions for a tool pose, on the branch of `seed_rad`.
+    """Finds joint positions for a tool pose, on the branch of `seed_rad`.
 
     Args:
         position_m: Tool position in the base frame, shape (3,), m.

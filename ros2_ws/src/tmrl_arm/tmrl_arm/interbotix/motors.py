@@ -29,13 +29,13 @@ class Motors:
     """Requests to the motors that wait for the answer, and check what the services do not tell."""
 
     def __init__(self, bus: Bus, config: InterbotixConfig) -> None:
-        """Use an open bus."""
+        """Uses an open bus."""
         self._bus = bus
         self._config = config
         self._simulated = False
 
     def check_model(self) -> None:
-        """Make sure that this is the arm it should be, in the mode it should be in.
+        """Makes sure that this is the arm it should be, in the mode it should be in.
 
         Raises:
             ArmConnectionError: It is another one, or it or none of its motors answers.
@@ -56,7 +56,7 @@ class Motors:
         self._simulated = self._is_simulated()
 
     def set_profile(self) -> None:
-        """Write the registers that a motor forgets when it restarts, and read them back.
+        """Writes the registers that a motor forgets when it restarts, and reads them back.
 
         Raises:
             ArmConnectionError: A motor did not take its value.
@@ -137,7 +137,7 @@ class Motors:
             )
 
     def torque_off(self, *, arm_is_held: bool) -> None:
-        """Let the arm go limp.
+        """Lets the arm go limp.
 
         Raises:
             ArmFaultError: Nobody holds the arm; it would fall.

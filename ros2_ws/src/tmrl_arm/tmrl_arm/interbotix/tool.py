@@ -22,7 +22,7 @@ _SIMULATED = "this is the vendor's simulated driver: there are no motors, and no
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one action.
+    """Runs one action.
 
     Returns:
         Exit code: 0 where it was done and all motors are well, 1 otherwise.

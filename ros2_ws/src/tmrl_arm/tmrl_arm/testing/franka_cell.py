@@ -143,7 +143,7 @@ def record_velocities(folder: Path) -> None:
 
 
 def abort_motion(server: FrankaRobotServer) -> None:
-    """Ends the motion under way as a reflex does."""
+    """Ends the motion in progress as a reflex does."""
     motion = server.current_motion_id
     if motion:
         server.stop_motion(send_preemption_signal=False)

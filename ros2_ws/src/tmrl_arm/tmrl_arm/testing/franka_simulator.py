@@ -187,7 +187,7 @@ class FrankaSimulator:
 class SimulatorClock:
     """The simulator's time as a clock, so that a slow machine slows the driver down with it.
 
-    While the simulator stands still, or is dead, the clock goes on at the pace of the machine's.
+    While the simulator stands still, or is dead, the clock continues at the pace of the machine's.
     """
 
     def __init__(self, simulator: FrankaSimulator) -> None:

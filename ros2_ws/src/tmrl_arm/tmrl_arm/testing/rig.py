@@ -46,7 +46,7 @@ class DriverRig:
     mend: Callable[[], None] = _impossible
 
     def until(self, condition: Callable[[ArmReading], bool], what: str) -> ArmReading:
-        """Read until a reading meets the condition.
+        """Reads until a reading meets the condition.
 
         Raises:
             TimeoutError: It did not within `timeout_s`.
@@ -60,7 +60,7 @@ class DriverRig:
         raise TimeoutError(f"waited {self.timeout_s} s for {what}; at the end: {reading}")
 
     def until_lost(self) -> str:
-        """Read until the driver notices that the connection is broken; what it says."""
+        """Reads until the driver notices that the connection is broken; what it says."""
         for _ in range(round(self.timeout_s / _POLL_S)):
             try:
                 self.driver.read()
@@ -70,7 +70,7 @@ class DriverRig:
         raise TimeoutError(f"after {self.timeout_s} s the broken connection had not been noticed")
 
     def until_at_rest(self) -> ArmReading:
-        """Wait until neither joints nor tool move any more."""
+        """Waits until neither joints nor tool move any more."""
         last = self.driver.read()
         for _ in range(round(self.timeout_s / 0.2)):
             self.let_pass(0.2)
@@ -125,7 +125,7 @@ class DriverRig:
         )
 
     def drive_to(self, target: ArmCommand) -> ArmReading:
-        """Send a pose, again whenever its validity has ended, until the tool is there."""
+        """Sends a pose, again whenever its validity has ended, until the tool is there."""
         reading = self.driver.read()
         for _ in range(round(self.timeout_s / target.valid_for_s)):
             self.driver.command(target)

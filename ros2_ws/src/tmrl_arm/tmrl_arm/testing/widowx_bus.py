@@ -1,4 +1,4 @@
-"""A WidowX on a made-up bus: motors that do at once what they are told, or fail on request."""
+"""A WidowX on a made-up bus: motors that do at once what they are asked, or fail on request."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -39,7 +39,7 @@ class FakeBus:
 
     Attributes:
         ends_at: Group reads end before this motor, as where it is in an error state.
-        mute_from: By register: from this motor on nothing is told.
+        mute_from: By register: from this motor on nothing is answered.
         empty_answers: So many reads are answered with nothing from now on.
         names_of_publishers: Nodes that publish the joint states.
         deeds: What was written or switched.
@@ -153,12 +153,12 @@ class Arm:
         self.config, self.fault = config, fault
 
     def connect(self) -> "Arm":
-        """Make the core."""
+        """Makes the core."""
         self.core = InterbotixCore(self.config, self.bus, self.clock, self.fault)
         return self
 
     def run(self, seconds: float, show: Callable[[], Array] | None = None) -> "Arm":
-        """Let time pass, tick by tick; `show` gives what the joint states say instead."""
+        """Lets time pass, tick by tick; `show` gives what the joint states say instead."""
         for _ in range(round(seconds * self.config.stream_rate_hz)):
             self.clock.advance(1.0 / self.config.stream_rate_hz)
             if self.bus.talks:

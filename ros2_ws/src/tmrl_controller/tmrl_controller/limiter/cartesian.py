@@ -96,7 +96,7 @@ def limit_move(
 
 
 def beyond_lead(limits: MotionLimits, target: Setpoint, measured: Setpoint) -> str:
-    """How an arm at rest has left its target; empty where it is as near as it has to be.
+    """How an arm at rest has left its target; empty where it is as near as it must be.
 
     `limit_move` brings a target back that has run too far ahead, but from the target, not from the
     tool: a move that starts further away than the lead would be as fast as the way is long.

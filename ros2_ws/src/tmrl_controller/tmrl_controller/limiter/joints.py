@@ -1,13 +1,13 @@
 """The limiter of joint velocities: policy and teleop pass it, nothing goes around it.
 
-A joint velocity has no target: it goes on until the next one comes, or until it expires. So every
+A joint velocity has no target: it continues until the next one comes, or until it expires. So every
 limit of place is asked of the posture in which the arm would come to rest if this command were the
 last one: obeyed for its whole life, on top of the age that the newest measurement may have, and
 then braked at the allowed acceleration.
 
 Order of the limits, and why: the wanted velocity is scaled to the speeds of the joints and of the
 tool, which keeps its direction; then no joint changes its velocity faster than it may accelerate;
-then each keeps the way that it needs to brake before its end; at last the tool has to come to rest
+then each keeps the way that it needs to brake before its end; at last the tool must come to rest
 in the box: it slides along a wall where it can, and brakes where it cannot. So joint velocities
 and joint positions hold always; the acceleration holds except where a joint is measured nearer to
 its end than it should be; the tool's speed is approached at the allowed acceleration. The box is
@@ -52,7 +52,7 @@ class JointLimits(ToolLimits):
         low_rad: Lower ends of the joints, rad.
         high_rad: Upper ends of the joints, rad.
         max_velocity_rad_s: Largest speeds of the joints, rad/s.
-        max_acceleration_rad_s2: Largest changes of the velocities, with which the arm also has to
+        max_acceleration_rad_s2: Largest changes of the velocities, with which the arm also must
             be able to brake, rad/s^2.
     """
 
@@ -64,7 +64,7 @@ class JointLimits(ToolLimits):
     max_acceleration_rad_s2: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        """Refuse limits that are not those of the arm.
+        """Refuses limits that are not those of the arm.
 
         Raises:
             ValueError: There is not one finite number per joint, a lower end is not below its upper
@@ -80,12 +80,12 @@ class JointLimits(ToolLimits):
                 )
         if not (self.low < self.high).all():
             raise ValueError(
-                f"low_rad is {self.low_rad} and high_rad {self.high_rad}; each lower end has to "
+                f"low_rad is {self.low_rad} and high_rad {self.high_rad}; each lower end must "
                 "lie below its upper one"
             )
         for name in ("max_velocity_rad_s", "max_acceleration_rad_s2"):
             if min(getattr(self, name)) <= 0.0:
-                raise ValueError(f"{name} is {getattr(self, name)}; each has to be above 0")
+                raise ValueError(f"{name} is {getattr(self, name)}; each must be above 0")
 
     @property
     def joints(self) -> int:
@@ -229,7 +229,7 @@ class _Here:
     def _brakeable(self) -> tuple[Vector, Vector]:
         """Largest speeds towards the lower and the upper ends, each (n,), rad/s.
 
-        The way v * life + v^2 / (2 a) has to fit before the end. A joint that brakes at `a` keeps
+        The way v * life + v^2 / (2 a) must fit before the end. A joint that brakes at `a` keeps
         fitting, whatever its speed, so this limit never asks for more than the acceleration.
         """
         a, life_s = self._limits.acceleration, self._life_s

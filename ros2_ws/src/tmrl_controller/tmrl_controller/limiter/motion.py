@@ -19,7 +19,7 @@ NO_JOINTS: Vector = np.zeros(0)
 
 
 class InputRefusedError(LocalError, ValueError):
-    """A target or a measurement is not the finite numbers that it has to be; the arm must stop."""
+    """A target or a measurement is not the finite numbers that it must be; the arm must stop."""
 
 
 class Limit(StrEnum):
@@ -57,7 +57,7 @@ class ToolLimits:
     max_gripper_step: float
 
     def __post_init__(self) -> None:
-        """Refuse a box that no tool fits into.
+        """Refuses a box that no tool fits into.
 
         Raises:
             ValueError: The box does not have 6 finite numbers, or a minimum is not below its
@@ -90,7 +90,7 @@ class ToolLimits:
             ValueError: It is not above 0, or longer than the control period.
         """
         if not 0.0 < dt_s <= self.period_s * (1.0 + TOLERANCE):
-            raise ValueError(f"dt_s is {dt_s}; it has to lie in (0, {self.period_s}]")
+            raise ValueError(f"dt_s is {dt_s}; it must lie in (0, {self.period_s}]")
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Limited:
     seal: InitVar[object]
 
     def __post_init__(self, seal: object) -> None:
-        """Refuse to be made by anybody but the limiter.
+        """Refuses to be made by anybody but the limiter.
 
         Raises:
             TypeError: The maker does not hold the seal.
@@ -170,14 +170,14 @@ def check_numbers(name: str, values: Vector | float, length: int) -> None:
     Args:
         name: For the sentence.
         values: A number, or an array of shape (length,).
-        length: How many there have to be.
+        length: How many there must be.
 
     Raises:
         InputRefusedError: Their number is another one, or one is not finite.
     """
     if np.size(values) != length or not np.isfinite(values).all():
         raise InputRefusedError(
-            f"{name} is {values}; it has to be {length} finite number{'s' if length > 1 else ''}: "
+            f"{name} is {values}; it must be {length} finite number{'s' if length > 1 else ''}: "
             "hold, find the source, resume"
         )
 

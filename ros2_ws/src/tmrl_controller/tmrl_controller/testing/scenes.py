@@ -60,7 +60,7 @@ class HardwareScene:
     Attributes:
         core: The controller.
         clock: Its clock.
-        follows: Whether the arm is at once where it was told to be; otherwise it stands still.
+        follows: Whether the arm is at once where it was commanded to be; otherwise it stands still.
         obeys: Whether its driver takes commands, and says so in the arm's states.
         position_m: Where the arm is.
         quaternion: How its tool is turned.
