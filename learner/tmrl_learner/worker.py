@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tmrl_common.clock import Clock
-from tmrl_common.errors import ErrorCode, RequestError, TmrlError
+from tmrl_common.errors import ClientClosedError, ErrorCode, RequestError, TmrlError
 from tmrl_common.messages import ActorSpec
 from tmrl_common.storage import prepare_folder
 from tmrl_common.transitions import InvalidTransitionError, Transition
@@ -107,7 +107,8 @@ class LearnerWorker:
 
     Args:
         config: Parameters of the node.
-        client: Connection to the policy server; the caller closes it.
+        client: Connection to the policy server; the caller closes it, after asking `run` to stop
+            and before waiting for it, so that a call in flight does not hold up the end.
         clock: Steady clock.
         caught_up: Called in the thread that learns whenever all that came has been learned from.
 
@@ -145,6 +146,7 @@ class LearnerWorker:
         self._tracked = (0, 0, 0)
         self._reason = ""
         self._refusal = ""
+        self._stop = threading.Event()
         self.status = WorkerStatus()
 
     def put(self, transition: Transition) -> None:
@@ -164,6 +166,7 @@ class LearnerWorker:
             OSError: A checkpoint cannot be written; the older one is whole and the journal keeps
                 what came after it.
         """
+        self._stop = stop
         session = self._start(stop)
         if session is None:
             return
@@ -178,6 +181,10 @@ class LearnerWorker:
         while not stop.is_set():
             try:
                 welcome = self._client.connect(deadline_s=self._config.server_deadline_s)
+            except ClientClosedError:
+                if stop.is_set():
+                    return None
+                raise
             except TmrlError as error:
                 self.status = replace(self.status, reason=f"policy server: {error}")
                 _log.info("waiting for the policy server: %s", error)
@@ -297,6 +304,10 @@ class LearnerWorker:
             pong = self._client.ping(deadline_s=deadline_s)
             version = pong.actor_version + 1
             version = self._client.swap(version, spec, snapshot.content, deadline_s=deadline_s)
+        except ClientClosedError:
+            if self._stop.is_set():
+                return  # A checkpoint keeps what the server was not given.
+            raise
         except TmrlError as error:
             refused = isinstance(error, RequestError) and error.code is ErrorCode.ACTOR_REFUSED
             if refused and not self._published_epoch:

@@ -24,6 +24,7 @@ class FakePolicyServer(Closeable):
         endpoint: Where it listens.
         requests: Every act, encode and swap that it answered, oldest first.
         fail_with: While set, every request is answered with this error instead.
+        hangs: While set, requests are taken in and never answered; pings are.
     """
 
     def __init__(
@@ -31,8 +32,11 @@ class FakePolicyServer(Closeable):
         spec: PolicySpec,
         endpoint: str = "tcp://127.0.0.1:*",
         security: ServerSecurity | None = None,
+        *,
+        hangs: bool = False,
     ) -> None:
         """Listens and answers from a thread of its own."""
+        self.hangs = hangs
         self.requests: list[Act | Encode | Swap] = []
         self.fail_with: RequestError | None = None
         self._spec = spec
@@ -67,6 +71,8 @@ class FakePolicyServer(Closeable):
 
     def _work(self, admitted: Admitted) -> None:
         self.requests.append(admitted.request)
+        if self.hangs:
+            return
         if self.fail_with is not None:
             error = self.fail_with
             self._protocol.refuse(admitted.peer, admitted.request_id, error.code, error.detail)

@@ -9,4 +9,6 @@ PART = Part(
     executable="learning",
     place=Place.GPU,
     restartable=True,
+    # On a busy machine its checkpoint, and the ends of torch and wandb, take seconds.
+    stop_grace_s=8.0,
 )

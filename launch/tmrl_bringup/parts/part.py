@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 STOP_GRACE_S = 5.0
-"""From the signal to SIGKILL. A limit for what hangs: all parts end within a second otherwise."""
+"""From the signal to SIGKILL. A limit for what hangs: most parts end within a second otherwise."""
 
 
 class Place(StrEnum):

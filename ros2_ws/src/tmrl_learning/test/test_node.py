@@ -1,15 +1,21 @@
 """The learning node over real DDS, beside an agent that keeps a real journal."""
 
+import os
+import signal
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
 
+from ament_index_python.packages import get_package_prefix
 from rclpy.node import Node
 
 from tmrl_agent.journal import Journal
+from tmrl_common.messages import Swap
 from tmrl_common.testing.fake_policy_server import FakePolicyServer
 from tmrl_common.testing.message_examples import EXAMPLE_SPEC
 from tmrl_common.testing.transition_examples import LENGTH, example_transition
@@ -17,7 +23,7 @@ from tmrl_learning.node import LearningNode
 from tmrl_msgs.msg import AgentStatus, LearnerStatus, Transition
 from tmrl_msgs.srv import FetchTransitions
 from tmrl_ros import qos
-from tmrl_ros.testing import NodeBench
+from tmrl_ros.testing import TIMEOUT_S, NodeBench, parameter_arguments
 from tmrl_ros.transition_messages import transition_to_msg
 
 pytestmark = pytest.mark.ros
@@ -122,3 +128,52 @@ def test_a_policy_of_other_sizes_is_named_and_not_waited_for(bench, agent):
     status = taken(bench, agent, 1)
     assert (status.transitions_stored, status.transitions_refused) == (0, 1)
     assert "features has shape (5,)" in status.reason
+
+
+@pytest.fixture
+def process(tmp_path, ros_domain_id):
+    """Starts the node as the leader of a process group, as a shell does with a command."""
+    started = []
+
+    def start(server, **changes):
+        program = Path(get_package_prefix("tmrl_learning"), "lib", "tmrl_learning", "learning")
+        given = {"robot": "widowx", "session": "run", "run_dir": str(tmp_path)} | changes
+        arguments = parameter_arguments(given | {"server": server.endpoint})
+        pipe = subprocess.PIPE
+        started.append(
+            subprocess.Popen([program, *arguments], stderr=pipe, text=True, start_new_session=True)
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("wandb", ["disabled", "offline"])
+def test_ctrl_c_ends_it_in_order_though_the_policy_server_does_not_answer_any_more(
+    process, tmp_path, ros_domain_id, wandb
+):
+    if wandb == "offline":
+        pytest.importorskip("wandb")
+    with NodeBench(ros_domain_id, "agent_stand_in", {}) as bench:
+        with FakePolicyServer(SPEC) as first:
+            learner = process(first, wandb=wandb, server_deadline_s=600.0)
+            agent = bench.add(lambda: Agent(tmp_path / "journal.sqlite"))
+            bench.until(lambda: agent.statuses and agent.statuses[-1].phase == "warmup", "warm-up")
+            agent.record(transition(1))
+            taken(bench, agent, 1)
+            if wandb == "offline":
+                bench.until(lambda: any(tmp_path.glob("wandb/*/run-*.wandb")), "wandb's file")
+        with FakePolicyServer(SPEC, first.endpoint, hangs=True) as second:
+            bench.until(
+                lambda: any(isinstance(request, Swap) for request in second.requests),
+                "an actor for the server that came back",
+            )
+            os.killpg(learner.pid, signal.SIGINT)
+            _, errors = learner.communicate(timeout=TIMEOUT_S)
+    assert learner.returncode == 0
+    assert "Traceback" not in errors
+    assert "did not take the actor" not in errors
+    assert (tmp_path / "checkpoint").exists()

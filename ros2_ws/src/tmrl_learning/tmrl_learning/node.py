@@ -69,8 +69,9 @@ class LearningNode(TmrlNode[RunConfig]):
     def destroy_node(self) -> None:
         """Stops the worker, which writes its last checkpoint."""
         self._stop.set()
-        self._thread.join()
+        # Ends a call in flight: a server that gets the same Ctrl-C will not answer it.
         self._client.close()
+        self._thread.join()
         super().destroy_node()
 
     def _work(self) -> None:
