@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tmrl_common.errors import ConfigError
 from tmrl_common.types import FloatArray, Steering
 from tmrl_experiments.ogbench.benchmarks import CUBE_SINGLE, POINTMAZE_GIANT, benchmark
 from tmrl_experiments.ogbench.coverage import roll_out, success_at_k
@@ -24,7 +25,6 @@ from tmrl_experiments.ogbench.hindsight import HindsightSource
 from tmrl_experiments.ogbench.methods import METHODS, learner_config, method
 from tmrl_experiments.ogbench.pretraining import policy_folder, pretrained
 from tmrl_experiments.ogbench.recording import Recording, RecordingError
-from tmrl_learner.errors import ConfigError
 from tmrl_learner.pretrain.config import PretrainConfig
 from tmrl_policies.flow_checkpoint import save_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
@@ -182,7 +182,7 @@ def test_a_run_that_was_interrupted_goes_on_and_counts_its_steps(tmp_path: Path)
 
 def test_a_run_that_was_killed_while_it_first_saved_begins_again(tmp_path: Path) -> None:
     (tmp_path / "checkpoint").mkdir()
-    (tmp_path / "checkpoint" / "learner.safetensors").write_bytes(b"half of it")
+    (tmp_path / "checkpoint" / "learner.safetensors.next").write_bytes(b"half of it")
     run = CurveRun(POINTMAZE_GIANT, Walker(), learner_config("dsrl", 0), tmp_path, environments=1)
     run.run(50)
     assert steps_made(tmp_path) == run.env_steps >= 50

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tmrl_common.errors import ConfigError
 from tmrl_learner.algorithms.dsrl.config import as_dsrl
 from tmrl_learner.algorithms.tmrl import agent as agent_module
 from tmrl_learner.algorithms.tmrl.agent import TmrlAgent
@@ -19,7 +20,6 @@ from tmrl_learner.algorithms.tmrl.critic_gradient import CriticGradient, flatten
 from tmrl_learner.algorithms.tmrl.mish import mish, mish_and_slope
 from tmrl_learner.algorithms.tmrl.networks import CriticEnsemble, critic_inputs, embed_sigma
 from tmrl_learner.config import LearnerConfig, Sizes
-from tmrl_learner.errors import ConfigError
 from tmrl_learner.session import LearnerSession
 from tmrl_policies.steering import scale_steering
 

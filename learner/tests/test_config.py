@@ -5,8 +5,8 @@ import json
 
 import pytest
 
+from tmrl_common.errors import ConfigError
 from tmrl_learner.config import PRESETS, LearnerConfig, resolve
-from tmrl_learner.errors import ConfigError
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tmrl_learner.errors import ConfigError
+from tmrl_common.errors import ConfigError
 from tmrl_learner.pi0.demonstrations import open_demonstrations
 from tmrl_learner.pi0.lerobot.columns import LAYOUTS, ColumnLayout, column_parts
 from tmrl_learner.pi0.lerobot.errors import DatasetError

@@ -19,8 +19,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tmrl_common.errors import ConfigError
 from tmrl_common.types import Observation
-from tmrl_learner.errors import ConfigError, ResumeError
+from tmrl_learner.errors import ResumeError
 from tmrl_learner.pi0.cli import main
 from tmrl_learner.pi0.config import FinetuneConfig, OptimiserConfig, finetune_config
 from tmrl_learner.pi0.finetune import FinetunePaths, finetune

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tmrl_learner.errors import ConfigError
+from tmrl_common.errors import ConfigError
 from tmrl_learner.pi0.lerobot.errors import DatasetError
 from tmrl_learner.pi0.noise import draw_noise
 from tmrl_learner.pi0.preparation import Preparation

@@ -19,7 +19,7 @@ from tmrl_learner.pi0.optimiser import WeightAverage, learning_rate
 from tmrl_learner.pi0.preparation import TrainingBatch
 from tmrl_learner.pi0.processes import Processes
 from tmrl_learner.pi0.testing import SMALL
-from tmrl_learner.pi0.trainer import DivergedError, Trainer
+from tmrl_learner.pi0.trainer import DivergedError, Pi0Trainer
 
 ALONE = Processes(0, 1, torch.device("cpu"))
 FAST = OptimiserConfig(learning_rate=1e-2, final_learning_rate=1e-3, warmup_steps=0)
@@ -30,8 +30,8 @@ def config(**changes: Any) -> FinetuneConfig:
     return replace(plain, **changes)
 
 
-def make_trainer(settings: FinetuneConfig) -> Trainer:
-    return Trainer(settings, build_network(settings, None, ALONE)[0], ALONE)
+def make_trainer(settings: FinetuneConfig) -> Pi0Trainer:
+    return Pi0Trainer(settings, build_network(settings, None, ALONE)[0], ALONE)
 
 
 def batch(size: int = 4, seed: int = 0) -> TrainingBatch:
@@ -52,7 +52,7 @@ def part(whole: TrainingBatch, rows: slice) -> TrainingBatch:
     return TrainingBatch(*(tensor[rows] for tensor in whole))
 
 
-def weights(trainer: Trainer) -> dict[str, Tensor]:
+def weights(trainer: Pi0Trainer) -> dict[str, Tensor]:
     return {name: each.detach().clone() for name, each in trainer.parameters.items()}
 
 
@@ -125,7 +125,7 @@ def test_only_what_is_to_be_trained_changes(changes: Any, changed: set[str]) -> 
     settings = config(**changes)
     network, _ = build_network(settings, None, ALONE)
     before = served_state(network, {}, settings).state_dict()
-    trainer = Trainer(settings, network, ALONE)
+    trainer = Pi0Trainer(settings, network, ALONE)
     for _ in range(2):  # the first step moves only one factor of a low-rank update
         trainer.train_step([batch()], 14)
     now = {name: each.detach().clone() for name, each in trainer.parameters.items()}
@@ -160,7 +160,7 @@ def test_low_rank_updates_start_as_nothing_and_merge_into_the_same_function() ->
 def test_what_is_served_after_lora_is_what_was_trained() -> None:
     settings = config(trained="lora", optimiser=replace(FAST, ema_decay=0.0))
     network, _ = build_network(settings, None, ALONE)
-    trainer = Trainer(settings, network, ALONE)
+    trainer = Pi0Trainer(settings, network, ALONE)
     for _ in range(2):
         trainer.train_step([batch()], 14)
     plain = served_state(network, weights(trainer), settings)
@@ -198,7 +198,7 @@ def test_half_precision_keeps_what_is_trained_in_float32_and_stays_close(
     kinds = {(each.requires_grad, each.dtype) for each in network.parameters()}
     assert (True, torch.bfloat16) not in kinds
     assert ((False, torch.bfloat16) in kinds) == (trained != "full")
-    half = Trainer(settings, network, ALONE).train_step([batch()], 14)
+    half = Pi0Trainer(settings, network, ALONE).train_step([batch()], 14)
     full = make_trainer(config(trained=trained)).train_step([batch()], 14)
     assert half.loss == pytest.approx(full.loss, rel=0.05)
 

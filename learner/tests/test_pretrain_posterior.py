@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tmrl_learner.errors import ConfigError, ResumeError
+from tmrl_common.errors import ConfigError
+from tmrl_learner.errors import ResumeError
 from tmrl_learner.pretrain.config import (
     PosteriorConfig,
     PretrainConfig,

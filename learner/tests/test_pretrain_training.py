@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from tmrl_learner.errors import ConfigError, ResumeError
+from tmrl_common.errors import ConfigError
+from tmrl_learner.errors import ResumeError
 from tmrl_learner.pretrain.config import (
     CONTEXT_DROPOUT,
     PretrainConfig,
@@ -18,7 +19,7 @@ from tmrl_learner.pretrain.config import (
 from tmrl_learner.pretrain.dataset import DemonstrationSet, cut_chunks, split_episodes
 from tmrl_learner.pretrain.source import DemonstrationSource
 from tmrl_learner.pretrain.train import policy_shape, train
-from tmrl_learner.pretrain.trainer import Trainer
+from tmrl_learner.pretrain.trainer import FlowTrainer
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig, PolicyBatch
 
 _CONFIG = PretrainConfig(
@@ -48,8 +49,8 @@ def _shape(config: PretrainConfig) -> FlowPolicyConfig:
     return policy_shape(config, _demonstrations())
 
 
-def _trainer(config: PretrainConfig) -> Trainer:
-    return Trainer(config, _shape(config), _source(config))
+def _trainer(config: PretrainConfig) -> FlowTrainer:
+    return FlowTrainer(config, _shape(config), _source(config))
 
 
 def _same_weights(one: FlowPolicy, other: FlowPolicy) -> bool:
@@ -141,7 +142,7 @@ class _Relabelled:
 def test_a_source_may_draw_every_batch_anew(tmp_path: Path) -> None:
     config = replace(_CONFIG, steps=200, learning_rate=3e-3, schedule="constant")
     shape = FlowPolicyConfig(0, 1, 2, horizon=4, hidden=32, blocks=1)
-    before = Trainer(config, shape, _Relabelled()).validate().clean
+    before = FlowTrainer(config, shape, _Relabelled()).validate().clean
     policy, loss = train(config, shape, _Relabelled(), tmp_path / "csp")
     assert loss.clean < 0.5 * before
     assert policy.config.proprio_dim == 0
@@ -171,7 +172,7 @@ def test_a_policy_to_be_guided_loses_its_context_at_weight_zero() -> None:
 def test_a_shape_of_another_method_is_refused(method: str, other: str) -> None:
     config = replace(_CONFIG, method=method)
     with pytest.raises(ConfigError, match="take the shape from shape_for_method"):
-        Trainer(config, shape_for_method(_shape(config), other), _source(config))
+        FlowTrainer(config, shape_for_method(_shape(config), other), _source(config))
 
 
 def test_plain_cloning_has_no_marginal_of_its_own() -> None:

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmrl_learner.errors import ConfigError
+from tmrl_common.errors import ConfigError
 from tmrl_learner.tracking import TrackingConfig, open_tracker
 from tmrl_learner.tracking.metrics_file import MetricsFile, MetricsFileError
 from tmrl_learner.tracking.tracker import RunTracker

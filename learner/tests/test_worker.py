@@ -205,3 +205,15 @@ def test_half_a_checkpoint_is_refused_by_name_and_nothing_is_written_over_it(
             with pytest.raises(CheckpointError, match=lost):
                 worker.run(threading.Event())
     assert {path: path.read_bytes() for path in (tmp_path / "checkpoint").iterdir()} == left
+
+
+def test_a_learner_that_was_killed_in_its_first_save_begins_again(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint" / "learner.safetensors.next").write_bytes(b"half of it")
+    with FakePolicyServer(SPEC) as server, second_life(tmp_path, server) as worker:
+        wait_until(lambda: worker.status.phase != "starting", "the learner")
+        assert worker.status.phase == "warmup"
+        for transition in make_episode(1, 1, 3, Outcome.SUCCESS):
+            worker.put(transition)
+        wait_until(lambda: worker.status.transitions_stored == 3, "three transitions")
+    load_checkpoint(tmp_path / "checkpoint" / CHECKPOINT_STEM, CHECKPOINT_KIND)

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
+from tmrl_common.errors import ConfigError
 from tmrl_learner.algorithms.dsrl.config import as_dsrl
 from tmrl_learner.algorithms.dsrl_na.config import DsrlNaConfig
 from tmrl_learner.algorithms.tmrl.config import TmrlConfig
-from tmrl_learner.errors import ConfigError
 
 C = TypeVar("C")
 

@@ -5,7 +5,7 @@ import logging
 
 import torch
 
-from tmrl_learner.errors import ConfigError
+from tmrl_common.errors import ConfigError
 
 _LOG = logging.getLogger(__name__)
 

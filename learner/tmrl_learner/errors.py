@@ -11,9 +11,5 @@ class ReplayFullError(LearnerError):
     """One episode alone is longer than the whole replay buffer."""
 
 
-class ConfigError(LearnerError, ValueError):
-    """A configuration value or name is not valid."""
-
-
 class ResumeError(LearnerError):
     """A checkpoint does not belong to this configuration or is incomplete."""

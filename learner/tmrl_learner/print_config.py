@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import yaml
 
+from tmrl_common.errors import ConfigError
 from tmrl_learner.config import PRESETS, key_value, resolve
-from tmrl_learner.errors import ConfigError
 
 
 def main(argv: Sequence[str] | None = None) -> int:

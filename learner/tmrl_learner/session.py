@@ -20,7 +20,7 @@ from safetensors.torch import save as encode_tensors
 
 from tmrl_common.transitions import Transition, check
 from tmrl_learner.algorithms.dsrl_na.agent import DsrlNaAgent
-from tmrl_learner.algorithms.dsrl_na.base_policy import BasePolicy
+from tmrl_learner.algorithms.dsrl_na.latent_policy import LatentPolicy
 from tmrl_learner.algorithms.tmrl.agent import TmrlAgent
 from tmrl_learner.config import LearnerConfig, Sizes
 from tmrl_learner.devices import check_device
@@ -45,9 +45,10 @@ def holds_checkpoint(folder: Path) -> bool:
     """Whether a learner was saved in a folder, also where only a part of that is left.
 
     Whoever resumes loads the folder if this says so: `load` names what is missing, and nothing
-    begins over data that is half there.
+    begins over data that is half there. A first save that a kill broke off has left neither file
+    under its name: there is nothing to resume then, and nothing to lose.
     """
-    return any(folder.glob(f"{CHECKPOINT_STEM}.*"))
+    return any((folder / f"{CHECKPOINT_STEM}.{kind}").exists() for kind in ("json", "safetensors"))
 
 
 Stream = tuple[str, str]
@@ -136,7 +137,7 @@ class LearnerSession:
         config: LearnerConfig,
         sizes: Sizes,
         steady_s: Callable[[], float],
-        base: BasePolicy | None = None,
+        base: LatentPolicy | None = None,
     ) -> None:
         check_device(config.device)
         self.config = config
@@ -348,7 +349,7 @@ class LearnerSession:
                 )
 
 
-def _agent(config: LearnerConfig, sizes: Sizes, base: BasePolicy | None) -> TmrlAgent:
+def _agent(config: LearnerConfig, sizes: Sizes, base: LatentPolicy | None) -> TmrlAgent:
     if config.method != "dsrl_na":
         return TmrlAgent(config.agent, sizes, config.seed, config.device)
     if base is None or sizes.actions < 1:

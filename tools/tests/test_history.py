@@ -3,15 +3,15 @@
 import pytest
 
 from tmrl_common.types import Outcome
-from tmrl_demo.history import Episode, episodes_to, sigma_mean, success_over_window
+from tmrl_demo.history import EpisodeRecord, episodes_to, sigma_mean, success_over_window
 from tmrl_demo.record import SessionRecord
 from tmrl_demo.report import History
 
 
-def session(pattern: str) -> list[Episode]:
+def session(pattern: str) -> list[EpisodeRecord]:
     """S success, T time-out, D discarded, one letter per episode."""
     outcomes = {"S": Outcome.SUCCESS, "T": Outcome.TIMEOUT, "D": Outcome.DISCARDED}
-    return [Episode(i, outcomes[letter]) for i, letter in enumerate(pattern, start=1)]
+    return [EpisodeRecord(i, outcomes[letter]) for i, letter in enumerate(pattern, start=1)]
 
 
 def test_rate_reaches_the_threshold_only_over_a_full_window() -> None:
@@ -41,7 +41,7 @@ def test_running_rate_is_over_the_last_window() -> None:
 
 
 def test_sigma_mean_is_over_chunks() -> None:
-    episodes = [Episode(1, sigmas=[0.0, 1.0]), Episode(2, sigmas=[0.2])]
+    episodes = [EpisodeRecord(1, sigmas=[0.0, 1.0]), EpisodeRecord(2, sigmas=[0.2])]
     assert sigma_mean(episodes) == pytest.approx(0.4)
     assert sigma_mean([]) is None
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tmrl_common.types import Outcome
-from tmrl_demo.history import WINDOW, Episode, success_over_window
+from tmrl_demo.history import WINDOW, EpisodeRecord, success_over_window
 
 matplotlib.use("Agg")
 _SUCCESS = "#1b7f4d"
@@ -17,7 +17,7 @@ _FAILURE = "#c9c9c9"
 _LINE = "#1f4e9c"
 
 
-def draw_learning_curve(episodes: Sequence[Episode], title: str, path: Path) -> None:
+def draw_learning_curve(episodes: Sequence[EpisodeRecord], title: str, path: Path) -> None:
     """Success of every episode as ticks, and over the last 20 as a line.
 
     Args:
@@ -39,7 +39,7 @@ def draw_learning_curve(episodes: Sequence[Episode], title: str, path: Path) -> 
     figure.savefig(path)
 
 
-def draw_sigma(episodes: Sequence[Episode], title: str, path: Path) -> None:
+def draw_sigma(episodes: Sequence[EpisodeRecord], title: str, path: Path) -> None:
     """Sigma of every chunk: episodes along x, chunks within the episode along y.
 
     Args:

@@ -12,7 +12,7 @@ WINDOW = 20
 
 
 @dataclass
-class Episode:
+class EpisodeRecord:
     """One finished or running episode.
 
     Attributes:
@@ -30,13 +30,13 @@ class Episode:
     sigmas: list[float] = field(default_factory=lambda: list[float]())
 
 
-def successes(episodes: Sequence[Episode]) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def successes(episodes: Sequence[EpisodeRecord]) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
     """1 for each finished episode that succeeded, else 0; discarded ones are left out."""
     finished = [e for e in episodes if e.outcome not in (Outcome.PENDING, Outcome.DISCARDED)]
     return np.array([float(e.outcome is Outcome.SUCCESS) for e in finished])
 
 
-def success_over_window(episodes: Sequence[Episode], window: int = WINDOW) -> list[float]:
+def success_over_window(episodes: Sequence[EpisodeRecord], window: int = WINDOW) -> list[float]:
     """Success rate over the last `window` episodes, after each finished episode.
 
     The first `window - 1` values are taken over the episodes that there are.
@@ -45,7 +45,7 @@ def success_over_window(episodes: Sequence[Episode], window: int = WINDOW) -> li
     return [float(values[max(0, i + 1 - window) : i + 1].mean()) for i in range(len(values))]
 
 
-def episodes_to(episodes: Sequence[Episode], rate: float, window: int = WINDOW) -> int | None:
+def episodes_to(episodes: Sequence[EpisodeRecord], rate: float, window: int = WINDOW) -> int | None:
     """Episodes until the success rate over a full window first reached `rate`; None if never."""
     for index, value in enumerate(success_over_window(episodes, window), start=1):
         if index >= window and value >= rate - 1e-9:
@@ -53,7 +53,7 @@ def episodes_to(episodes: Sequence[Episode], rate: float, window: int = WINDOW) 
     return None
 
 
-def sigma_mean(episodes: Sequence[Episode]) -> float | None:
+def sigma_mean(episodes: Sequence[EpisodeRecord]) -> float | None:
     """Mean context timestep over all chunks of some episodes; None where there is no chunk."""
     sigmas = [sigma for episode in episodes for sigma in episode.sigmas]
     return float(np.mean(sigmas)) if sigmas else None

@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from tmrl_common.types import Outcome
-from tmrl_demo.history import WINDOW, Episode, successes
+from tmrl_demo.history import WINDOW, EpisodeRecord, successes
 
 
 @dataclass
@@ -55,7 +55,7 @@ class SessionRecord:
     """
 
     control_period_s: float
-    episodes: dict[int, Episode] = field(default_factory=lambda: dict[int, Episode]())
+    episodes: dict[int, EpisodeRecord] = field(default_factory=lambda: dict[int, EpisodeRecord]())
     state: str = "starting"
     state_reason: str = ""
     learner: LearnerFacts = field(default_factory=LearnerFacts)
@@ -68,9 +68,9 @@ class SessionRecord:
     last_refusal: str = ""
     events: deque[str] = field(default_factory=lambda: deque[str](maxlen=6))
 
-    def episode(self, number: int) -> Episode:
+    def episode(self, number: int) -> EpisodeRecord:
         """The episode of that number, new if it was not known."""
-        return self.episodes.setdefault(number, Episode(number))
+        return self.episodes.setdefault(number, EpisodeRecord(number))
 
     def on_transition(self, episode: int, revision: int, sigma: float, steps: int) -> None:
         """Takes one published transition; revisions change a label, not what was executed."""
@@ -97,7 +97,7 @@ class SessionRecord:
         return [f"{name}: {reason}" for name, reason in reasons.items() if reason]
 
     @property
-    def in_order(self) -> list[Episode]:
+    def in_order(self) -> list[EpisodeRecord]:
         """Episodes by number."""
         return [self.episodes[number] for number in sorted(self.episodes)]
 

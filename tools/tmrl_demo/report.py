@@ -13,7 +13,7 @@ from tmrl_common.storage import refusals, write_text
 from tmrl_common.types import Outcome
 from tmrl_demo.figures import draw_learning_curve, draw_sigma
 from tmrl_demo.history import (
-    Episode,
+    EpisodeRecord,
     episodes_to,
     sigma_mean,
     success_over_window,
@@ -59,7 +59,7 @@ class History:
         transitions: Number of journalled transitions, revisions included.
     """
 
-    episodes: list[Episode]
+    episodes: list[EpisodeRecord]
     transitions: int
 
     def until(self, last_episode: int | None) -> "History":
@@ -81,18 +81,20 @@ def read_history(run_dir: Path, robot: str) -> History:
     Raises:
         JournalError: The journal is damaged.
     """
-    episodes: dict[int, Episode] = {}
+    episodes: dict[int, EpisodeRecord] = {}
     count = last = 0
     with contextlib.closing(Journal(run_dir / "journal.sqlite", robot, run_dir.name)) as journal:
         while batch := journal.fetch(last + 1, MAX_FETCH):
             for transition in batch:
                 if transition.revision == 0:
-                    episode = episodes.setdefault(transition.episode, Episode(transition.episode))
+                    episode = episodes.setdefault(
+                        transition.episode, EpisodeRecord(transition.episode)
+                    )
                     episode.sigmas.append(transition.sigma)
                     episode.steps += len(transition.executed_actions)
             count, last = count + len(batch), batch[-1].sequence
         for label in journal.labels():
-            episode = episodes.setdefault(label.episode, Episode(label.episode))
+            episode = episodes.setdefault(label.episode, EpisodeRecord(label.episode))
             episode.outcome, episode.detail = label.outcome, label.detail
     return History([episodes[number] for number in sorted(episodes)], count)
 
@@ -136,7 +138,9 @@ def draw(history: History, facts: SessionFacts, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     curve, sigma = folder / "learning_curve.png", folder / "sigma_per_chunk.png"
     title = f"{facts.method}, seed {facts.seed}"
-    finished: Sequence[Episode] = [e for e in history.episodes if e.outcome is not Outcome.PENDING]
+    finished: Sequence[EpisodeRecord] = [
+        e for e in history.episodes if e.outcome is not Outcome.PENDING
+    ]
     draw_learning_curve(finished, title, curve)
     draw_sigma(finished, title, sigma)
     return [curve, sigma]

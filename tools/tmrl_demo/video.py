@@ -5,10 +5,10 @@ from pathlib import Path
 
 from tmrl_cell.trajectory import trajectory_path
 from tmrl_cell.video import render_gif
-from tmrl_demo.history import Episode
+from tmrl_demo.history import EpisodeRecord
 
 
-def first_and_last(episodes: Sequence[Episode], run_dir: Path) -> list[Path]:
+def first_and_last(episodes: Sequence[EpisodeRecord], run_dir: Path) -> list[Path]:
     """Renders the first and the last recorded episode into `report/first_and_last.gif`.
 
     Returns:

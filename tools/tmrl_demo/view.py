@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tmrl_common.types import Outcome
-from tmrl_demo.history import WINDOW, Episode, sigma_mean, success_over_window
+from tmrl_demo.history import WINDOW, EpisodeRecord, sigma_mean, success_over_window
 from tmrl_demo.record import SessionRecord
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -45,7 +45,7 @@ def sparkline(values: list[float], width: int) -> str:
     return "".join(_BLOCKS[round(min(max(v, 0.0), 1.0) * 8)] for v in values[-width:])
 
 
-def _strip(episodes: list[Episode], width: int = 60) -> Text:
+def _strip(episodes: list[EpisodeRecord], width: int = 60) -> Text:
     """One mark per episode, newest last."""
     text = Text()
     for episode in episodes[-width:]:

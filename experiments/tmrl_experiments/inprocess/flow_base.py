@@ -89,7 +89,7 @@ class FlowActions:
 
     @torch.no_grad()
     def actions(self, features: Tensor, z: Tensor) -> Tensor:
-        """See `tmrl_learner.algorithms.dsrl_na.base_policy.BasePolicy`."""
+        """See `tmrl_learner.algorithms.dsrl_na.latent_policy.LatentPolicy`."""
         policy, config = self._policy, self._policy.config
         proprio, context = features.split([config.proprio_dim, config.context_dim], dim=-1)
         rows = z.view(len(z), -1, config.action_dim)
@@ -103,6 +103,6 @@ class FlowActions:
         return policy.action_normaliser.normalise(chunks[:, : self._steps]).flatten(1)
 
     def normalise(self, executed: Tensor) -> Tensor:
-        """See `tmrl_learner.algorithms.dsrl_na.base_policy.BasePolicy`."""
+        """See `tmrl_learner.algorithms.dsrl_na.latent_policy.LatentPolicy`."""
         steps = executed.unflatten(-1, (self._steps, self._policy.config.action_dim))
         return self._policy.action_normaliser.normalise(steps).flatten(1)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from tmrl_cell.cell import CONTROL_PERIOD_S, WidowXCell
+from tmrl_common.errors import ConfigError
 from tmrl_common.storage import prepare_file, write_text
 from tmrl_common.types import Outcome
 from tmrl_experiments.inprocess.flow_base import FlowActions, FlowBase
@@ -21,7 +22,6 @@ from tmrl_experiments.inprocess.run_directory import RunDirectory, open_run_dire
 from tmrl_experiments.widowx.task import PickTask
 from tmrl_learner.config import Sizes, resolve
 from tmrl_learner.devices import check_device
-from tmrl_learner.errors import ConfigError
 from tmrl_learner.session import LearnerSession
 from tmrl_learner.tracking import RunTracker, open_tracker
 from tmrl_policies.flow_checkpoint import LoadedPolicy, load_flow_policy

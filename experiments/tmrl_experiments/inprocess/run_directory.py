@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tmrl_common.errors import ConfigError
 from tmrl_common.storage import prepare_folder
 from tmrl_common.types import Outcome, SteeringSource
 from tmrl_experiments.inprocess.loop import EpisodeSummary, InProcessLoop
-from tmrl_learner.errors import ConfigError, ResumeError
+from tmrl_learner.errors import ResumeError
 from tmrl_learner.session import LearnerSession, ShellState, holds_checkpoint
 
 _CHECKPOINT = "checkpoint"

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tmrl_common.config import nearest_name
+from tmrl_common.errors import ConfigError
 from tmrl_common.types import FloatArray
 from tmrl_experiments.ogbench.recording import Recording
-from tmrl_learner.errors import ConfigError
 
 _CUBE_GOAL = slice(19, 22)
 """Columns of the cube's position in an observation, scaled: 10 (xyz - (0.425, 0, 0)) [m]."""

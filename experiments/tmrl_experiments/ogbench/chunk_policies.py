@@ -12,7 +12,7 @@ from tmrl_experiments.ogbench.benchmarks import Benchmark
 from tmrl_policies.flow_policy import FlowPolicy
 
 
-class ChunkPolicy(Protocol):
+class SteeredPolicy(Protocol):
     """What reinforcement steers."""
 
     @property

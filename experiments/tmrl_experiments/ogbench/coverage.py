@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tmrl_common.types import FloatArray, Steering, SteeringSource
 from tmrl_experiments.ogbench.benchmarks import Benchmark
-from tmrl_experiments.ogbench.chunk_policies import ChunkPolicy
+from tmrl_experiments.ogbench.chunk_policies import SteeredPolicy
 from tmrl_experiments.ogbench.environment import make_vector, reset_some
 
 _CONFIDENCE = 0.95
@@ -39,7 +39,7 @@ class SuccessAtK:
 
 
 def roll_out(
-    policy: ChunkPolicy,
+    policy: SteeredPolicy,
     benchmark: Benchmark,
     sigma: float,
     starts: Sequence[int],

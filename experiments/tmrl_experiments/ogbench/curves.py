@@ -15,7 +15,7 @@ from tmrl_common.types import FloatArray, Steering
 from tmrl_experiments.inprocess.steering import actor_steering, uniform_steering
 from tmrl_experiments.inprocess.transition import chunk_transition
 from tmrl_experiments.ogbench.benchmarks import Benchmark
-from tmrl_experiments.ogbench.chunk_policies import ChunkPolicy
+from tmrl_experiments.ogbench.chunk_policies import SteeredPolicy
 from tmrl_experiments.ogbench.environment import make_vector, reset_some
 from tmrl_learner.atomic_file import write_atomically
 from tmrl_learner.config import LearnerConfig, Sizes
@@ -80,7 +80,7 @@ class CurveRun:
     def __init__(
         self,
         benchmark: Benchmark,
-        policy: ChunkPolicy,
+        policy: SteeredPolicy,
         config: LearnerConfig,
         folder: Path,
         offline: Mapping[str, FloatArray] | None = None,

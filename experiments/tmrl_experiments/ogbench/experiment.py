@@ -9,7 +9,7 @@ import torch
 
 from tmrl_common.types import FloatArray
 from tmrl_experiments.ogbench.benchmarks import benchmark
-from tmrl_experiments.ogbench.chunk_policies import ChunkPolicy, FlowChunks, RawActions
+from tmrl_experiments.ogbench.chunk_policies import FlowChunks, RawActions, SteeredPolicy
 from tmrl_experiments.ogbench.curves import CurveRun
 from tmrl_experiments.ogbench.methods import learner_config, method
 from tmrl_experiments.ogbench.pretraining import hindsight_source, pretrained
@@ -72,7 +72,7 @@ def run_experiment(
         chosen.base, seed=experiment.pretrain_seed, steps=experiment.pretrain_steps
     )
     base = pretrained(where, pretraining, work)
-    policy: ChunkPolicy = RawActions(base, where) if chosen.raw_actions else base
+    policy: SteeredPolicy = RawActions(base, where) if chosen.raw_actions else base
     config = learner_config(experiment.method, experiment.seed)
     folder = experiment.folder(work)
     record = {"experiment": asdict(experiment), "learner": config.to_mapping()}

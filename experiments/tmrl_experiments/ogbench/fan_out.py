@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import Any, TypeVar
 
-from tmrl_learner.errors import ConfigError
+from tmrl_common.errors import ConfigError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")

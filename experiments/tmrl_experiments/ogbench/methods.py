@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from tmrl_common.config import nearest_name
+from tmrl_common.errors import ConfigError
 from tmrl_learner.algorithms.dsrl.config import as_dsrl
 from tmrl_learner.config import PRESETS, LearnerConfig, ReplayConfig, ScheduleConfig
-from tmrl_learner.errors import ConfigError
 
 
 @dataclass(frozen=True)

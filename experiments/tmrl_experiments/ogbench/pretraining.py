@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
+from tmrl_common.errors import ConfigError
 from tmrl_experiments.ogbench.benchmarks import Benchmark
 from tmrl_experiments.ogbench.chunk_policies import FlowChunks
 from tmrl_experiments.ogbench.hindsight import HindsightSource
 from tmrl_experiments.ogbench.recording import load_recording
-from tmrl_learner.errors import ConfigError
 from tmrl_learner.pretrain.config import PretrainConfig, shape_for_method
 from tmrl_learner.pretrain.train import train
 from tmrl_policies.flow_checkpoint import load_flow_policy, save_flow_policy

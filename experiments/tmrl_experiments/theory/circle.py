@@ -10,9 +10,9 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from tmrl_learner.errors import ConfigError
+from tmrl_common.errors import ConfigError
 from tmrl_learner.pretrain.config import PretrainConfig, shape_for_method
-from tmrl_learner.pretrain.trainer import Trainer
+from tmrl_learner.pretrain.trainer import FlowTrainer
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig, PolicyBatch
 
 CONTEXT_DROPOUT = 0.2
@@ -100,7 +100,7 @@ class CircleSource:
         return hashlib.sha256(self._identity.encode()).hexdigest()
 
 
-def trainer(config: CircleConfig, method: str, seed: int) -> Trainer:
+def trainer(config: CircleConfig, method: str, seed: int) -> FlowTrainer:
     """A trainer at step 0, the same as that of the robot's policies.
 
     Args:
@@ -123,7 +123,7 @@ def trainer(config: CircleConfig, method: str, seed: int) -> Trainer:
     shape = shape_for_method(shape, method)
     if method == "cfg":
         shape = replace(shape, context_dropout=CONTEXT_DROPOUT)
-    return Trainer(training, shape, CircleSource(config, seed))
+    return FlowTrainer(training, shape, CircleSource(config, seed))
 
 
 def sample_smoothed(policy: FlowPolicy, angle_rad: float, sigma: float, size: int) -> Tensor:

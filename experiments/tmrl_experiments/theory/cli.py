@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
+from tmrl_common.errors import ConfigError
 from tmrl_experiments.theory.circle import CircleConfig
 from tmrl_experiments.theory.experiment import describe, measure, over_seeds, train_policies
 from tmrl_experiments.theory.figure import draw
-from tmrl_learner.errors import ConfigError
 
 
 def main(argv: Sequence[str] | None = None) -> int:

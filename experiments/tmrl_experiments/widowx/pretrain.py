@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from tmrl_common.errors import ConfigError
 from tmrl_common.storage import prepare_folder
-from tmrl_learner.errors import ConfigError
 from tmrl_learner.pretrain.config import (
     METHODS,
     PretrainConfig,

@@ -27,7 +27,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from tmrl_common.json_object import is_json_object
 from tmrl_learner.errors import ResumeError
-from tmrl_learner.pi0.trainer import Trainer
+from tmrl_learner.pi0.trainer import Pi0Trainer
 
 _FOLDER = "checkpoints"
 _NAME = re.compile(r"step_(\d{8})")
@@ -70,7 +70,7 @@ def finish_checkpoint(folder: Path, keep: int) -> Path:
     return finished
 
 
-def training_state(trainer: Trainer) -> dict[str, Tensor]:
+def training_state(trainer: Pi0Trainer) -> dict[str, Tensor]:
     """Everything that changes from step to step, whole and on the CPU; all processes must ask.
 
     What several processes share out among them is put together again, so that a run may resume
@@ -104,7 +104,7 @@ def write_training_state(
     (folder / f"{_STATE}.json").write_text(text + "\n", encoding="utf-8")
 
 
-def resume(trainer: Trainer, folder: Path, identity: Mapping[str, Any]) -> None:
+def resume(trainer: Pi0Trainer, folder: Path, identity: Mapping[str, Any]) -> None:
     """Resumes from a checkpoint.
 
     Args:

@@ -9,9 +9,8 @@ from pathlib import Path
 import yaml
 from tqdm import tqdm
 
-from tmrl_common.errors import TmrlError
+from tmrl_common.errors import ConfigError, TmrlError
 from tmrl_learner.config import key_value
-from tmrl_learner.errors import ConfigError
 from tmrl_learner.pi0.config import finetune_config
 from tmrl_learner.pi0.finetune import FinetunePaths, finetune
 from tmrl_learner.pi0.lerobot.columns import LAYOUTS

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from tmrl_common.config import nearest_name
+from tmrl_common.errors import ConfigError
 from tmrl_learner.config import with_overrides
-from tmrl_learner.errors import ConfigError
 from tmrl_learner.pi0.lerobot.columns import ColumnLayout, named_layout
 from tmrl_policies.pi0.config import PRESETS, Pi0Config
 from tmrl_policies.pi0.inputs.rigs import rig_named, scale_named

@@ -8,7 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from tmrl_learner.pi0.lerobot.columns import ColumnLayout, camera_columns
-from tmrl_learner.pi0.lerobot.episodes import Episode, read_episodes, read_tasks
+from tmrl_learner.pi0.lerobot.episodes import RecordedEpisode, read_episodes, read_tasks
 from tmrl_learner.pi0.lerobot.errors import DatasetError
 from tmrl_learner.pi0.lerobot.info import DatasetInfo, read_info
 from tmrl_learner.pi0.lerobot.rows import EpisodeRows, iterate_rows
@@ -31,7 +31,7 @@ class Demonstrations:
 
     rig: Rig
     info: DatasetInfo
-    episodes: list[Episode]
+    episodes: list[RecordedEpisode]
     tasks: dict[int, str]
     layout: ColumnLayout
 
@@ -40,7 +40,9 @@ class Demonstrations:
         """Column of each camera of the rig."""
         return camera_columns(self.layout.cameras)
 
-    def rows(self, label: str, *, quiet: bool = False) -> Iterator[tuple[Episode, EpisodeRows]]:
+    def rows(
+        self, label: str, *, quiet: bool = False
+    ) -> Iterator[tuple[RecordedEpisode, EpisodeRows]]:
         """Reads the numbers of every episode that has an instruction, with a progress bar.
 
         Args:
@@ -67,7 +69,7 @@ class Demonstrations:
                 "%d of %d episodes have no instruction and are left out", silent, len(self.episodes)
             )
 
-    def _check_columns(self, episode: Episode, rows: EpisodeRows) -> None:
+    def _check_columns(self, episode: RecordedEpisode, rows: EpisodeRows) -> None:
         needed = {"state": self.rig.state_dim, "actions": self.rig.action_dim}
         for name, dim in needed.items():
             shape = getattr(rows, name).shape
@@ -78,7 +80,7 @@ class Demonstrations:
                     f"({', '.join(getattr(self.rig, name))}): choose another layout"
                 )
 
-    def _has_instruction(self, episode: Episode, rows: EpisodeRows) -> bool:
+    def _has_instruction(self, episode: RecordedEpisode, rows: EpisodeRows) -> bool:
         numbers = {int(number) for number in rows.task}
         if unknown := numbers - self.tasks.keys():
             raise DatasetError(

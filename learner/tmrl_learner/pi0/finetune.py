@@ -10,7 +10,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from tmrl_learner.errors import ConfigError
+from tmrl_common.errors import ConfigError
 from tmrl_learner.pi0.batches import BatchOrder, PartSampler
 from tmrl_learner.pi0.checkpoints import (
     finish_checkpoint,
@@ -28,7 +28,7 @@ from tmrl_learner.pi0.preparation import Preparation, TrainingBatch
 from tmrl_learner.pi0.processes import Processes
 from tmrl_learner.pi0.samples import ChunkSamples
 from tmrl_learner.pi0.statistics import compute_statistics
-from tmrl_learner.pi0.trainer import StepResult, Trainer
+from tmrl_learner.pi0.trainer import Pi0Trainer, StepResult
 from tmrl_learner.tracking import open_tracker
 from tmrl_policies.pi0.inputs.rigs import rig_named, scale_named
 from tmrl_policies.pi0.inputs.statistics import RobotStatistics, read_statistics, write_statistics
@@ -136,7 +136,7 @@ class _Run:
         self._processes = processes
         self._order = BatchOrder(len(samples), config.batch_size, config.seed)
         self._network, weights_sha256 = build_network(config, paths.weights, processes)
-        self._trainer = Trainer(config, self._network, processes)
+        self._trainer = Pi0Trainer(config, self._network, processes)
         self.account: dict[str, Any] = {
             "config": config.to_mapping(),
             "data_sha256": samples.sha256(),

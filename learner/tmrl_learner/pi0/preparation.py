@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tmrl_learner.errors import ConfigError
+from tmrl_common.errors import ConfigError
 from tmrl_learner.pi0.lerobot.errors import DatasetError
 from tmrl_learner.pi0.samples import Sample
 from tmrl_learner.pi0.statistics import relative_actions

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, distributed
 
-from tmrl_learner.errors import ConfigError
+from tmrl_common.errors import ConfigError
 from tmrl_policies.torch_seam import add_over_processes, wait_for_processes
 
 

@@ -38,7 +38,7 @@ class StepResult(NamedTuple):
     learning_rate: float
 
 
-class Trainer:
+class Pi0Trainer:
     """AdamW on the trained part of a network, and the average of what it passes through.
 
     The same configuration, data and number of processes give the same weights on the same machine.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tmrl_learner.errors import ConfigError
+from tmrl_common.errors import ConfigError
 from tmrl_policies.flow_policy import FlowPolicyConfig
 
 METHODS = ("csp", "bc", "postbc", "cfg")

@@ -11,7 +11,7 @@ from tmrl_learner.pretrain.config import PretrainConfig, check_shape, shape_for_
 from tmrl_learner.pretrain.dataset import DemonstrationSet
 from tmrl_learner.pretrain.posterior import PosteriorSource
 from tmrl_learner.pretrain.source import BatchSource
-from tmrl_learner.pretrain.trainer import Trainer, ValidationLoss
+from tmrl_learner.pretrain.trainer import FlowTrainer, ValidationLoss
 from tmrl_policies.corruption import DEFAULT_SCHEDULE
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
 
@@ -62,7 +62,7 @@ def train(
     check_shape(config, shape)
     if config.method == "postbc":
         source = PosteriorSource(source, config.posterior, config.seed)
-    trainer = Trainer(config, shape, source)
+    trainer = FlowTrainer(config, shape, source)
     if stem.with_name(stem.name + ".json").exists():
         trainer.resume(stem)
     label = f"{config.method}, seed {config.seed}"

@@ -41,7 +41,7 @@ class ValidationLoss:
     marginal: float
 
 
-class Trainer:
+class FlowTrainer:
     """AdamW with warm-up; the averaged weights are the result.
 
     The same configuration and source give the same weights on the same machine, also when the

@@ -41,7 +41,7 @@ class InsertResult(StrEnum):
 
 
 @dataclass
-class Episode:
+class ReplayEpisode:
     """Book-keeping of one episode.
 
     Attributes:
@@ -98,7 +98,7 @@ class ReplayBuffer:
         self._failed = RowSet(config.capacity)
         self._freed: list[int] = []
         self._rows_ever = 0
-        self._episodes: dict[EpisodeKey, Episode] = {}
+        self._episodes: dict[EpisodeKey, ReplayEpisode] = {}
         self._evicted: set[EpisodeKey] = set()
 
     def __len__(self) -> int:
@@ -160,7 +160,7 @@ class ReplayBuffer:
         result = InsertResult.STORED if row is None else InsertResult.REVISED
         if row is None:
             row = self._allocate(key)
-        episode = self._episodes.setdefault(key, Episode())
+        episode = self._episodes.setdefault(key, ReplayEpisode())
         episode.rows[transition.chunk] = row
         self._write(row, transition, actions)
         labelled = transition.episode_outcome is not Outcome.PENDING
@@ -221,7 +221,7 @@ class ReplayBuffer:
             rows.load(arrays[name])
         self._freed = arrays["freed_rows"].tolist()
         self._episodes = {
-            (robot, session, number): Episode(dict(rows), Outcome(outcome), label_sequence)
+            (robot, session, number): ReplayEpisode(dict(rows), Outcome(outcome), label_sequence)
             for robot, session, number, outcome, label_sequence, rows in metadata["episodes"]
         }
         self._evicted = {(robot, session, n) for robot, session, n in metadata["evicted"]}
@@ -300,7 +300,7 @@ class ReplayBuffer:
         self._revision[row] = transition.revision
         self._is_learnable[row] = learnable
 
-    def _sort_into_strata(self, episode: Episode) -> None:
+    def _sort_into_strata(self, episode: ReplayEpisode) -> None:
         """Decides again, after every change, which rows of an episode may be drawn."""
         kept = episode.outcome is not Outcome.DISCARDED
         succeeded = episode.outcome is Outcome.SUCCESS

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tmrl_common.config import nearest_name
-from tmrl_learner.errors import ConfigError
+from tmrl_common.errors import ConfigError
 
 WANDB_MODES = ("offline", "online", "disabled")
 """wandb's own words; "off" would be a boolean in YAML."""

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from tmrl_learner.algorithms.dsrl_na.base_policy import BasePolicy
 from tmrl_learner.algorithms.dsrl_na.config import DsrlNaConfig
+from tmrl_learner.algorithms.dsrl_na.latent_policy import LatentPolicy
 from tmrl_learner.algorithms.tmrl.agent import Batch, TmrlAgent
 from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 from tmrl_learner.algorithms.tmrl.critic_gradient import CriticGradient, flatten
@@ -42,7 +42,7 @@ class DsrlNaAgent(TmrlAgent):
         sizes: Sizes,
         seed: int,
         device: str,
-        base: BasePolicy,
+        base: LatentPolicy,
     ) -> None:
         super().__init__(config, sizes, seed, device)
         self._uniform_share = distillation.uniform_share

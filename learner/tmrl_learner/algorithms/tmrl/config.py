@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tmrl_learner.errors import ConfigError
+from tmrl_common.errors import ConfigError
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tmrl_common.config import nearest_name
-from tmrl_learner.errors import ConfigError
+from tmrl_common.errors import ConfigError
 
 _PART = re.compile(r"(?P<column>[^\[\]]+)(\[(?P<start>\d+):(?P<stop>\d+)\])?")
 

@@ -25,7 +25,7 @@ class VideoSpan:
 
 
 @dataclass(frozen=True)
-class Episode:
+class RecordedEpisode:
     """One episode.
 
     Attributes:
@@ -43,7 +43,7 @@ class Episode:
     videos: Mapping[str, VideoSpan]
 
 
-def read_episodes(info: DatasetInfo, video_columns: Sequence[str]) -> list[Episode]:
+def read_episodes(info: DatasetInfo, video_columns: Sequence[str]) -> list[RecordedEpisode]:
     """Lists the episodes in the order of their numbers.
 
     Args:
@@ -76,17 +76,17 @@ def read_tasks(info: DatasetInfo) -> dict[int, str]:
     return dict(zip(table.values("task_index"), table.values(texts), strict=True))
 
 
-def _episodes_v2(info: DatasetInfo, video_columns: Sequence[str]) -> Iterator[Episode]:
+def _episodes_v2(info: DatasetInfo, video_columns: Sequence[str]) -> Iterator[RecordedEpisode]:
     for line in _json_lines(info.root / "meta/episodes.jsonl", ("episode_index", "length")):
         index = int(line["episode_index"])
         numbers = {"episode_index": index, "episode_chunk": index // info.chunk_size}
         videos = {
             column: VideoSpan(info.video_file(column, **numbers), 0.0) for column in video_columns
         }
-        yield Episode(index, int(line["length"]), info.data_file(**numbers), 0, videos)
+        yield RecordedEpisode(index, int(line["length"]), info.data_file(**numbers), 0, videos)
 
 
-def _episodes_v3(info: DatasetInfo, video_columns: Sequence[str]) -> Iterator[Episode]:
+def _episodes_v3(info: DatasetInfo, video_columns: Sequence[str]) -> Iterator[RecordedEpisode]:
     columns = [
         "episode_index",
         "length",
@@ -104,7 +104,7 @@ def _episodes_v3(info: DatasetInfo, video_columns: Sequence[str]) -> Iterator[Ep
         first_of_file[file] = min(first_of_file.setdefault(file, first), first)
     for row in rows:
         file = (row["data/chunk_index"], row["data/file_index"])
-        yield Episode(
+        yield RecordedEpisode(
             index=row["episode_index"],
             rows=row["length"],
             data_file=info.data_file(chunk_index=file[0], file_index=file[1]),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from tmrl_common.config import nearest_name
-from tmrl_learner.pi0.lerobot.episodes import Episode
+from tmrl_learner.pi0.lerobot.episodes import RecordedEpisode
 from tmrl_learner.pi0.lerobot.errors import DatasetError
 from tmrl_learner.pi0.lerobot.info import DatasetInfo
 from tmrl_learner.pi0.lerobot.parquet import open_parquet
@@ -60,7 +60,7 @@ class Frames:
         self._videos = _LastUsed[Any](open_files, lambda video: video.close())
         self._tables = _LastUsed[pq.ParquetFile](open_files, lambda table: table.close())
 
-    def read(self, episode: Episode, column: str, row: int, time_s: float) -> Pixels:
+    def read(self, episode: RecordedEpisode, column: str, row: int, time_s: float) -> Pixels:
         """Reads one image.
 
         Args:
@@ -101,7 +101,7 @@ class Frames:
             )
         return nearest.to_ndarray(format="rgb24")
 
-    def _picture(self, episode: Episode, column: str, row: int) -> Pixels:
+    def _picture(self, episode: RecordedEpisode, column: str, row: int) -> Pixels:
         path = episode.data_file
         table = self._tables.get(path, open_parquet)
         value = _cell(path, table, column, episode.first_row + row)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmrl_learner.pi0.lerobot.columns import ColumnLayout, ColumnPart, column_parts
-from tmrl_learner.pi0.lerobot.episodes import Episode
+from tmrl_learner.pi0.lerobot.episodes import RecordedEpisode
 from tmrl_learner.pi0.lerobot.errors import DatasetError
 from tmrl_learner.pi0.lerobot.parquet import Table, read_columns
 
@@ -34,8 +34,8 @@ class EpisodeRows:
 
 
 def iterate_rows(
-    episodes: Sequence[Episode], layout: ColumnLayout
-) -> Iterator[tuple[Episode, EpisodeRows]]:
+    episodes: Sequence[RecordedEpisode], layout: ColumnLayout
+) -> Iterator[tuple[RecordedEpisode, EpisodeRows]]:
     """Reads one data file after the other, and only the columns needed.
 
     Args:
@@ -85,7 +85,7 @@ def _vector(table: Table, parts: Sequence[ColumnPart]) -> NDArray[np.float64]:
     return np.concatenate(pieces, axis=1)
 
 
-def _check_owner(path: Path, owner: NDArray[np.float64], episode: Episode) -> None:
+def _check_owner(path: Path, owner: NDArray[np.float64], episode: RecordedEpisode) -> None:
     if len(owner) != episode.rows or (owner != episode.index).any():
         found = sorted({int(index) for index in owner})
         raise DatasetError(

@@ -33,7 +33,7 @@ class AbsentCameras(StrEnum):
     """A black image that the network looks at, because it was trained with it."""
 
 
-class Camera(NamedTuple):
+class CameraSlot(NamedTuple):
     """A camera of a rig.
 
     Attributes:
@@ -63,7 +63,7 @@ class Rig:
     """
 
     name: str
-    cameras: tuple[Camera, ...]
+    cameras: tuple[CameraSlot, ...]
     state: tuple[str, ...]
     actions: tuple[str, ...]
     action_space: str
@@ -111,7 +111,7 @@ def _bridge(
     """
     return Rig(
         name=name,
-        cameras=(Camera("overview", "base_0_rgb"),),
+        cameras=(CameraSlot("overview", "base_0_rgb"),),
         state=(*_TOOL, "gripper_opening"),
         actions=(*(f"delta_{column}" for column in _TOOL), "gripper_opening"),
         action_space="bridge_delta_ee_7",
@@ -134,7 +134,7 @@ configuration of April 2026. The statistics tell the two apart, see the guide.""
 
 DROID = Rig(
     name="droid",
-    cameras=(Camera("exterior", "base_0_rgb"), Camera("wrist", "left_wrist_0_rgb")),
+    cameras=(CameraSlot("exterior", "base_0_rgb"), CameraSlot("wrist", "left_wrist_0_rgb")),
     state=(*_JOINTS, "gripper_closing"),
     actions=(*(f"{joint}_velocity" for joint in _JOINTS), "gripper_closing"),
     action_space="droid_joint_velocity_8",

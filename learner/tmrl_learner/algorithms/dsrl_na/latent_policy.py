@@ -5,7 +5,7 @@ from typing import Protocol
 from torch import Tensor
 
 
-class BasePolicy(Protocol):
+class LatentPolicy(Protocol):
     """Which actions a latent leads to.
 
     Its action chunks are cut to the h steps that are executed, flattened to (h * A,), and in
