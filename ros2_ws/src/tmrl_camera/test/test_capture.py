@@ -38,10 +38,9 @@ class ScriptedCamera:
 
 
 def run(camera, steps):
-    events = []
-    capture = Capture(camera, events.append, retry_first_s=0.5, retry_max_s=4.0)
-    pauses = [capture.step() for _ in range(steps)]
-    return events, pauses
+    capture = Capture(camera, retry_first_s=0.5, retry_max_s=4.0)
+    made = [capture.step() for _ in range(steps)]
+    return [step.event for step in made], [step.pause_s for step in made]
 
 
 def test_pauses_double_up_to_the_longest_and_are_short_again_after_a_frame():
@@ -60,7 +59,7 @@ def test_a_camera_that_opens_but_never_sends_is_not_hammered():
 def test_the_thread_ends_and_stops_the_camera_even_during_a_pause():
     lost = threading.Event()
     camera = ScriptedCamera("x")
-    thread = CaptureThread(Capture(camera, lambda _: lost.set(), 1e6, 1e6))
+    thread = CaptureThread(Capture(camera, 1e6, 1e6), lambda _: lost.set())
     thread.start()
     assert lost.wait(60.0)
     thread.close()
@@ -70,7 +69,7 @@ def test_the_thread_ends_and_stops_the_camera_even_during_a_pause():
 
 def test_an_unexpected_error_is_raised_where_the_node_sees_it():
     camera = ScriptedCamera("!")
-    thread = CaptureThread(Capture(camera, lambda _: None, 1.0, 1.0))
+    thread = CaptureThread(Capture(camera, 1.0, 1.0), lambda _: None)
     thread.start()
     with pytest.raises(ZeroDivisionError, match="bug"):
         while True:

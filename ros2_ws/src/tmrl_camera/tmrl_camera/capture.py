@@ -21,36 +21,37 @@ class Lost:
 Event = Opened | Frame | Lost
 
 
+@dataclass(frozen=True)
+class Step:
+    """What one step brought.
+
+    Attributes:
+        event: What happened.
+        pause_s: How long to wait before the next step, s; 0 while the camera sends.
+    """
+
+    event: Event
+    pause_s: float = 0.0
+
+
 class Capture:
     """Decides what to do with a camera next.
 
     Args:
         camera: The camera; it belongs to this object.
-        deliver: Called with everything that happens.
         retry_first_s: Pause after the first failure.
         retry_max_s: Longest pause.
     """
 
-    def __init__(
-        self,
-        camera: Camera,
-        deliver: Callable[[Event], None],
-        retry_first_s: float,
-        retry_max_s: float,
-    ) -> None:
+    def __init__(self, camera: Camera, retry_first_s: float, retry_max_s: float) -> None:
         self._camera = camera
-        self._deliver = deliver
         self._first_s = retry_first_s
         self._max_s = retry_max_s
         self._pause_s = retry_first_s
         self._is_open = False
 
-    def step(self) -> float:
-        """Opens the camera, or reads one frame.
-
-        Returns:
-            How long to wait before the next step, in seconds.
-        """
+    def step(self) -> Step:
+        """Opens the camera, or reads one frame."""
         try:
             if self._is_open:
                 event = self._camera.read()
@@ -61,12 +62,10 @@ class Capture:
                 self._is_open = True
         except CameraError as error:
             self.close()
-            self._deliver(Lost(str(error)))
-            pause_s = self._pause_s
-            self._pause_s = min(2.0 * pause_s, self._max_s)
-            return pause_s
-        self._deliver(event)
-        return 0.0
+            lost = Step(Lost(str(error)), self._pause_s)
+            self._pause_s = min(2.0 * self._pause_s, self._max_s)
+            return lost
+        return Step(event)
 
     def close(self) -> None:
         """Stops the camera."""
@@ -78,11 +77,13 @@ class CaptureThread:
     """Runs a `Capture`, because waiting for a frame blocks.
 
     Args:
-        capture: Belongs to this thread from now on; what it delivers is delivered in it.
+        capture: Belongs to this thread from now on.
+        deliver: Called in the thread with everything that happens.
     """
 
-    def __init__(self, capture: Capture) -> None:
+    def __init__(self, capture: Capture, deliver: Callable[[Event], None]) -> None:
         self._capture = capture
+        self._deliver = deliver
         self._closing = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
@@ -105,9 +106,10 @@ class CaptureThread:
     def _run(self) -> None:
         try:
             while not self._closing.is_set():
-                pause_s = self._capture.step()
-                if pause_s > 0.0:
-                    self._closing.wait(pause_s)
+                step = self._capture.step()
+                self._deliver(step.event)
+                if step.pause_s > 0.0:
+                    self._closing.wait(step.pause_s)
         except BaseException as error:  # noqa: BLE001 - check() raises it in the node's thread
             self._failure = error
         finally:

@@ -59,7 +59,7 @@ class CameraNode(TmrlNode[CameraConfig]):
         self._problem = f"camera {config.serial} has not been opened yet"
         self._figures = {"serial": config.serial}
         retry = config.retry_first_s, config.retry_max_s
-        self._thread = CaptureThread(Capture(make_camera(config), self._on_event, *retry))
+        self._thread = CaptureThread(Capture(make_camera(config), *retry), self._on_event)
         self.create_timer(_CHECK_PERIOD_S, self._thread.check, clock=self.wall_clock)
         self._thread.start()
 
