@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from tmrl_bringup.rig import Rig, RigError, nearest, path_in_rig
+from tmrl_common.algorithms import method_names
 
-METHODS = ("tmrl", "dsrl", "base")
+METHODS = method_names()
 LABEL_MODES = ("auto", "manual")
 
 
@@ -16,7 +17,8 @@ class SessionOptions:
 
     Attributes:
         run_dir: Directory of the run; its name is the name of the session.
-        method: "tmrl", "dsrl" (z only, on plain behaviour cloning) or "base" (no learning).
+        method: "tmrl", "dsrl" (z only, on plain behaviour cloning), "base" (no learning), or the
+            name of an installed algorithm.
         seed: Of layouts, exploration and learning.
         label: "auto" (ground truth labels) or "manual" (a person labels through the service);
             empty for auto in simulation, which knows the truth, and manual on hardware.

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
+from tmrl_common.algorithms import NO_LEARNING, method_names
 from tmrl_common.errors import ConfigError
 from tmrl_learner.algorithms.dsrl.config import as_dsrl
 from tmrl_learner.algorithms.dsrl_na.config import DsrlNaConfig
@@ -17,9 +18,14 @@ from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 
 C = TypeVar("C")
 
-METHODS = ("tmrl", "dsrl", "dsrl_na")
+_Z_ONLY = ("dsrl", "dsrl_na")
 DEVICES = ("cpu", "cuda")
 REPLAY_SHARES = ("success_share", "failure_share", "offline_share")
+
+
+def methods() -> tuple[str, ...]:
+    """Names of everything that learns here: ours, and the algorithms that are installed."""
+    return (*(name for name in method_names() if name != NO_LEARNING), "dsrl_na")
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,7 @@ class LearnerConfig:
     """Everything that decides what a learner does with the same transitions.
 
     Attributes:
-        method: "tmrl", "dsrl" or "dsrl_na".
+        method: "tmrl", "dsrl", "dsrl_na", or the name of an installed algorithm.
         seed: Of the networks, of the draws from replay and of the actor's samples.
         device: Torch device of the networks, "cpu" or "cuda".
         agent: The actor-critic.
@@ -147,8 +153,8 @@ class LearnerConfig:
         Raises:
             ConfigError: Names the valid ones.
         """
-        if self.method not in METHODS:
-            raise ConfigError(_unknown("method", self.method, METHODS))
+        if self.method not in methods():
+            raise ConfigError(_unknown("method", self.method, methods()))
         if self.device not in DEVICES:
             raise ConfigError(_unknown("device", self.device, DEVICES))
         if self.replay.device == "cuda" and self.device != "cuda":
@@ -205,7 +211,7 @@ def resolve(
 
     Args:
         preset: One of `PRESETS`.
-        method: One of `METHODS`; all but "tmrl" switch the sigma and epsilon heads off.
+        method: One of `methods()`; DSRL and DSRL-NA switch the sigma and epsilon heads off.
         overrides: Dotted key to value; strings are converted to the type of the field.
 
     Raises:
@@ -214,7 +220,7 @@ def resolve(
     if preset not in PRESETS:
         raise ConfigError(_unknown("preset", preset, PRESETS))
     config = with_overrides(replace(PRESETS[preset], method=method), overrides or {})
-    if config.method != "tmrl":
+    if config.method in _Z_ONLY:
         config = replace(config, agent=as_dsrl(config.agent))
     return config
 

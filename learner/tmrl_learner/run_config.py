@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from tmrl_common.algorithms import InstalledAlgorithm, method_names
 from tmrl_common.constraints import NotEmpty, OneOf, Range, check_fields
 from tmrl_learner.config import LearnerConfig, resolve
 from tmrl_learner.tracking.config import WANDB_MODES
-
-METHODS = ("tmrl", "dsrl", "base")
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class RunConfig:
         server: Endpoint of the policy server that takes the actor's weights.
         client_key: File with this machine's secret CURVE key, for a server on another machine.
         server_key: File with the server's public key; goes with client_key.
-        method: "tmrl", "dsrl", or "base": transitions are stored and nothing is learned.
+        method: The algorithm; with "base" transitions are stored and nothing is learned.
         preset: Named settings of the learner (tmrl_learner.config.PRESETS).
         overrides: Changes to the preset, each "dotted.key=value".
         seed: Of networks and draws.
@@ -40,7 +39,7 @@ class RunConfig:
     server: Annotated[str, NotEmpty("tcp://127.0.0.1:5760")]
     client_key: str = ""
     server_key: str = ""
-    method: Annotated[str, OneOf(*METHODS)] = "tmrl"
+    method: Annotated[str, InstalledAlgorithm()] = "tmrl"
     preset: str = "widowx_sim"
     overrides: tuple[str, ...] = ()
     seed: Annotated[int, Range(0)] = 0
@@ -59,7 +58,8 @@ class RunConfig:
             raise ValueError(
                 "method is dsrl_na, which needs the base policy in the learner's own process, and "
                 "here it is in the policy server; run it in simulation with `python -m "
-                f"tmrl_experiments finetune --method dsrl_na`, or use one of {', '.join(METHODS)}"
+                "tmrl_experiments finetune --method dsrl_na`, or use one of "
+                f"{', '.join(method_names())}"
             )
         check_fields(self)
         for entry in self.overrides:

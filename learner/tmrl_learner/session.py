@@ -21,7 +21,7 @@ from safetensors.torch import save as encode_tensors
 from tmrl_common.transitions import Transition, check
 from tmrl_learner.algorithms.dsrl_na.agent import DsrlNaAgent
 from tmrl_learner.algorithms.dsrl_na.latent_policy import LatentPolicy
-from tmrl_learner.algorithms.tmrl.agent import TmrlAgent
+from tmrl_learner.algorithms.interface import Algorithm, make_algorithm
 from tmrl_learner.config import LearnerConfig, Sizes
 from tmrl_learner.devices import check_device
 from tmrl_learner.errors import LearnerError, ResumeError
@@ -128,7 +128,7 @@ class LearnerSession:
         base: The frozen policy, which only the method "dsrl_na" asks for.
 
     Raises:
-        ConfigError: The device is a GPU, and there is none.
+        ConfigError: The device is a GPU, and there is none; or the method is not installed.
         LearnerError: The method needs the frozen policy, and it is not there.
     """
 
@@ -349,9 +349,9 @@ class LearnerSession:
                 )
 
 
-def _agent(config: LearnerConfig, sizes: Sizes, base: LatentPolicy | None) -> TmrlAgent:
+def _agent(config: LearnerConfig, sizes: Sizes, base: LatentPolicy | None) -> Algorithm:
     if config.method != "dsrl_na":
-        return TmrlAgent(config.agent, sizes, config.seed, config.device)
+        return make_algorithm(config, sizes)
     if base is None or sizes.actions < 1:
         raise LearnerError(
             "dsrl_na needs the base policy in the learner's process, and the length of what is "

@@ -18,6 +18,8 @@ from tmrl_demo.history import WINDOW
 
 Report = dict[str, Any]
 _COLOURS = {"tmrl": "#1f4e9c", "dsrl": "#c4572f", "base": "#8a8a8a"}
+_ADDED = "#2f8f5b"
+"""Colour of an algorithm that is not ours."""
 
 
 def running_rate(report: Report) -> list[float]:
@@ -86,7 +88,7 @@ def draw(reports: list[Report], path: Path) -> None:
         named.add(name)
         episodes = range(WINDOW, WINDOW + len(rates))
         style = "--" if changes else "-"
-        colour = _COLOURS[method]
+        colour = _COLOURS.get(method, _ADDED)
         axes.plot(episodes, rates, style, color=colour, lw=1.4, alpha=0.8, label=label)
     axes.axhline(0.9, color="0.6", lw=0.8, ls="--")
     axes.set(xlabel="episode", ylabel=f"success over the last {WINDOW}", ylim=(-0.03, 1.03))

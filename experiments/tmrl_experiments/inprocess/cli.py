@@ -5,9 +5,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tmrl_common.algorithms import NO_LEARNING
 from tmrl_common.errors import TmrlError
 from tmrl_experiments.inprocess.run import run
-from tmrl_learner.config import METHODS, key_value
+from tmrl_learner.config import key_value, methods
 from tmrl_learner.tracking import WANDB_MODES
 
 
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tmrl_experiments finetune", description=__doc__)
     add = parser.add_argument
-    add("--method", choices=(*METHODS, "base"), default="tmrl")
+    add("--method", choices=(*methods(), NO_LEARNING), default="tmrl")
     add("--preset", default="widowx_sim")
     add(
         "--wandb",

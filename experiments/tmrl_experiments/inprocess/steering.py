@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from tmrl_common.types import FloatArray, Steering, SteeringSource
-from tmrl_learner.algorithms.tmrl.agent import TmrlAgent
+from tmrl_learner.algorithms.interface import Algorithm
 from tmrl_policies.steering import scale_steering
 
 _DRAWN_BY_THE_POLICY = np.zeros(0, np.float32)
@@ -17,7 +17,7 @@ def base_steering(noise_shape: tuple[int, int], rng: np.random.Generator) -> Ste
 
 
 def uniform_steering(
-    agent: TmrlAgent, rng: np.random.Generator, marginal_fraction: float
+    agent: Algorithm, rng: np.random.Generator, marginal_fraction: float
 ) -> Steering:
     """Every head uniform over its range: exploration before there is anything to learn from.
 
@@ -36,7 +36,7 @@ def uniform_steering(
 
 
 @torch.no_grad()
-def actor_steering(agent: TmrlAgent, features: FloatArray, generator: torch.Generator) -> Steering:
+def actor_steering(agent: Algorithm, features: FloatArray, generator: torch.Generator) -> Steering:
     """A draw from the actor, (S,) features; the generator is on the agent's device."""
     sample = agent.actor.sample(torch.from_numpy(features)[None].to(agent.device), generator)
     heads = (head.cpu() for head in (sample.z, sample.tau, sample.epsilon))
@@ -44,7 +44,7 @@ def actor_steering(agent: TmrlAgent, features: FloatArray, generator: torch.Gene
 
 
 def _scaled(
-    agent: TmrlAgent,
+    agent: Algorithm,
     source: SteeringSource,
     z: torch.Tensor,
     tau: torch.Tensor,

@@ -22,7 +22,7 @@ from tmrl_policies.steering import (
     SteeringBounds,
     scale_steering,
 )
-from tmrl_policies.torch_seam import numbers, seeded, split, take_step
+from tmrl_policies.torch_seam import backward, numbers, seeded, split, take_step
 
 _LOG = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ class TmrlAgent:
         chosen = (batch[name][:critic_rows] for name in ("features", "z", "sigma", "epsilon"))
         critic_loss = self._update_critics(critic_inputs(*chosen), targets)
         self._move_target()
-        metrics = self._update_actor(batch["features"][critic_rows:])
+        metrics = self.update_actor(batch["features"][critic_rows:])
         return metrics | {"critic_loss": critic_loss, "target_mean": targets.mean()}
 
     @torch.no_grad()
@@ -178,8 +178,17 @@ class TmrlAgent:
         share = 1.0 - (1.0 - self.config.polyak) ** self.config.utd
         self._target_vector.lerp_(self._critic_vector, share)
 
-    def _update_actor(self, features: Tensor) -> dict[str, Tensor]:
-        """One gradient step on actor (Eq. 4) and temperatures (Eq. 5)."""
+    def update_actor(self, features: Tensor) -> dict[str, Tensor]:
+        """One gradient step on actor (Eq. 4) and temperatures (Eq. 5).
+
+        An algorithm that learns its actor in another way from the same critics overrides this.
+
+        Args:
+            features: Shape (batch_size, S).
+
+        Returns:
+            Metrics by name, the same names in each round.
+        """
         sample = self.actor.sample(features, self.generator)
         z, sigma, epsilon = scale_steering(sample.z, sample.tau, sample.epsilon, self.bounds)
         values = self.critic(features, z, sigma.unsqueeze(-1), epsilon)
@@ -191,11 +200,15 @@ class TmrlAgent:
         entropy = -log_probs.detach().mean(dim=0)
         excess = (entropy - self._target_entropy) * self._head_present
         temperature_loss = (self.log_temperature * excess).sum()
-        self._optimisers["actor"].zero_grad()
         # The two losses share no parameter; one backward pass and one step serve both.
-        (actor_loss + temperature_loss).backward()
-        take_step(self._optimisers["actor"])
+        self.descend(actor_loss + temperature_loss)
         return self._actor_metrics(actor_loss, values, sigma, z, entropy, temperature)
+
+    def descend(self, actor_loss: Tensor) -> None:
+        """One step of the actor's optimiser along the gradient of a scalar."""
+        self._optimisers["actor"].zero_grad()
+        backward(actor_loss)
+        take_step(self._optimisers["actor"])
 
     def _actor_metrics(
         self,
