@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 setup(
     name="tmrl_bringup",
-    version="0.1.0",
+    version="0.2.0",
     packages=find_packages(include=["tmrl_bringup", "tmrl_bringup.*"]),
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/tmrl_bringup"]),

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -48,12 +49,13 @@ def test_every_file_of_the_package_is_installed(install, folder, package):
     assert files(install / package) == files(ROOT / folder / package)
 
 
-@pytest.mark.parametrize("package", PACKAGES.values())
-def test_python_knows_its_version_there(install, package):
+@pytest.mark.parametrize(("folder", "package"), PACKAGES.items())
+def test_python_knows_its_version_there(install, folder, package):
     text = f"from importlib.metadata import version; print(version({package!r}))"
     # Without the environment's own packages, among which they are, too.
     command = [sys.executable, "-S", "-c", text]
     found = subprocess.run(
         command, env={"PYTHONPATH": str(install)}, capture_output=True, text=True, check=True
     )
-    assert found.stdout.strip() == "0.1.0"
+    project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
+    assert found.stdout.strip() == project["version"]

@@ -4,7 +4,7 @@ from setuptools import setup
 
 setup(
     name="tmrl_agent",
-    version="0.1.0",
+    version="0.2.0",
     packages=["tmrl_agent", "tmrl_agent.journal"],
     package_data={"tmrl_agent": ["py.typed"]},
     data_files=[

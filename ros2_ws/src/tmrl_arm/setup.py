@@ -4,7 +4,7 @@ from setuptools import setup
 
 setup(
     name="tmrl_arm",
-    version="0.1.0",
+    version="0.2.0",
     packages=["tmrl_arm", "tmrl_arm.franka", "tmrl_arm.interbotix", "tmrl_arm.testing"],
     package_data={"tmrl_arm": ["py.typed"], "tmrl_arm.testing": ["*.lock"]},
     data_files=[

@@ -4,7 +4,7 @@ from setuptools import setup
 
 setup(
     name="tmrl_camera",
-    version="0.1.0",
+    version="0.2.0",
     packages=["tmrl_camera"],
     package_data={"tmrl_camera": ["py.typed"]},
     data_files=[

@@ -4,7 +4,7 @@ from setuptools import setup
 
 setup(
     name="tmrl_controller",
-    version="0.1.0",
+    version="0.2.0",
     packages=["tmrl_controller", "tmrl_controller.limiter", "tmrl_controller.testing"],
     package_data={"tmrl_controller": ["py.typed"]},
     data_files=[

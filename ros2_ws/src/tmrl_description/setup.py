@@ -6,7 +6,7 @@ from setuptools import setup
 
 setup(
     name="tmrl_description",
-    version="0.1.0",
+    version="0.2.0",
     packages=["tmrl_description"],
     package_data={"tmrl_description": ["py.typed", "urdf/*.urdf"]},
     data_files=[

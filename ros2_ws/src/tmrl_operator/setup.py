@@ -4,7 +4,7 @@ from setuptools import setup
 
 setup(
     name="tmrl_operator",
-    version="0.1.0",
+    version="0.2.0",
     packages=["tmrl_operator"],
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/tmrl_operator"]),

@@ -4,7 +4,7 @@ from setuptools import setup
 
 setup(
     name="tmrl_ros",
-    version="0.1.0",
+    version="0.2.0",
     packages=["tmrl_ros"],
     package_data={"tmrl_ros": ["loopback.xml"]},
     data_files=[

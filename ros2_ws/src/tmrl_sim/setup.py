@@ -4,7 +4,7 @@ PACKAGE = "tmrl_sim"
 
 setup(
     name=PACKAGE,
-    version="0.1.0",
+    version="0.2.0",
     packages=[PACKAGE],
     package_data={PACKAGE: ["py.typed"]},
     data_files=[
