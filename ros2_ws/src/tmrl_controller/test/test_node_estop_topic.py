@@ -65,6 +65,19 @@ def test_a_button_stops_the_arm_and_is_on_record(moving, tmp_path, profile, hear
     assert (tmp_path / "estop").read_text() == reason
 
 
+def test_a_button_that_says_that_it_is_not_pressed_stops_nothing(moving):
+    world, button = moving.world, moving.add(lambda: Button(RELIABLE))
+    moving.until(lambda: button.topic.get_subscription_count() == 2, "discovery")
+    for _ in range(3):
+        button.release()
+    moving.until(lambda: world.outcomes, "the end of the chunk")
+    world.offer(sequence=2, chunk=1, execute_steps=2)
+    moving.until(lambda: len(world.outcomes) == 2, "the next chunk")
+    assert [o.result for o in world.outcomes] == [msg.ChunkOutcome.COMPLETED] * 2
+    assert mode(moving) == msg.ControllerStatus.POLICY
+    assert world.holds == []
+
+
 def test_letting_go_clears_nothing_and_a_button_held_down_latches_again(moving):
     button = moving.add(lambda: Button(RELIABLE))
     moving.until(lambda: button.topic.get_subscription_count() == 2, "discovery")
