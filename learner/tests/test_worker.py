@@ -22,6 +22,7 @@ from tmrl_common.testing.fake_clock import FakeClock
 from tmrl_common.testing.fake_policy_server import FakePolicyServer
 from tmrl_common.testing.message_examples import EXAMPLE_SPEC
 from tmrl_common.testing.waiting import wait_until
+from tmrl_common.transition_copy import TransitionCopy
 from tmrl_common.types import Outcome
 from tmrl_learner.config import Sizes
 from tmrl_learner.run_config import RunConfig
@@ -179,6 +180,17 @@ def test_a_checkpoint_from_before_refusals_were_counted_resumes(tmp_path: Path) 
     resumed = LearnerSession(session.config, session.sizes, FakeClock().now_s)
     resumed.load(tmp_path)
     assert resumed.counters == session.counters
+
+
+def test_the_learner_keeps_a_whole_copy_of_what_it_takes(tmp_path: Path) -> None:
+    learn(tmp_path, episodes=2, overrides=SMALL)
+    learn(tmp_path, episodes=2, overrides=SMALL)
+    copy = TransitionCopy(tmp_path / "transitions_copy.sqlite")
+    (stream,) = copy.streams()
+    numbers = copy.numbers(stream)
+    assert numbers == set(range(1, 7))
+    assert [each.sequence for each in copy.read(stream, numbers)] == sorted(numbers)
+    copy.close()
 
 
 def test_a_learner_without_room_for_its_checkpoints_does_not_begin(

@@ -18,6 +18,8 @@ from tmrl_common.clock import Clock
 from tmrl_common.errors import ClientClosedError, ErrorCode, RequestError, TmrlError
 from tmrl_common.messages import ActorSpec
 from tmrl_common.storage import prepare_folder
+from tmrl_common.transition_copy import FILE_NAME as COPY_NAME
+from tmrl_common.transition_copy import TransitionCopy
 from tmrl_common.transitions import InvalidTransitionError, Transition
 from tmrl_common.transport.client import PolicyClient
 from tmrl_common.transport.curve import client_security
@@ -133,6 +135,7 @@ class LearnerWorker:
         self._caught_up = caught_up
         self._folder = Path(config.run_dir) / "checkpoint"
         prepare_folder(self._folder)
+        self._copy = TransitionCopy(Path(config.run_dir) / COPY_NAME)
         self._inbox: queue.SimpleQueue[Transition | Lost] = queue.SimpleQueue()
         self._round_ends_s: deque[float] = deque(maxlen=_RATE_ROUNDS)
         self._metrics: dict[str, float] = {}
@@ -173,6 +176,7 @@ class LearnerWorker:
         while not stop.is_set():
             self.step(session)
         self._save(session)
+        self._copy.close()
         if self._tracker is not None:
             self._tracker.close()
 
@@ -271,6 +275,7 @@ class LearnerWorker:
             session.give_up(self._config.robot, self._config.session, item.first, item.last)
             _log.error("transitions %d to %d are lost: the journal has them no longer", *item)
             return
+        self._copy.add(item)
         try:
             session.ingest(item)
             self._refusal = ""

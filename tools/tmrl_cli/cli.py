@@ -28,6 +28,7 @@ VERBS = {
     "bench": Verb("NAME [--json FILE]", "run a benchmark", "tmrl_cli.bench"),
     "doctor": Verb("[RIG]", "say what works on this machine or rig, what does not", "tmrl_doctor"),
     "call": Verb("SERVICE [FIELD:=VALUE ...]", "ask a running rig", "tmrl_cli.call"),
+    "journal": Verb("recover RUN", "give a journal back what it lost", "tmrl_cli.journal"),
     "keys": Verb("FILE", "make the keys of a machine", "tmrl_cli.keys"),
     "env": Verb("", "print the environment as shell commands", _HOST),
     "run": Verb("COMMAND [ARG ...]", "run a command in the environment", _HOST),

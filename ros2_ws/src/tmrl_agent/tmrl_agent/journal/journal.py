@@ -63,8 +63,10 @@ class Journal(JournalReader):
         first, last = self.missing
         return (
             f"rows {first} to {last} of {self.path} are missing: its -wal file was lost or "
-            "damaged. Stop, and put that file back beside it, if there is a copy; otherwise the "
-            f"session continues at {last + 1}, and the learner keeps what it learned from them"
+            "damaged. Stop, and put that file back beside it, if there is a copy, or run "
+            f"`./tmrl journal recover {self.path.parent}`, which takes them from the learner's "
+            f"copy; otherwise the session continues at {last + 1}, and the learner keeps what it "
+            "learned from them"
         )
 
     def append(self, transitions: Sequence[Transition], label: EpisodeLabel | None = None) -> None:
@@ -99,6 +101,20 @@ class Journal(JournalReader):
                 )
         self._last_sequence += len(rows)
         self._keep_safe(transitions, label)
+
+    def restore(self, transitions: Sequence[Transition]) -> None:
+        """Puts back rows that were lost, all or nothing; one that is there is never touched.
+
+        Args:
+            transitions: Of this session, with numbers that are not in the file.
+
+        Raises:
+            JournalError: A number is taken, or the file refuses the write; nothing was written.
+        """
+        with sentences(self.path), self._transaction():
+            self._database.executemany(INSERT, [to_row(each) for each in transitions])
+        self._last_sequence = max([self._last_sequence, *(each.sequence for each in transitions)])
+        self._keep_safe(transitions, None)
 
     def _keep_safe(self, transitions: Sequence[Transition], label: EpisodeLabel | None) -> None:
         """Notes outside of the file what it holds; empties the log when an episode has ended."""

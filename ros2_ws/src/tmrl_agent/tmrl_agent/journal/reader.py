@@ -73,6 +73,14 @@ class JournalReader(Closeable):
             (max(first_sequence, 0), min(max_count, MAX_FETCH)),
         )
 
+    def numbers(self) -> set[int]:
+        """Returns the sequence numbers that the file holds."""
+        with sentences(self.path):
+            rows = self._database.execute(
+                "SELECT sequence FROM transitions WHERE robot = ? AND session = ?", self._key
+            ).fetchall()
+        return {number for (number,) in rows}
+
     def last_of(self, episode: int) -> Transition | None:
         """Returns the newest revision of an episode's labelled transition, else of its last chunk.
 
