@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from std_srvs.srv import Trigger
 
 from tmrl_common.testing.waiting import wait_until
 from tmrl_msgs.msg import EpisodeState
@@ -95,11 +96,16 @@ def test_a_driver_that_freezes_pauses_the_session_until_it_is_back(demo: Demo) -
     driver.send_signal(signal.SIGSTOP)
     try:
         reason = watch.wait_for_pause()
+        with demo.service(Trigger, "/widowx/controller/hold") as hold:
+            answer = hold(Trigger.Request())
     finally:
         driver.send_signal(signal.SIGCONT)
         watch.close()
     assert "call operator/start" in reason
     assert "the arm has been silent" in reason or "has not taken the hold" in reason
+    assert not answer.success
+    assert answer.message.startswith("a hold was commanded, but ")
+    assert "see whether" in answer.message
     assert demo.finish() == 0, demo.output
     report = demo.report()
     assert report["outcomes"].count("success") >= 11

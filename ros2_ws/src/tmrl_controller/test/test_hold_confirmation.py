@@ -165,6 +165,24 @@ def test_in_lock_step_a_hold_waits_for_the_answer_to_the_movement_before_it():
     assert scene.core.unconfirmed_hold() == "", "though the simulated clock stands still"
 
 
+def test_in_lock_step_a_movement_that_was_lost_does_not_keep_the_hold_back_for_ever():
+    scene = LockStepScene()
+    scene.core.resume()
+    scene.offer(execute_steps=5)
+    assert len(moves(scene.core.tick())) == 1
+    scene.core.hold()
+    scene.repeat()
+    assert of(scene.core.tick(), LimitedCommand) == [], "this one may have been on its way"
+    scene.repeat()
+    (hold,) = holds(scene.core.tick())
+    scene.taken = hold
+    scene.repeat()
+    assert scene.core.unconfirmed_hold() == ""
+    scene.core.resume()
+    scene.offer(sequence=2, execute_steps=1)
+    assert len(moves(scene.settle())) == 1, "and the world continues from there"
+
+
 OPERATIONS = st.sampled_from(
     ["hold", "resume", "estop", "clear", "chunk", "tick", "silent tick", "deaf tick", "brakes"]
 )

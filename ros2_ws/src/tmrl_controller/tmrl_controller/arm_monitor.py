@@ -32,6 +32,8 @@ class ArmMonitor:
         self._newest: ArmState | None = None
         self._newest_s = 0.0
         self._broken = ""
+        self.repeated = 0
+        """How often the newest state came again, as in lock-step while time stands still."""
 
     @property
     def newest(self) -> ArmState | None:
@@ -68,6 +70,7 @@ class ArmMonitor:
         if last is not None and (state.sequence, now_s) == (last.sequence, self._newest_s):
             # In lock-step the simulation repeats its state while its time stands still.
             self._newest = state
+            self.repeated += 1
             return
         if last is not None and (state.sequence <= last.sequence or now_s < self._newest_s):
             # Chunks that answer the states of the driver's earlier life are unknown from now on.
@@ -78,6 +81,7 @@ class ArmMonitor:
                 "leave one running, then hold and resume"
             )
         self._newest, self._newest_s = state, now_s
+        self.repeated = 0
         self._arrivals_s[state.sequence] = now_s
         if len(self._arrivals_s) > _REMEMBERED_STATES:
             del self._arrivals_s[next(iter(self._arrivals_s))]

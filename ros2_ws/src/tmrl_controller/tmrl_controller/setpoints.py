@@ -18,6 +18,8 @@ from tmrl_controller.limiter import Limit, Limited, Motion, Setpoint
 Limiting = Callable[[Motion, Setpoint], Limited]
 """Takes the last commanded motion and where the arm is, and lets through what the limits allow."""
 
+_REPETITIONS = 2
+"""Of a state, after a movement: the first may have been sent before the movement came."""
 _ANYWHERE = Setpoint(np.zeros(3), IDENTITY_QUATERNION, 0.0)
 """Where to hold still before anything is known of the arm: a driver needs no pose to stop."""
 
@@ -55,6 +57,7 @@ class SetpointStream:
         self._held_by: int | None = None
         self._sequence = 0
         self._moved_at_state = -1
+        self._moved_by = self._repeated_before = 0
         self.limits_acted: Counter[Limit] = Counter()
 
     @property
@@ -71,7 +74,16 @@ class SetpointStream:
     @property
     def world_has_answered(self) -> bool:
         """Whether the next move may be commanded; in lock-step one per arm state."""
-        return not self._lock_step or self._arm.newest_sequence != self._moved_at_state
+        newest = self._arm.newest
+        if not self._lock_step or newest is None or newest.sequence != self._moved_at_state:
+            return True
+        # A later command was taken, so the movement was lost: no state will answer it.
+        return self._moved_by < newest.last_command_sequence <= self._sequence
+
+    @property
+    def _movement_is_lost(self) -> bool:
+        """Whether a world that is alive, for it repeats itself, has not taken the last movement."""
+        return self._arm.repeated >= self._repeated_before + _REPETITIONS
 
     def anchor(self, setpoint: Setpoint) -> None:
         """Moves start from here, at rest; joints in motion resume from their velocity."""
@@ -120,7 +132,9 @@ class SetpointStream:
         self._lease.grant(self._clock.now_s(), valid_for_s)
         self._stop_due, self._held_by = False, None
         self._moved_at_state = self._arm.newest_sequence
+        self._repeated_before = self._arm.repeated
         self._command(limited, dt_s, valid_for_s)
+        self._moved_by = self._sequence
         return bool(limited.acted)
 
     def stop(self) -> None:
@@ -150,7 +164,7 @@ class SetpointStream:
             self._stop_due = not self._lock_step
         # There a hold waits for the answer to the last movement, which would never come if the hold
         # overtook it. And one is enough.
-        due = self._stop_due and self.world_has_answered
+        due = self._stop_due and (self.world_has_answered or self._movement_is_lost)
         if due or (latched and not self._lock_step):
             known = self._motion.setpoint if self._motion is not None else self._arm.measured
             self._command(known or _ANYWHERE, 0.0, self._grace_s)
