@@ -38,11 +38,12 @@ def franka(address: str = FRANKA_ADDRESS) -> dict[str, object]:
 
 
 def test_a_franka_that_is_well(listener: TopicListener) -> None:
-    from tmrl_arm.testing.franka_simulator import FrankaSimulator
+    from tmrl_arm.testing.franka_simulator import FrankaSimulator, own_address
 
-    with FrankaSimulator(FRANKA_ADDRESS) as simulator:
+    address = own_address()
+    with FrankaSimulator(address) as simulator:
         before_s = simulator.time_s()
-        seen = look_at_arm(franka(), listener)
+        seen = look_at_arm(franka(address), listener)
         assert simulator.time_s() > before_s
         assert judge_arm(seen).level is Level.GOOD
         assert "franky-control" in judge_firmware(seen).detail

@@ -21,7 +21,7 @@ from tmrl_arm.driver import ArmConnectionError, ArmFaultError, CommandRefusedErr
 from tmrl_arm.franka.franky_config import FrankyConfig
 from tmrl_arm.franka.franky_robot import FCI_PORT, FrankyHand, FrankyRobot, make_driver
 from tmrl_arm.testing.contract import DriverContract
-from tmrl_arm.testing.franka_simulator import FrankaSimulator, SimulatorClock
+from tmrl_arm.testing.franka_simulator import FrankaSimulator, SimulatorClock, own_address
 from tmrl_arm.testing.rig import DriverRig
 from tmrl_common.clock import SteadyClock
 
@@ -31,14 +31,9 @@ HEADER = struct.Struct("<III")
 WRONG_VERSION = struct.Struct("<BH5x")
 
 
-def address_of(worker_id: str) -> str:
-    """Each worker of a parallel run has loopback addresses of its own."""
-    return f"127.0.77.{1 + int(worker_id.removeprefix('gw') if worker_id != 'master' else 0)}"
-
-
 @pytest.fixture
-def simulator(worker_id):
-    with FrankaSimulator(address_of(worker_id)) as started:
+def simulator():
+    with FrankaSimulator(own_address()) as started:
         yield started
 
 
@@ -274,8 +269,8 @@ def test_a_wrong_address_is_told_at_once(address, sentence):
         make_driver(config, SteadyClock()).connect()
 
 
-def test_an_address_that_does_not_answer_is_told_soon(worker_id):
-    address = address_of(worker_id).replace("127.0.77.", "127.0.80.")
+def test_an_address_that_does_not_answer_is_told_soon():
+    address = own_address()
     config = FrankyConfig(address=address, realtime=False, connect_timeout_s=0.5)
     with ExitStack() as stack:
         # A full queue of connections that nobody accepts: further ones get no answer.
@@ -304,8 +299,8 @@ def speak_another_version(server: socket.socket) -> None:
                 connection.sendall(answer + WRONG_VERSION.pack(1, 3))
 
 
-def test_a_robot_of_another_version_is_refused_by_name(worker_id):
-    address = address_of(worker_id).replace("127.0.77.", "127.0.79.")
+def test_a_robot_of_another_version_is_refused_by_name():
+    address = own_address()
     with closing(socket.create_server((address, FCI_PORT))) as server:
         threading.Thread(target=speak_another_version, args=(server,), daemon=True).start()
         driver = make_driver(FrankyConfig(address=address, realtime=False), SteadyClock())

@@ -9,7 +9,7 @@ pytest.importorskip("franky", reason="needs franky-control")
 pytest.importorskip("tmrl_msgs", reason="needs the workspace to be built")
 
 from tmrl_arm.testing.client_node import TIMEOUT_S, ArmClient, start_arm
-from tmrl_arm.testing.franka_simulator import FrankaSimulator
+from tmrl_arm.testing.franka_simulator import FrankaSimulator, own_address
 from tmrl_msgs.msg import ArmCommand
 
 pytestmark = pytest.mark.ros
@@ -18,8 +18,8 @@ JOINT = [0.2, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 
 
 @pytest.fixture
-def address(worker_id):
-    return f"127.0.81.{1 + int(worker_id.removeprefix('gw') if worker_id != 'master' else 0)}"
+def address():
+    return own_address()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ pytest.importorskip("franky", reason="needs franky-control")
 pytest.importorskip("tmrl_msgs", reason="needs the workspace to be built")
 
 from tmrl_arm.testing.client_node import TIMEOUT_S, ArmClient, start_arm
-from tmrl_arm.testing.franka_simulator import FrankaSimulator
+from tmrl_arm.testing.franka_simulator import FrankaSimulator, own_address
 from tmrl_msgs.msg import ArmCommand
 
 pytestmark = pytest.mark.ros
@@ -24,10 +24,9 @@ TURN = [SPEED_RAD_S, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 
 
 @pytest.fixture
-def franka(worker_id, ros_domain_id):
+def franka(ros_domain_id):
     """The robot, the node as a process of its own, and its client."""
-    number = int(worker_id.removeprefix("gw")) if worker_id != "master" else 0
-    address = f"127.0.82.{1 + number}"
+    address = own_address()
     with FrankaSimulator(address) as robot:
         process = start_arm(
             "franka",

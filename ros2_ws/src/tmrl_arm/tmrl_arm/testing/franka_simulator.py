@@ -10,6 +10,7 @@ import hashlib
 import json
 import mmap
 import os
+import secrets
 import struct
 import subprocess
 import sys
@@ -29,6 +30,16 @@ _CELL = _HERE / "franka_cell.py"
 _ROW = struct.Struct("8d")
 _START_S = 60.0
 _STANDSTILL_S = 1.0
+
+
+def own_address() -> str:
+    """A loopback address that no other test on this machine uses, other checkouts' included.
+
+    A Franka's ports are fixed, so two simulated ones differ by their addresses alone. One of four
+    million is drawn instead of counted: nothing needs to be shared or given back.
+    """
+    number = secrets.randbelow(64 * 256 * 254)
+    return f"127.{64 + number // (256 * 254)}.{number // 254 % 256}.{1 + number % 254}"
 
 
 def environment() -> Path:
