@@ -24,7 +24,6 @@ from tmrl_doctor.topic_listener import TopicListener
 pytestmark = [pytest.mark.ros]
 
 INTERBOTIX = Path(__file__).parents[2] / "ros2_ws/src/tmrl_arm/test"
-FRANKA_ADDRESS = "127.0.93.1"
 
 
 @pytest.fixture
@@ -33,7 +32,7 @@ def listener(ros_domain_id: int) -> Iterator[TopicListener]:
         yield listener
 
 
-def franka(address: str = FRANKA_ADDRESS) -> dict[str, object]:
+def franka(address: str) -> dict[str, object]:
     return {"driver": "franky", "franky": {"address": address, "realtime": False}}
 
 
@@ -51,14 +50,14 @@ def test_a_franka_that_is_well(listener: TopicListener) -> None:
         simulator.reflex()
         simulator.set_mode("UserStopped")
         ends_s = time.monotonic() + 30.0
-        while not (finding := judge_arm(look_at_arm(franka(), listener))).remedy:
+        while not (finding := judge_arm(look_at_arm(franka(address), listener))).remedy:
             assert time.monotonic() < ends_s, finding
         assert "stop button" in finding.detail or "stopped itself" in finding.detail
 
 
 def test_a_franka_that_is_not_there(listener: TopicListener) -> None:
     with pytest.raises(ArmConnectionError, match=r"activate FCI|check the cable"):
-        look_at_arm(franka("127.0.93.2"), listener)
+        look_at_arm(franka("127.0.93.1"), listener)
 
 
 @pytest.fixture
