@@ -4,13 +4,11 @@ A package offers one by a line of its metadata, `name = "module:CLASS"`. Names a
 metadata alone: launcher and demo know them without importing what learns.
 """
 
-import sys
-from functools import lru_cache
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Any
 
 from tmrl_common.config import nearest_name
 from tmrl_common.errors import ConfigError
+from tmrl_common.plugins import cause_of, installed, package_of, packages_of
 
 GROUP = "tmrl.algorithms"
 BUILT_IN = ("tmrl", "dsrl")
@@ -45,7 +43,7 @@ class InstalledAlgorithm:
 
 def method_names() -> tuple[str, ...]:
     """Returns what a session's method may be: ours, those installed, and none; imports nothing."""
-    added = set(_entries(tuple(sys.path)).names) - set(_RESERVED)
+    added = set(installed(GROUP).names) - set(_RESERVED)
     return (*BUILT_IN, *sorted(added), NO_LEARNING)
 
 
@@ -58,29 +56,19 @@ def load_algorithm(name: str) -> Any:
     Raises:
         AlgorithmError: No package offers it, several do, or it cannot be imported.
     """
-    found = [] if name in _RESERVED else list(_entries(tuple(sys.path)).select(name=name))
-    if not found:
+    found = installed(GROUP).select(name=name)
+    if not found or name in _RESERVED:
         raise AlgorithmError(f"method is {name!r}; {InstalledAlgorithm().remedy(name)}")
     if len(found) > 1:
-        packages = " and ".join(sorted(_package(entry) for entry in found))
-        raise AlgorithmError(f"method is {name!r}, which {packages} both offer; uninstall one")
-    entry = found[0]
+        raise AlgorithmError(
+            f"method is {name!r}, which {packages_of(found)} both offer; uninstall one"
+        )
+    (entry,) = found
     try:
         return entry.load()
     except Exception as error:
         # Somebody else's module may raise anything; whoever starts a session wants one sentence.
         raise AlgorithmError(
-            f"method is {name!r}, which {_package(entry)} offers as {entry.value}, and that cannot "
-            f"be loaded ({type(error).__name__}: {error}); mend or reinstall the package"
+            f"method is {name!r}, which {package_of(entry)} offers as {entry.value}, and that "
+            f"cannot be loaded ({cause_of(error)}); mend or reinstall the package"
         ) from error
-
-
-@lru_cache(maxsize=1)
-def _entries(path: tuple[str, ...]) -> EntryPoints:
-    """What is installed on a path; to read the metadata of every package takes a while."""
-    del path
-    return entry_points(group=GROUP)
-
-
-def _package(entry: EntryPoint) -> str:
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown package"

@@ -6,16 +6,15 @@ the driver itself, and with it the vendor's software, is imported when it is mad
 """
 
 import re
-import sys
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
 from tmrl_common.config import nearest_name
 from tmrl_common.errors import ConfigError
 from tmrl_common.kinematics import Kinematics
+from tmrl_common.plugins import cause_of, installed, package_of, packages_of
 
 GROUP = "tmrl.arm_drivers"
 _TUTORIAL = "docs/tutorials/own_robot.md"
@@ -86,7 +85,7 @@ class InstalledDriver:
 
 def driver_names() -> tuple[str, ...]:
     """Returns the names of all installed drivers, sorted; imports none of them."""
-    return tuple(sorted(_entries(tuple(sys.path)).names))
+    return tuple(sorted(installed(GROUP).names))
 
 
 def find_driver(name: str) -> DriverDescription:
@@ -99,23 +98,16 @@ def find_driver(name: str) -> DriverDescription:
         DriverError: No package offers it, several do, or its description cannot be imported or
             is of another driver.
     """
-    found = list(_entries(tuple(sys.path)).select(name=name))
+    found = installed(GROUP).select(name=name)
     if not found:
         raise DriverError(f"driver is {name!r}; {InstalledDriver().remedy(name)}")
     if len(found) > 1:
-        packages = " and ".join(sorted(_package(entry) for entry in found))
         raise DriverError(
-            f"driver is {name!r}, which {packages} both offer: uninstall one of them, or rename "
-            "its entry point"
+            f"driver is {name!r}, which {packages_of(found)} both offer: uninstall one of them, or "
+            "rename its entry point"
         )
-    return _described(found[0])
-
-
-@lru_cache(maxsize=1)
-def _entries(path: tuple[str, ...]) -> EntryPoints:
-    """What is installed on a path; to read the metadata of every package takes a while."""
-    del path
-    return entry_points(group=GROUP)
+    (entry,) = found
+    return _described(entry)
 
 
 def import_driver(description: DriverDescription) -> Any:
@@ -131,19 +123,19 @@ def import_driver(description: DriverDescription) -> Any:
         # Somebody else's module may raise anything; whoever starts an arm wants one sentence.
         remedy = description.remedy or "install what its package needs"
         raise DriverError(
-            f"the driver {description.name!r} cannot be loaded: {_cause(error)}; {remedy}"
+            f"the driver {description.name!r} cannot be loaded: {cause_of(error)}; {remedy}"
         ) from error
 
 
 def _described(entry: EntryPoint) -> DriverDescription:
-    offer = f"driver is {entry.name!r}, which {_package(entry)} offers as {entry.value}"
+    offer = f"driver is {entry.name!r}, which {package_of(entry)} offers as {entry.value}"
     try:
         loaded = entry.load()
     except Exception as error:
         # As above.
         raise DriverError(
-            f"{offer}, and that cannot be loaded ({_cause(error)}): mend or reinstall the package, "
-            "or choose another driver"
+            f"{offer}, and that cannot be loaded ({cause_of(error)}): mend or reinstall the "
+            "package, or choose another driver"
         ) from error
     if not isinstance(loaded, DriverDescription):
         raise DriverError(f"{offer}, which is no DriverDescription: mend the package ({_TUTORIAL})")
@@ -152,11 +144,3 @@ def _described(entry: EntryPoint) -> DriverDescription:
             f"{offer}, which describes {loaded.name!r}: give both the same name ({_TUTORIAL})"
         )
     return loaded
-
-
-def _package(entry: EntryPoint) -> str:
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown package"
-
-
-def _cause(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
