@@ -69,7 +69,10 @@ def static_checks() -> list[Check]:
 
 
 def test_runs(extent: str, for_pytest: Sequence[str]) -> list[Check]:
-    """Returns the pytest runs: unit tests side by side, tests that start nodes one at a time.
+    """Returns the pytest runs: unit tests, then tests that start nodes, each side by side.
+
+    Tests with nodes spend most of their time waiting for processes and for DDS. Each test takes a
+    DDS domain and ports of its own, so those of one worker never hear those of another.
 
     Args:
         extent: "fast" or "all".
@@ -80,7 +83,17 @@ def test_runs(extent: str, for_pytest: Sequence[str]) -> list[Check]:
     unit = ("pytest", "-q", "-m", "not ros and not e2e", "-n", workers, *for_pytest)
     checks = [Check("unit tests", unit, passing)]
     if extent == "all":
-        nodes = ("pytest", "-q", "-m", "ros or e2e", *for_pytest)
+        nodes = (
+            "pytest",
+            "-q",
+            "-m",
+            "ros or e2e",
+            "-n",
+            workers,
+            "--dist",
+            "worksteal",
+            *for_pytest,
+        )
         checks.append(Check("tests with nodes", nodes, passing))
     return checks
 
