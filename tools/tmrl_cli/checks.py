@@ -80,20 +80,11 @@ def test_runs(extent: str, for_pytest: Sequence[str]) -> list[Check]:
     """
     passing = (0, _NO_TESTS_COLLECTED)
     workers = str(min(_MAX_WORKERS, os.cpu_count() or 1))
-    unit = ("pytest", "-q", "-m", "not ros and not e2e", "-n", workers, *for_pytest)
+    side_by_side = ("-n", workers, "--dist", "worksteal", *for_pytest)
+    unit = ("pytest", "-q", "-m", "not ros and not e2e", *side_by_side)
     checks = [Check("unit tests", unit, passing)]
     if extent == "all":
-        nodes = (
-            "pytest",
-            "-q",
-            "-m",
-            "ros or e2e",
-            "-n",
-            workers,
-            "--dist",
-            "worksteal",
-            *for_pytest,
-        )
+        nodes = ("pytest", "-q", "-m", "ros or e2e", *side_by_side)
         checks.append(Check("tests with nodes", nodes, passing))
     return checks
 
