@@ -83,7 +83,7 @@ class PolicyServer:
 
     def turn(self, wait_s: float) -> None:
         """Takes in what has come, at most `wait_s` from now, and answers what can be answered."""
-        self._take_in(self._socket.receive(self._patience_s(wait_s), _MOST_MESSAGES_A_TURN))
+        self._take_in(self._socket.receive(self._wait_at_most_s(wait_s), _MOST_MESSAGES_A_TURN))
         self._take_in(self._local.take())
         self._collect()
         # Health before inference: what has been answered already does not wait for chunks.
@@ -92,7 +92,7 @@ class PolicyServer:
             self._collect()
             self._send_answers()
 
-    def _patience_s(self, wait_s: float) -> float:
+    def _wait_at_most_s(self, wait_s: float) -> float:
         """How long to wait for messages: until a batch must begin, at most `wait_s`."""
         waiting = self._protocol.waiting
         if not waiting or self._inference.busy_since_s is not None:

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.ros]
 PAGE = Path(__file__).parents[2] / "docs" / "tutorials" / "own_robot.md"
 FILE = re.compile(r"^`([\w./]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CALL = re.compile(r"^\./tmrl (call .*)$", re.MULTILINE)
-PATIENCE = {
+GENEROUS_TIMEOUTS = {
     "controller": {"max_chunk_age_s": 20.0, "max_arm_state_age_s": 5.0},
     "agent": {"max_observation_age_s": 5.0},
     "operator": {"time_limit_s": 600.0},
@@ -52,23 +52,23 @@ def toy(tmp_path: Path, ros_domain_id: int, monkeypatch: pytest.MonkeyPatch) -> 
     return folder
 
 
-def patient(folder: Path) -> Path:
+def slow_rig(folder: Path) -> Path:
     """The rig file of the page, with this test's port and path, and more time for everything."""
     rig = yaml.safe_load((folder / "toy.yaml").read_text(encoding="utf-8"))
-    for part, values in PATIENCE.items():
+    for part, values in GENEROUS_TIMEOUTS.items():
         rig[part] |= values
     rig["policy_server"] = {
         "endpoint": f"tcp://127.0.0.1:{free_port()}",
         "checkpoint": str(folder / "policy"),
     }
-    path = folder / "patient.yaml"
+    path = folder / "slow.yaml"
     path.write_text(yaml.safe_dump(rig, sort_keys=False), encoding="utf-8")
     return path
 
 
 @pytest.fixture
 def rig(toy: Path) -> Iterator[Rig]:
-    made = Rig(patient(toy), toy / "run", toy / "output.txt")
+    made = Rig(slow_rig(toy), toy / "run", toy / "output.txt")
     with subprocess.Popen([sys.executable, toy / "perception.py"]) as perception:
         try:
             yield made

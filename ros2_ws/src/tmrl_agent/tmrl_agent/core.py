@@ -40,7 +40,7 @@ class AgentCore:
     """The deciding part of the agent, for one session.
 
     Args:
-        config: What is observed, and how patient the agent is.
+        config: What is observed, and the agent's time-outs.
         clock: Steady clock.
         builder: Makes the transitions; it continues where the journal ends.
         last_episode: Highest episode in the journal; only later ones are joined, because what was
@@ -87,7 +87,7 @@ class AgentCore:
     # Events: what other nodes report
 
     def on_listeners(self, chunks: int) -> list[Effect]:
-        """So many listen to chunks; one that nobody hears never has an outcome."""
+        """So many subscribe to chunks; one that nobody receives never has an outcome."""
         self._peers.listeners = chunks
         return self.tick()
 

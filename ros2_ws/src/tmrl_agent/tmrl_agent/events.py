@@ -1,4 +1,4 @@
-"""What the agent hears about an episode and the controller, and what it sent, as plain values.
+"""What the agent receives about an episode and the controller, and what it sent, as plain values.
 
 Stamps are integer nanoseconds of ROS time: a label binds to a chunk by comparing them, and seconds
 as floating point would lose hundreds of nanoseconds at today's epoch.

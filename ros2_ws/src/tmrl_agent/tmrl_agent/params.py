@@ -16,7 +16,7 @@ CONTROLLERS_CAP = -1.0
 
 @dataclass(frozen=True)
 class AgentConfig:
-    """What the agent observes, whom it asks, and how patient it is.
+    """What the agent observes, whom it asks, and its time-outs.
 
     Attributes:
         robot: Name of the arm.

@@ -11,7 +11,7 @@ class Peers:
     """Controller and operator as the agent knows them.
 
     Attributes:
-        listeners: How many listen to chunks; one that nobody hears never has an outcome.
+        listeners: How many subscribe to chunks; one that nobody receives never has an outcome.
         controller: None before its first status.
         episode: Where the session stands.
     """

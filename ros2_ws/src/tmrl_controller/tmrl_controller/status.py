@@ -78,7 +78,7 @@ class StatusBoard:
         return self.status()
 
     def _waits_for(self) -> str:
-        """Who is not there yet. What nobody hears is lost, and nobody says it again."""
+        """Who is not there yet: what nobody receives is lost, for nobody sends it again."""
         commands, outcomes = self._listeners
         if self._arm.newest is None:
             return self._arm.staleness(self._clock.now_s())

@@ -314,7 +314,7 @@ def test_session_ends_after_max_episodes_and_says_so(tmp_path: Path) -> None:
 def test_start_names_the_node_that_is_missing(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.arm_seen()
-    with pytest.raises(RefusedError, match="controller has not been heard of"):
+    with pytest.raises(RefusedError, match="controller has not reported"):
         bench.start()
 
 

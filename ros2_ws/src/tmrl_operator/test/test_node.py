@@ -110,7 +110,7 @@ class Stack(NodeBench):
         return self.call(self.world.services_of_operator[name], **values)
 
     def start(self):
-        self.until(lambda: self.ask("start").success, "everybody to be heard")
+        self.until(lambda: self.ask("start").success, "everybody to report")
         self.until(lambda: self.world.state == msg.EpisodeState.RUNNING, "the episode to run")
 
 

@@ -71,7 +71,7 @@ class EpisodeMachine:
 
     def arm_seen(self, arm: ev.ArmSeen) -> list[Effect]:
         """Takes an arm state in."""
-        self._peers.heard("arm")
+        self._peers.reported("arm")
         self._now_ns, self._arm_sequence = arm.stamp_ns, arm.sequence
         # With ground truth the verdict of the same instant decides, see verdict_seen and tick.
         if self._config.label_mode == "manual":
@@ -90,7 +90,7 @@ class EpisodeMachine:
 
     def controller_seen(self, news: ev.ControllerNews) -> list[Effect]:
         """Takes a report of the controller in: trouble aborts what runs."""
-        self._peers.heard_controller(news.waits_for)
+        self._peers.on_controller(news.waits_for)
         if news.trouble and self.state in (State.RUNNING, State.READY, State.RESETTING):
             self._abort(Pause(news.trouble))
         elif news.trouble and self.state is State.PAUSED and self._pause.passing:
@@ -101,7 +101,7 @@ class EpisodeMachine:
 
     def agent_seen(self, news: ev.AgentNews) -> list[Effect]:
         """Takes a report of the agent in: one that restarted has lost the running episode."""
-        restarted = self._peers.heard_agent(news.epoch, news.trouble)
+        restarted = self._peers.on_agent(news.epoch, news.trouble)
         if restarted and self.state is State.RUNNING:
             self._abort(Pause("the agent restarted: what it had seen of the episode is lost"))
         return self._taken()
@@ -109,7 +109,7 @@ class EpisodeMachine:
     def learner_started(self, news: ev.LearnerStarted) -> list[Effect]:
         """Notes that the learner takes part."""
         del news
-        self._peers.heard_learner()
+        self._peers.on_learner()
         return self._taken()
 
     # What a person asks for.
@@ -258,7 +258,7 @@ class EpisodeMachine:
         return self.state in (State.RUNNING, State.LABELLING)
 
     def _announce(self) -> None:
-        """Shows that everybody is there before the session starts; the log hears it once."""
+        """Shows that everybody is there before the session starts; logged once."""
         there = not (self._peers.silent() or self._peers.not_ready())
         if there and not self.reason:
             self._enter(State.IDLE, _READY)

@@ -1,4 +1,4 @@
-"""The ledger of a session's episodes: one JSON line per event, on disk before anybody hears of it.
+"""The ledger of a session's episodes: one JSON line per event, on disk before anybody is informed.
 
 Episode numbers are never given twice, also after a crash: an episode that was started and has no
 outcome was aborted by that crash.

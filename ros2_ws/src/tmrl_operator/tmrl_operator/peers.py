@@ -1,4 +1,4 @@
-"""The nodes that a session depends on: who was heard of when, and what an episode waits for."""
+"""The nodes that a session depends on: who reported when, and what an episode waits for."""
 
 from tmrl_common.clock import Clock
 from tmrl_operator.params import OperatorConfig
@@ -7,33 +7,33 @@ NEEDED = ("arm", "controller", "agent")
 
 
 class Peers:
-    """What arm, controller, agent and learner have said of themselves.
+    """What arm, controller, agent and learner last reported.
 
     Args:
-        config: How patient the session is.
+        config: Time-outs of the session.
         clock: Wall time, steady.
     """
 
     def __init__(self, config: OperatorConfig, clock: Clock) -> None:
         self._config = config
         self._clock = clock
-        self._heard_s: dict[str, float] = {}
+        self._reported_s: dict[str, float] = {}
         self._controller_waits_for = ""
         self._agent_epoch = ""
         self._agent_trouble = ""
         self._agent_well_s = clock.now_s()
         self._learner_started = False
 
-    def heard(self, name: str) -> None:
+    def reported(self, name: str) -> None:
         """One of NEEDED has given a sign of life."""
-        self._heard_s[name] = self._clock.now_s()
+        self._reported_s[name] = self._clock.now_s()
 
-    def heard_controller(self, waits_for: str) -> None:
+    def on_controller(self, waits_for: str) -> None:
         """The controller reported, and whom it waits for; empty: for nobody."""
-        self.heard("controller")
+        self.reported("controller")
         self._controller_waits_for = waits_for
 
-    def heard_agent(self, epoch: str, trouble: str) -> bool:
+    def on_agent(self, epoch: str, trouble: str) -> bool:
         """The agent reported.
 
         Args:
@@ -43,14 +43,14 @@ class Peers:
         Returns:
             Whether it has restarted since its last report.
         """
-        self.heard("agent")
+        self.reported("agent")
         restarted = self._agent_epoch not in ("", epoch)
         self._agent_epoch, self._agent_trouble = epoch, trouble
         if not trouble:
             self.trust_agent()
         return restarted
 
-    def heard_learner(self) -> None:
+    def on_learner(self) -> None:
         """The learner has said where it stands: warm-up, training, or base."""
         self._learner_started = True
 
@@ -62,10 +62,10 @@ class Peers:
         """Which needed node is missing, one sentence; empty when all are there."""
         now_s = self._clock.now_s()
         for name in NEEDED:
-            if name not in self._heard_s:
-                return f"the {name} has not been heard of yet"
-            if now_s - self._heard_s[name] > self._config.peer_timeout_s:
-                return f"the {name} has been silent for {now_s - self._heard_s[name]:.1f} s"
+            if name not in self._reported_s:
+                return f"the {name} has not reported yet"
+            if now_s - self._reported_s[name] > self._config.peer_timeout_s:
+                return f"the {name} has been silent for {now_s - self._reported_s[name]:.1f} s"
         return ""
 
     def stuck(self) -> str:

@@ -14,7 +14,7 @@ def subscribe_to_anyone(
 ) -> None:
     """Listens to every publisher of a topic: reliably to those who offer it, also to the others.
 
-    Whoever offers reliability is heard twice, so `take` must not mind a repetition.
+    Messages of a publisher that offers reliability arrive twice; `take` must accept repetitions.
 
     Args:
         node: Listens.
