@@ -102,7 +102,7 @@ def test_a_driver_that_freezes_pauses_the_session_until_it_is_back(demo: Demo) -
         driver.send_signal(signal.SIGCONT)
         watch.close()
     assert "call operator/start" in reason
-    # The simulation is the driver here; which of its duties is missed first depends on when it froze.
+    # The simulation is the driver; which of its duties is missed first depends on when it froze.
     signs = ("the arm has been silent", "has not taken the hold", "scene/reset was not answered")
     assert any(sign in reason for sign in signs), reason
     assert not answer.success
