@@ -33,6 +33,7 @@ CAN_HURT = [
     "policy_server.checkpoint",
     "policy_server.rig",
     "policy_server.kind",
+    "policy_server.prefix_norm",
 ]
 
 

@@ -1,6 +1,6 @@
-"""Sizes of CSP-pi0, and the named ones."""
+"""Sizes and kinds of pi0 and pi0.5, smoothed or not, and the named ones."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tmrl_common.config import nearest_name
 from tmrl_common.errors import ConfigError
@@ -65,8 +65,13 @@ class Pi0Config:
         action_dim: Width of state and actions, padded.
         horizon: Actions of a chunk.
         flow_steps: Euler steps from noise to actions.
-        context_smoothing: Whether the prefix is corrupted and its context time given (CSP-pi0);
-            otherwise this is plain pi0.
+        pi05: Whether this is a pi0.5, whose times act through the expert's norms and whose robot
+            state is text; otherwise a pi0, with a state token and times in the action tokens.
+        context_smoothing: Whether the prefix is corrupted and its context time given (CSP-pi0,
+            CSP-pi0.5); otherwise this is plain pi0 or pi0.5.
+        prefix_rms: Whether each token of the prefix is divided by its root mean square before it
+            is corrupted. A property of the weights, for context smoothing only: those of the
+            authors' JAX code since April 2026 need it, older ones and ours of version 0.2 do not.
         schedule: Noise schedule of the corruption, see `tmrl_policies.corruption`.
         exact_at_zero: Whether sigma = 0 leaves the prefix untouched; the authors' code adds noise
             of standard deviation 0.01 there.
@@ -84,7 +89,9 @@ class Pi0Config:
     action_dim: int = 32
     horizon: int = 50
     flow_steps: int = 10
+    pi05: bool = False
     context_smoothing: bool = True
+    prefix_rms: bool = False
     schedule: str = "authors_1000"
     exact_at_zero: bool = True
 
@@ -107,11 +114,21 @@ class Pi0Config:
                 f"head_dim is {self.head_dim} and the expert's width {self.expert.width}; they "
                 "must be multiples of 2 and 4: positions and times are embedded in pairs"
             )
+        if self.prefix_rms and not self.context_smoothing:
+            raise ConfigError(
+                "prefix_rms is true and context_smoothing false; only a prefix that is corrupted "
+                "is normalised: set prefix_rms to false"
+            )
         if self.schedule not in SCHEDULE_NAMES:
             raise ConfigError(
                 f"unknown schedule '{self.schedule}'. "
                 f"{nearest_name(self.schedule, list(SCHEDULE_NAMES))}"
             )
+
+    @property
+    def kind(self) -> str:
+        """One of `KINDS`."""
+        return kind_named(pi05=self.pi05, context_smoothing=self.context_smoothing)
 
     @property
     def context_dim(self) -> int:
@@ -124,8 +141,29 @@ class Pi0Config:
         return len(CAMERA_SLOTS) * self.siglip.tokens + self.prompt_tokens
 
 
+def kind_named(*, pi05: bool, context_smoothing: bool) -> str:
+    """What settings call a network of this generation, smoothed or not."""
+    return ("cs" if context_smoothing else "") + ("pi05" if pi05 else "pi0")
+
+
+KINDS = {
+    kind_named(pi05=pi05, context_smoothing=smoothed): {
+        "pi05": pi05,
+        "context_smoothing": smoothed,
+    }
+    for pi05 in (False, True)
+    for smoothed in (True, False)
+}
+"""Name of a kind -> the fields of `Pi0Config` that make it."""
+
+PI05_PROMPT_TOKENS = 200
+"""pi0.5 reads the robot state in its prompt, which takes room."""
+
 FULL = Pi0Config()
 """The sizes of the released weights."""
+
+FULL_PI05 = replace(FULL, pi05=True, prompt_tokens=PI05_PROMPT_TOKENS, prefix_rms=True)
+"""The sizes of the released weights of pi0.5, smoothed as the authors smooth it."""
 
 TINY = Pi0Config(
     siglip=SiglipConfig(width=48, layers=2, heads=4, mlp=96),
@@ -139,4 +177,7 @@ TINY = Pi0Config(
 )
 """Small enough for a CPU; for tests and for trying the whole path without the weights."""
 
-PRESETS = {"full": FULL, "tiny": TINY}
+TINY_PI05 = replace(TINY, pi05=True, prompt_tokens=128, prefix_rms=True)
+"""The same of pi0.5."""
+
+PRESETS = {"full": FULL, "full_pi05": FULL_PI05, "tiny": TINY, "tiny_pi05": TINY_PI05}

@@ -6,8 +6,15 @@ from pathlib import Path
 from safetensors import safe_open
 
 from tmrl_policies.checkpoint import CheckpointError
-from tmrl_policies.pi0.config import FULL, IMAGE_SIZE_PX, GemmaConfig, Pi0Config, SiglipConfig
-from tmrl_policies.pi0.weights import find_weights, open_weights, our_names
+from tmrl_policies.pi0.config import (
+    FULL,
+    IMAGE_SIZE_PX,
+    PI05_PROMPT_TOKENS,
+    GemmaConfig,
+    Pi0Config,
+    SiglipConfig,
+)
+from tmrl_policies.pi0.weights import find_weights, is_pi05, open_weights, our_names
 
 _SIGLIP_HEADS = {1152: 16}
 """Width -> heads; the heads of an image encoder cannot be seen in its shapes."""
@@ -19,12 +26,13 @@ def read_sizes(path: Path, base: Pi0Config = FULL, siglip_heads: int | None = No
 
     Args:
         path: A weights file, or its folder.
-        base: Where everything comes from that has no weights: horizon, prompt length, Euler steps,
-            context smoothing and its schedule.
+        base: Where everything comes from that has no weights: horizon, prompt length (where `base`
+            is of the other generation: 200 for pi0.5, else 48), Euler steps, context smoothing, its
+            schedule and its normalisation.
         siglip_heads: Of the image encoder; None takes 16 for the usual width of 1152, else 4.
 
     Returns:
-        The sizes. There is one key-value head, as in every pi0.
+        The sizes, and whether it is a pi0.5. There is one key-value head, as in every pi0.
 
     Raises:
         CheckpointError: There is no such file, it is damaged, or it is not a pi0.
@@ -54,6 +62,10 @@ def _config(shapes: dict[str, list[int]], base: Pi0Config, siglip_heads: int | N
         patch_px=patch,
     )
     head_dim = shapes["prefix.layers.0.k_proj.weight"][0]
+    pi05 = is_pi05(shapes)
+    if pi05 != base.pi05:
+        length = PI05_PROMPT_TOKENS if pi05 else FULL.prompt_tokens
+        base = dataclasses.replace(base, pi05=pi05, prompt_tokens=length)
     return dataclasses.replace(
         base,
         siglip=siglip,

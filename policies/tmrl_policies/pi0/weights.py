@@ -1,4 +1,4 @@
-"""Weights of pi0 in the layouts that others write: openpi's PyTorch files and LeRobot's.
+"""Weights of pi0 and pi0.5 in the layouts that others write: openpi's PyTorch files and LeRobot's.
 
 Names inside the file are mapped to ours one by one, so that a missing, unexpected or misshapen
 tensor is refused by its name and nothing is loaded by halves.
@@ -6,7 +6,7 @@ tensor is refused by its name and nothing is loaded by halves.
 
 import hashlib
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,10 +16,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tmrl_policies.checkpoint import CheckpointError
+from tmrl_policies.pi0.config import Pi0Config, kind_named
 from tmrl_policies.pi0.model import Pi0
 
 FILE_NAME = "model.safetensors"
 _CHUNK_BYTES = 1 << 24
+_GENERATIONS = {False: "pi0", True: "pi0.5"}
 _EXPERT = "paligemma_with_expert.gemma_expert.model."
 _GEMMA = {
     "input_layernorm": "input_norm",
@@ -70,6 +72,7 @@ def load_weights(model: Pi0, path: Path) -> str:
         stored_names: list[str] = list(stored.keys())
         names = our_names(stored_names, file)
         expected = model.state_dict()
+        _check_generation(is_pi05(names), model.config, file)
         _check_names(names, expected, file)
         _check_shapes(names, expected, stored, file)
         for ours, theirs in names.items():
@@ -100,14 +103,14 @@ def save_weights(model: Pi0, path: Path) -> None:
 def to_bfloat16(model: Pi0) -> Pi0:
     """Turns the big networks to bfloat16 in place, but for what openpi keeps in float32.
 
-    That is the cutting of patches, their positions and the norms of Gemma, and the projections of
-    state, actions and times, which lie outside of the big networks.
+    That is the cutting of patches, their positions and the norms of Gemma, adaptive ones included,
+    and the projections of state, actions and times, which lie outside of the big networks.
     """
     big = ("siglip.", "projector.", "token_embedding.", "prefix.", "expert.")
     patches = ("siglip.patch_embedding.", "siglip.position_embedding")
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            gemma_norm = name.startswith(("prefix.", "expert.")) and name.endswith("norm.weight")
+            gemma_norm = name.startswith(("prefix.", "expert.")) and "norm." in name
             kept = gemma_norm or name.startswith(patches)
             if name.startswith(big) and not kept:
                 parameter.data = parameter.data.to(torch.bfloat16)
@@ -234,11 +237,24 @@ def our_names(stored: list[str], file: Path) -> dict[str, str]:
     return names
 
 
+def is_pi05(names: Collection[str]) -> bool:
+    """Whether tensors of these names, ours, are of a pi0.5."""
+    return "time_mlp_in.weight" in names
+
+
+def _check_generation(pi05: bool, config: Pi0Config, file: Path) -> None:  # noqa: FBT001
+    if pi05 != config.pi05:
+        fitting = kind_named(pi05=pi05, context_smoothing=config.context_smoothing)
+        raise CheckpointError(
+            f"{file} holds a {_GENERATIONS[pi05]}, and kind '{config.kind}' asks for a "
+            f"{_GENERATIONS[config.pi05]}, which has other parts; give kind '{fitting}', or the "
+            "weights that belong to this pi0.json"
+        )
+
+
 def _check_names(names: Mapping[str, str], expected: Mapping[str, Tensor], file: Path) -> None:
     missing = sorted(_their_name(name) for name in expected.keys() - names.keys())
     unexpected = sorted(names[name] for name in names.keys() - expected.keys())
-    if "time_mlp_in.weight" in names:
-        raise CheckpointError(f"{file} is a pi0.5, which has other parts; give a pi0 or CSP-pi0")
     if missing or unexpected:
         raise CheckpointError(
             f"{file} does not fit: missing {_few(missing)}; unexpected {_few(unexpected)}. "

@@ -4,9 +4,10 @@ import dataclasses
 from pathlib import Path
 
 from tmrl_common.errors import ConfigError
+from tmrl_policies.pi0.config import KINDS, Pi0Config
 from tmrl_policies.pi0.inputs.record import Pi0Record, read_record
-from tmrl_policies.pi0.inputs.rigs import RIGS, rig_named, scale_named
-from tmrl_policies.pi0.inputs.settings import KINDS, Pi0Settings
+from tmrl_policies.pi0.inputs.rigs import RIGS, Rig, rig_named, scale_named
+from tmrl_policies.pi0.inputs.settings import Pi0Settings
 from tmrl_policies.pi0.sizes import read_sizes
 
 
@@ -22,7 +23,8 @@ def resolve(folder: Path, settings: Pi0Settings) -> Pi0Record:
         return _from_settings(folder, settings)
     recorded: dict[str, object] = {
         "rig": record.rig.name,
-        "kind": "cspi0" if record.config.context_smoothing else "pi0",
+        "kind": record.config.kind,
+        "prefix_norm": "rms" if record.config.prefix_rms else "none",
         "horizon": record.config.horizon,
         "scale": str(record.scale),
     }
@@ -45,9 +47,46 @@ def _from_settings(folder: Path, settings: Pi0Settings) -> Pi0Record:
             )
     rig = rig_named(settings.rig)
     config = dataclasses.replace(
-        read_sizes(folder),
+        _sizes(folder, settings.kind),
         horizon=settings.horizon or rig.horizon,
-        context_smoothing=settings.kind == "cspi0",
+        context_smoothing=KINDS[settings.kind]["context_smoothing"],
+        prefix_rms=_prefix_rms(folder, settings, rig),
     )
     scale = scale_named(settings.scale) if settings.scale else rig.scale
     return Pi0Record(rig, scale, config, settings.asset_id)
+
+
+def _sizes(folder: Path, kind: str) -> Pi0Config:
+    """The sizes of weights that are of the generation that the setting says."""
+    sizes = read_sizes(folder)
+    if sizes.pi05 != KINDS[kind]["pi05"]:
+        fitting = " or ".join(f"'{name}'" for name, of in KINDS.items() if of["pi05"] == sizes.pi05)
+        raise ConfigError(
+            f"setting kind is '{kind}', and the weights in {folder} are of "
+            f"{'pi0.5' if sizes.pi05 else 'pi0'}, as their tensors show; give {fitting}"
+        )
+    return sizes
+
+
+def _prefix_rms(folder: Path, settings: Pi0Settings, rig: Rig) -> bool:
+    """Whether the prefix is normalised, which no tensor shows.
+
+    The authors began to normalise and to learn actions relative to the state in one and the same
+    change, so that a rig with such actions decides where nothing else is said.
+    """
+    if not KINDS[settings.kind]["context_smoothing"]:
+        if settings.prefix_norm == "rms":
+            raise ConfigError(
+                f"setting prefix_norm is 'rms', and kind '{settings.kind}' is not "
+                "context-smoothed: its prefix is never normalised; leave prefix_norm out"
+            )
+        return False
+    if settings.prefix_norm:
+        return settings.prefix_norm == "rms"
+    if rig.relative_columns:
+        return True
+    raise ConfigError(
+        f"the checkpoint in {folder} has no pi0.json, and nothing shows whether its prefix is "
+        "normalised, so the setting 'prefix_norm' must say it: 'rms' for weights of the authors' "
+        "JAX code since April 2026, 'none' for older ones and for those of their PyTorch code"
+    )

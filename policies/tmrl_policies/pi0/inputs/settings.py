@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from tmrl_common.config import nearest_name
 from tmrl_common.errors import ConfigError
+from tmrl_policies.pi0.config import KINDS
 from tmrl_policies.pi0.inputs.rigs import RIGS, scale_named
 
-KINDS: tuple[str, ...] = ("cspi0", "pi0")
+PREFIX_NORMS: tuple[str, ...] = ("rms", "none")
 DTYPES: tuple[str, ...] = ("bfloat16", "float32")
 TOKENISER_FILE = "paligemma_tokenizer.model"
 """Where the tokeniser is looked for in a checkpoint's folder."""
@@ -25,7 +26,11 @@ class Pi0Settings:
         dino: Directory of DINOv2-base for the steering features; "none" for features of the robot
             state alone, for trying out.
         rig: Convention of observations and actions, such as "bridge".
-        kind: "cspi0" for context-smoothed weights, "pi0" for plain ones; their files look alike.
+        kind: "cspi0" or "cspi05" for context-smoothed weights of pi0 or pi0.5, "pi0" or "pi05" for
+            plain ones, whose files look alike.
+        prefix_norm: How context-smoothed weights take their prefix: "rms" for weights trained with
+            each token divided by its root mean square, "none" for others; their files look alike.
+            Empty for "rms" where the rig's actions are relative to the state.
         horizon: Actions of a chunk; 0 for the rig's.
         scale: "mean_std" or "quantile"; empty for the rig's.
         asset_id: Which statistics under `assets`, where there are several.
@@ -43,6 +48,7 @@ class Pi0Settings:
     dino: str = ""
     rig: str = ""
     kind: str = ""
+    prefix_norm: str = ""
     horizon: int = 0
     scale: str = ""
     asset_id: str = ""
@@ -67,6 +73,7 @@ class Pi0Settings:
         for name, valid in (
             ("rig", list(RIGS)),
             ("kind", list(KINDS)),
+            ("prefix_norm", list(PREFIX_NORMS)),
             ("dtype", list(DTYPES)),
         ):
             value = getattr(self, name)
