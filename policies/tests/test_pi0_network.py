@@ -12,13 +12,12 @@ from tmrl_policies.checkpoint import CheckpointError
 from tmrl_policies.pi0.batch import Pi0Batch
 from tmrl_policies.pi0.config import FULL, TINY, Pi0Config
 from tmrl_policies.pi0.model import Pi0
-from tmrl_policies.pi0.parity import compare
+from tmrl_policies.pi0.parity import TOLERANCE, compare
 from tmrl_policies.pi0.sampler import Pi0Sampler
 from tmrl_policies.pi0.sizes import read_sizes
 from tmrl_policies.pi0.weights import load_weights, save_weights, to_bfloat16
 
 GOLDEN = Path(__file__).parent / "golden"
-TOLERANCE = 1e-4
 EMBEDDING = "paligemma_with_expert.paligemma.model.language_model.embed_tokens.weight"
 HEAD = "paligemma_with_expert.paligemma.lm_head.weight"
 SMALL = dataclasses.replace(TINY, layers=2, horizon=4, flow_steps=3)
@@ -60,11 +59,21 @@ def fast(model: Pi0, batch: Pi0Batch, *steered: torch.Tensor) -> torch.Tensor:
     return sampler.sample(image_tokens, *batch[1:], *steered)
 
 
-@pytest.mark.parametrize("name", ["cspi0_tiny", "pi0_tiny"])
-def test_every_number_is_that_of_the_authors(name):
-    errors = compare(GOLDEN / name)
-    assert len(errors) >= 2
-    assert max(errors.values()) < TOLERANCE, errors
+@pytest.mark.parametrize(
+    ("name", "outputs", "tolerance"),
+    [
+        ("pi0_tiny", 2, 1e-4),
+        ("cspi0_tiny", 13, 1e-4),
+        ("cspi0_rms_tiny", 26, 3e-4),
+        ("pi05_tiny", 6, 1e-4),
+        ("cspi05_tiny", 27, 1e-4),
+    ],
+)
+def test_every_number_is_that_of_the_authors(name, outputs, tolerance):
+    compared = compare(GOLDEN / name)
+    assert len(compared.errors) == outputs
+    assert compared.tolerance == tolerance
+    assert max(compared.errors.values()) < tolerance, compared.errors
 
 
 def test_a_wrong_weight_is_noticed(tmp_path):
@@ -74,7 +83,7 @@ def test_a_wrong_weight_is_noticed(tmp_path):
     tensors["state_proj.bias"] += 0.1
     save_file(tensors, folder / "model.safetensors")
     (folder / "io.npz").symlink_to(GOLDEN / "pi0_tiny" / "io.npz")
-    assert max(compare(folder).values()) > TOLERANCE
+    assert max(compare(folder).errors.values()) > TOLERANCE
 
 
 def test_graphs_are_kept_for_two_prompts_and_every_batch(monkeypatch):

@@ -1,10 +1,11 @@
-"""Chunks of CSP-pi0 against the straightforward way of making them, with random weights.
+"""Chunks of CSP-pi0 and CSP-pi0.5 against the straightforward way of making them.
 
 The straightforward way is :class:`Reference` below, as the field's PyTorch code goes about it:
 absent cameras and padded text are computed and masked, attention is written out, the prefix goes
-through its whole last layer, state and times are embedded again in every Euler step, and the loop
-asks the device for the time. Its keys of the prefix are kept, as usual. Both run in turns on the
-same observation, latents and weights; actions must agree.
+through its whole last layer, state, times and adaptive norms are computed again in every Euler
+step, and the loop asks the device for the time. Its keys of the prefix are kept, as usual. Both run
+in turns on the same observation, latents and random weights, first pi0, then pi0.5; actions must
+agree.
 
 On a GPU the full size runs in bfloat16, and graphs on and off must give the same bits. On a CPU
 the tiny size runs in float32.
@@ -23,7 +24,7 @@ from torch.nn import functional
 
 from tmrl_policies.pi0.batch import Pi0Batch
 from tmrl_policies.pi0.config import CAMERA_SLOTS, IMAGE_SIZE_PX, PRESETS, Pi0Config
-from tmrl_policies.pi0.gemma import rotary_table
+from tmrl_policies.pi0.gemma import normalised, rotary_table
 from tmrl_policies.pi0.model import Pi0, attention_mask, token_positions
 from tmrl_policies.pi0.sampler import Pi0Sampler
 from tmrl_policies.pi0.weights import to_bfloat16
@@ -48,8 +49,9 @@ class Reference:
         prefix, there = model.embed_prefix(batch)
         tokens = model.corrupt(prefix, sigma, epsilon)
         length, horizon = there.shape[1], noise.shape[1]
-        mask = attention_mask(there, horizon)
-        rotary = rotary_table(token_positions(there, horizon), config.head_dim)
+        blocks = model.suffix_blocks(horizon)
+        mask = attention_mask(there, blocks)
+        rotary = rotary_table(token_positions(there, sum(blocks)), config.head_dim)
         kept: list[tuple[Tensor, Tensor]] = []
         for index in range(config.layers):
             layer = model.prefix[index]
@@ -73,15 +75,16 @@ class Reference:
         mask: Tensor,
         rotary: Tensor,
     ) -> Tensor:
-        model, length = self._model, mask.shape[-1] - actions.shape[1] - 1
-        parts = (model.state_proj(state)[:, None], model.embed_actions(actions, flow_time, sigma))
-        tokens = torch.cat(parts, dim=1).to(model.dtype)
+        model = self._model
+        tokens = model.embed_suffix(state, model.embed_actions(actions, flow_time, sigma))
+        condition = model.time_condition(flow_time, sigma)
+        length = mask.shape[-1] - tokens.shape[1]
         for index, (keys, values) in enumerate(kept):
             layer = model.expert[index]
-            q, k, v = layer.project(tokens, rotary[:, :, :, length:])
+            q, k, v = layer.project(tokens, rotary[:, :, :, length:], condition)
             k, v = torch.cat((keys, k), dim=2), torch.cat((values, v), dim=2)
-            tokens = layer.finish(tokens, _attend(q, k, v, mask[..., length:, :]))
-        out = model.expert.norm(tokens)[:, -actions.shape[1] :]
+            tokens = layer.finish(tokens, _attend(q, k, v, mask[..., length:, :]), condition)
+        out = normalised(tokens, model.expert.norm, condition)[:, -actions.shape[1] :]
         return model.action_out_proj(out.float())
 
 
@@ -152,8 +155,29 @@ def run(argv: list[str]) -> dict[str, Any]:
     """Measures; ratios above 1 say how many times faster ours is."""
     options = _options(argv)
     torch.set_num_threads(1)
+    ratios: dict[str, float] = {}
+    figures: dict[str, Any] = {
+        "size": options.size,
+        "device": options.device,
+        "rounds": options.rounds,
+    }
+    for name, preset in (("pi0", options.size), ("pi05", f"{options.size}_pi05")):
+        p50, of_kind = _measure(PRESETS[preset], options)
+        ratios |= {
+            f"{name}_vs_reference": p50["reference"] / p50["ours"],
+            f"{name}_vs_reference_whole": p50["reference_whole"] / p50["ours_whole"],
+            f"{name}_padded_vs_pruned": p50["ours_whole"] / p50["ours"],
+        }
+        of_kind |= {f"{side}_p50_ms": value for side, value in p50.items()}
+        figures |= {f"{name}_{figure}": value for figure, value in of_kind.items()}
+    return {"ratios": ratios, "figures": figures}
+
+
+def _measure(
+    config: Pi0Config, options: argparse.Namespace
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Median times of both sides in ms, and other figures."""
     device = options.device
-    config = PRESETS[options.size]
     torch.manual_seed(0)
     with torch.device(device):
         model = Pi0(config).eval().requires_grad_(requires_grad=False)
@@ -184,30 +208,19 @@ def run(argv: list[str]) -> dict[str, Any]:
             elapsed_ms = _timed_ms(make)
             if turn >= _WARM_UP:
                 times[name].append(elapsed_ms)
-    p50 = {f"{name}_p50_ms": statistics.median(values) for name, values in times.items()}
-    return {
-        "ratios": {
-            "pi0_vs_reference": p50["reference_p50_ms"] / p50["ours_p50_ms"],
-            "pi0_vs_reference_whole": p50["reference_whole_p50_ms"] / p50["ours_whole_p50_ms"],
-            "pi0_padded_vs_pruned": p50["ours_whole_p50_ms"] / p50["ours_p50_ms"],
-        },
-        "figures": {
-            **p50,
-            "cosine_least": min(cosines.values()),
-            "size": options.size,
-            "device": device,
-            "rounds": options.rounds,
-            "prefix_tokens": options.cameras * config.siglip.tokens + words,
-            "prefix_tokens_whole": config.prefix_tokens,
-        },
+    figures = {
+        "cosine_least": min(cosines.values()),
+        "prefix_tokens": options.cameras * config.siglip.tokens + words,
+        "prefix_tokens_whole": config.prefix_tokens,
     }
+    return {name: statistics.median(values) for name, values in times.items()}, figures
 
 
 def _options(argv: list[str]) -> argparse.Namespace:
     gpu = torch.cuda.is_available()
     parser = argparse.ArgumentParser(prog="./tmrl bench pi0")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if gpu else "cpu")
-    parser.add_argument("--size", choices=sorted(PRESETS), default="full" if gpu else "tiny")
+    parser.add_argument("--size", choices=["full", "tiny"], default="full" if gpu else "tiny")
     parser.add_argument(
         "--cameras", type=int, choices=[1, 2], default=1, help="cameras of the rig (default: 1)"
     )

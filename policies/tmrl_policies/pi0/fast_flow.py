@@ -4,9 +4,11 @@ Against `Pi0.sample`:
 
 - the prefix holds only tokens that are there, so no mask is needed, and it is run once per chunk;
 - its last layer gives keys and values only, because nothing looks at its output;
-- the state token sees the prefix and itself and knows no times, so its keys and values are made
-  once as well; the Euler loop is left with the action tokens, which see everything;
+- the state token of pi0 sees the prefix and itself and knows no times, so its keys and values are
+  made once as well; the Euler loop is left with the action tokens, which see everything;
 - the part of the flow time in the action tokens is a table;
+- what the adaptive norms of pi0.5 do follows from the times alone: it is made for all Euler steps
+  at once, and for plain pi0.5 only once for all chunks;
 - queries, keys and values of a layer come from one product, and so do both halves of its gate;
 - the heads of one key-value head are attended to as more queries instead of copying keys.
 
@@ -14,14 +16,23 @@ There is no host synchronisation and no shape that depends on values, so that al
 captured as one CUDA graph.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tmrl_policies.pi0.gemma import GemmaLayer, GemmaStream, rotary_table, rotate
-from tmrl_policies.pi0.model import Pi0
+from tmrl_policies.pi0.gemma import (
+    AdaptiveRmsNorm,
+    GemmaLayer,
+    GemmaStream,
+    Modulation,
+    RmsNorm,
+    rotary_table,
+    rotate,
+)
+from tmrl_policies.pi0.model import Pi0, divide_by_rms
 from tmrl_policies.pi0.time_embedding import embed_time
 from tmrl_policies.torch_seam import split, unflatten
 
@@ -33,9 +44,9 @@ class FlowInputs(NamedTuple):
         prefix: Tokens that are there, shape (B, P, prefix width).
         signal: Amplitude of the prefix, shape (B, 1, 1), float32.
         corruption: Amplitude of the context noise, shape (B, 1, 1), float32.
-        epsilon: Context noise, shape (B, 1, prefix width), float32.
+        epsilon: Context noise, shape (B, P, prefix width), float32.
         context_time: Embedded context times, shape (B, half of the expert's width), float32; for
-            plain pi0 (B, 0).
+            plain pi0 and pi0.5 (B, 0).
         state: Shape (B, action_dim), float32.
         noise: Shape (B, H, action_dim), float32.
     """
@@ -64,32 +75,69 @@ class FastFlow:
         self._expert = _fuse_stream(model.expert)
         width, steps = self._config.expert.width, self._config.flow_steps
         flow_width = width // 2 if self._config.context_smoothing else width
-        mlp = model.action_time_mlp_in
-        self._into_action, into_time = mlp.weight[:, :width], mlp.weight[:, width:]
+        # Behind the columns for actions, which pi0.5 does not have, come those for times.
+        mlp = model.time_mlp_in if self._config.pi05 else model.action_time_mlp_in
+        self._into_action, into_time = mlp.weight[:, :-width], mlp.weight[:, -width:]
         device = mlp.weight.device
         times = torch.tensor([1.0 - step / steps for step in range(steps)], device=device)
         flow = embed_time(times, flow_width) @ into_time[:, :flow_width].T + mlp.bias
         self._flow_table = flow.detach()
         self._into_context_time = into_time[:, flow_width:]
+        self._unmodulated = [_StepNorms([_PLAIN] * self._config.layers, None)] * steps
+        if self._config.pi05 and not self._config.context_smoothing:
+            with torch.no_grad():
+                self._unmodulated = self._modulated(self._flow_table.new_zeros(1, width))
 
     def __call__(self, inputs: FlowInputs) -> Tensor:
         """Normalised actions, shape (B, H, action_dim), float32."""
         batch, length = inputs.prefix.shape[:2]
-        horizon = self._config.horizon
-        corrupted = inputs.signal * inputs.prefix.float() + inputs.corruption * inputs.epsilon
-        rotary = self._rotary(batch, length + 1 + horizon, corrupted.device)
-        of_prefix, of_state, of_actions = split(rotary, (length, 1, horizon), dim=3)
-        cache = self._prefill(corrupted.to(self._model.dtype), of_prefix, 1 + horizon)
-        state = self._model.state_proj(inputs.state)[:, None].to(self._model.dtype)
-        self._expert_pass(state, cache, length, of_state, keys_only=True)
+        blocks = self._model.suffix_blocks(self._config.horizon)
+        corrupted = self._corrupt(inputs)
+        rotary = self._rotary(batch, length + sum(blocks), corrupted.device)
+        of_prefix, *of_state, of_actions = split(rotary, (length, *blocks), dim=3)
+        cache = self._prefill(corrupted.to(self._model.dtype), of_prefix, sum(blocks))
+        if of_state:
+            state = self._model.state_proj(inputs.state)[:, None].to(self._model.dtype)
+            plain = self._unmodulated[0]
+            self._expert_pass(state, cache, length, of_state[0], plain, keys_only=True)
         context_time = functional.linear(inputs.context_time, self._into_context_time)
-        actions = inputs.noise
-        for flow_part in self._flow_table:
+        modulated = self._config.pi05 and self._config.context_smoothing
+        steps = self._modulated(context_time) if modulated else self._unmodulated
+        place, actions = length + sum(blocks[:-1]), inputs.noise
+        for flow_part, norms in zip(self._flow_table, steps, strict=True):
             tokens = self._embed(actions, (flow_part + context_time)[:, None])
-            out = self._expert_pass(tokens, cache, length + 1, of_actions, keys_only=False)
-            velocity = self._velocity(out)
+            out = self._expert_pass(tokens, cache, place, of_actions, norms)
+            normed = _normalised(out, self._model.expert.norm, norms.last)
+            velocity = self._model.action_out_proj(normed.float())
             actions = actions - velocity / self._config.flow_steps
         return actions
+
+    def _corrupt(self, inputs: FlowInputs) -> Tensor:
+        """The prefix as `Pi0.corrupt` leaves it, float32."""
+        exact = inputs.prefix.float()
+        if not self._config.context_smoothing:
+            return exact
+        exact = divide_by_rms(exact) if self._config.prefix_rms else exact
+        return inputs.signal * exact + inputs.corruption * inputs.epsilon
+
+    def _modulated(self, context_time: Tensor) -> list["_StepNorms"]:
+        """What the adaptive norms do in each Euler step, for context times (B, width)."""
+        hidden = functional.silu(self._flow_table[:, None] + context_time)
+        condition = functional.silu(self._model.time_mlp_out(hidden))
+
+        def by_step(norm: RmsNorm | AdaptiveRmsNorm) -> list[Modulation]:
+            assert isinstance(norm, AdaptiveRmsNorm), "pi0.5 has no others here"
+            whole = norm.modulation(condition.flatten(0, 1))
+            parts = (unflatten(part, 0, condition.shape[:2]) for part in whole)
+            return [Modulation(*step) for step in zip(*parts, strict=True)]
+
+        stream = self._model.expert
+        pairs = [
+            zip(by_step(layer.input_norm), by_step(layer.mlp_norm), strict=True)
+            for layer in (stream[index] for index in range(self._config.layers))
+        ]
+        lasts = by_step(stream.norm)
+        return [_StepNorms(step, last) for *step, last in zip(*pairs, lasts, strict=True)]
 
     def _rotary(self, batch: int, length: int, device: torch.device) -> Tensor:
         positions = torch.arange(length, device=device)[None].expand(batch, -1)
@@ -111,26 +159,49 @@ class FastFlow:
         return cache
 
     def _expert_pass(
-        self, tokens: Tensor, cache: Tensor, place: int, rotary: Tensor, *, keys_only: bool
+        self,
+        tokens: Tensor,
+        cache: Tensor,
+        place: int,
+        rotary: Tensor,
+        norms: "_StepNorms",
+        *,
+        keys_only: bool = False,
     ) -> Tensor:
         """Runs tokens that see everything up to themselves; their keys go to `place` on."""
         end = place + tokens.shape[1]
-        for index, layer in enumerate(self._expert):
+        for index, (layer, pair) in enumerate(zip(self._expert, norms.layers, strict=True)):
             if keys_only and index == self._config.layers - 1:
                 cache[index, :, :, :, place:end] = layer.keys_values(tokens, rotary)
                 break
-            q, keys_values = layer.project(tokens, rotary)
+            q, keys_values = layer.project(tokens, rotary, pair[0])
             cache[index, :, :, :, place:end] = keys_values
-            tokens = layer.finish(tokens, attend(q, *cache[index, :, :, :, :end]))
+            tokens = layer.finish(tokens, attend(q, *cache[index, :, :, :, :end]), pair)
         return tokens
 
     def _embed(self, actions: Tensor, time_part: Tensor) -> Tensor:
+        if self._config.pi05:
+            return self._model.action_in_proj(actions).to(self._model.dtype)
         tokens = functional.linear(self._model.action_in_proj(actions), self._into_action)
         hidden = functional.silu(tokens + time_part)
         return self._model.action_time_mlp_out(hidden).to(self._model.dtype)
 
-    def _velocity(self, tokens: Tensor) -> Tensor:
-        return self._model.action_out_proj(self._model.expert.norm(tokens).float())
+
+_Pair = tuple[Modulation | None, Modulation | None]
+_PLAIN: _Pair = (None, None)
+"""Both norms of a layer where they are not adaptive."""
+
+
+class _StepNorms(NamedTuple):
+    """What the norms of the second stream do in an Euler step.
+
+    Attributes:
+        layers: Of each layer's two norms.
+        last: Of the norm behind the layers.
+    """
+
+    layers: Sequence[_Pair]
+    last: Modulation | None
 
 
 class _FusedLayer:
@@ -143,31 +214,49 @@ class _FusedLayer:
         self._kv = self._qkv[layer.q_proj.out_features :]
         self._gate_up = join_weights(layer.gate_proj, layer.up_proj)
 
-    def project(self, tokens: Tensor, rotary: Tensor) -> tuple[Tensor, Tensor]:
+    def project(
+        self, tokens: Tensor, rotary: Tensor, modulation: Modulation | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Queries (B, heads, T, head_dim); keys and values (2, B, kv_heads, T, head_dim)."""
-        heads = self._split(self._qkv, tokens)
+        heads = self._split(self._qkv, tokens, modulation)
         q, k, v = split(heads, (self._heads, self._kv_heads, self._kv_heads), dim=1)
         return rotate(q, rotary), torch.stack((rotate(k, rotary), v))
 
     def keys_values(self, tokens: Tensor, rotary: Tensor) -> Tensor:
         """Keys and values alone."""
-        k, v = self._split(self._kv, tokens).chunk(2, dim=1)
+        k, v = self._split(self._kv, tokens, None).chunk(2, dim=1)
         return torch.stack((rotate(k, rotary), v))
 
-    def finish(self, tokens: Tensor, attended: Tensor) -> Tensor:
+    def finish(self, tokens: Tensor, attended: Tensor, modulations: _Pair = _PLAIN) -> Tensor:
         """As `GemmaLayer.finish`."""
-        tokens = tokens + self._layer.o_proj(attended.transpose(1, 2).flatten(2))
-        gate_up = functional.linear(self._layer.mlp_norm(tokens), self._gate_up)
-        gate, up = gate_up.chunk(2, dim=-1)
-        return tokens + self._layer.down_proj(functional.gelu(gate, approximate="tanh") * up)
+        mixed = self._layer.o_proj(attended.transpose(1, 2).flatten(2))
+        tokens = tokens + _gated(mixed, modulations[0])
+        normed = _normalised(tokens, self._layer.mlp_norm, modulations[1])
+        gate, up = functional.linear(normed, self._gate_up).chunk(2, dim=-1)
+        branch = self._layer.down_proj(functional.gelu(gate, approximate="tanh") * up)
+        return tokens + _gated(branch, modulations[1])
 
-    def _split(self, weight: Tensor, tokens: Tensor) -> Tensor:
-        projected = functional.linear(self._layer.input_norm(tokens), weight)
+    def _split(self, weight: Tensor, tokens: Tensor, modulation: Modulation | None) -> Tensor:
+        normed = _normalised(tokens, self._layer.input_norm, modulation)
+        projected = functional.linear(normed, weight)
         return unflatten(projected, -1, (-1, self._head_dim)).transpose(1, 2)
 
     @property
     def _head_dim(self) -> int:
         return self._layer.q_proj.out_features // self._heads
+
+
+def _normalised(
+    tokens: Tensor, norm: RmsNorm | AdaptiveRmsNorm, modulation: Modulation | None
+) -> Tensor:
+    if modulation is not None:
+        return modulation.normalise(tokens)
+    assert isinstance(norm, RmsNorm), "an adaptive norm needs a modulation"
+    return norm(tokens)
+
+
+def _gated(branch: Tensor, modulation: Modulation | None) -> Tensor:
+    return branch if modulation is None else modulation.gate.to(branch.dtype) * branch
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:

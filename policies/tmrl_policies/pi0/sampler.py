@@ -44,7 +44,7 @@ class Pi0Sampler:
     @property
     def device(self) -> torch.device:
         """Where the network is."""
-        return self._model.state_proj.weight.device
+        return self._model.action_in_proj.weight.device
 
     @torch.inference_mode()
     def encode_images(self, images: Tensor) -> Tensor:
@@ -81,7 +81,9 @@ class Pi0Sampler:
             state: Shape (B, action_dim), float32.
             noise: Shape (B, H, action_dim), float32.
             sigma: Context times in [0, 1], shape (B,), float32, on the CPU.
-            epsilon: Context noise, shape (B, prefix width), float32.
+            epsilon: Context noise, float32: one vector for all tokens of a chunk's prefix, shape
+                (B, prefix width), or one for each, shape (B, slots * T + L, prefix width), of which
+                those of absent tokens are not read.
 
         Returns:
             Normalised actions, shape (B, H, action_dim), float32, on the device.
@@ -93,6 +95,8 @@ class Pi0Sampler:
         groups: dict[tuple[int, int], list[int]] = {}
         for row, lengths in enumerate(zip(cameras, words, strict=True)):
             groups.setdefault(lengths, []).append(row)
+        of_images = image_mask.repeat_interleave(image_tokens.shape[2], dim=1)
+        there = torch.cat((of_images, token_mask), dim=1)
         actions = torch.empty_like(noise, device=self.device)
         for rows in groups.values():
             prefix = torch.stack(
@@ -101,8 +105,12 @@ class Pi0Sampler:
                     for i in rows
                 ]
             )
-            chosen = (part[rows] for part in (state, noise, sigma, epsilon))
-            actions[rows] = self._run(self._inputs(prefix, *chosen))
+            if epsilon.dim() == prefix.dim():
+                of_tokens = torch.stack([epsilon[i, there[i]] for i in rows])
+            else:
+                of_tokens = epsilon[rows, None].expand(-1, prefix.shape[1], -1)
+            inputs = self._inputs(prefix, state[rows], noise[rows], sigma[rows], of_tokens)
+            actions[rows] = self._run(inputs)
         return actions
 
     def _prefix(self, image_tokens: Tensor, words: Tensor) -> Tensor:
@@ -121,5 +129,5 @@ class Pi0Sampler:
             amplitudes = torch.ones_like(sigma), torch.zeros_like(sigma)
             context_time = sigma.new_empty((len(sigma), 0))
         signal, corruption = (part.float()[:, None, None] for part in amplitudes)
-        rest = (signal, corruption, epsilon[:, None], context_time, state, noise)
+        rest = (signal, corruption, epsilon, context_time, state, noise)
         return FlowInputs(prefix, *(part.to(self.device, non_blocking=True) for part in rest))
