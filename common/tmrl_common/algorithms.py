@@ -11,7 +11,7 @@ from tmrl_common.errors import ConfigError
 from tmrl_common.plugins import cause_of, installed, package_of, packages_of
 
 GROUP = "tmrl.algorithms"
-BUILT_IN = ("tmrl", "dsrl")
+BUILT_IN = ("tmrl", "dsrl", "fixed-sigma")
 """Ours that learn also over ROS."""
 
 NO_LEARNING = "base"

@@ -198,7 +198,7 @@ class ActorSpec:
         features_dim: Length of what the actor sees.
         z_dim: Length of z.
         epsilon_dim: Length of a steered context noise; 0 where it is drawn at random.
-        sigma_head: Whether the actor picks sigma; otherwise sigma is 0.
+        sigma_head: Whether the actor picks sigma; otherwise it is sigma_max throughout.
         hidden: Width of the hidden layers.
         layers: Number of hidden layers.
         log_std_min: Lower end of the range of log standard deviations.

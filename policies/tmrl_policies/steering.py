@@ -101,7 +101,8 @@ class SteeringBounds:
 
     Attributes:
         z_bound: Largest magnitude of a component of z, above 0.
-        sigma_max: Largest context time, in [0, 1].
+        sigma_max: Largest context time, in [0, 1]; that of every chunk for an actor without a
+            sigma head.
         epsilon_bound: Largest magnitude of a component of epsilon, above 0.
     """
 
@@ -128,7 +129,7 @@ class ScaledSteering(NamedTuple):
 
     Attributes:
         z: One row of the initial flow noise, shape (B, z_dim).
-        sigma: Context time in [0, sigma_max], shape (B,); 0 without a sigma head.
+        sigma: Context time in [0, sigma_max], shape (B,); sigma_max without a sigma head.
         epsilon: Context noise, shape (B, epsilon_dim).
     """
 
@@ -148,7 +149,10 @@ def scale_steering(
         epsilon: Shape (B, epsilon_dim).
         bounds: The ranges.
     """
-    sigma = (bounds.sigma_max * 0.5 * (tau + 1.0)).sum(dim=-1)
+    if tau.shape[-1]:
+        sigma = bounds.sigma_max * 0.5 * (tau.squeeze(-1) + 1.0)
+    else:
+        sigma = z.new_full((len(z),), bounds.sigma_max)
     return ScaledSteering(z * bounds.z_bound, sigma, epsilon * bounds.epsilon_bound)
 
 

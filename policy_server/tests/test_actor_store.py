@@ -109,7 +109,9 @@ def test_an_actor_with_a_sigma_head_needs_context_smoothing(make_swap):
     detail = refused(store, make_swap(1))
     assert "trained without context smoothing" in detail
     assert "dsrl" in detail
-    assert store.swap(make_swap(2, sigma_head=False)) == 2
+    held_at_one = refused(store, make_swap(2, sigma_head=False, sigma_max=1.0))
+    assert "trained without context smoothing" in held_at_one
+    assert store.swap(make_swap(2, sigma_head=False, sigma_max=0.0)) == 2
 
 
 @pytest.mark.parametrize(("hidden", "reason"), [(8, "has shape"), (1000, " bytes, ")])

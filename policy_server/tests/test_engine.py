@@ -188,12 +188,13 @@ def test_the_actors_bounds_hold_and_the_limits_on_top(make_engine, make_swap, ob
     assert largest(capped, "epsilon") <= 0.2
 
 
-def test_an_actor_without_sigma_head_steers_z_only(make_engine, make_swap, observation):
+@pytest.mark.parametrize("sigma", [0.0, 0.5, 1.0])
+def test_an_actor_without_sigma_head_steers_z_only(make_engine, make_swap, observation, sigma):
     engine = make_engine()
-    engine.swap(make_swap(1, sigma_head=False))
+    engine.swap(make_swap(1, sigma_head=False, sigma_max=sigma))
     for source in (SteeringSource.ACTOR, SteeringSource.UNIFORM):
         steering = engine.act(observation, WIDE, source, seed=0).steering
-        assert steering.sigma == 0.0
+        assert steering.sigma == sigma
         assert steering.z.any()
 
 

@@ -53,12 +53,14 @@ class ActorStore:
             features_dim: Length of what the actor sees.
             shape: Sizes that its steering must fit.
         """
-        self._possible: dict[str, tuple[int | bool, ...]] = {
+        self._possible: dict[str, tuple[float, ...]] = {
             "features_dim": (features_dim,),
             "z_dim": (shape.z_dim,),
             "epsilon_dim": tuple(sorted({0, shape.epsilon_dim})),
             "sigma_head": (True, False) if shape.smoothed else (False,),
         }
+        if not shape.smoothed:
+            self._possible["sigma_max"] = (0.0,)
         self._held: _Held | None = None
         generator = torch.Generator().manual_seed(0)
         self._canary = _CANARY_SPREAD * torch.randn(_CANARY_ROWS, features_dim, generator=generator)
@@ -112,7 +114,7 @@ class ActorStore:
         ]
         if differences:
             detail = "the actor does not fit: " + "; ".join(differences)
-            if spec.sigma_head not in self._possible["sigma_head"]:
+            if any(name.startswith("sigma") for name in differences):
                 detail += (
                     " (the policy was trained without context smoothing; serve another checkpoint, "
                     "or learn with method dsrl)"

@@ -130,10 +130,12 @@ def _uniform(
     """Draws within the limits and, once there is an actor, within its bounds.
 
     Drawn, not clipped, so that nothing piles up at a cap. Heads that the actor leaves out stay as
-    the base policy has them: sigma 0, epsilon drawn at random.
+    the learner has them: sigma at the largest of its bounds, epsilon drawn at random.
     """
     z_bound, sigma_bound, epsilon_bound = limits.z_cap, limits.sigma_cap, limits.epsilon_cap
-    sigma_head, epsilon_head = shape.smoothed, False
+    sigma_head, epsilon_head = True, False
+    if not shape.smoothed:
+        sigma_bound = 0.0
     if actor is not None:
         z_bound = min(z_bound, actor.bounds.z_bound)
         sigma_bound = min(sigma_bound, actor.bounds.sigma_max)
@@ -142,7 +144,7 @@ def _uniform(
         epsilon_head = actor.network.config.epsilon_dim > 0
     z = z_bound * _signed_uniform(shape.z_dim, generator)
     at_marginal, share = numbers(torch.rand(2, generator=generator))
-    sigma = sigma_bound * (1.0 if at_marginal < marginal_fraction else share) if sigma_head else 0.0
+    sigma = sigma_bound * (share if sigma_head and at_marginal >= marginal_fraction else 1.0)
     epsilon = _NOTHING
     if epsilon_head:
         epsilon = (epsilon_bound * _signed_uniform(shape.epsilon_dim, generator)).numpy()

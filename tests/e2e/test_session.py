@@ -70,14 +70,17 @@ def test_a_session_learns_from_every_transition_and_reports(demo: Demo, tmp_path
         assert (demo.run_dir / "report" / name).stat().st_size > 1000
 
 
-@pytest.mark.parametrize("method", ["dsrl", "base"])
-def test_the_baselines_run_too(demo: Demo, method: str) -> None:
-    demo.start("--method", method, "--episodes", "3", *FAST)
+@pytest.mark.parametrize(
+    ("method", "sigma"),
+    [(["dsrl"], 0.0), (["base"], 0.0), (["fixed-sigma", "--sigma", "0.5"], 0.5)],
+)
+def test_the_baselines_run_too(demo: Demo, method: list[str], sigma: float) -> None:
+    demo.start("--method", *method, "--episodes", "3", *FAST)
     assert demo.finish() == 0, demo.output
     report = demo.report()
     assert report["outcomes"] == ["success"] * 3
     assert report["transitions_published"] == report["transitions_stored"] > 0
-    assert all(t.sigma == 0.0 for t in transitions(demo.run_dir))
+    assert all(t.sigma == sigma for t in transitions(demo.run_dir))
 
 
 def test_a_paced_simulation_learns_from_every_transition(demo: Demo) -> None:

@@ -105,6 +105,7 @@ def feed(worker: LearnerWorker, client: PolicyClient, epsilon_dim: int) -> None:
         ("widowx", "tmrl", CSP, {"z": 1.0, "sigma": 0.5, "epsilon": 1.0}),
         ("widowx_sim", "tmrl", CSP, {"z": 1.5, "sigma": 1.0, "epsilon": 0.0}),
         ("widowx_sim", "dsrl", BC, {"z": 1.5, "sigma": 0.0, "epsilon": 0.0}),
+        ("widowx_sim", "fixed-sigma", CSP, {"z": 1.5, "sigma": 1.0, "epsilon": 0.0}),
     ],
 )
 def test_a_server_started_by_hand_steers_within_the_bounds_of_the_learner(

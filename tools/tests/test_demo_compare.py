@@ -37,6 +37,12 @@ def test_sessions_with_other_parameters_are_not_mixed_into_one_median():
     )
 
 
+def test_each_fixed_sigma_is_a_group_of_its_own():
+    commands = ["./tmrl demo --method fixed-sigma --sigma 1", "./tmrl demo --sigma=0.5"]
+    groups = [compare.group_of(report(command, ["timeout"] * 20)) for command in commands]
+    assert groups == ["dsrl on widowx_sim, sigma 1", "dsrl on widowx_sim, sigma 0.5"]
+
+
 def test_the_policy_names_the_group_itself():
     command = PLAIN + " policy_server.checkpoint:=policies/checkpoints/widowx_sim/bc"
     assert compare.group_of(report(command, ["timeout"] * 20)) == "dsrl on widowx_sim"

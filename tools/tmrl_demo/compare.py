@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from tmrl_demo.history import WINDOW
 
 Report = dict[str, Any]
-_COLOURS = {"tmrl": "#1f4e9c", "dsrl": "#c4572f", "base": "#8a8a8a"}
+_COLOURS = {"tmrl": "#1f4e9c", "dsrl": "#c4572f", "fixed-sigma": "#7b5aa6", "base": "#8a8a8a"}
 _ADDED = "#2f8f5b"
 """Colour of an algorithm that is not ours."""
 
@@ -35,9 +35,11 @@ def group_of(report: Report) -> str:
 
 
 def overridden(report: Report) -> list[str]:
-    """The KEY:=VALUE arguments of a session's command, but for the one that names the policy."""
-    words = shlex.split(report["command"])
-    return [w for w in words if ":=" in w and not w.startswith("policy_server.checkpoint:=")]
+    """What a session's command changed: KEY:=VALUE but for the policy's name, and a fixed sigma."""
+    words = shlex.split(report["command"].replace("--sigma=", "--sigma "))
+    sigma = [f"sigma {words[i + 1]}" for i, word in enumerate(words) if word == "--sigma"]
+    changes = [w for w in words if ":=" in w and not w.startswith("policy_server.checkpoint:=")]
+    return sigma + changes
 
 
 def table(reports: list[Report]) -> str:

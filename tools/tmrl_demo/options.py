@@ -12,11 +12,12 @@ class DemoOptions:
     """What was asked for on the command line.
 
     Attributes:
-        method: "tmrl", "dsrl" or "base".
+        method: One of `METHODS`.
         episodes: Longest session, in episodes.
         seed: Of layouts, exploration and learning.
         until_success: The session ends early when the success rate over the last 20 episodes
             reaches this; None for no early end.
+        sigma: That of every chunk with method fixed-sigma; None for 1.
         label: "auto" or "manual".
         headless: Plain lines instead of the live view.
         json: Where to write a copy of report.json.
@@ -30,6 +31,7 @@ class DemoOptions:
     episodes: int
     seed: int
     until_success: float | None
+    sigma: float | None
     label: str
     headless: bool
     json: Path | None
@@ -49,6 +51,7 @@ examples:
   ./tmrl demo                                  learn until 150 episodes are over
   ./tmrl demo --until-success 0.9              stop when 18 of the last 20 episodes succeeded
   ./tmrl demo --method dsrl --seed 3           steer a plain behaviour-cloning policy instead
+  ./tmrl demo --method fixed-sigma --sigma 1   steer z alone, every chunk at the marginal
   ./tmrl demo --run-dir runs/mine --resume     resume a session that was interrupted
   ./tmrl demo controller.sigma_cap:=0.5        the same with another parameter"""
 
@@ -70,6 +73,7 @@ def parse(argv: list[str]) -> DemoOptions:
     add("--episodes", type=int, default=150, metavar="N", help="at most N (default: 150)")
     add("--seed", type=int, default=0, metavar="S", help="default: 0")
     add("--until-success", type=float, metavar="RATE", help="stop at this rate over the last 20")
+    add("--sigma", type=float, metavar="X", help="of method fixed-sigma (default there: 1)")
     add("--label", choices=LABEL_MODES, default="auto", help="who labels (default: auto)")
     add("--headless", action="store_true", help="plain lines instead of the live view")
     add("--json", type=Path, metavar="FILE", help="also write the report's JSON there")
@@ -82,6 +86,10 @@ def parse(argv: list[str]) -> DemoOptions:
         parser.error(f"--episodes is {parsed.episodes}; it must be at least 1")
     if parsed.until_success is not None and not 0 < parsed.until_success <= 1:
         parser.error(f"--until-success is {parsed.until_success}; it must lie in (0, 1]")
+    if parsed.sigma is not None and parsed.method != "fixed-sigma":
+        parser.error(f"--sigma goes with --method fixed-sigma; {parsed.method} has its own")
+    if parsed.sigma is not None and not 0 <= parsed.sigma <= 1:
+        parser.error(f"--sigma is {parsed.sigma}; it must lie in [0, 1]")
     if parsed.resume and parsed.run_dir is None:
         parser.error("--resume needs --run-dir DIR, the directory of the session to resume")
     return DemoOptions(**vars(parsed))

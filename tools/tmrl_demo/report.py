@@ -30,7 +30,7 @@ class SessionFacts:
     """What the journal does not know.
 
     Attributes:
-        method: "tmrl", "dsrl" or "base".
+        method: One of `tmrl_bringup.options.METHODS`.
         seed: Of the session.
         command: Command line that ran it.
         wall_minutes: Wall time, start of the processes to the last episode, all parts added up.

@@ -95,6 +95,7 @@ def resolve_rig(options: DemoOptions, run_dir: Path) -> Rig:
         seed=options.seed,
         label=options.label,
         max_episodes=options.episodes,
+        sigma=options.sigma,
     )
     rig = load(RIG).with_overrides({"policy_server.bind": f"tcp://127.0.0.1:{free_port()}"})
     return session.apply(rig.with_overrides(parse_overrides(options.overrides)))

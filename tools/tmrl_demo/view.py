@@ -28,7 +28,7 @@ class Header:
     """What does not change during a session.
 
     Attributes:
-        method: "tmrl", "dsrl" or "base".
+        method: One of `tmrl_bringup.options.METHODS`.
         seed: Of the session.
         episodes: How many there will be at most.
         run_dir: Where everything is stored.

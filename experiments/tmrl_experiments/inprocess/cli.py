@@ -14,7 +14,7 @@ from tmrl_learner.tracking import WANDB_MODES
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the command line and runs."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         run(arguments, dict(key_value(text) for text in arguments.set))
     except TmrlError as error:
@@ -23,7 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
     parser = argparse.ArgumentParser("python -m tmrl_experiments finetune", description=__doc__)
     add = parser.add_argument
     add("--method", choices=(*methods(), NO_LEARNING), default="tmrl")

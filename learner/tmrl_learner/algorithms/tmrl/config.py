@@ -7,13 +7,14 @@ from tmrl_common.errors import ConfigError
 
 @dataclass(frozen=True)
 class TmrlConfig:
-    """The latent-space actor-critic. DSRL is the same agent with `sigma_head` switched off.
+    """The latent-space actor-critic. DSRL is the same agent with `sigma_head` off and sigma 0.
 
     Attributes:
-        sigma_head: Whether the actor chooses the context timestep; otherwise sigma is always 0.
+        sigma_head: Whether the actor chooses the context timestep; otherwise it is `sigma_max` in
+            every chunk.
         epsilon_head: Whether the actor chooses the context noise; otherwise it is drawn at random.
         z_bound: Largest magnitude of a component of z.
-        sigma_max: Largest context timestep, in (0, 1].
+        sigma_max: Largest context timestep, in [0, 1], above 0 where it is chosen.
         epsilon_bound: Largest magnitude of a component of epsilon.
         hidden: Width of every hidden layer of actor and critics.
         actor_layers: Number of hidden layers of the actor.
@@ -64,6 +65,13 @@ class TmrlConfig:
         for name in ("z_bound", "epsilon_bound", "learning_rate", "initial_temperature"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"agent.{name} is {getattr(self, name)}; it must be above 0")
-        for name in ("sigma_max", "gamma", "polyak"):
+        for name in ("gamma", "polyak"):
             if not 0 < getattr(self, name) <= 1:
                 raise ConfigError(f"agent.{name} is {getattr(self, name)}; it must lie in (0, 1]")
+        if not 0 <= self.sigma_max <= 1:
+            raise ConfigError(f"agent.sigma_max is {self.sigma_max}; it must lie in [0, 1]")
+        if self.sigma_head and self.sigma_max == 0:
+            raise ConfigError(
+                "agent.sigma_max is 0, which leaves the sigma head nothing to choose; raise it, or "
+                "take the method dsrl"
+            )

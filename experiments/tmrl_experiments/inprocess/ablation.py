@@ -1,0 +1,118 @@
+"""`python -m tmrl_experiments ablation`: the demo's methods and their rivals, side by side.
+
+Every run is one of `python -m tmrl_experiments finetune` with the same preset, task and budget;
+only what a row names differs. A run that has its report is not repeated, so the same command
+resumes, and several of them with different rows may work side by side.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tmrl_common.config import nearest_name
+from tmrl_common.errors import ConfigError, TmrlError
+from tmrl_common.storage import prepare_file, prepare_folder, write_text
+from tmrl_experiments.inprocess import cli
+from tmrl_experiments.inprocess.run import run
+from tmrl_learner.config import key_value
+
+_SMOOTHED, _CLONED = "csp", "bc"
+
+ROWS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "tmrl": (_SMOOTHED, ("--method=tmrl",)),
+    **{
+        f"fixed-sigma-{sigma}": (
+            _SMOOTHED,
+            ("--method=fixed-sigma", f"--set=agent.sigma_max={sigma}"),
+        )
+        for sigma in ("1", "0.75", "0.5", "0.25", "0")
+    },
+    "tmrl-epsilon-head": (_SMOOTHED, ("--method=tmrl", "--set=agent.epsilon_head=true")),
+    "tmrl-no-success-share": (_SMOOTHED, ("--method=tmrl", "--set=replay.success_share=0")),
+    "dsrl": (_CLONED, ("--method=dsrl",)),
+    "dsrl_na": (_CLONED, ("--method=dsrl_na",)),
+    "base": (_SMOOTHED, ("--method=base",)),
+}
+"""Row: the policy that is steered, and the arguments of `finetune` that make the difference."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs what has no report yet, and writes the summary after each run."""
+    arguments = _parser().parse_args(argv)
+    try:
+        _run_all(arguments)
+    except TmrlError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+def _run_all(arguments: argparse.Namespace) -> None:
+    for row in arguments.rows:
+        if row not in ROWS:
+            raise ConfigError(f"unknown row {row!r}; {nearest_name(row, [*ROWS])}")
+    prepare_folder(arguments.work)
+    prepare_file(arguments.json)
+    wanted = [(row, seed) for row in arguments.rows for seed in arguments.seeds]
+    for done, (row, seed) in enumerate(wanted):
+        report = report_path(arguments.work, row, seed)
+        if report.exists():
+            continue
+        sys.stdout.write(f"run {done + 1} of {len(wanted)}: {row}, seed {seed}\n")
+        policy, changes = ROWS[row]
+        words = [f"--checkpoint={arguments.policies / policy}", *changes, f"--seed={seed}"]
+        words += [f"--episodes={arguments.episodes}", f"--json={report}"]
+        finetune = cli.parser().parse_args(words)
+        run(finetune, dict(key_value(text) for text in finetune.set))
+        write_text(arguments.json, json.dumps(summary(arguments.work), indent=2) + "\n")
+
+
+def report_path(work: Path, row: str, seed: int) -> Path:
+    """Where a run keeps its report; the name says which run it is."""
+    return work / f"{row}.seed{seed}.json"
+
+
+def summary(work: Path) -> dict[str, dict[str, Any]]:
+    """What is in the reports of a folder: row, seed, and the two figures of a session.
+
+    Returns:
+        `{row: {seed: {"success_last_20": share, "episodes_to_90": number or None}}}`, the rows in
+        the order of `ROWS`.
+    """
+    result: dict[str, dict[str, Any]] = {}
+    for row in ROWS:
+        for path in sorted(work.glob(f"{row}.seed*.json")):
+            figures = json.loads(path.read_text(encoding="utf-8"))
+            kept = {key: figures[key] for key in ("success_last_20", "episodes_to_90")}
+            result.setdefault(row, {})[str(figures["seed"])] = kept
+    return result
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m tmrl_experiments ablation", description=__doc__)
+    add = parser.add_argument
+    add(
+        "--rows",
+        nargs="+",
+        default=list(ROWS),
+        metavar="ROW",
+        help=f"which of {', '.join(ROWS)} (default: all)",
+    )
+    add("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4], metavar="S")
+    add("--episodes", type=int, default=150)
+    add(
+        "--policies",
+        type=Path,
+        default=Path("policies/checkpoints/widowx_sim"),
+        help="folder with the policies csp and bc",
+    )
+    add("--work", type=Path, default=Path("runs/ablation"), help="folder for the runs' reports")
+    add("--json", type=Path, default=Path("docs/results/demo_ablation.json"))
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
