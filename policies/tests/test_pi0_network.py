@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from tmrl_common.errors import ConfigError
 from tmrl_policies.checkpoint import CheckpointError
 from tmrl_policies.pi0.batch import Pi0Batch
-from tmrl_policies.pi0.config import FULL, TINY, Pi0Config
+from tmrl_policies.pi0.config import FULL, FULL_PI05, KINDS, TINY, Pi0Config
 from tmrl_policies.pi0.model import Pi0
 from tmrl_policies.pi0.parity import TOLERANCE, compare
 from tmrl_policies.pi0.sampler import Pi0Sampler
@@ -53,8 +53,8 @@ def latents(rows: int, config: Pi0Config = SMALL) -> tuple[torch.Tensor, torch.T
     return noise, torch.randn((rows, config.context_dim), generator=generator)
 
 
-def fast(model: Pi0, batch: Pi0Batch, *steered: torch.Tensor) -> torch.Tensor:
-    sampler = Pi0Sampler(model)
+def fast(model: Pi0, batch: Pi0Batch, *steered: torch.Tensor, prompt_step: int = 0) -> torch.Tensor:
+    sampler = Pi0Sampler(model, prompt_step=prompt_step)
     image_tokens = sampler.encode_images(batch.images.flatten(0, 1)).unflatten(0, (-1, 3))
     return sampler.sample(image_tokens, *batch[1:], *steered)
 
@@ -108,14 +108,52 @@ def test_vectors_without_arrays_are_refused(tmp_path):
         compare(tmp_path)
 
 
-def test_chunks_of_requests_with_other_cameras_and_prompts_are_the_plain_ones():
-    batch = observations(cameras=[1, 3, 2, 1], words=[5, 16, 1, 5])
+@pytest.mark.parametrize("prompt_step", [0, 8], ids=["exact", "padded"])
+@pytest.mark.parametrize("per_token", [False, True], ids=["repeated", "per token"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_chunks_of_requests_with_other_cameras_and_prompts_are_the_plain_ones(
+    kind, per_token, prompt_step
+):
+    fields = KINDS[kind]
+    config = dataclasses.replace(SMALL, **fields, prefix_rms=fields["context_smoothing"])
+    batch = observations(cameras=[1, 3, 2, 1], words=[5, 16, 1, 3])
     noise, epsilon = latents(4)
-    sigma = torch.tensor([0.0, 0.3, 0.7, 1.0])
-    plain = network().sample(batch, noise, sigma, epsilon)
-    torch.testing.assert_close(
-        fast(network(), batch, noise, sigma, epsilon), plain, atol=1e-5, rtol=1e-4
-    )
+    if per_token:
+        epsilon = torch.randn(4, config.prefix_tokens, config.context_dim)
+    steered = (noise, torch.tensor([0.0, 0.3, 0.7, 1.0]), epsilon)
+    plain = network(config).sample(batch, *steered)
+    chunks = fast(network(config), batch, *steered, prompt_step=prompt_step)
+    torch.testing.assert_close(chunks, plain, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("pi05", "compiled", "passes"),
+    [
+        (True, True, [(4, 256 + 32)]),
+        (True, False, [(1, 256 + words) for words in (9, 16, 12, 3)]),
+        (False, True, [(1, 256 + words) for words in (9, 16, 12, 3)]),
+    ],
+)
+def test_prompts_with_the_state_in_them_share_what_a_length_costs(
+    monkeypatch, pi05, compiled, passes
+):
+    made = []
+
+    def graphed(function, **_):
+        def counted(inputs):
+            made.append(tuple(inputs[0].shape[:2]))
+            return function(*inputs)
+
+        return counted
+
+    monkeypatch.setattr("tmrl_policies.pi0.sampler.GraphedFunction", graphed)
+    monkeypatch.setattr("tmrl_policies.pi0.sampler.compiled_function", lambda function: function)
+    sampler = Pi0Sampler(network(dataclasses.replace(SMALL, pi05=pi05)), compiled=compiled)
+    batch = observations(cameras=[1, 1, 1, 1], words=[9, 16, 12, 3])
+    noise, epsilon = latents(4)
+    image_tokens = torch.zeros(4, 3, 256, SMALL.context_dim)
+    sampler.sample(image_tokens, *batch[1:], noise, torch.zeros(4), epsilon)
+    assert made == passes
 
 
 def test_what_stands_in_an_absent_camera_does_not_matter():
@@ -179,32 +217,37 @@ def test_weights_written_are_weights_read(tmp_path):
     assert read_sizes(tmp_path, SMALL) == SMALL
 
 
-def test_names_written_are_those_of_openpi(tmp_path):
-    config = dataclasses.replace(TINY, context_smoothing=False)
+@pytest.mark.parametrize("kind", ["pi0", "pi05"])
+def test_names_written_are_those_of_openpi(tmp_path, kind):
+    config = dataclasses.replace(TINY, **KINDS[kind])
     save_weights(network(config), tmp_path / "model.safetensors")
-    theirs = load_file(GOLDEN / "pi0_tiny" / "model.safetensors")
+    theirs = load_file(GOLDEN / f"{kind}_tiny" / "model.safetensors")
     ours = load_file(tmp_path / "model.safetensors")
     assert {n: t.shape for n, t in ours.items()} == {n: t.shape for n, t in theirs.items()}
 
 
-def written(folder: Path, change) -> Path:
+def written(folder: Path, change, config: Pi0Config = SMALL) -> Path:
     """A weights file whose tensors were changed."""
-    save_weights(network(), folder / "whole.safetensors")
+    save_weights(network(config), folder / "whole.safetensors")
     tensors = load_file(folder / "whole.safetensors")
     changed = change(tensors) or tensors
     save_file(changed, folder / "model.safetensors")
     return folder
 
 
-def test_lerobot_checkpoints_are_read(tmp_path):
+@pytest.mark.parametrize("kind", ["cspi0", "pi05"])
+def test_lerobot_checkpoints_are_read(tmp_path, kind):
     def as_lerobot(tensors):
         renamed = {f"model.{name}": tensor for name, tensor in tensors.items()}
         renamed["normalize_inputs.buffer_observation_state.mean"] = torch.zeros(7)
         return renamed
 
-    model = network(seed=5)
-    load_weights(model, written(tmp_path, as_lerobot))
-    assert torch.equal(model.state_proj.weight, network().state_proj.weight)
+    config = dataclasses.replace(SMALL, **KINDS[kind])
+    model = network(config, seed=5)
+    load_weights(model, written(tmp_path, as_lerobot, config))
+    for name, tensor in network(config).state_dict().items():
+        assert torch.equal(model.state_dict()[name], tensor), name
+    assert read_sizes(tmp_path, SMALL).pi05 == config.pi05
 
 
 def test_an_embedding_tied_to_the_language_head_is_found_there(tmp_path):
@@ -234,7 +277,6 @@ def test_an_embedding_tied_to_the_language_head_is_found_there(tmp_path):
             lambda t: t.update({"paligemma_with_expert.depth.weight": torch.ones(1)}),
             "'paligemma_with_expert.depth.weight' belongs to no part",
         ),
-        (lambda t: t.update({"time_mlp_in.weight": torch.ones(1)}), r"pi0\.5"),
     ],
 )
 def test_tensors_that_do_not_fit_are_refused_by_name(tmp_path, change, sentence):
@@ -243,6 +285,21 @@ def test_tensors_that_do_not_fit_are_refused_by_name(tmp_path, change, sentence)
 
     with pytest.raises(CheckpointError, match=sentence):
         load_weights(network(), written(tmp_path, changed))
+
+
+@pytest.mark.parametrize(
+    ("held", "asked", "sentence"),
+    [
+        ("pi05", "cspi0", r"holds a pi0\.5, and kind 'cspi0' asks for a pi0,.* give kind 'cspi05'"),
+        ("cspi0", "pi05", r"holds a pi0, and kind 'pi05' asks for a pi0\.5,.* give kind 'pi0'"),
+    ],
+)
+def test_weights_of_the_other_generation_are_refused_with_what_they_are(
+    tmp_path, held, asked, sentence
+):
+    save_weights(network(dataclasses.replace(SMALL, **KINDS[held])), tmp_path / "model.safetensors")
+    with pytest.raises(CheckpointError, match=sentence):
+        load_weights(network(dataclasses.replace(SMALL, **KINDS[asked])), tmp_path)
 
 
 def test_a_truncated_file_is_refused(tmp_path):
@@ -274,23 +331,29 @@ def test_bfloat16_spares_what_openpi_spares():
     assert "action_out_proj.bias" in kept
     assert not any("_proj" in name and name.startswith(("prefix", "expert")) for name in kept)
     assert "siglip.layers.0.norm1.weight" not in kept
+    adaptive = to_bfloat16(network(dataclasses.replace(SMALL, pi05=True)))
+    norm = adaptive.get_parameter("expert.layers.1.mlp_norm.dense.weight")
+    assert norm.dtype == torch.float32
 
 
-def test_bfloat16_stays_close_to_float32():
+@pytest.mark.parametrize("pi05", [False, True], ids=["pi0", "pi05"])
+def test_bfloat16_stays_close_to_float32(pi05):
+    config = dataclasses.replace(SMALL, pi05=pi05)
     batch = observations(cameras=[2], words=[7])
     noise, epsilon = latents(1)
     sigma = torch.tensor([0.4])
-    exact = network().sample(batch, noise, sigma, epsilon)
-    close = fast(to_bfloat16(network()), batch, noise, sigma, epsilon)
+    exact = network(config).sample(batch, noise, sigma, epsilon)
+    close = fast(to_bfloat16(network(config)), batch, noise, sigma, epsilon)
     cosine = torch.nn.functional.cosine_similarity(exact.flatten(), close.flatten(), dim=0)
     assert cosine > 0.999
 
 
-def test_the_full_size_is_that_of_the_released_weights():
+@pytest.mark.parametrize(("config", "tokens"), [(FULL, 816), (FULL_PI05, 968)])
+def test_the_full_size_is_that_of_the_released_weights(config, tokens):
     with torch.device("meta"):
-        model = Pi0(FULL)
+        model = Pi0(config)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    assert FULL.prefix_tokens == 816
+    assert config.prefix_tokens == tokens
     assert 3.2e9 < parameters < 3.4e9
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
+import torch
 from torch import Tensor
 
 from tmrl_common.types import Observation, PolicySpec
@@ -40,13 +41,28 @@ class BasePolicy(Protocol[Seen]):
         """What the steering actor sees, shape (features_dim,), float32 on the CPU."""
         ...
 
-    def sample(self, seen: Sequence[Seen], sigma: Tensor, epsilon: Tensor, noise: Tensor) -> Tensor:
+    def draw_epsilon(self, generator: torch.Generator) -> Tensor:
+        """Draws a context noise as in training, for a chunk whose context noise nobody steers.
+
+        Args:
+            generator: On the CPU. The same state of it draws the same on the same kind of device.
+
+        Returns:
+            Shape (epsilon_dim,), or (T, epsilon_dim) for a policy whose context has T tokens with a
+            noise of their own each; float32.
+        """
+        ...
+
+    def sample(
+        self, seen: Sequence[Seen], sigma: Tensor, epsilon: Sequence[Tensor], noise: Tensor
+    ) -> Tensor:
         """Makes one chunk for each observation.
 
         Args:
             seen: B prepared observations.
             sigma: Context times in [0, 1], shape (B,), float32.
-            epsilon: Context noise, shape (B, epsilon_dim), float32.
+            epsilon: Context noise of each, float32: steered, shape (epsilon_dim,), or from
+                `draw_epsilon`.
             noise: Initial flow noise, shape (B, horizon, z_dim), float32.
 
         Returns:

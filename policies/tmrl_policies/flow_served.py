@@ -112,15 +112,19 @@ class ServedFlowPolicy:
         )
         return torch.cat(parts, dim=-1)[0]
 
+    def draw_epsilon(self, generator: torch.Generator) -> Tensor:
+        """One vector: the context is one."""
+        return torch.randn(self.spec.epsilon_dim, generator=generator)
+
     def sample(
-        self, seen: Sequence[SeenState], sigma: Tensor, epsilon: Tensor, noise: Tensor
+        self, seen: Sequence[SeenState], sigma: Tensor, epsilon: Sequence[Tensor], noise: Tensor
     ) -> Tensor:
         """Makes one chunk for each observation; see `BasePolicy.sample`."""
         chunks = self._policy.sample(
             torch.cat([one.proprio for one in seen]),
             torch.cat([one.context for one in seen]),
             sigma,
-            epsilon,
+            torch.stack([*epsilon]),
             noise,
         )
         return from_numpy(self._transform.apply(chunks.numpy()))

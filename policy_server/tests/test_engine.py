@@ -98,6 +98,21 @@ def test_what_the_reply_tells_reproduces_its_chunk(make_engine, make_swap, obser
     np.testing.assert_array_equal(reply.actions, again.actions)
 
 
+def test_the_context_noise_is_drawn_by_the_policy_where_nobody_steers_it(
+    make_engine, make_swap, observation, monkeypatch
+):
+    given = np.full(4, 0.5, dtype=np.float32)
+    z = np.zeros(4, dtype=np.float32)
+    engine = make_engine()
+    monkeypatch.setattr(engine._policy, "draw_epsilon", lambda _: torch.from_numpy(given))
+    drawn = engine.act(observation, WIDE, explicit(z, 0.5), seed=0)
+    steered = engine.act(observation, WIDE, explicit(z, 0.5, given), seed=0)
+    other = engine.act(observation, WIDE, explicit(z, 0.5, -given), seed=0)
+    np.testing.assert_array_equal(drawn.actions, steered.actions)
+    assert not np.array_equal(drawn.actions, other.actions)
+    assert drawn.steering.epsilon.size == 0
+
+
 def test_the_base_policy_is_sampled_plainly(make_engine, observation):
     reply = make_engine().act(observation, WIDE, SteeringSource.BASE, seed=0)
     assert reply.steering.sigma == 0.0

@@ -154,6 +154,7 @@ class Engine:
             self._actors.actor,
             self._config.warmup_marginal_fraction,
             self._steering_shape,
+            self._policy.draw_epsilon,
         )
         steer_s = self._clock.now_s() - encoded_s
         return _Prepared(place, seen, features, picked, encoded_s - started_s, steer_s)
@@ -163,7 +164,7 @@ class Engine:
         return self._policy.sample(
             [item.seen for item in prepared],
             torch.tensor([item.picked.reported.sigma for item in prepared]),
-            torch.stack([item.picked.epsilon for item in prepared]),
+            [item.picked.epsilon for item in prepared],
             torch.stack([item.picked.noise for item in prepared]),
         )
 

@@ -4,6 +4,7 @@ Whatever the source, what leaves here lies within the limits, also after roundin
 controller refuses chunks above its caps, and it compares exactly.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -53,7 +54,8 @@ class Picked(NamedTuple):
 
     Attributes:
         noise: Initial flow noise, shape (H, z_dim), float32.
-        epsilon: Context noise, shape (epsilon_dim,), float32, steered or drawn.
+        epsilon: Context noise, float32: steered, shape (epsilon_dim,), or drawn as the base policy
+            draws it.
         reported: The steering for the reply.
     """
 
@@ -68,6 +70,7 @@ def pick_steering(
     actor: BoundedActor | None,
     marginal_fraction: float,
     shape: SteeringShape,
+    draw_epsilon: Callable[[torch.Generator], Tensor],
 ) -> Picked:
     """Pick, clamp and complete the steering; a deterministic function of its arguments.
 
@@ -77,6 +80,7 @@ def pick_steering(
         actor: The newest one; None before the first swap.
         marginal_fraction: Share of uniform draws, in [0, 1], whose sigma is the largest allowed.
         shape: Sizes of the base policy's inputs.
+        draw_epsilon: Draws a context noise where none is steered, see `BasePolicy`.
 
     Raises:
         RequestError: The source cannot be used, or explicit values do not fit.
@@ -92,8 +96,8 @@ def pick_steering(
         z = torch.randn(shape.horizon, shape.z_dim, generator=generator).numpy()
         raw = Steering(SteeringSource.BASE, z, 0.0, _NOTHING)
     reported = _clamp(raw, request.limits)
-    drawn = torch.randn(shape.epsilon_dim, generator=generator)
-    epsilon = from_numpy(reported.epsilon) if reported.epsilon.size else drawn
+    steered = reported.epsilon.size > 0
+    epsilon = from_numpy(reported.epsilon) if steered else draw_epsilon(generator)
     noise = from_numpy(reported.z).expand(shape.horizon, shape.z_dim)
     return Picked(noise, epsilon, reported)
 

@@ -2,7 +2,8 @@
 
 Against `Pi0.sample`:
 
-- the prefix holds only tokens that are there, so no mask is needed, and it is run once per chunk;
+- the prefix holds only tokens that are there, so that no mask is needed unless the caller pads it
+  to a length that others share, and it is run once per chunk;
 - its last layer gives keys and values only, because nothing looks at its output;
 - the state token of pi0 sees the prefix and itself and knows no times, so its keys and values are
   made once as well; the Euler loop is left with the action tokens, which see everything;
@@ -32,7 +33,7 @@ from tmrl_policies.pi0.gemma import (
     rotary_table,
     rotate,
 )
-from tmrl_policies.pi0.model import Pi0, divide_by_rms
+from tmrl_policies.pi0.model import Pi0, divide_by_rms, token_positions
 from tmrl_policies.pi0.time_embedding import embed_time
 from tmrl_policies.torch_seam import split, unflatten
 
@@ -41,7 +42,8 @@ class FlowInputs(NamedTuple):
     """Inputs of B chunks whose prefixes have one length P; all on the device.
 
     Attributes:
-        prefix: Tokens that are there, shape (B, P, prefix width).
+        prefix: Tokens that are there, behind them padding, shape (B, P, prefix width).
+        there: Which of them are none of the padding, shape (B, P), bool; (B, 0) for all of them.
         signal: Amplitude of the prefix, shape (B, 1, 1), float32.
         corruption: Amplitude of the context noise, shape (B, 1, 1), float32.
         epsilon: Context noise, shape (B, P, prefix width), float32.
@@ -52,6 +54,7 @@ class FlowInputs(NamedTuple):
     """
 
     prefix: Tensor
+    there: Tensor
     signal: Tensor
     corruption: Tensor
     epsilon: Tensor
@@ -90,12 +93,12 @@ class FastFlow:
 
     def __call__(self, inputs: FlowInputs) -> Tensor:
         """Normalised actions, shape (B, H, action_dim), float32."""
-        batch, length = inputs.prefix.shape[:2]
+        length = inputs.prefix.shape[1]
         blocks = self._model.suffix_blocks(self._config.horizon)
         corrupted = self._corrupt(inputs)
-        rotary = self._rotary(batch, length + sum(blocks), corrupted.device)
+        rotary, mask = self._places(inputs, sum(blocks))
         of_prefix, *of_state, of_actions = split(rotary, (length, *blocks), dim=3)
-        cache = self._prefill(corrupted.to(self._model.dtype), of_prefix, sum(blocks))
+        cache = self._prefill(corrupted.to(self._model.dtype), of_prefix, sum(blocks), mask)
         if of_state:
             state = self._model.state_proj(inputs.state)[:, None].to(self._model.dtype)
             plain = self._unmodulated[0]
@@ -139,12 +142,20 @@ class FastFlow:
         lasts = by_step(stream.norm)
         return [_StepNorms(step, last) for *step, last in zip(*pairs, lasts, strict=True)]
 
-    def _rotary(self, batch: int, length: int, device: torch.device) -> Tensor:
-        positions = torch.arange(length, device=device)[None].expand(batch, -1)
-        return rotary_table(positions, self._config.head_dim)
+    def _places(self, inputs: FlowInputs, suffix: int) -> tuple[Tensor, Tensor | None]:
+        """Turns to the positions of all tokens, and which of them may be seen; None for all."""
+        batch, length = inputs.prefix.shape[:2]
+        if inputs.there.shape[1]:
+            positions = token_positions(inputs.there, suffix)
+            mask = functional.pad(inputs.there, (0, suffix), value=True)[:, None, None]
+        else:
+            device = inputs.prefix.device
+            positions = torch.arange(length + suffix, device=device)[None].expand(batch, -1)
+            mask = None
+        return rotary_table(positions, self._config.head_dim), mask
 
-    def _prefill(self, tokens: Tensor, rotary: Tensor, spare: int) -> Tensor:
-        """Keys and values of the prefix, shape (layers, 2, B, kv heads, P + spare, head dim)."""
+    def _prefill(self, tokens: Tensor, rotary: Tensor, spare: int, mask: Tensor | None) -> "_Cache":
+        """Keys and values of the prefix, with room for those of the second stream."""
         config = self._config
         batch, length = tokens.shape[:2]
         shape = (config.layers, 2, batch, config.kv_heads, length + spare, config.head_dim)
@@ -155,13 +166,14 @@ class FastFlow:
                 break
             q, keys_values = layer.project(tokens, rotary)
             cache[index, :, :, :, :length] = keys_values
-            tokens = layer.finish(tokens, attend(q, *keys_values))
-        return cache
+            seen = None if mask is None else mask[..., :length]
+            tokens = layer.finish(tokens, attend(q, keys_values[0], keys_values[1], seen))
+        return _Cache(cache, mask)
 
     def _expert_pass(
         self,
         tokens: Tensor,
-        cache: Tensor,
+        cache: "_Cache",
         place: int,
         rotary: Tensor,
         norms: "_StepNorms",
@@ -172,11 +184,11 @@ class FastFlow:
         end = place + tokens.shape[1]
         for index, (layer, pair) in enumerate(zip(self._expert, norms.layers, strict=True)):
             if keys_only and index == self._config.layers - 1:
-                cache[index, :, :, :, place:end] = layer.keys_values(tokens, rotary)
+                cache.keys_values[index, :, :, :, place:end] = layer.keys_values(tokens, rotary)
                 break
             q, keys_values = layer.project(tokens, rotary, pair[0])
-            cache[index, :, :, :, place:end] = keys_values
-            tokens = layer.finish(tokens, attend(q, *cache[index, :, :, :, :end]), pair)
+            cache.keys_values[index, :, :, :, place:end] = keys_values
+            tokens = layer.finish(tokens, cache.attended(index, q, end), pair)
         return tokens
 
     def _embed(self, actions: Tensor, time_part: Tensor) -> Tensor:
@@ -202,6 +214,24 @@ class _StepNorms(NamedTuple):
 
     layers: Sequence[_Pair]
     last: Modulation | None
+
+
+class _Cache(NamedTuple):
+    """What the second stream sees.
+
+    Attributes:
+        keys_values: Shape (layers, 2, B, kv heads, P + S, head dim).
+        mask: Which of them may be seen, shape (B, 1, 1, P + S), bool; None for all.
+    """
+
+    keys_values: Tensor
+    mask: Tensor | None
+
+    def attended(self, layer: int, q: Tensor, end: int) -> Tensor:
+        """What queries see of the first `end` keys of a layer; shapes as for `attend`."""
+        seen = None if self.mask is None else self.mask[..., :end]
+        keys, values = self.keys_values[layer, :, :, :, :end]
+        return attend(q, keys, values, seen)
 
 
 class _FusedLayer:
@@ -259,21 +289,22 @@ def _gated(branch: Tensor, modulation: Modulation | None) -> Tensor:
     return branch if modulation is None else modulation.gate.to(branch.dtype) * branch
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Attention of every query to every key, several query heads to one of keys.
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Attention of every query to the same keys, several query heads to one of keys.
 
     Args:
         q: Shape (B, heads, T, head_dim).
         k: Shape (B, kv_heads, S, head_dim).
         v: Shape (B, kv_heads, S, head_dim).
+        mask: Which keys are seen, shape (B, 1, 1, S), bool; None for all.
 
     Returns:
         Shape (B, heads, T, head_dim).
     """
-    # Without a mask a head's queries may stand below each other as queries of one head.
+    # What sees the same keys may stand below each other, as queries of one head.
     batch, heads, tokens, width = q.shape
     grouped = q.reshape(batch, k.shape[1], -1, width)
-    mixed = functional.scaled_dot_product_attention(grouped, k, v)
+    mixed = functional.scaled_dot_product_attention(grouped, k, v, mask)
     return mixed.reshape(batch, heads, tokens, width)
 
 

@@ -192,9 +192,25 @@ class Pi0Policy:
             seen.embeddings = self._dino.embed(seen.images).flatten().float().cpu()
         return torch.cat((seen.state, seen.embeddings))
 
+    def draw_epsilon(self, generator: torch.Generator) -> Tensor:
+        """One vector for each token of a padded prefix, on the policy's device.
+
+        One for all of them would leave the differences between tokens as they are at every sigma.
+        """
+        config, rig = self._config, self._rig
+        if not config.context_smoothing:
+            return torch.zeros(config.context_dim)
+        masked = rig.absent_cameras is AbsentCameras.MASKED
+        slots = len(rig.cameras) if masked else len(CAMERA_SLOTS)
+        tokens = slots * config.siglip.tokens + config.prompt_tokens
+        # Over a million numbers at full size: a GPU draws them faster than they travel there.
+        here = torch.Generator(self._device)
+        here.manual_seed(int(torch.randint(1 << 62, (), generator=generator)))
+        return torch.randn(tokens, config.context_dim, generator=here, device=self._device)
+
     @torch.inference_mode()
     def sample(
-        self, seen: Sequence[Pi0Seen], sigma: Tensor, epsilon: Tensor, noise: Tensor
+        self, seen: Sequence[Pi0Seen], sigma: Tensor, epsilon: Sequence[Tensor], noise: Tensor
     ) -> Tensor:
         """Makes one chunk for each observation; see `BasePolicy.sample`."""
         image_tokens = self._image_tokens(seen)

@@ -1,7 +1,10 @@
 """The fast way from observations to chunks: prunes, groups, and replays CUDA graphs."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from tmrl_policies.pi0.cuda_graphs import GraphedFunction
 from tmrl_policies.pi0.fast_flow import FastFlow, FlowInputs
@@ -10,6 +13,7 @@ from tmrl_policies.pi0.time_embedding import embed_time
 from tmrl_policies.torch_seam import compiled_function, counts
 
 _FEWEST_GRAPHS = 8
+_PROMPT_STEP = 32
 
 
 class Pi0Sampler:
@@ -22,10 +26,20 @@ class Pi0Sampler:
             them and each length of a prefix; those of two lengths are kept.
         compiled: Whether to run the arithmetic through torch.compile, which takes minutes once per
             length of a prefix.
+        prompt_step: Prompts are padded to a multiple of so many tokens, and the padding masked, so
+            that one graph or one compilation serves prefixes of several lengths. 0 for 32 where
+            there are such and the network is a pi0.5, in whose prompts the state takes another
+            number of tokens every time, and for 1 elsewhere, which pads nothing.
     """
 
     def __init__(
-        self, model: Pi0, *, graphs: bool = True, max_batch: int = 1, compiled: bool = False
+        self,
+        model: Pi0,
+        *,
+        graphs: bool = True,
+        max_batch: int = 1,
+        compiled: bool = False,
+        prompt_step: int = 0,
     ) -> None:
         self._model = model.eval().requires_grad_(requires_grad=False)
         flow = FastFlow(model)
@@ -37,6 +51,8 @@ class Pi0Sampler:
         encode = model.embed_images
         if compiled:
             run, encode = compiled_function(run), compiled_function(encode)
+        shared = compiled or (graphs and self.device.type == "cuda")
+        self._step = prompt_step or (_PROMPT_STEP if shared and model.config.pi05 else 1)
         most = max(_FEWEST_GRAPHS, 2 * max_batch)
         self._run = GraphedFunction(run, most=most, enabled=graphs)
         self._encode = GraphedFunction(encode, most=most, enabled=graphs)
@@ -68,9 +84,9 @@ class Pi0Sampler:
         state: Tensor,
         noise: Tensor,
         sigma: Tensor,
-        epsilon: Tensor,
+        epsilon: Sequence[Tensor] | Tensor,
     ) -> Tensor:
-        """Makes B chunks; those whose prefixes are of one length run together.
+        """Makes B chunks; those whose prefixes are of one length, once padded, run together.
 
         Args:
             image_tokens: From `encode_images`, shape (B, slots, T, prefix width), on the device;
@@ -81,9 +97,9 @@ class Pi0Sampler:
             state: Shape (B, action_dim), float32.
             noise: Shape (B, H, action_dim), float32.
             sigma: Context times in [0, 1], shape (B,), float32, on the CPU.
-            epsilon: Context noise, float32: one vector for all tokens of a chunk's prefix, shape
-                (B, prefix width), or one for each, shape (B, slots * T + L, prefix width), of which
-                those of absent tokens are not read.
+            epsilon: Context noise of each chunk, float32: one vector for all tokens of its prefix,
+                shape (prefix width,), or one for each, shape (slots * T + L, prefix width), of
+                which those of absent tokens are not read.
 
         Returns:
             Normalised actions, shape (B, H, action_dim), float32, on the device.
@@ -91,26 +107,30 @@ class Pi0Sampler:
         Raises:
             ValueError: A sigma lies outside of [0, 1].
         """
-        cameras, words = counts(image_mask.sum(dim=1)), counts(token_mask.sum(dim=1))
-        groups: dict[tuple[int, int], list[int]] = {}
-        for row, lengths in enumerate(zip(cameras, words, strict=True)):
-            groups.setdefault(lengths, []).append(row)
-        of_images = image_mask.repeat_interleave(image_tokens.shape[2], dim=1)
+        per_image = image_tokens.shape[2]
+        of_images = image_mask.repeat_interleave(per_image, dim=1)
         there = torch.cat((of_images, token_mask), dim=1)
+        groups: dict[int, list[int]] = {}
+        lengths = (per_image * image_mask.sum(dim=1), token_mask.sum(dim=1))
+        for row, (images, words) in enumerate(zip(*map(counts, lengths), strict=True)):
+            groups.setdefault(images + -(-words // self._step) * self._step, []).append(row)
         actions = torch.empty_like(noise, device=self.device)
-        for rows in groups.values():
-            prefix = torch.stack(
-                [
-                    self._prefix(image_tokens[i, image_mask[i]], tokens[i, token_mask[i]])
-                    for i in rows
-                ]
+        for length, rows in groups.items():
+            prefix = [
+                self._prefix(image_tokens[i, image_mask[i]], tokens[i, token_mask[i]]) for i in rows
+            ]
+            of_tokens = [self._of_tokens(epsilon[i], there[i]) for i in rows]
+            lengths = torch.tensor([len(each) for each in prefix])[:, None]
+            actions[rows] = self._run(
+                self._inputs(
+                    _padded(prefix, length),
+                    torch.arange(length if self._step > 1 else 0) < lengths,
+                    state[rows],
+                    noise[rows],
+                    sigma[rows],
+                    _padded(of_tokens, length),
+                )
             )
-            if epsilon.dim() == prefix.dim():
-                of_tokens = torch.stack([epsilon[i, there[i]] for i in rows])
-            else:
-                of_tokens = epsilon[rows, None].expand(-1, prefix.shape[1], -1)
-            inputs = self._inputs(prefix, state[rows], noise[rows], sigma[rows], of_tokens)
-            actions[rows] = self._run(inputs)
         return actions
 
     def _prefix(self, image_tokens: Tensor, words: Tensor) -> Tensor:
@@ -118,8 +138,21 @@ class Pi0Sampler:
         prompt = self._model.embed_prompt(words.to(self.device))
         return torch.cat((image_tokens.flatten(0, 1), prompt.to(image_tokens.dtype)))
 
+    def _of_tokens(self, epsilon: Tensor, there: Tensor) -> Tensor:
+        """Noise of the tokens that are there, shape (P, prefix width)."""
+        epsilon = epsilon.to(self.device)
+        if epsilon.dim() == 1:
+            return epsilon.expand(int(there.sum()), -1)
+        return epsilon[there]
+
     def _inputs(
-        self, prefix: Tensor, state: Tensor, noise: Tensor, sigma: Tensor, epsilon: Tensor
+        self,
+        prefix: Tensor,
+        there: Tensor,
+        state: Tensor,
+        noise: Tensor,
+        sigma: Tensor,
+        epsilon: Tensor,
     ) -> FlowInputs:
         config = self._model.config
         if config.context_smoothing:
@@ -129,5 +162,10 @@ class Pi0Sampler:
             amplitudes = torch.ones_like(sigma), torch.zeros_like(sigma)
             context_time = sigma.new_empty((len(sigma), 0))
         signal, corruption = (part.float()[:, None, None] for part in amplitudes)
-        rest = (signal, corruption, epsilon, context_time, state, noise)
+        rest = (there, signal, corruption, epsilon, context_time, state, noise)
         return FlowInputs(prefix, *(part.to(self.device, non_blocking=True) for part in rest))
+
+
+def _padded(rows: Sequence[Tensor], length: int) -> Tensor:
+    """Rows of (P, width) with zeros behind them, shape (B, length, width)."""
+    return torch.stack([functional.pad(row, (0, 0, 0, length - len(row))) for row in rows])
