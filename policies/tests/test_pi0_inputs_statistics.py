@@ -28,7 +28,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_what_is_written_is_read_back(file):
-    read = read_statistics(file, BRIDGE, 32)
+    read = read_statistics(file, BRIDGE, 32, Scale.MEAN_STD)
     written = make_statistics(BRIDGE)
     for one, other in ((read.state, written.state), (read.actions, written.actions)):
         for name, values in one.parts().items():
@@ -48,13 +48,13 @@ def test_statistics_padded_to_the_networks_width_are_cut_to_the_rigs_columns(tmp
     padded = {"mean": [0.5] * 8 + [0.0] * 24, "std": [2.0] * 8 + [0.0] * 24, "q01": None}
     path = tmp_path / "norm_stats.json"
     path.write_text(json.dumps({"norm_stats": {"state": padded, "actions": padded}}))
-    read = read_statistics(path, DROID, 32)
+    read = read_statistics(path, DROID, 32, Scale.MEAN_STD)
     assert read.state.dim == 8
     assert read.actions.q01 is None
 
 
 def test_the_hash_changes_with_any_number_and_with_the_scale(file):
-    read = read_statistics(file, BRIDGE, 32)
+    read = read_statistics(file, BRIDGE, 32, Scale.MEAN_STD)
     first = read.content_hash(Scale.MEAN_STD)
     assert first == make_statistics(BRIDGE).content_hash(Scale.MEAN_STD)
     assert first != read.content_hash(Scale.QUANTILE)
@@ -64,7 +64,7 @@ def test_the_hash_changes_with_any_number_and_with_the_scale(file):
 
 def test_statistics_of_another_rig_are_refused(file):
     with pytest.raises(CheckpointError, match=r"shape \(7,\); rig 'droid' has 8.*asset_id"):
-        read_statistics(file, DROID, 32)
+        read_statistics(file, DROID, 32, Scale.MEAN_STD)
 
 
 @pytest.mark.parametrize(
@@ -73,16 +73,40 @@ def test_statistics_of_another_rig_are_refused(file):
         ("mean", float("nan"), "mean of column 2 is nan; it must be a finite number"),
         ("q99", float("inf"), "q99 of column 2 is inf; it must be a finite number"),
         ("std", 0.0, "std of column 2 is 0.0; it must be above 0"),
-        ("std", -1.0, "std of column 2 is -1.0; it must be above 0"),
-        ("q99", -1e9, "q99 of column 2 is -1000000000.0; it must be above q01"),
+        ("std", -1.0, "std of column 2 is -1.0; it must be at least 0"),
+        ("q99", -1e9, "q99 of column 2 is -1000000000.0; it must be at least q01"),
     ],
 )
 def test_numbers_that_cannot_scale_are_refused(file, part, value, sentence):
     content = json.loads(file.read_text())
     content["norm_stats"]["actions"][part][2] = value
     file.write_text(json.dumps(content))
-    with pytest.raises(CheckpointError, match=f"actions: {sentence}.*compute the statistics"):
-        read_statistics(file, BRIDGE, 32)
+    with pytest.raises(CheckpointError, match=f"actions: {sentence}.*Compute the statistics"):
+        read_statistics(file, BRIDGE, 32, Scale.MEAN_STD)
+
+
+def test_equal_quantiles_of_a_column_that_varies_are_refused_and_those_of_a_constant_taken(file):
+    content = json.loads(file.read_text())
+    actions = content["norm_stats"]["actions"]
+    actions["q99"][2] = actions["q01"][2]
+    file.write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match=r"actions: q99 of column 2 .* the column varies"):
+        read_statistics(file, BRIDGE, 32, Scale.QUANTILE)
+    assert read_statistics(file, BRIDGE, 32, Scale.MEAN_STD).actions.dim == 7
+    # What openpi's sums in float32 leave of a constant.
+    actions["std"][2] = 2e-4
+    file.write_text(json.dumps(content))
+    assert read_statistics(file, BRIDGE, 32, Scale.QUANTILE).actions.held().tolist() == [
+        column == 2 for column in range(7)
+    ]
+
+
+def test_absent_quantiles_are_refused_with_the_file_and_the_remedy(file):
+    for part in ("q01", "q99"):
+        edit_json(file, "norm_stats", "state", part, value=None)
+    with pytest.raises(CheckpointError, match=r"norm_stats.json, state: .*\./tmrl pi0-statistics"):
+        read_statistics(file, BRIDGE, 32, Scale.QUANTILE)
+    assert read_statistics(file, BRIDGE, 32, Scale.MEAN_STD).state.dim == 7
 
 
 @pytest.mark.parametrize(
@@ -98,13 +122,13 @@ def test_numbers_that_cannot_scale_are_refused(file, part, value, sentence):
 def test_other_layouts_are_refused(file, keys, value, sentence):
     edit_json(file, *keys, value=value)
     with pytest.raises(CheckpointError, match=sentence):
-        read_statistics(file, BRIDGE, 32)
+        read_statistics(file, BRIDGE, 32, Scale.MEAN_STD)
 
 
 def test_a_truncated_file_is_refused(file):
     file.write_text(file.read_text()[:100])
     with pytest.raises(CheckpointError, match=r"not valid JSON.*copy it again"):
-        read_statistics(file, BRIDGE, 32)
+        read_statistics(file, BRIDGE, 32, Scale.MEAN_STD)
 
 
 def test_the_only_statistics_need_no_name_and_one_of_several_does(tmp_path, file):
@@ -190,4 +214,4 @@ def test_what_was_counted_can_be_written_and_read(tmp_path):
         running.update(generator.normal(size=(100, dim)))
         counted.append(running.finish())
     path = write_statistics(tmp_path, "bridge", RobotStatistics(*counted))
-    assert read_statistics(path, BRIDGE, 32).state.dim == 7
+    assert read_statistics(path, BRIDGE, 32, Scale.QUANTILE).state.dim == 7

@@ -14,6 +14,7 @@ from tmrl_policies.checkpoint import CheckpointError
 from tmrl_policies.image_features import Dinov2Features
 from tmrl_policies.pi0.config import CAMERA_SLOTS, IMAGE_SIZE_PX
 from tmrl_policies.pi0.inputs.images import prepare_images
+from tmrl_policies.pi0.inputs.prompt import state_in_prompt
 from tmrl_policies.pi0.inputs.record import Pi0Record
 from tmrl_policies.pi0.inputs.resolution import resolve
 from tmrl_policies.pi0.inputs.rigs import AbsentCameras
@@ -95,6 +96,7 @@ class Pi0Policy:
         self._sampler = sampler
         self._device = sampler.device
         self._rig, self._config = rig, config
+        self._state_in_prompt = state_in_prompt(config, rig)
         self._statistics = statistics
         self._tokeniser = tokeniser
         self._dino = dino
@@ -136,7 +138,7 @@ class Pi0Policy:
         config = record.config
         device = _device(settings.device)
         path = find_statistics(folder, record.asset_id)
-        statistics = read_statistics(path, record.rig, config.action_dim)
+        statistics = read_statistics(path, record.rig, config.action_dim, record.scale)
         tokeniser_path = Path(settings.tokeniser) if settings.tokeniser else folder / TOKENISER_FILE
         tokeniser = PromptTokeniser(tokeniser_path, config.prompt_tokens, config.vocabulary)
         dino = None if settings.dino == NO_DINO else Dinov2Features(Path(settings.dino), device)
@@ -172,7 +174,10 @@ class Pi0Policy:
         try:
             raw_state = self._checked_state(observation)
             images = prepare_images(observation.images, self._rig.camera_names)
-            prompt = self._tokeniser.encode(observation.prompt or self._default_prompt)
+            state = self._state_scaling.normalise(raw_state)
+            instruction = observation.prompt or self._default_prompt
+            written = state if self._state_in_prompt else None
+            prompt = self._tokeniser.encode(instruction, written)
         except ValueError as error:
             raise RequestError(ErrorCode.BAD_REQUEST, str(error)) from error
         return Pi0Seen(
@@ -180,7 +185,7 @@ class Pi0Policy:
             tokens=torch.tensor(prompt.tokens),
             token_mask=torch.tensor(prompt.mask),
             raw_state=raw_state,
-            state=from_numpy(self._state_scaling.normalise(raw_state)),
+            state=from_numpy(state),
         )
 
     @torch.inference_mode()

@@ -6,7 +6,7 @@ from pathlib import Path
 from tmrl_common.errors import ConfigError
 from tmrl_policies.pi0.config import KINDS, Pi0Config
 from tmrl_policies.pi0.inputs.record import Pi0Record, read_record
-from tmrl_policies.pi0.inputs.rigs import RIGS, Rig, rig_named, scale_named
+from tmrl_policies.pi0.inputs.rigs import RIGS, Rig, rig_named, scale_named, usual_scale
 from tmrl_policies.pi0.inputs.settings import Pi0Settings
 from tmrl_policies.pi0.sizes import read_sizes
 
@@ -46,13 +46,14 @@ def _from_settings(folder: Path, settings: Pi0Settings) -> Pi0Record:
                 f"how it was trained. Valid: {', '.join(valid)}"
             )
     rig = rig_named(settings.rig)
+    sizes = _sizes(folder, settings.kind)
     config = dataclasses.replace(
-        _sizes(folder, settings.kind),
-        horizon=settings.horizon or rig.horizon,
+        sizes,
+        horizon=settings.horizon or rig.chunk_length(sizes),
         context_smoothing=KINDS[settings.kind]["context_smoothing"],
         prefix_rms=_prefix_rms(folder, settings, rig),
     )
-    scale = scale_named(settings.scale) if settings.scale else rig.scale
+    scale = scale_named(settings.scale) if settings.scale else usual_scale(config)
     return Pi0Record(rig, scale, config, settings.asset_id)
 
 
@@ -69,11 +70,7 @@ def _sizes(folder: Path, kind: str) -> Pi0Config:
 
 
 def _prefix_rms(folder: Path, settings: Pi0Settings, rig: Rig) -> bool:
-    """Whether the prefix is normalised, which no tensor shows.
-
-    The authors began to normalise and to learn actions relative to the state in one and the same
-    change, so that a rig with such actions decides where nothing else is said.
-    """
+    """Whether the prefix is normalised, which no tensor shows; a rig may decide it."""
     if not KINDS[settings.kind]["context_smoothing"]:
         if settings.prefix_norm == "rms":
             raise ConfigError(
@@ -83,8 +80,8 @@ def _prefix_rms(folder: Path, settings: Pi0Settings, rig: Rig) -> bool:
         return False
     if settings.prefix_norm:
         return settings.prefix_norm == "rms"
-    if rig.relative_columns:
-        return True
+    if rig.prefix_rms is not None:
+        return rig.prefix_rms
     raise ConfigError(
         f"the checkpoint in {folder} has no pi0.json, and nothing shows whether its prefix is "
         "normalised, so the setting 'prefix_norm' must say it: 'rms' for weights of the authors' "

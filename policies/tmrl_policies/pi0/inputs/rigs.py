@@ -12,16 +12,16 @@ from typing import NamedTuple
 
 from tmrl_common.config import nearest_name
 from tmrl_common.errors import ConfigError
-from tmrl_policies.pi0.config import CAMERA_SLOTS
+from tmrl_policies.pi0.config import CAMERA_SLOTS, Pi0Config
 
 
 class Scale(StrEnum):
     """How raw units become numbers around zero."""
 
     MEAN_STD = "mean_std"
-    """Zero mean, unit variance: pi0."""
+    """Zero mean, unit variance: pi0 and CSP-pi0."""
     QUANTILE = "quantile"
-    """The 1 % and 99 % quantiles become -1 and 1: the convention that came with pi0.5."""
+    """The 1 % and 99 % quantiles become -1 and 1: pi0.5 and CSP-pi0.5."""
 
 
 class AbsentCameras(StrEnum):
@@ -55,11 +55,15 @@ class Rig:
         state: Names of the columns of the robot state.
         actions: Names of the columns of an action.
         action_space: Name under which the controller knows these actions.
-        horizon: Actions of a chunk, where a checkpoint does not say.
-        scale: How state and actions are scaled, where a checkpoint does not say.
+        horizon: Actions of a chunk of pi0, where a checkpoint does not say.
+        horizon_pi05: The same of pi0.5.
         absent_cameras: What stands in the other image slots.
         relative_columns: So many leading action columns are learned relative to the robot state
             (column by column) and get it added back; 0 where the actions are learned as they are.
+        state_in_prompt: Whether pi0.5 reads the robot state in its prompt; otherwise it is given
+            no state at all.
+        prefix_rms: Whether context-smoothed weights of others normalise their prefix, where the
+            convention tells; None where it does not.
     """
 
     name: str
@@ -68,9 +72,15 @@ class Rig:
     actions: tuple[str, ...]
     action_space: str
     horizon: int
-    scale: Scale = Scale.MEAN_STD
+    horizon_pi05: int
     absent_cameras: AbsentCameras = AbsentCameras.MASKED
     relative_columns: int = 0
+    state_in_prompt: bool = True
+    prefix_rms: bool | None = None
+
+    def chunk_length(self, config: Pi0Config) -> int:
+        """Actions of a chunk of such a network, where a checkpoint does not say."""
+        return self.horizon_pi05 if config.pi05 else self.horizon
 
     @property
     def state_dim(self) -> int:
@@ -96,11 +106,16 @@ class Rig:
 
 
 _TOOL = ("tool_x", "tool_y", "tool_z", "tool_roll", "tool_pitch", "tool_yaw")
+_AXIS_ANGLE = ("rotation_x", "rotation_y", "rotation_z")
 _JOINTS = tuple(f"joint_{number}" for number in range(1, 8))
 
 
 def _bridge(
-    name: str, absent_cameras: AbsentCameras = AbsentCameras.MASKED, relative_columns: int = 0
+    name: str,
+    absent_cameras: AbsentCameras = AbsentCameras.MASKED,
+    *,
+    relative_columns: int = 0,
+    prefix_rms: bool | None = None,
 ) -> Rig:
     """BridgeData: a WidowX at 5 Hz; metres, radians, gripper 0 (closed) to 1 (open).
 
@@ -116,21 +131,26 @@ def _bridge(
         actions=(*(f"delta_{column}" for column in _TOOL), "gripper_opening"),
         action_space="bridge_delta_ee_7",
         horizon=50,
+        horizon_pi05=50,
         absent_cameras=absent_cameras,
         relative_columns=relative_columns,
+        prefix_rms=prefix_rms,
     )
 
 
 BRIDGE = _bridge("bridge")
 """BridgeData, for plain pi0 and for what is trained here."""
 
-CSPI0_BRIDGE = _bridge("cspi0_bridge", AbsentCameras.BLACK)
+CSPI0_BRIDGE = _bridge("cspi0_bridge", AbsentCameras.BLACK, prefix_rms=False)
 """BridgeData as the authors' CSP-pi0 was trained on it: its code masks absent cameras for the
 model types of plain pi0 only, so that CSP-pi0 has always looked at two black images."""
 
-CSPI0_BRIDGE_RELATIVE = _bridge("cspi0_bridge_relative", AbsentCameras.BLACK, relative_columns=6)
+CSPI0_BRIDGE_RELATIVE = _bridge(
+    "cspi0_bridge_relative", AbsentCameras.BLACK, relative_columns=6, prefix_rms=True
+)
 """As `CSPI0_BRIDGE`, with the state subtracted from the first six action columns: the authors'
-configuration of April 2026. The statistics tell the two apart, see the guide."""
+configuration of April 2026, which came in one change with the normalised prefix of their JAX code.
+The statistics tell the two apart, see the guide."""
 
 DROID = Rig(
     name="droid",
@@ -139,11 +159,36 @@ DROID = Rig(
     actions=(*(f"{joint}_velocity" for joint in _JOINTS), "gripper_closing"),
     action_space="droid_joint_velocity_8",
     horizon=10,
+    horizon_pi05=15,
 )
 """DROID: a Franka at 15 Hz. State: joint angles [rad] and gripper, 0 (open) to 1 (closed).
 Actions: joint velocities in DROID's own unit, -1 to 1, and the gripper's position."""
 
-RIGS = {rig.name: rig for rig in (BRIDGE, CSPI0_BRIDGE, CSPI0_BRIDGE_RELATIVE, DROID)}
+
+def _libero(name: str, relative_columns: int = 0) -> Rig:
+    """LIBERO's simulated Panda; axis-angle rotations, fingers [m], gripper -1 open to 1 closed."""
+    return Rig(
+        name=name,
+        cameras=(CameraSlot("overview", "base_0_rgb"), CameraSlot("wrist", "left_wrist_0_rgb")),
+        state=(*_TOOL[:3], *_AXIS_ANGLE, "finger_left", "finger_right"),
+        actions=(*(f"delta_{column}" for column in (*_TOOL[:3], *_AXIS_ANGLE)), "gripper"),
+        action_space="libero_delta_ee_7",
+        horizon=50,
+        horizon_pi05=10,
+        relative_columns=relative_columns,
+        state_in_prompt=False,
+    )
+
+
+LIBERO = _libero("libero")
+"""LIBERO as pi0.5 and CSP-pi0.5 were trained on it."""
+
+LIBERO_RELATIVE = _libero("libero_relative", relative_columns=6)
+"""LIBERO as pi0 and CSP-pi0 were trained on it: with the state subtracted from the pose's columns,
+although these are differences already."""
+
+_ALL = (BRIDGE, CSPI0_BRIDGE, CSPI0_BRIDGE_RELATIVE, DROID, LIBERO, LIBERO_RELATIVE)
+RIGS = {rig.name: rig for rig in _ALL}
 
 
 def rig_named(name: str) -> Rig:
@@ -155,6 +200,11 @@ def rig_named(name: str) -> Rig:
     if name not in RIGS:
         raise ConfigError(f"unknown rig '{name}'. {nearest_name(name, list(RIGS))}")
     return RIGS[name]
+
+
+def usual_scale(config: Pi0Config) -> Scale:
+    """How state and actions of such a network are scaled, where a checkpoint does not say."""
+    return Scale.QUANTILE if config.pi05 else Scale.MEAN_STD
 
 
 def scale_named(name: str) -> Scale:

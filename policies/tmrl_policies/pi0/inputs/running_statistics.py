@@ -10,11 +10,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from tmrl_policies.pi0.inputs.statistics import Columns, Statistics
+from tmrl_policies.pi0.inputs.statistics import SMALLEST_SPREAD, Columns, Statistics
 
 _BINS = 8192
-_SMALLEST_SPREAD = 1e-6
-"""Columns with less standard deviation, or distance of quantiles, do not vary for our purpose."""
 
 
 class RunningStatistics:
@@ -72,7 +70,7 @@ class RunningStatistics:
         if self._count < 2:
             raise ValueError(f"{self._count} vectors were counted; statistics take at least 2")
         std = np.sqrt(self._sum_of_squares / self._count)
-        varies = std > _SMALLEST_SPREAD
+        varies = std > SMALLEST_SPREAD
         q01, q99 = self._quantiles(varies)
         return Statistics(self._mean.copy(), np.where(varies, std, 1.0), q01, q99)
 
@@ -89,7 +87,7 @@ class RunningStatistics:
     def _quantiles(self, varies: NDArray[np.bool_]) -> tuple[Columns, Columns]:
         low = np.array([histogram.quantile(0.01) for histogram in self._histograms])
         high = np.array([histogram.quantile(0.99) for histogram in self._histograms])
-        equal = high - low <= _SMALLEST_SPREAD
+        equal = high - low <= SMALLEST_SPREAD
         low = np.where(equal, [histogram.low for histogram in self._histograms], low)
         high = np.where(equal, [histogram.high for histogram in self._histograms], high)
         return np.where(varies, low, self._mean - 1.0), np.where(varies, high, self._mean + 1.0)

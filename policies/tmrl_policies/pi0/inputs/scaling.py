@@ -12,7 +12,13 @@ _EPSILON = 1e-6
 
 
 class Scaling:
-    """A fixed affine map of the last dimension; nothing is clipped in either direction."""
+    """A fixed affine map of the last dimension; nothing is clipped in either direction.
+
+    By quantiles, a column that never varied is held: its value, whatever it is, becomes -1, as
+    its only one did in the data, and -1 or anything else becomes that value. What the weights say
+    about such a column does not move anything, and what a robot reports there does not reach them
+    multiplied by a million.
+    """
 
     def __init__(self, statistics: Statistics, scale: Scale) -> None:
         """Prepares the map.
@@ -22,25 +28,30 @@ class Scaling:
             scale: Which of the two conventions.
 
         Raises:
-            ValueError: Quantiles are asked for and the statistics have none.
+            ValueError: The statistics lack what the scale needs, or cannot scale a column.
         """
+        statistics.check(scale)
+        self._held: NDArray[np.bool_] | None = None
         if scale is Scale.QUANTILE:
-            if statistics.q01 is None or statistics.q99 is None:
-                raise ValueError(
-                    "the statistics have no q01 and q99, which scale 'quantile' needs; compute "
-                    "them again, or use scale 'mean_std' if the weights were trained with it"
-                )
+            low, high = statistics.quantiles()
             # (x - q01) / (q99 - q01) * 2 - 1, as x = middle + unit * normalised
-            self._unit = (statistics.q99 - statistics.q01 + _EPSILON) / 2.0
-            self._zero = statistics.q01 + self._unit
+            self._unit = (high - low + _EPSILON) / 2.0
+            self._zero = low + self._unit
+            held = statistics.held()
+            self._held = held if held.any() else None
         else:
             self._unit = statistics.std + _EPSILON
             self._zero = statistics.mean
 
     def normalise(self, raw: NDArray[np.floating]) -> FloatArray:
         """Values of unit size, shape (..., D), float32, for raw ones of that shape."""
-        return ((raw.astype(np.float64) - self._zero) / self._unit).astype(np.float32)
+        exact = (raw.astype(np.float64) - self._zero) / self._unit
+        return self._with_held(exact).astype(np.float32)
 
     def restore(self, normalised: NDArray[np.floating]) -> FloatArray:
         """Raw values, shape (..., D), float32, for normalised ones of that shape."""
-        return (normalised.astype(np.float64) * self._unit + self._zero).astype(np.float32)
+        exact = self._with_held(normalised.astype(np.float64))
+        return (exact * self._unit + self._zero).astype(np.float32)
+
+    def _with_held(self, normalised: NDArray[np.float64]) -> NDArray[np.float64]:
+        return normalised if self._held is None else np.where(self._held, -1.0, normalised)

@@ -23,6 +23,12 @@ from tmrl_policies.pi0.inputs.rigs import Rig, Scale
 Columns = NDArray[np.float64]
 """One number for each column, shape (D,)."""
 
+SMALLEST_SPREAD = 1e-6
+"""Columns with less standard deviation, or distance of quantiles, do not vary for our purpose."""
+
+_SPREAD_OF_A_CONSTANT = 1e-3
+"""What sums in float32, which openpi counts with, leave of a constant, relative to its size."""
+
 _FILE_NAME = "norm_stats.json"
 _ASSETS = "assets"
 _PARTS = ("mean", "std", "q01", "q99")
@@ -34,9 +40,9 @@ class Statistics:
 
     Attributes:
         mean: Shape (D,), float64.
-        std: Standard deviations, shape (D,), float64, all above 0.
+        std: Standard deviations, shape (D,), float64, none below 0.
         q01: 1 % quantiles, shape (D,), float64; None where they were not counted.
-        q99: 99 % quantiles, as `q01` and above it.
+        q99: 99 % quantiles, as `q01` and not below it.
     """
 
     mean: Columns
@@ -45,7 +51,7 @@ class Statistics:
     q99: Columns | None = None
 
     def __post_init__(self) -> None:
-        """Refuses what nothing can be divided by.
+        """Refuses what describes nothing.
 
         Raises:
             ValueError: Names the part, the column and the value.
@@ -59,14 +65,55 @@ class Statistics:
                     "one number for each column"
                 )
             _refuse_column(name, values, ~np.isfinite(values), "a finite number")
-        _refuse_column("std", self.std, self.std <= 0.0, "above 0")
+        _refuse_column("std", self.std, self.std < 0.0, "at least 0")
         if self.q01 is not None and self.q99 is not None:
-            _refuse_column("q99", self.q99, self.q99 <= self.q01, "above q01")
+            _refuse_column("q99", self.q99, self.q99 < self.q01, "at least q01")
 
     @property
     def dim(self) -> int:
         """Number D of columns."""
         return self.mean.shape[0]
+
+    def quantiles(self) -> tuple[Columns, Columns]:
+        """The 1 % and 99 % quantiles.
+
+        Raises:
+            ValueError: They were not counted.
+        """
+        if self.q01 is None or self.q99 is None:
+            raise ValueError(
+                "there are no q01 and q99, which scale 'quantile' needs. Take the statistics of "
+                "the weights, count those of your data (./tmrl pi0-statistics), or set scale to "
+                "'mean_std' if the weights were trained with it"
+            )
+        return self.q01, self.q99
+
+    def held(self) -> NDArray[np.bool_]:
+        """Which columns never vary, by their quantiles, shape (D,).
+
+        Raises:
+            ValueError: There are no quantiles.
+        """
+        q01, q99 = self.quantiles()
+        return q99 - q01 <= SMALLEST_SPREAD
+
+    def check(self, scale: Scale) -> None:
+        """Refuses what cannot scale.
+
+        A column that never varied is fine for quantiles, see `Scaling`.
+
+        Args:
+            scale: By which the columns are to be scaled.
+
+        Raises:
+            ValueError: Names the part, the column and the value.
+        """
+        if scale is Scale.MEAN_STD:
+            _refuse_column("std", self.std, self.std <= 0.0, "above 0")
+        else:
+            varies = self.std > _SPREAD_OF_A_CONSTANT * (1.0 + np.abs(self.mean))
+            bad = varies & self.held()
+            _refuse_column("q99", self.quantiles()[1], bad, "above q01, since the column varies")
 
     def parts(self) -> dict[str, Columns]:
         """The arrays that are there, by name."""
@@ -120,13 +167,14 @@ def find_statistics(folder: Path, asset_id: str = "") -> Path:
     raise CheckpointError(f"{assets} has {wanted}; set asset_id to one of: {ids}")
 
 
-def read_statistics(path: Path, rig: Rig, padded_dim: int) -> RobotStatistics:
+def read_statistics(path: Path, rig: Rig, padded_dim: int, scale: Scale) -> RobotStatistics:
     """Reads the statistics of a rig and checks them.
 
     Args:
         path: Of the file.
         rig: Whose columns they must describe.
         padded_dim: Width of the network's state and actions; the file may hold so many numbers.
+        scale: How they will be used.
 
     Raises:
         CheckpointError: The file is absent or damaged, or its numbers cannot be used for the rig;
@@ -146,6 +194,11 @@ def read_statistics(path: Path, rig: Rig, padded_dim: int) -> RobotStatistics:
         name: _read_group(path, name, groups.get(name), dim, padded_dim, rig.name)
         for name, dim in dims.items()
     }
+    for name, group in read.items():
+        try:
+            group.check(scale)
+        except ValueError as error:
+            raise CheckpointError(f"{path}, {name}: {error}") from error
     return RobotStatistics(**read)
 
 
@@ -185,10 +238,7 @@ def _read_group(
     try:
         return Statistics(**columns)
     except ValueError as error:
-        raise CheckpointError(
-            f"{path}, {name}: {error}; compute the statistics again from data in which every "
-            "column varies"
-        ) from error
+        raise CheckpointError(f"{path}, {name}: {error}") from error
 
 
 def _read_columns(
@@ -209,4 +259,7 @@ def _read_columns(
 def _refuse_column(name: str, values: Columns, bad: NDArray[np.bool_], wanted: str) -> None:
     if bad.any():
         column = int(np.flatnonzero(bad)[0])
-        raise ValueError(f"{name} of column {column} is {values[column]}; it must be {wanted}")
+        raise ValueError(
+            f"{name} of column {column} is {values[column]}; it must be {wanted}. Compute the "
+            "statistics again (./tmrl pi0-statistics)"
+        )

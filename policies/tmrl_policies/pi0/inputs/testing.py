@@ -9,7 +9,7 @@ from transformers import Dinov2Config, Dinov2Model
 
 from tmrl_policies.pi0.config import TINY, Pi0Config
 from tmrl_policies.pi0.inputs.record import Pi0Record, write_record
-from tmrl_policies.pi0.inputs.rigs import Rig
+from tmrl_policies.pi0.inputs.rigs import Rig, usual_scale
 from tmrl_policies.pi0.inputs.settings import TOKENISER_FILE
 from tmrl_policies.pi0.inputs.statistics import RobotStatistics, Statistics, write_statistics
 from tmrl_policies.pi0.model import Pi0
@@ -67,7 +67,7 @@ def write_checkpoint(folder: Path, rig: Rig, config: Pi0Config = TINY, seed: int
     Returns:
         What its `pi0.json` says.
     """
-    record = Pi0Record(rig, rig.scale, config)
+    record = Pi0Record(rig, usual_scale(config), config)
     with seeded(seed):
         save_weights(Pi0(config), folder / "model.safetensors")
     write_statistics(folder, rig.name, make_statistics(rig, seed))

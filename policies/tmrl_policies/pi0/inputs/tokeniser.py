@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sentencepiece import SentencePieceProcessor
 
 from tmrl_common.errors import ConfigError
+from tmrl_policies.pi0.inputs.prompt import cleaned, text_with_state
 
 _log = logging.getLogger(__name__)
 
@@ -29,9 +30,11 @@ class PromptTokens(NamedTuple):
 
 
 class PromptTokeniser:
-    """pi0's format of an instruction: start token, text, and a line break that ends it.
+    """Formats of an instruction.
 
-    Underscores and line breaks inside of the text become spaces; its case stays as it is.
+    pi0's is a start token, the text, and a line break that ends it. pi0.5's is a start token and a
+    text that holds the instruction and the robot state, see `prompt.text_with_state`. Underscores
+    and line breaks inside of an instruction become spaces; its case stays as it is.
     """
 
     def __init__(self, path: Path, length: int, vocabulary: int) -> None:
@@ -61,24 +64,47 @@ class PromptTokeniser:
                 "PaliGemma's 'paligemma_tokenizer.model'"
             )
         self._remembered = lru_cache(_PROMPTS_KEPT)(self._encode)
+        self._longest = lru_cache(_PROMPTS_KEPT)(self._count_longest)
 
-    def encode(self, prompt: str) -> PromptTokens:
+    def encode(self, prompt: str, state: NDArray[np.floating] | None = None) -> PromptTokens:
         """Tokens of an instruction.
 
-        One that is too long is cut, as in openpi, with one warning in the log.
+        Without a state, one that is too long is cut, as in openpi, with one warning in the log.
+        With a state it is refused: what would be cut off is the state.
+
+        Args:
+            prompt: The instruction.
+            state: Normalised robot state, not padded, shape (D,), where the text must hold it.
 
         Raises:
-            ValueError: It is no text or has no words.
+            ValueError: It is no text, has no words, or leaves no room for the state.
         """
         if not isinstance(prompt, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValueError(f"the prompt is of type {type(prompt).__name__}; it must be text")
         if not prompt.replace("_", " ").strip():
             raise ValueError(f"the prompt is {prompt!r}; say what the robot is to do")
-        return self._remembered(prompt)
+        if state is None:
+            return self._remembered(prompt)
+        ids = self._ids_with_state(prompt, state)
+        # The longest state as well, so that a prompt is not refused in the middle of an episode.
+        count = max(len(ids), self._longest(prompt, len(state)))
+        if count > self._length:
+            raise ValueError(
+                f"the prompt {prompt!r:.80} has up to {count} tokens with the robot state in it; "
+                f"the network reads {self._length} and would miss the end of the state. Shorten "
+                "the instruction"
+            )
+        return self._padded(ids)
+
+    def _ids_with_state(self, prompt: str, state: NDArray[np.floating]) -> list[int]:
+        return [self._start, *_ids(self._processor, text_with_state(prompt, state))]
+
+    def _count_longest(self, prompt: str, state_dim: int) -> int:
+        """Tokens where every number of the state has three digits."""
+        return len(self._ids_with_state(prompt, np.ones(state_dim)))
 
     def _encode(self, prompt: str) -> PromptTokens:
-        text = prompt.strip().replace("_", " ").replace("\n", " ")
-        ids = [self._start, *_ids(self._processor, text), *self._end]
+        ids = [self._start, *_ids(self._processor, cleaned(prompt)), *self._end]
         if len(ids) > self._length:
             _log.warning(
                 "the prompt '%s' has %d tokens; the network reads the first %d",
@@ -87,6 +113,9 @@ class PromptTokeniser:
                 self._length,
             )
             ids = ids[: self._length]
+        return self._padded(ids)
+
+    def _padded(self, ids: list[int]) -> PromptTokens:
         tokens = np.zeros(self._length, dtype=np.int64)
         tokens[: len(ids)] = ids
         mask = np.arange(self._length) < len(ids)
