@@ -151,6 +151,50 @@ def test_a_checkpoint_is_what_openpi_and_we_read_and_only_the_newest_stay(run: P
     assert record["training"]["config"]["trained"] == "expert"
 
 
+def test_a_cspi05_is_trained_exported_and_served_as_its_record_says(
+    data: Path, tmp_path: Path, capsys
+) -> None:
+    """And is a start for the next training, but not for one of another kind."""
+    first = command(data, tmp_path / "first", "--kind", "cspi05", "--set", "steps=2")
+    assert main(first) == 0
+    checkpoint = tmp_path / "first/checkpoints/step_00000002"
+    record = json.loads((checkpoint / "pi0.json").read_text())
+    config = record["config"]
+    assert (config["pi05"], config["context_smoothing"], config["prefix_rms"]) == (True,) * 3
+    assert record["scale"] == "quantile"
+    written = json.loads((checkpoint / "assets/bridge/norm_stats.json").read_text())
+    assert {"q01", "q99"} <= written["norm_stats"]["state"].keys()
+
+    policy = Pi0Policy.load(checkpoint, Pi0Settings(dino="none", device="cpu"))
+    assert policy.context_smoothing
+    assert np.isfinite(motions(policy, 0, 0.5)).all()
+    with pytest.raises(ConfigError, match="setting kind is 'cspi0'.*'cspi05'"):
+        Pi0Policy.load(checkpoint, Pi0Settings(dino="none", device="cpu", kind="cspi0"))
+
+    start = ["--weights", str(checkpoint), "--set", "steps=1"]
+    assert main(command(data, tmp_path / "second", "--kind", "cspi05", *start)) == 0
+    assert main(command(data, tmp_path / "third", *start)) == 2
+    assert "give --kind cspi05" in capsys.readouterr().err
+    other = ["--kind", "cspi05", "--set", "model.prefix_rms=false"]
+    assert main(command(data, tmp_path / "fourth", *start, *other)) == 2
+    assert "give --set model.prefix_rms=true" in capsys.readouterr().err
+
+
+def test_an_instruction_without_room_for_the_state_is_named_before_training(
+    data: Path, tmp_path: Path, capsys
+) -> None:
+    root = write_small_dataset(tmp_path / "data")
+    tasks = [{"task_index": 0, "task": PROMPTS[0]}, {"task_index": 1, "task": "press " * 60}]
+    (root / "meta/tasks.jsonl").write_text("\n".join(json.dumps(task) for task in tasks))
+    arguments = command(data, tmp_path / "run", "--kind", "cspi05", "--set", "steps=1")
+    arguments[0] = str(root)
+    assert main(arguments) == 2
+    answer = capsys.readouterr().err
+    assert "the prompt 'press press" in answer
+    assert "raise model.prompt_tokens" in answer
+    assert main([*arguments, "--set", "model.prompt_tokens=400"]) == 0
+
+
 def command(data: Path, out: Path, *more: str) -> list[str]:
     where = [str(data / "data"), "--tokeniser", str(data / "tokeniser.model"), "--out", str(out)]
     return [*where, *SMALL_ON_THE_COMMAND_LINE, *more]
@@ -276,12 +320,33 @@ def test_statistics_are_a_step_of_their_own_if_wanted(data: Path, tmp_path: Path
         ({"optimiser.learnin_rate": "1"}, "did you mean 'learning_rate'"),
         ({"batch_size": "6", "accumulation": "4"}, "multiple of accumulation"),
         ({"model.schedule": "authors_10000"}, "did you mean 'authors_1000'"),
+        ({"model.pi05": "true"}, "give --kind, one of cspi0, pi0, cspi05, pi05"),
         ({"optimiser.warmup_steps": "30000"}, "warmup_steps < decay_steps"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(overrides: dict[str, str], answer: str) -> None:
     with pytest.raises(ValueError, match=answer):
         finetune_config("bridge", overrides=overrides)
+
+
+@pytest.mark.parametrize(
+    ("rig", "kind", "expected"),
+    [
+        ("droid", "pi0", (10, 48, "mean_std", False)),
+        ("droid", "cspi0", (10, 48, "mean_std", True)),
+        ("droid", "pi05", (15, 200, "quantile", False)),
+        ("droid", "cspi05", (15, 200, "quantile", True)),
+        ("libero", "cspi05", (10, 200, "quantile", True)),
+        ("libero_relative", "cspi0", (50, 48, "mean_std", True)),
+    ],
+)
+def test_kind_and_rig_give_length_prompt_scale_and_normalisation(
+    rig: str, kind: str, expected: tuple[int, int, str, bool]
+) -> None:
+    config = finetune_config(rig, kind=kind)
+    model = config.model
+    assert model.kind == kind
+    assert (model.horizon, model.prompt_tokens, config.scale, model.prefix_rms) == expected
 
 
 def test_the_command_answers_mistakes_in_sentences(data: Path, tmp_path: Path, capsys) -> None:

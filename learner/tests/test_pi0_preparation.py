@@ -88,7 +88,8 @@ def test_leaving_out_what_is_masked_changes_no_loss(tokeniser: PromptTokeniser) 
         token_mask=torch.nn.functional.pad(short.token_mask, (0, missing)),
     )
     assert missing > 0
-    asked = (prepared.actions, noise.flow, noise.flow_time, noise.sigma, noise.epsilon)
+    epsilon = torch.randn(2, SMALL.context_dim)
+    asked = (prepared.actions, noise.flow, noise.flow_time, noise.sigma, epsilon)
     with torch.no_grad():
         losses = [network.flow_loss(seen, *asked) for seen in (short, padded)]
     torch.testing.assert_close(*losses, rtol=1e-4, atol=1e-5)

@@ -11,12 +11,12 @@ from tqdm import tqdm
 
 from tmrl_common.errors import ConfigError, TmrlError
 from tmrl_learner.config import key_value
-from tmrl_learner.pi0.config import finetune_config
+from tmrl_learner.pi0.config import DEFAULT_KIND, SIZES, finetune_config
 from tmrl_learner.pi0.finetune import FinetunePaths, finetune
 from tmrl_learner.pi0.lerobot.columns import LAYOUTS
 from tmrl_learner.pi0.processes import join_processes
 from tmrl_learner.tracking import WANDB_MODES
-from tmrl_policies.pi0.config import PRESETS
+from tmrl_policies.pi0.config import KINDS
 from tmrl_policies.pi0.inputs.rigs import RIGS
 
 
@@ -27,7 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         overrides = dict(key_value(text) for text in arguments.set)
         config = finetune_config(
-            arguments.rig, model=arguments.model, layout=arguments.layout, overrides=overrides
+            arguments.rig,
+            kind=arguments.kind,
+            model=arguments.model,
+            layout=arguments.layout,
+            overrides=overrides,
         )
         if arguments.weights is None and not arguments.from_random_weights:
             raise ConfigError(
@@ -56,7 +60,8 @@ def command_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="tmrl finetune-pi0",
-        description="Fine-tune a context-smoothed pi0 on demonstrations in LeRobot's format. "
+        description="Fine-tune a pi0 or pi0.5, with smoothed contexts or without, on "
+        "demonstrations in LeRobot's format. "
         "Interrupted, the same command resumes from its last checkpoint. For several GPUs: "
         "torchrun --nproc-per-node N -m tmrl_learner finetune-pi0 ...",
     )
@@ -98,7 +103,12 @@ def add_dataset_arguments(parser: argparse.ArgumentParser) -> None:
         "--layout", default="", help=f"columns: one of {', '.join(LAYOUTS)} (default: the rig's)"
     )
     parser.add_argument(
-        "--model", default="full", help=f"sizes: one of {', '.join(PRESETS)} (default: full)"
+        "--kind",
+        default=DEFAULT_KIND,
+        help=f"network: one of {', '.join(KINDS)} (default: {DEFAULT_KIND})",
+    )
+    parser.add_argument(
+        "--model", default="full", help=f"sizes: one of {', '.join(SIZES)} (default: full)"
     )
     parser.add_argument(
         "--set",

@@ -8,8 +8,8 @@ from tmrl_common.config import nearest_name
 from tmrl_common.errors import ConfigError
 from tmrl_learner.config import with_overrides
 from tmrl_learner.pi0.lerobot.columns import ColumnLayout, named_layout
-from tmrl_policies.pi0.config import PRESETS, Pi0Config
-from tmrl_policies.pi0.inputs.rigs import rig_named, scale_named
+from tmrl_policies.pi0.config import KINDS, PRESETS, Pi0Config
+from tmrl_policies.pi0.inputs.rigs import Rig, rig_named, scale_named, usual_scale
 
 TRAINED = ("expert", "lora", "full")
 PRECISIONS = ("bfloat16", "float32")
@@ -178,13 +178,17 @@ class FinetuneConfig:
         return asdict(self)
 
 
-_LAYOUTS: Mapping[str, str] = {"droid": "droid"}
+_LAYOUTS: Mapping[str, str] = {"droid": "droid", "libero": "libero", "libero_relative": "libero"}
 """Layout of the data sets of a rig; BridgeData's for all others."""
+DEFAULT_KIND = "cspi0"
+SIZES = ("full", "tiny")
+_SAID_BY_KIND = ("model.pi05", "model.context_smoothing")
 
 
 def finetune_config(
     rig: str,
     *,
+    kind: str = DEFAULT_KIND,
     model: str = "full",
     layout: str = "",
     overrides: Mapping[str, Any] | None = None,
@@ -193,20 +197,40 @@ def finetune_config(
 
     Args:
         rig: One of `tmrl_policies.pi0.inputs.rigs.RIGS`.
-        model: "full", or "tiny" for trying everything on a CPU.
+        kind: One of `tmrl_policies.pi0.config.KINDS`.
+        model: One of `SIZES`; "tiny" is for trying everything on a CPU.
         layout: One of `lerobot.columns.LAYOUTS`; empty for the rig's own.
         overrides: Dotted key to value, e.g. `{"optimiser.learning_rate": "1e-4"}`.
 
     Raises:
         ConfigError: A name is unknown (the nearest one is suggested) or a value invalid.
     """
-    if model not in PRESETS:
-        raise ConfigError(f"unknown model '{model}'; {nearest_name(model, list(PRESETS))}")
+    for name, value, valid in (("kind", kind, KINDS), ("model", model, SIZES)):
+        if value not in valid:
+            raise ConfigError(f"unknown {name} '{value}'; {nearest_name(value, [*valid])}")
+    for name in _SAID_BY_KIND:
+        if name in (overrides or {}):
+            raise ConfigError(
+                f"{name} follows from the kind of network; give --kind, one of {', '.join(KINDS)}"
+            )
     known = rig_named(rig)
+    network = _network(kind, model, known)
     config = FinetuneConfig(
         rig=known.name,
-        scale=str(known.scale),
-        model=replace(PRESETS[model], horizon=known.horizon),
+        scale=str(usual_scale(network)),
+        model=network,
         columns=named_layout(layout or _LAYOUTS.get(rig, "bridge")),
     )
     return with_overrides(config, overrides or {})
+
+
+def _network(kind: str, size: str, rig: Rig) -> Pi0Config:
+    """The network of a kind; what is smoothed here has its prefix normalised, as the authors'."""
+    fields = KINDS[kind]
+    network = PRESETS[f"{size}_pi05" if fields["pi05"] else size]
+    return replace(
+        network,
+        **fields,
+        prefix_rms=fields["context_smoothing"],
+        horizon=rig.chunk_length(network),
+    )

@@ -40,6 +40,10 @@ class Demonstrations:
         """Column of each camera of the rig."""
         return camera_columns(self.layout.cameras)
 
+    def instructions(self) -> list[str]:
+        """Those that say something, in the order of their numbers."""
+        return [self.tasks[number] for number in sorted(self.tasks) if self.tasks[number].strip()]
+
     def rows(
         self, label: str, *, quiet: bool = False
     ) -> Iterator[tuple[RecordedEpisode, EpisodeRows]]:

@@ -27,13 +27,13 @@ from tmrl_learner.pi0.network import build_network
 from tmrl_learner.pi0.preparation import Preparation, TrainingBatch
 from tmrl_learner.pi0.processes import Processes
 from tmrl_learner.pi0.samples import ChunkSamples
+from tmrl_learner.pi0.start import refuse_other_kind
 from tmrl_learner.pi0.statistics import compute_statistics
 from tmrl_learner.pi0.trainer import Pi0Trainer, StepResult
 from tmrl_learner.tracking import open_tracker
 from tmrl_policies.pi0.inputs.rigs import rig_named, scale_named
 from tmrl_policies.pi0.inputs.statistics import RobotStatistics, read_statistics, write_statistics
 from tmrl_policies.pi0.inputs.tokeniser import PromptTokeniser
-from tmrl_policies.pi0.weights import find_weights
 
 _AVERAGE = "average."
 _FREE_TO_CHANGE = ("steps", "checkpoint_every", "keep_checkpoints", "log_every", "workers")
@@ -89,13 +89,14 @@ def finetune(
         )
     # The cheap files first: a typing error should not cost the minutes of the data.
     if paths.weights is not None:
-        find_weights(paths.weights)
+        refuse_other_kind(config.model, paths.weights)
     model, scale = config.model, scale_named(config.scale)
     tokeniser = PromptTokeniser(paths.tokeniser, model.prompt_tokens, model.vocabulary)
     rig = rig_named(config.rig)
     demonstrations = open_demonstrations(paths.dataset, config.columns, rig)
     statistics = _statistics(config, paths, demonstrations, processes)
     preparation = Preparation(rig, statistics, scale, tokeniser, model)
+    preparation.check_prompts(demonstrations.instructions())
     samples = ChunkSamples(demonstrations, model.horizon, quiet=not processes.first)
     run = _Run(config, paths, samples, statistics, preparation, processes)
     if not processes.first:
@@ -113,7 +114,7 @@ def _statistics(
     if paths.statistics is None and processes.first and not resumed:
         write_statistics(paths.out, config.rig, compute_statistics(data, config.model.horizon))
     processes.wait()
-    return read_statistics(path, data.rig, config.model.action_dim)
+    return read_statistics(path, data.rig, config.model.action_dim, scale_named(config.scale))
 
 
 class _Run:

@@ -10,7 +10,7 @@ from tmrl_policies.torch_seam import UnfilledLinear
 
 
 class LoraLinear(UnfilledLinear):
-    """A frozen linear layer without bias, plus `scale * up @ down`, which starts as zero.
+    """A frozen linear layer, plus `scale * up @ down`, which starts as zero.
 
     Args:
         frozen: Layer whose weights it takes over.
@@ -24,6 +24,8 @@ class LoraLinear(UnfilledLinear):
     ) -> None:
         super().__init__(frozen.in_features, frozen.out_features)
         self.weight = nn.Parameter(frozen.weight.detach(), requires_grad=False)
+        if frozen.bias is not None:  # pyright: ignore[reportUnnecessaryComparison]
+            self.bias = nn.Parameter(frozen.bias.detach(), requires_grad=False)
         device = frozen.weight.device
         bound = 1.0 / math.sqrt(frozen.in_features)
         down = torch.empty(rank, frozen.in_features).uniform_(-bound, bound, generator=generator)

@@ -12,18 +12,14 @@ from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from tmrl_learner.pi0.config import FinetuneConfig
 from tmrl_learner.pi0.lora import add_lora
 from tmrl_learner.pi0.processes import Processes
+from tmrl_policies.pi0.gemma import AdaptiveRmsNorm
 from tmrl_policies.pi0.model import Pi0
 from tmrl_policies.pi0.weights import load_weights, to_bfloat16
 from tmrl_policies.torch_seam import recomputed_in_backward, seeded
 
-_PROJECTIONS = (
-    "state_proj",
-    "action_in_proj",
-    "action_time_mlp_in",
-    "action_time_mlp_out",
-    "action_out_proj",
-)
 _LAYER_STEPS = ("project", "finish")
+_STREAMS = ("siglip", "projector", "token_embedding", "prefix", "expert")
+"""Parts of the network beside the projections of states, actions and times."""
 
 
 def build_network(
@@ -44,9 +40,13 @@ def build_network(
     """
     network, sha256 = _loaded(config, weights, processes.device)
     _choose_trained(network, config)
-    for name in _PROJECTIONS:
-        _compute_in_float32(getattr(network, name))
+    for name, part in network.named_children():
+        if name not in _STREAMS:
+            _compute_in_float32(part)
     _compute_in_float32(network.siglip.patch_embedding)
+    for part in network.modules():
+        if isinstance(part, AdaptiveRmsNorm):
+            _compute_in_float32(part.dense)
     if config.gradient_checkpointing:
         _recompute_activations(network)
     if processes.count > 1:
@@ -82,7 +82,7 @@ def _loaded(config: FinetuneConfig, weights: Path | None, device: torch.device) 
 def _is_trained_whole(name: str, config: FinetuneConfig) -> bool:
     """Whether a parameter itself is trained, not frozen or updated by a product of low rank."""
     part = name.partition(".")[0]
-    if part in _PROJECTIONS or config.trained == "full":
+    if part not in _STREAMS or config.trained == "full":
         return True
     return part == "expert" and not (config.trained == "lora" and config.lora.expert)
 

@@ -1,7 +1,8 @@
 """The random numbers of a gradient step.
 
-They follow from the seed and the step's number alone. So a resumed run draws what an uninterrupted
-one draws, and several processes agree on a batch of which each computes a part.
+They follow from the seed, the step's number and the place in the batch alone. So a resumed run
+draws what an uninterrupted one draws, and several processes agree on a batch of which each computes
+a part.
 """
 
 from typing import NamedTuple
@@ -17,27 +18,39 @@ _FLOW_OFFSET = 0.001
 
 
 class StepNoise(NamedTuple):
-    """Noise of B chunks, on the CPU.
+    """Noise of B chunks but for that of their contexts, on the CPU.
 
     Attributes:
         flow: Shape (B, H, action_dim), normal.
         flow_time: Shape (B,), Beta(1.5, 1) * 0.999 + 0.001: mostly near 1, which is noise.
         sigma: Context times, shape (B,), uniform in [0, 1] and independent of the flow time.
-        epsilon: Context noise, shape (B, context width), normal: one vector per chunk.
     """
 
     flow: Tensor
     flow_time: Tensor
     sigma: Tensor
-    epsilon: Tensor
+
+
+class ContextShape(NamedTuple):
+    """What the contexts of a part of a batch are made of.
+
+    Attributes:
+        image_tokens: Of all images of a chunk.
+        text_tokens: Of the longest prompt of the part.
+        device: Where they are.
+    """
+
+    image_tokens: int
+    text_tokens: int
+    device: torch.device
 
 
 def draw_noise(config: Pi0Config, size: int, seed: int, step: int) -> StepNoise:
     """Draws the noise of a whole batch (method: paper, workshop version, Algorithm 1).
 
     Args:
-        config: Sizes; without context smoothing sigma and epsilon are drawn too, and not looked
-            at by the network.
+        config: Sizes; without context smoothing sigma is drawn too, and not looked at by the
+            network.
         size: B, over all processes.
         seed: Of the run.
         step: Number of the gradient step.
@@ -49,8 +62,39 @@ def draw_noise(config: Pi0Config, size: int, seed: int, step: int) -> StepNoise:
         # Beta(a, 1) is the a-th root of a uniform number.
         flow_time=uniform ** (1.0 / _FLOW_ALPHA) * _FLOW_SCALE + _FLOW_OFFSET,
         sigma=torch.rand(size, generator=generator),
-        epsilon=torch.randn(size, config.context_dim, generator=generator),
     )
+
+
+def draw_context_noise(
+    config: Pi0Config, places: range, seed: int, step: int, shape: ContextShape
+) -> Tensor:
+    """Draws the noise of the contexts of some chunks, for each token of its own.
+
+    One vector for all tokens of a chunk would leave the differences between tokens, and with them
+    all that the prefix says, as they are at every context time.
+
+    Args:
+        config: Sizes.
+        places: Of the chunks in the whole batch.
+        seed: Of the run.
+        step: Number of the gradient step.
+        shape: Of the contexts.
+
+    Returns:
+        Shape (len(places), P, context width), normal, on the device; P is 0 without context
+        smoothing. The same seed draws other numbers on another kind of device.
+    """
+    if not config.context_smoothing:
+        return torch.empty(len(places), 0, config.context_dim, device=shape.device)
+    generator = torch.Generator(shape.device)
+    # As much for every chunk, however long the longest prompt beside it is.
+    most = shape.image_tokens + config.prompt_tokens
+    rows: list[Tensor] = []
+    for place in places:
+        generator.manual_seed(_mixed(_mixed(seed, step), place))
+        row = torch.randn(most, config.context_dim, generator=generator, device=shape.device)
+        rows.append(row[: shape.image_tokens + shape.text_tokens])
+    return torch.stack(rows)
 
 
 def _mixed(seed: int, step: int) -> int:

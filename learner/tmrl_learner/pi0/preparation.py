@@ -1,6 +1,6 @@
 """Samples in raw units to what the network is trained on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from tmrl_learner.pi0.statistics import relative_actions
 from tmrl_policies.pi0.batch import Pi0Batch
 from tmrl_policies.pi0.config import CAMERA_SLOTS, IMAGE_SIZE_PX, Pi0Config
 from tmrl_policies.pi0.inputs.images import prepare_images
+from tmrl_policies.pi0.inputs.prompt import state_in_prompt
 from tmrl_policies.pi0.inputs.rigs import AbsentCameras, Rig, Scale
 from tmrl_policies.pi0.inputs.scaling import Scaling
 from tmrl_policies.pi0.inputs.statistics import RobotStatistics
@@ -83,10 +84,30 @@ class Preparation:
         except ValueError as error:
             raise ConfigError(str(error)) from error
         self._tokeniser = tokeniser
+        self._state_in_prompt = state_in_prompt(config, rig)
         self._width = config.action_dim
         black = rig.absent_cameras is AbsentCameras.BLACK
         self._slots = len(CAMERA_SLOTS) if black else len(rig.slots)
         self._places = list(rig.slots) if black else list(range(len(rig.slots)))
+
+    def check_prompts(self, prompts: Iterable[str]) -> None:
+        """Finds instructions that cannot be used before training comes to them.
+
+        Args:
+            prompts: Instructions of the data set.
+
+        Raises:
+            DatasetError: One leaves no room for the robot state; names it.
+        """
+        state = np.zeros(self._rig.state_dim) if self._state_in_prompt else None
+        for prompt in prompts:
+            try:
+                self._tokeniser.encode(prompt, state)
+            except ValueError as error:
+                raise DatasetError(
+                    f"an instruction of the data set cannot be used: {error}, or raise "
+                    "model.prompt_tokens"
+                ) from error
 
     def __call__(self, samples: Sequence[Sample]) -> TrainingBatch:
         """Prepares B samples.
@@ -95,11 +116,15 @@ class Preparation:
             DatasetError: An image cannot be used, or an instruction is empty.
         """
         state = np.stack([sample.state for sample in samples])
+        seen = self._state.normalise(state)
         actions = relative_actions(np.stack([s.actions for s in samples]), state, self._rig)
         shape = (len(samples), self._slots, IMAGE_SIZE_PX, IMAGE_SIZE_PX, 3)
         images = np.zeros(shape, dtype=np.uint8)
         try:
-            prompts = [self._tokeniser.encode(sample.prompt) for sample in samples]
+            prompts = [
+                self._tokeniser.encode(sample.prompt, row if self._state_in_prompt else None)
+                for sample, row in zip(samples, seen, strict=True)
+            ]
             for image, sample in zip(images, samples, strict=True):
                 image[self._places] = prepare_images(sample.images, self._rig.camera_names)
         except ValueError as error:
@@ -109,7 +134,7 @@ class Preparation:
             images=from_numpy(images),
             tokens=from_numpy(np.stack([prompt.tokens[:length] for prompt in prompts])),
             token_mask=from_numpy(np.stack([prompt.mask[:length] for prompt in prompts])),
-            state=_padded(self._state.normalise(state), self._width),
+            state=_padded(seen, self._width),
             actions=_padded(self._actions.normalise(actions), self._width),
             inside=from_numpy(np.stack([sample.inside for sample in samples])),
         )

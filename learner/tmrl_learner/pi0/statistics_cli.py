@@ -25,7 +25,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         overrides = dict(key_value(text) for text in arguments.set)
         config = finetune_config(
-            arguments.rig, model=arguments.model, layout=arguments.layout, overrides=overrides
+            arguments.rig,
+            kind=arguments.kind,
+            model=arguments.model,
+            layout=arguments.layout,
+            overrides=overrides,
         )
         rig = rig_named(config.rig)
         demonstrations = open_demonstrations(arguments.dataset, config.columns, rig)

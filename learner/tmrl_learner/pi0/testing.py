@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
-from tmrl_policies.pi0.config import TINY
+from tmrl_policies.pi0.config import TINY, TINY_PI05
 
 SMALL = replace(
     TINY,
@@ -28,6 +28,9 @@ SMALL = replace(
     flow_steps=5,
 )
 """Four tokens per image, so that a test may train it."""
+
+SMALL_PI05 = replace(SMALL, pi05=True, prefix_rms=True, prompt_tokens=TINY_PI05.prompt_tokens)
+"""The same of pi0.5."""
 
 FPS_HZ = 5
 CAMERA_COLUMN = "observation.images.image_0"

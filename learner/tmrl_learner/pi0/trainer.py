@@ -12,7 +12,7 @@ from tmrl_learner.errors import LearnerError
 from tmrl_learner.pi0.batches import part_slice
 from tmrl_learner.pi0.config import FinetuneConfig
 from tmrl_learner.pi0.network import trained_parameters
-from tmrl_learner.pi0.noise import StepNoise, draw_noise
+from tmrl_learner.pi0.noise import ContextShape, StepNoise, draw_context_noise, draw_noise
 from tmrl_learner.pi0.optimiser import WeightAverage, learning_rate, make_adamw
 from tmrl_learner.pi0.preparation import TrainingBatch
 from tmrl_learner.pi0.processes import Processes
@@ -85,7 +85,9 @@ class Pi0Trainer:
             self._reduce_gradients(now=number == len(parts) - 1)
             place = number * self._processes.count + self._processes.rank
             mine = part_slice(config.batch_size, len(parts) * self._processes.count, place)
-            part_loss = self._part_loss(part, StepNoise(*(each[mine] for each in noise))) / counted
+            drawn = StepNoise(*(each[mine] for each in noise))
+            places = range(config.batch_size)[mine]
+            part_loss = self._part_loss(part, drawn, places) / counted
             # Processes average their gradients; the loss is a sum.
             backward(part_loss * self._processes.count)
             loss += part_loss.detach()
@@ -97,10 +99,19 @@ class Pi0Trainer:
         self.step += 1
         return result
 
-    def _part_loss(self, part: TrainingBatch, noise: StepNoise) -> Tensor:
-        """Sum over the counted actions of a part, each the mean over its columns."""
-        device = self._processes.device
+    def _part_loss(self, part: TrainingBatch, noise: StepNoise, places: range) -> Tensor:
+        """Sum over the counted actions of a part, each the mean over its columns.
+
+        Args:
+            part: Of the batch.
+            noise: Of its chunks.
+            places: Of its chunks in the batch.
+        """
+        device, model = self._processes.device, self._config.model
         part, noise = part.to(device), StepNoise(*(each.to(device) for each in noise))
+        tokens = part.images.shape[1] * model.siglip.tokens
+        shape = ContextShape(tokens, part.tokens.shape[1], device)
+        epsilon = draw_context_noise(model, places, self._config.seed, self.step, shape)
         automatic = self._config.precision == "bfloat16"
         with torch.autocast(device.type, torch.bfloat16, enabled=automatic):
             errors = self._network.flow_loss(
@@ -109,7 +120,7 @@ class Pi0Trainer:
                 noise.flow,
                 noise.flow_time,
                 noise.sigma,
-                noise.epsilon,
+                epsilon,
             )
         per_action = errors.mean(dim=-1)
         return (per_action if self._config.count_padding else per_action * part.inside).sum()

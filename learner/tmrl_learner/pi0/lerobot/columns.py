@@ -111,6 +111,8 @@ LAYOUTS: Mapping[str, ColumnLayout] = {
         "actions",
         "exterior=exterior_image_1_left,wrist=wrist_image_left",
     ),
+    # LIBERO as openpi converts it.
+    "libero": ColumnLayout("state", "actions", "overview=image,wrist=wrist_image"),
 }
 
 
