@@ -168,7 +168,7 @@ def test_a_cspi05_is_trained_exported_and_served_as_its_record_says(
     policy = Pi0Policy.load(checkpoint, Pi0Settings(dino="none", device="cpu"))
     assert policy.context_smoothing
     assert np.isfinite(motions(policy, 0, 0.5)).all()
-    with pytest.raises(ConfigError, match="setting kind is 'cspi0'.*'cspi05'"):
+    with pytest.raises(ConfigError, match=r"setting kind is 'cspi0'.*'cspi05'"):
         Pi0Policy.load(checkpoint, Pi0Settings(dino="none", device="cpu", kind="cspi0"))
 
     start = ["--weights", str(checkpoint), "--set", "steps=1"]

@@ -7,10 +7,18 @@ import pytest
 
 from tmrl_common.errors import ConfigError
 from tmrl_policies.checkpoint import CheckpointError
-from tmrl_policies.pi0.config import FULL, FULL_PI05, KINDS, TINY, Pi0Config
+from tmrl_policies.pi0.config import FULL, FULL_PI05, KINDS, TINY, TINY_PI05, Pi0Config
 from tmrl_policies.pi0.inputs.record import read_record
 from tmrl_policies.pi0.inputs.resolution import resolve
-from tmrl_policies.pi0.inputs.rigs import BRIDGE, CSPI0_BRIDGE_RELATIVE, DROID, Rig
+from tmrl_policies.pi0.inputs.rigs import (
+    BRIDGE,
+    CSPI0_BRIDGE_RELATIVE,
+    DROID,
+    LIBERO,
+    LIBERO_RELATIVE,
+    Rig,
+    Scale,
+)
 from tmrl_policies.pi0.inputs.settings import Pi0Settings
 from tmrl_policies.pi0.inputs.testing import edit_json, write_checkpoint
 
@@ -70,15 +78,16 @@ def test_a_record_of_version_0_2_is_of_weights_that_were_not_normalised(tmp_path
         (DROID, "pi0", "", False),
     ],
 )
-def test_without_a_record_the_setting_says_it_or_actions_relative_to_the_state(
+def test_without_a_record_the_setting_says_it_or_the_rig_whose_actions_became_relative_with_it(
     of_others, rig, kind, said, normalised
 ):
     assert resolve(of_others, settings(rig, kind, said)).config.prefix_rms == normalised
 
 
-def test_smoothed_weights_about_which_nothing_is_said_are_refused(of_others):
+@pytest.mark.parametrize("rig", [BRIDGE, LIBERO_RELATIVE], ids=lambda rig: rig.name)
+def test_smoothed_weights_about_which_nothing_is_said_are_refused(of_others, rig):
     with pytest.raises(ConfigError, match=r"'prefix_norm' must say it: 'rms' for .* 'none' for"):
-        resolve(of_others, settings(BRIDGE, "cspi0"))
+        resolve(of_others, settings(rig, "cspi0"))
 
 
 def test_plain_weights_have_no_prefix_to_normalise(of_others, tmp_path):
@@ -99,3 +108,22 @@ def test_a_pi0_called_a_pi05_is_refused_with_what_it_may_be(of_others, kind):
 def test_an_unknown_way_to_normalise_is_answered_with_the_known_ones():
     with pytest.raises(ConfigError, match=r"unknown prefix_norm 'raw'\. Valid: none, rms"):
         settings(prefix_norm="raw")
+
+
+@pytest.mark.parametrize(("rig", "horizon"), [(DROID, 15), (LIBERO, 10)], ids=["droid", "libero"])
+def test_a_pi05_of_others_has_its_own_lengths_and_is_scaled_by_quantiles(tmp_path, rig, horizon):
+    write_checkpoint(tmp_path, rig, replace(TINY_PI05, layers=1))
+    (tmp_path / "pi0.json").unlink()
+    record = resolve(tmp_path, settings(rig, "pi05"))
+    assert record.config.kind == "pi05"
+    assert (record.config.prompt_tokens, record.config.horizon) == (200, horizon)
+    assert record.scale is Scale.QUANTILE
+    said = replace(settings(rig, "pi05"), scale="mean_std", horizon=16)
+    assert resolve(tmp_path, said).scale is Scale.MEAN_STD
+    assert resolve(tmp_path, said).config.horizon == 16
+
+
+def test_a_pi0_of_others_is_scaled_by_mean_and_deviation(of_others):
+    record = resolve(of_others, settings(DROID, "pi0"))
+    assert (record.config.prompt_tokens, record.config.horizon) == (48, 10)
+    assert record.scale is Scale.MEAN_STD

@@ -369,7 +369,7 @@ def test_quantiles_that_are_not_there_are_refused(tmp_path):
         Statistics(statistics.state.mean, statistics.state.std), statistics.actions
     )
     write_statistics(tmp_path, "bridge", without)
-    with pytest.raises(ConfigError, match="no q01 and q99"):
+    with pytest.raises(CheckpointError, match="state: there are no q01 and q99"):
         Pi0Policy.load(tmp_path, _TRY_OUT)
 
 

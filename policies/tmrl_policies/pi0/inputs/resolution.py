@@ -70,7 +70,7 @@ def _sizes(folder: Path, kind: str) -> Pi0Config:
 
 
 def _prefix_rms(folder: Path, settings: Pi0Settings, rig: Rig) -> bool:
-    """Whether the prefix is normalised, which no tensor shows; a rig may decide it."""
+    """Whether the prefix is normalised, which no tensor shows; the rig may."""
     if not KINDS[settings.kind]["context_smoothing"]:
         if settings.prefix_norm == "rms":
             raise ConfigError(
@@ -80,8 +80,8 @@ def _prefix_rms(folder: Path, settings: Pi0Settings, rig: Rig) -> bool:
         return False
     if settings.prefix_norm:
         return settings.prefix_norm == "rms"
-    if rig.prefix_rms is not None:
-        return rig.prefix_rms
+    if rig.implies_prefix_rms:
+        return True
     raise ConfigError(
         f"the checkpoint in {folder} has no pi0.json, and nothing shows whether its prefix is "
         "normalised, so the setting 'prefix_norm' must say it: 'rms' for weights of the authors' "

@@ -62,8 +62,8 @@ class Rig:
             (column by column) and get it added back; 0 where the actions are learned as they are.
         state_in_prompt: Whether pi0.5 reads the robot state in its prompt; otherwise it is given
             no state at all.
-        prefix_rms: Whether context-smoothed weights of others normalise their prefix, where the
-            convention tells; None where it does not.
+        implies_prefix_rms: Whether context-smoothed weights of this convention always take a
+            normalised prefix, see `Pi0Config.prefix_rms`; otherwise it must be said.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Rig:
     absent_cameras: AbsentCameras = AbsentCameras.MASKED
     relative_columns: int = 0
     state_in_prompt: bool = True
-    prefix_rms: bool | None = None
+    implies_prefix_rms: bool = False
 
     def chunk_length(self, config: Pi0Config) -> int:
         """Actions of a chunk of such a network, where a checkpoint does not say."""
@@ -115,7 +115,7 @@ def _bridge(
     absent_cameras: AbsentCameras = AbsentCameras.MASKED,
     *,
     relative_columns: int = 0,
-    prefix_rms: bool | None = None,
+    implies_prefix_rms: bool = False,
 ) -> Rig:
     """BridgeData: a WidowX at 5 Hz; metres, radians, gripper 0 (closed) to 1 (open).
 
@@ -134,19 +134,19 @@ def _bridge(
         horizon_pi05=50,
         absent_cameras=absent_cameras,
         relative_columns=relative_columns,
-        prefix_rms=prefix_rms,
+        implies_prefix_rms=implies_prefix_rms,
     )
 
 
 BRIDGE = _bridge("bridge")
 """BridgeData, for plain pi0 and for what is trained here."""
 
-CSPI0_BRIDGE = _bridge("cspi0_bridge", AbsentCameras.BLACK, prefix_rms=False)
+CSPI0_BRIDGE = _bridge("cspi0_bridge", AbsentCameras.BLACK)
 """BridgeData as the authors' CSP-pi0 was trained on it: its code masks absent cameras for the
 model types of plain pi0 only, so that CSP-pi0 has always looked at two black images."""
 
 CSPI0_BRIDGE_RELATIVE = _bridge(
-    "cspi0_bridge_relative", AbsentCameras.BLACK, relative_columns=6, prefix_rms=True
+    "cspi0_bridge_relative", AbsentCameras.BLACK, relative_columns=6, implies_prefix_rms=True
 )
 """As `CSPI0_BRIDGE`, with the state subtracted from the first six action columns: the authors'
 configuration of April 2026, which came in one change with the normalised prefix of their JAX code.

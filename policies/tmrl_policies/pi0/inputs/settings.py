@@ -30,9 +30,10 @@ class Pi0Settings:
             plain ones, whose files look alike.
         prefix_norm: How context-smoothed weights take their prefix: "rms" for weights trained with
             each token divided by its root mean square, "none" for others; their files look alike.
-            Empty for "rms" where the rig's actions are relative to the state.
+            Empty for "rms" where the rig tells, which "cspi0_bridge_relative" does.
         horizon: Actions of a chunk; 0 for the rig's.
-        scale: "mean_std" or "quantile"; empty for the rig's.
+        scale: "mean_std" or "quantile"; empty for what the kind was trained with, "quantile" for
+            pi0.5.
         asset_id: Which statistics under `assets`, where there are several.
         tokeniser: Path of PaliGemma's SentencePiece model; empty for `paligemma_tokenizer.model`
             in the checkpoint's folder.
