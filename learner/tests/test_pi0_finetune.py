@@ -243,10 +243,12 @@ def test_what_an_interrupted_save_left_is_no_checkpoint(data: Path, tmp_path: Pa
     assert last.name == "step_00000001"
 
 
-@pytest.mark.parametrize("trained", ["expert", "full"])
-def test_two_processes_go_on_as_one_does(trained: str, data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("trained", "kind"), [("expert", "cspi0"), ("full", "cspi05")])
+def test_two_processes_go_on_as_one_does(
+    trained: str, kind: str, data: Path, tmp_path: Path
+) -> None:
     """Also from the checkpoint of one: the number of processes may change."""
-    settings = ["--set", f"trained={trained}", "--set", "accumulation=2"]
+    settings = ["--kind", kind, "--set", f"trained={trained}", "--set", "accumulation=2"]
     assert main(command(data, tmp_path / "one", *settings, "--set", "steps=2")) == 0
     shutil.copytree(tmp_path / "one", tmp_path / "two")
     settings += ["--set", "steps=5"]
