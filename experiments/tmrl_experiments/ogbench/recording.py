@@ -1,8 +1,8 @@
 """Data sets of OGBench, recorded with the oracles and environments that its package ships.
 
 The published data sets cannot be downloaded everywhere. Where they are present they are used;
-elsewhere the same behaviour is recorded again: navigation to ever new goals in the large maze, and
-picking and placing one cube at ever new places.
+elsewhere the same behaviour is recorded again: navigation in the large maze to ever new goals where
+paths meet, bend or end, and picking and placing one cube at ever new places.
 """
 
 import multiprocessing
@@ -10,10 +10,12 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from tmrl_common.types import FloatArray
@@ -52,21 +54,23 @@ class Recipe:
 
     Attributes:
         name: Name of OGBench's published data set.
+        edition: Part of the folder's name: shards of an older recipe must not be mixed with these.
         episodes: Episodes of `STEPS_PER_EPISODE` steps to record.
         record: Records one episode from a seed: observations and actions.
     """
 
     name: str
+    edition: str
     episodes: int
     record: Callable[[int], tuple[FloatArray, FloatArray]]
 
 
-def load_recording(name: str, cache: Path, seed: int, workers: int) -> Recording:
+def load_recording(name: str, store: Path, seed: int, workers: int) -> Recording:
     """The published data set if it was downloaded, else the recorded one, recorded first if needed.
 
     Args:
         name: One of `RECIPES`.
-        cache: Folder for recorded shards; an interrupted recording continues with the next shard.
+        store: Folder for recorded shards; an interrupted recording continues with the next shard.
         seed: Of the recording.
         workers: Processes that record side by side.
 
@@ -79,8 +83,9 @@ def load_recording(name: str, cache: Path, seed: int, workers: int) -> Recording
     if published.exists():
         return _published(published)
     recipe = RECIPES[name]
+    folder = store / f"{name}{recipe.edition}-seed{seed}"
     shards = [
-        (name, cache / f"{name}-seed{seed}" / f"shard_{first:04d}.npz", seed, first)
+        (name, folder / f"shard_{first:04d}.npz", seed, first)
         for first in range(0, recipe.episodes, _EPISODES_PER_SHARD)
     ]
     missing = [shard for shard in shards if not shard[1].exists()]
@@ -158,31 +163,48 @@ def _reused(name: str, **options: Any) -> Any:
     return _made[name]
 
 
+def outside_corridors(maze_map: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Free cells at which a path bends, branches or ends, (cells, 2).
+
+    Args:
+        maze_map: 1 where there is a wall, its outermost cells included.
+    """
+    free = np.pad(maze_map == 0, 1)
+    above, below, left, right = free[:-2, 1:-1], free[2:, 1:-1], free[1:-1, :-2], free[1:-1, 2:]
+    vertical = above & below & ~left & ~right
+    horizontal = left & right & ~above & ~below
+    return np.argwhere((maze_map == 0) & ~vertical & ~horizontal)
+
+
 def _record_pointmaze(seed: int) -> tuple[FloatArray, FloatArray]:
-    """A noisy walker on shortest paths through the large maze, from goal to goal."""
+    """A noisy walker on shortest paths through the large maze, from goal to goal.
+
+    As the published data: it starts in any cell, and its goals lie outside corridors.
+    """
     maze = _reused("pointmaze-large-v0", terminate_at_goal=False)
     rng = np.random.default_rng(seed)
-    free = np.argwhere(maze.maze_map == 0)
+    goals = outside_corridors(maze.maze_map)
+    start = tuple(rng.choice(np.argwhere(maze.maze_map == 0)))
 
-    def random_cell() -> dict[str, Any]:
-        start, goal = rng.choice(len(free), 2, replace=False)
-        return {"init_ij": tuple(free[start]), "goal_ij": tuple(free[goal])}
+    @cache
+    def next_cell(cell: tuple[int, int], goal: tuple[int, int]) -> FloatArray:
+        return maze.get_oracle_subgoal(maze.ij_to_xy(cell), maze.ij_to_xy(goal))[0]
 
     # The environment draws its start noise from numpy's global generator.
     np.random.seed(seed % 2**32)
     maze.action_space.seed(seed)
-    xy, _ = maze.reset(seed=seed, options={"task_info": random_cell()})
+    task = {"init_ij": start, "goal_ij": tuple(rng.choice(goals))}
+    xy, _ = maze.reset(seed=seed, options={"task_info": task})
     observations = np.empty((STEPS_PER_EPISODE, 2), np.float32)
     actions = np.empty((STEPS_PER_EPISODE, 2), np.float32)
     for i in range(STEPS_PER_EPISODE):
-        subgoal, _ = maze.get_oracle_subgoal(xy, maze.cur_goal_xy)
-        step = subgoal - xy
+        step = next_cell(maze.xy_to_ij(xy), maze.xy_to_ij(maze.cur_goal_xy)) - xy
         noise = rng.normal(0.0, _POINTMAZE_ACTION_NOISE, 2)
         action = np.clip(step / (np.linalg.norm(step) + 1e-6) + noise, -1.0, 1.0)
         observations[i], actions[i] = xy, action
         xy, _, _, _, info = maze.step(action)
         if info["success"]:
-            maze.set_goal(goal_ij=random_cell()["goal_ij"])
+            maze.set_goal(goal_xy=maze.add_noise(maze.ij_to_xy(rng.choice(goals))))
     return observations, actions
 
 
@@ -213,7 +235,7 @@ def _record_cube(seed: int) -> tuple[FloatArray, FloatArray]:
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe("pointmaze-large-navigate-v0", 400, _record_pointmaze),
-        Recipe("cube-single-play-v0", 300, _record_cube),
+        Recipe("pointmaze-large-navigate-v0", "-outside-corridors", 1000, _record_pointmaze),
+        Recipe("cube-single-play-v0", "", 300, _record_cube),
     )
 }
