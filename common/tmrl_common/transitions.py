@@ -8,7 +8,7 @@ field is one line here, one in `tmrl_msgs/Transition.msg`, and a higher SCHEMA_V
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from enum import Enum, StrEnum, auto
-from math import inf
+from math import inf, isfinite
 from typing import Annotated, Any, get_args, get_type_hints
 
 import numpy as np
@@ -227,6 +227,10 @@ def origin_of(driver: NDArray[np.uint8]) -> Origin:
     return Origin.HUMAN if bool((driver == Driver.TELEOP).any()) else Origin.POLICY
 
 
+_SHAPED = (Kind.VECTOR, Kind.STEP_CODES, Kind.STEP_STAMPS)
+_UNBOUNDED = (Kind.NAMED_STAMPS, Kind.TEXT, Kind.FLAG, Kind.NAME, Kind.CODE)
+
+
 def check(transition: Transition) -> None:
     """Refuses a transition that contradicts itself or holds a value out of range.
 
@@ -240,26 +244,28 @@ def check(transition: Transition) -> None:
 
 
 def _check_shape(transition: Transition, each: TransitionField) -> None:
-    steps = len(transition.executed_actions)
-    like = each.column.like
-    want: dict[Kind, tuple[int, ...]] = {Kind.STEP_CODES: (steps,), Kind.STEP_STAMPS: (steps,)}
-    if like:
-        want[Kind.VECTOR] = getattr(transition, like).shape
-    if each.kind not in want:
+    if each.kind not in _SHAPED or (each.kind is Kind.VECTOR and not each.column.like):
         return
+    like = each.column.like
+    want = getattr(transition, like).shape if like else (len(transition.executed_actions),)
     got = getattr(transition, each.name).shape
     unknown = each.kind is Kind.STEP_STAMPS and got == (0,)
-    if got != want[each.kind] and not unknown:
+    if got != want and not unknown:
         raise InvalidTransitionError(
             f"{transition.name}: {each.name} has shape {got}; "
-            f"{like or 'executed_actions'} asks for {want[each.kind]}"
+            f"{like or 'executed_actions'} asks for {want}"
         )
 
 
 def _check_range(transition: Transition, each: TransitionField) -> None:
-    value, column = getattr(transition, each.name), each.column
-    if each.kind in (Kind.NAMED_STAMPS, Kind.TEXT, Kind.FLAG, Kind.NAME, Kind.CODE):
+    if each.kind in _UNBOUNDED:
         return
+    value, column = getattr(transition, each.name), each.column
+    if isinstance(value, int | float):
+        # Of an array of one, the same comparisons take twenty times as long.
+        valid = column.low <= value <= column.high
+        if valid and (each.kind is not Kind.NUMBER or isfinite(value)):
+            return
     numbers = np.asarray(value)
     inside = (numbers >= column.low) & (numbers <= column.high)
     if each.kind in (Kind.NUMBER, Kind.VECTOR, Kind.ROWS):

@@ -10,7 +10,7 @@ from tmrl_common.types import FloatArray, Outcome, Steering, SteeringSource
 from tmrl_experiments.inprocess.flow_base import FlowActions, FlowBase
 from tmrl_experiments.inprocess.loop import EpisodeSummary, InProcessLoop
 from tmrl_experiments.inprocess.report import episodes_to_90, report
-from tmrl_experiments.inprocess.steering import uniform_steering
+from tmrl_experiments.inprocess.steering import uniform_steerings
 from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 from tmrl_learner.config import LearnerConfig, ReplayConfig, ScheduleConfig, Sizes
 from tmrl_learner.pretrain.evaluate import Scene
@@ -218,6 +218,6 @@ def test_a_method_without_a_sigma_head_never_leaves_its_sigma(method: str, sigma
 def test_that_share_of_warmup_draws_ignores_the_context(fraction: float) -> None:
     agent = make_loop()[1].agent
     rng = np.random.default_rng(0)
-    sigmas = np.array([uniform_steering(agent, rng, fraction).sigma for _ in range(400)])
+    sigmas = np.array([s.sigma for s in uniform_steerings(agent, 400, rng, fraction)])
     assert np.mean(sigmas == agent.bounds.sigma_max) == pytest.approx(fraction, abs=0.1)
     assert ((sigmas >= 0.0) & (sigmas <= agent.bounds.sigma_max)).all()

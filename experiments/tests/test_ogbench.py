@@ -19,12 +19,15 @@ from tmrl_experiments.ogbench.benchmarks import CUBE_SINGLE, POINTMAZE_GIANT, be
 from tmrl_experiments.ogbench.coverage import roll_out, success_at_k
 from tmrl_experiments.ogbench.curve_study import curve, final_success
 from tmrl_experiments.ogbench.curves import CurveRun, FinishedEpisode, read_episodes, steps_made
-from tmrl_experiments.ogbench.environment import ChunkedTask, make_vector, reset_some
+from tmrl_experiments.ogbench.environment import ChunkedTask
 from tmrl_experiments.ogbench.fan_out import fan_out
 from tmrl_experiments.ogbench.hindsight import HindsightSource
 from tmrl_experiments.ogbench.methods import METHODS, learner_config, method
 from tmrl_experiments.ogbench.pretraining import policy_folder, pretrained
-from tmrl_experiments.ogbench.recording import Recording, RecordingError
+from tmrl_experiments.ogbench.recording import Recording, RecordingError, outside_corridors
+from tmrl_experiments.ogbench.throughput import steps_per_cpu_s
+from tmrl_experiments.ogbench.vector import make_vector, reset_some
+from tmrl_learner.config import LearnerConfig
 from tmrl_learner.pretrain.config import PretrainConfig
 from tmrl_policies.flow_checkpoint import save_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
@@ -109,6 +112,34 @@ def test_tasks_are_deterministic_and_keep_time_limit_and_success_apart(spec) -> 
     assert steps == spec.max_steps
 
 
+def test_points_side_by_side_move_as_each_does_in_the_benchmarks_own_environment() -> None:
+    points = make_vector("pointmaze-giant", 4)
+    alone = [ChunkedTask("pointmaze-giant") for _ in range(4)]
+    shown = reset_some(points, {i: i for i in range(4)})
+    np.testing.assert_array_equal(shown, [task.reset(seed=i)[0] for i, task in enumerate(alone)])
+    rng = np.random.default_rng(0)
+    running = set(range(4))
+    while running:
+        # One heading per chunk: the points run into walls and into corners.
+        heading = rng.uniform(-1.5, 1.5, (4, 1, 2)).astype(np.float32)
+        chunks = np.repeat(heading, POINTMAZE_GIANT.execute_steps, axis=1)
+        shown, rewards, terminated, truncated, infos = points.step(chunks)
+        for i in sorted(running):
+            observation, reward, solved, late, info = alone[i].step(chunks[i])
+            np.testing.assert_allclose(shown[i], observation, atol=1e-5)
+            assert (rewards[i], terminated[i], truncated[i]) == (reward, solved, late)
+            assert (infos["task"][i], infos["steps"][i]) == (info["task"], info["steps"])
+            if solved or late:
+                running.remove(i)
+
+
+def test_goals_of_recordings_lie_outside_corridors() -> None:
+    maze = np.array([[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0], [1, 1, 1, 0]])
+    walled = np.pad(maze, 1, constant_values=1)
+    # The ends of the paths and the two bends.
+    assert (outside_corridors(walled) - 1).tolist() == [[0, 0], [0, 3], [2, 0], [3, 3]]
+
+
 def test_goals_of_the_cube_lie_outside_the_training_region() -> None:
     environment = ChunkedTask("cube-single")
     for task in CUBE_SINGLE.task_ids:
@@ -157,16 +188,27 @@ def test_rollouts_of_a_start_differ_by_noise_alone_and_can_be_repeated() -> None
     assert (first == roll_out(Walker(), POINTMAZE_GIANT, 0.0, [1, 2], 2, parallel=3)).all()
 
 
+def curve_run(config: LearnerConfig, folder: Path, environments: int) -> CurveRun:
+    return CurveRun(
+        POINTMAZE_GIANT,
+        Walker(),
+        config,
+        folder,
+        environments=environments,
+        checkpoint_every=20_000,
+    )
+
+
 def test_a_run_that_was_interrupted_goes_on_and_counts_its_steps(tmp_path: Path) -> None:
-    config = learner_config("dsrl", seed=0)
+    config = learner_config("pointmaze-giant", "dsrl", seed=0)
     schedule = {"schedule": config.schedule.__class__(warmup_chunks=40, warmup_max_chunks=40)}
     config = config.__class__(**(vars(config) | schedule))
-    run = CurveRun(POINTMAZE_GIANT, Walker(), config, tmp_path, environments=2)
+    run = curve_run(config, tmp_path, environments=2)
     run.run(3000)
     rounds = run.session.counters.rounds
     assert rounds > 0
     before = read_episodes(tmp_path)
-    resumed = CurveRun(POINTMAZE_GIANT, Walker(), config, tmp_path, environments=2)
+    resumed = curve_run(config, tmp_path, environments=2)
     assert before[-1].env_steps < 3000 <= resumed.env_steps == run.env_steps
     assert resumed.session.counters.rounds == rounds
     stored = resumed.session.counters.stored
@@ -183,7 +225,7 @@ def test_a_run_that_was_interrupted_goes_on_and_counts_its_steps(tmp_path: Path)
 def test_a_run_that_was_killed_while_it_first_saved_begins_again(tmp_path: Path) -> None:
     (tmp_path / "checkpoint").mkdir()
     (tmp_path / "checkpoint" / "learner.safetensors.next").write_bytes(b"half of it")
-    run = CurveRun(POINTMAZE_GIANT, Walker(), learner_config("dsrl", 0), tmp_path, environments=1)
+    run = curve_run(learner_config("pointmaze-giant", "dsrl", 0), tmp_path, environments=1)
     run.run(50)
     assert steps_made(tmp_path) == run.env_steps >= 50
 
@@ -202,6 +244,12 @@ def test_curves_bin_episodes_by_their_end() -> None:
     assert final_success(episodes, 1000) == 1.0
 
 
+def test_the_speed_of_both_runners_is_measured_while_they_learn() -> None:
+    speed = steps_per_cpu_s(10_000)
+    assert speed.keys() == {"env_steps_per_cpu_s", "env_steps_per_cpu_s_one_at_a_time"}
+    assert min(speed.values()) > 0.0
+
+
 def test_unknown_names_suggest_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean 'cube-single'"):
         benchmark("cube-singel")
@@ -211,7 +259,7 @@ def test_unknown_names_suggest_the_nearest() -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_has_a_learner(name: str) -> None:
-    config = learner_config(name, seed=3)
+    config = learner_config("cube-single", name, seed=3)
     assert config.agent.sigma_head == (METHODS[name].learner == "tmrl")
 
 

@@ -72,6 +72,7 @@ def test_overrides_take_dotted_keys_and_strings() -> None:
         ("device", "cud", "did you mean 'cuda'"),
         ("schedule.warmup_chunks", 0, "at least 1"),
         ("schedule.warmup_max_chunks", 1, "at least warmup_chunks"),
+        ("schedule.chunks_per_round", 0, "at least 1"),
         ("schedule.burst_rounds", -1, "cannot be below 0"),
         ("method", "trml", "unknown method 'trml'; did you mean 'tmrl'"),
     ],

@@ -62,6 +62,15 @@ def test_warmup_gives_up_on_successes_after_its_longest_time() -> None:
     assert session.phase is Phase.TRAINING
 
 
+def test_a_round_may_wait_for_several_transitions() -> None:
+    schedule = replace(CONFIG.schedule, chunks_per_round=4)
+    session = make_session(replace(CONFIG, schedule=schedule))
+    for transition in mixed(6):
+        session.ingest(transition)
+    assert session.counters.stored == 18
+    assert session.updates_owed == 3  # after transitions 8, 12 and 16
+
+
 def test_one_round_is_owed_per_transition_after_the_warmup_and_debt_is_bounded() -> None:
     schedule = replace(CONFIG.schedule, burst_rounds=4, max_rounds_owed=5)
     session = make_session(replace(CONFIG, schedule=schedule))

@@ -95,6 +95,8 @@ class ScheduleConfig:
         warmup_successes: Successful episodes to collect before any update as well.
         warmup_max_chunks: Ends the warm-up even without these successes.
         burst_rounds: Update rounds owed at the moment at which the warm-up ends.
+        chunks_per_round: Transitions stored for each update round that is owed afterwards: 1 on a
+            robot, more where many simulated environments fill the replay buffer at once.
         max_rounds_owed: Bound on the debt; a learner that fell behind skips what exceeds it.
     """
 
@@ -102,6 +104,7 @@ class ScheduleConfig:
     warmup_successes: int = 0
     warmup_max_chunks: int = 1000
     burst_rounds: int = 0
+    chunks_per_round: int = 1
     max_rounds_owed: int = 1000
 
     def __post_init__(self) -> None:
@@ -114,6 +117,10 @@ class ScheduleConfig:
             raise ConfigError(
                 f"schedule.warmup_chunks is {self.warmup_chunks}; it must be at least 1, because "
                 "the first update needs a transition"
+            )
+        if self.chunks_per_round < 1:
+            raise ConfigError(
+                f"schedule.chunks_per_round is {self.chunks_per_round}; it must be at least 1"
             )
         if self.warmup_max_chunks < self.warmup_chunks:
             raise ConfigError(

@@ -159,7 +159,7 @@ class LearnerSession:
 
     @property
     def updates_owed(self) -> int:
-        """Rounds to run now: one per transition stored since the warm-up ended."""
+        """Rounds to run now: one per `chunks_per_round` transitions stored since the warm-up."""
         return self.counters.rounds_owed if self.replay.learnable else 0
 
     def ingest(self, transition: Transition) -> bool:
@@ -184,7 +184,8 @@ class LearnerSession:
         self.counters.revised += result is InsertResult.REVISED
         self.counters.duplicates += result in (InsertResult.DUPLICATE, InsertResult.EVICTED)
         if self.counters.training:
-            self._owe(int(result is InsertResult.STORED))
+            complete = self.counters.stored % self.config.schedule.chunks_per_round == 0
+            self._owe(int(result is InsertResult.STORED and complete))
         elif self._warmup_is_over():
             self.counters.training = True
             self._owe(self.config.schedule.burst_rounds)

@@ -1,7 +1,9 @@
 """Learning curves of TMRL and its baselines on OGBench's unfamiliar tasks (paper, figure 5).
 
 Hours of work; interrupted, the same command continues. With --only-report nothing is run: the
-figures of what was run so far are printed.
+figures of what was run so far are printed. With --only-speed none of that is looked at. The ratio
+`env_steps_per_cpu_s_vs_before`, in every report, compares the maze's environments side by side with
+one environment at a time, both learning; docs/results/ogbench.md says what makes the difference.
 """
 
 import argparse
@@ -9,19 +11,32 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from tmrl_experiments.ogbench.benchmarks import BENCHMARKS
 from tmrl_experiments.ogbench.curve_study import curve, draw, final_success, run_all
 from tmrl_experiments.ogbench.curves import FinishedEpisode, read_episodes
 from tmrl_experiments.ogbench.experiment import Experiment
 from tmrl_experiments.ogbench.methods import METHODS
+from tmrl_experiments.ogbench.throughput import steps_per_cpu_s
 
 Runs = dict[str, dict[str, dict[int, list[FinishedEpisode]]]]
 
 
 def run(argv: list[str]) -> dict[str, Any]:
-    """Runs and reports; a ratio compares TMRL's final success with the best baseline's."""
+    """Runs and reports; other ratios compare TMRL's final success with the best baseline's."""
     options = _parser().parse_args(argv)
+    torch.set_num_threads(1)
+    speed = steps_per_cpu_s(options.speed_steps)
+    report = {"ratios": {}, "figures": {}} if options.only_speed else _curves(options)
+    report["figures"] |= speed
+    report["ratios"]["env_steps_per_cpu_s_vs_before"] = (
+        speed["env_steps_per_cpu_s"] / speed["env_steps_per_cpu_s_one_at_a_time"]
+    )
+    return report
+
+
+def _curves(options: argparse.Namespace) -> dict[str, Any]:
     budgets = dict(zip(BENCHMARKS, options.env_steps, strict=True))
     experiments = [
         Experiment(where, how, seed, budgets[where], options.pretrain_steps)
@@ -95,5 +110,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ray", metavar="ADDRESS", help="use a Ray cluster instead")
     parser.add_argument("--work", type=Path, default=Path("runs/ogbench"), help="folder to keep")
     parser.add_argument("--png", type=Path, metavar="FILE", help="write the figure to FILE")
-    parser.add_argument("--only-report", action="store_true", help="run nothing")
+    parser.add_argument(
+        "--speed-steps", type=int, default=100_000, metavar="N", help="control steps to time"
+    )
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--only-report", action="store_true", help="run nothing")
+    only.add_argument("--only-speed", action="store_true", help="measure the speed alone")
     return parser

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from tmrl_common.types import FloatArray, Outcome, Steering, SteeringSource
-from tmrl_experiments.inprocess.steering import actor_steering, base_steering, uniform_steering
+from tmrl_experiments.inprocess.steering import actor_steerings, base_steering, uniform_steerings
 from tmrl_experiments.inprocess.transition import chunk_transition
 from tmrl_learner.devices import restore_generator
 from tmrl_learner.pretrain.evaluate import Scene, TaskEnvironment
@@ -145,9 +145,10 @@ class InProcessLoop:
     def _choose(self, features: FloatArray) -> Steering:
         if self._session is None:
             return base_steering(self._policy.noise_shape, self._rng)
+        agent = self._session.agent
         if self._session.phase is Phase.WARMUP:
-            return uniform_steering(self._session.agent, self._rng, self._warmup_marginal_fraction)
-        return actor_steering(self._session.agent, features, self._generator)
+            return uniform_steerings(agent, 1, self._rng, self._warmup_marginal_fraction)[0]
+        return actor_steerings(agent, features[None], self._generator)[0]
 
     def _learn(
         self,

@@ -16,29 +16,34 @@ def base_steering(noise_shape: tuple[int, int], rng: np.random.Generator) -> Ste
     return Steering(SteeringSource.BASE, noise, 0.0, _DRAWN_BY_THE_POLICY)
 
 
-def uniform_steering(
-    agent: Algorithm, rng: np.random.Generator, marginal_fraction: float
-) -> Steering:
+def uniform_steerings(
+    agent: Algorithm, count: int, rng: np.random.Generator, marginal_fraction: float
+) -> list[Steering]:
     """Every head uniform over its range: exploration before there is anything to learn from.
 
     Args:
         agent: Its heads and bounds.
+        count: How many chunks are steered, each on its own.
         rng: Source of the randomness.
         marginal_fraction: Share of draws, in [0, 1], whose sigma is the largest instead.
     """
     z, tau, epsilon = (
-        torch.from_numpy(rng.uniform(-1.0, 1.0, (1, dim)).astype(np.float32))
+        torch.from_numpy(rng.uniform(-1.0, 1.0, (count, dim)).astype(np.float32))
         for dim in agent.actor.config.head_dims
     )
-    if rng.random() < marginal_fraction:
-        tau = torch.ones_like(tau)
+    tau[torch.from_numpy(rng.random(count) < marginal_fraction)] = 1.0
     return _scaled(agent, SteeringSource.UNIFORM, z, tau, epsilon)
 
 
 @torch.no_grad()
-def actor_steering(agent: Algorithm, features: FloatArray, generator: torch.Generator) -> Steering:
-    """A draw from the actor, (S,) features; the generator is on the agent's device."""
-    sample = agent.actor.sample(torch.from_numpy(features)[None].to(agent.device), generator)
+def actor_steerings(
+    agent: Algorithm, features: FloatArray, generator: torch.Generator
+) -> list[Steering]:
+    """A draw from the actor for each row of features, (N, S).
+
+    The generator is on the agent's device.
+    """
+    sample = agent.actor.sample(torch.from_numpy(features).to(agent.device), generator)
     heads = (head.cpu() for head in (sample.z, sample.tau, sample.epsilon))
     return _scaled(agent, SteeringSource.ACTOR, *heads)
 
@@ -49,6 +54,7 @@ def _scaled(
     z: torch.Tensor,
     tau: torch.Tensor,
     epsilon: torch.Tensor,
-) -> Steering:
+) -> list[Steering]:
     scaled = scale_steering(z, tau, epsilon, agent.bounds)
-    return Steering(source, scaled.z[0].numpy(), float(scaled.sigma), scaled.epsilon[0].numpy())
+    rows = zip(scaled.z.numpy(), scaled.sigma.tolist(), scaled.epsilon.numpy(), strict=True)
+    return [Steering(source, *row) for row in rows]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tmrl_common.types import FloatArray, Steering, SteeringSource
 from tmrl_experiments.ogbench.benchmarks import Benchmark
 from tmrl_experiments.ogbench.chunk_policies import SteeredPolicy
-from tmrl_experiments.ogbench.environment import make_vector, reset_some
+from tmrl_experiments.ogbench.vector import make_vector, reset_some
 
 _CONFIDENCE = 0.95
 _NO_EPSILON = np.zeros(0, np.float32)

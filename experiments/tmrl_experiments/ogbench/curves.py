@@ -9,14 +9,13 @@ from typing import IO
 
 import numpy as np
 import torch
-from gymnasium.vector import SyncVectorEnv
 
 from tmrl_common.types import FloatArray, Steering
-from tmrl_experiments.inprocess.steering import actor_steering, uniform_steering
+from tmrl_experiments.inprocess.steering import actor_steerings, uniform_steerings
 from tmrl_experiments.inprocess.transition import chunk_transition
 from tmrl_experiments.ogbench.benchmarks import Benchmark
 from tmrl_experiments.ogbench.chunk_policies import SteeredPolicy
-from tmrl_experiments.ogbench.environment import make_vector, reset_some
+from tmrl_experiments.ogbench.vector import Vector, make_vector, reset_some
 from tmrl_learner.atomic_file import write_atomically
 from tmrl_learner.config import LearnerConfig, Sizes
 from tmrl_learner.session import LearnerSession, Phase, holds_checkpoint
@@ -84,8 +83,9 @@ class CurveRun:
         config: LearnerConfig,
         folder: Path,
         offline: Mapping[str, FloatArray] | None = None,
-        environments: int = 8,
-        checkpoint_every: int = 20_000,
+        *,
+        environments: int,
+        checkpoint_every: int,
         tracker: RunTracker | None = None,
     ) -> None:
         self._benchmark = benchmark
@@ -150,14 +150,14 @@ class CurveRun:
 
     def _step(
         self,
-        environments: SyncVectorEnv,
+        environments: Vector,
         observations: FloatArray,
         ledger: IO[str],
         wall_s: float,
     ) -> FloatArray:
         """One chunk in every environment; those that ended are reset."""
         features = self._policy.features(observations)
-        steerings = [self._choose(row) for row in features]
+        steerings = self._choose(features)
         chunks = self._policy.act(observations, steerings)
         after, _, terminated, truncated, infos = environments.step(chunks)
         after_features = self._policy.features(after)
@@ -198,10 +198,12 @@ class CurveRun:
                 ended[i] = self._seed()
         return reset_some(environments, ended) if ended else after
 
-    def _choose(self, features: FloatArray) -> Steering:
+    def _choose(self, features: FloatArray) -> list[Steering]:
+        agent = self.session.agent
         if self.session.phase is Phase.WARMUP:
-            return uniform_steering(self.session.agent, self._rng, _WARMUP_MARGINAL_FRACTION)
-        return actor_steering(self.session.agent, features, self._generator)
+            count = len(features)
+            return uniform_steerings(agent, count, self._rng, _WARMUP_MARGINAL_FRACTION)
+        return actor_steerings(agent, features, self._generator)
 
     def _note(self, ledger: IO[str], episode: FinishedEpisode) -> None:
         self._finished.append(episode)

@@ -1,12 +1,10 @@
 """The benchmarks' tasks as Gymnasium environments whose action is a whole chunk."""
 
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from tmrl_common.types import FloatArray
 from tmrl_experiments.ogbench.benchmarks import Benchmark, benchmark
@@ -22,6 +20,11 @@ class ChunkedTask(gymnasium.Env[FloatArray, FloatArray]):
 
     Args:
         name: Of the benchmark.
+
+    Attributes:
+        benchmark: The one of that name.
+        inner: OGBench's own environment; Any, because its package has no types.
+        goal: The observation that is wanted, (S,), as of the last reset.
     """
 
     def __init__(self, name: str) -> None:
@@ -32,7 +35,7 @@ class ChunkedTask(gymnasium.Env[FloatArray, FloatArray]):
 
             options = {"visualize_info": False} if name == "cube-single" else {}
             made = gymnasium.make(self.benchmark.environment, max_episode_steps=None, **options)
-        self._inner: Any = made.unwrapped
+        self.inner: Any = made.unwrapped
         spec = self.benchmark
         self.observation_space = gymnasium.spaces.Box(
             -np.inf, np.inf, (spec.proprio_dim + spec.context_dim,), np.float32
@@ -41,7 +44,7 @@ class ChunkedTask(gymnasium.Env[FloatArray, FloatArray]):
             -1.0, 1.0, (spec.execute_steps, spec.action_dim), np.float32
         )
         self._turn = 0
-        self._goal = np.zeros(0, np.float32)
+        self.goal = np.zeros(0, np.float32)
         self._steps = 0
         self._task = 0
 
@@ -64,9 +67,9 @@ class ChunkedTask(gymnasium.Env[FloatArray, FloatArray]):
         # The maze draws start and goal from numpy's global generator and random actions from its
         # action space.
         np.random.seed(inner_seed)
-        self._inner.action_space.seed(inner_seed)
-        observation, info = self._inner.reset(seed=inner_seed, options={"task_id": self._task})
-        self._goal = np.asarray(info["goal"], np.float32)
+        self.inner.action_space.seed(inner_seed)
+        observation, info = self.inner.reset(seed=inner_seed, options={"task_id": self._task})
+        self.goal = np.asarray(info["goal"], np.float32)
         self._steps = 0
         return self._shown(observation), {"task": self._task}
 
@@ -74,7 +77,7 @@ class ChunkedTask(gymnasium.Env[FloatArray, FloatArray]):
         """Executes a chunk (h, A); values outside [-1, 1] are clipped, as the environment does."""
         before, success, observation = self._steps, False, np.zeros(0)
         for row in np.clip(action, -1.0, 1.0):
-            observation, _, _, _, inner_info = self._inner.step(row)
+            observation, _, _, _, inner_info = self.inner.step(row)
             self._steps += 1
             success = bool(inner_info["success"])
             if success or self._steps == self.benchmark.max_steps:
@@ -84,37 +87,8 @@ class ChunkedTask(gymnasium.Env[FloatArray, FloatArray]):
         return self._shown(observation), 0.0 if success else -1.0, success, truncated, info
 
     def _shown(self, observation: Any) -> FloatArray:
-        proprio, context = self.benchmark.scene(np.asarray(observation, np.float32), self._goal)
+        proprio, context = self.benchmark.scene(np.asarray(observation, np.float32), self.goal)
         return np.concatenate([proprio, context])
 
 
 gymnasium.register("tmrl/ogbench-v0", "tmrl_experiments.ogbench.environment:ChunkedTask")
-
-
-def make_vector(name: str, count: int) -> SyncVectorEnv:
-    """Environments side by side; the caller resets those whose episode ended (`reset_some`).
-
-    Args:
-        name: Of the benchmark.
-        count: How many.
-    """
-    return SyncVectorEnv(
-        [lambda: ChunkedTask(name) for _ in range(count)], autoreset_mode=AutoresetMode.DISABLED
-    )
-
-
-def reset_some(environments: SyncVectorEnv, seeds: Mapping[int, int]) -> FloatArray:
-    """Starts episodes in some of the environments.
-
-    Args:
-        environments: As made by `make_vector`.
-        seeds: Number of the environment to seed of its episode, at least one.
-
-    Returns:
-        The newest observations of all environments, (count, P + C).
-    """
-    mask = np.zeros(environments.num_envs, np.bool_)
-    mask[list(seeds)] = True
-    per_environment = [seeds.get(i) for i in range(environments.num_envs)]
-    observations, _ = environments.reset(seed=per_environment, options={"reset_mask": mask})
-    return observations

@@ -11,7 +11,7 @@ from tmrl_common.types import FloatArray
 from tmrl_experiments.ogbench.benchmarks import benchmark
 from tmrl_experiments.ogbench.chunk_policies import FlowChunks, RawActions, SteeredPolicy
 from tmrl_experiments.ogbench.curves import CurveRun
-from tmrl_experiments.ogbench.methods import learner_config, method
+from tmrl_experiments.ogbench.methods import RUN_SETTINGS, learner_config, method
 from tmrl_experiments.ogbench.pretraining import hindsight_source, pretrained
 from tmrl_learner.pretrain.config import PretrainConfig
 from tmrl_learner.tracking import open_tracker
@@ -30,7 +30,6 @@ class Experiment:
         env_steps: Budget of control steps.
         pretrain_steps: Gradient steps of the base policy.
         pretrain_seed: Of the base policy and its data.
-        environments: Side by side.
     """
 
     benchmark: str
@@ -39,7 +38,6 @@ class Experiment:
     env_steps: int
     pretrain_steps: int = 20_000
     pretrain_seed: int = 0
-    environments: int = 8
 
     @property
     def name(self) -> str:
@@ -73,7 +71,8 @@ def run_experiment(
     )
     base = pretrained(where, pretraining, work)
     policy: SteeredPolicy = RawActions(base, where) if chosen.raw_actions else base
-    config = learner_config(experiment.method, experiment.seed)
+    config = learner_config(where.name, experiment.method, experiment.seed)
+    settings = RUN_SETTINGS[where.name]
     folder = experiment.folder(work)
     record = {"experiment": asdict(experiment), "learner": config.to_mapping()}
     with open_tracker(
@@ -85,7 +84,8 @@ def run_experiment(
             config,
             folder,
             _offline_rows(experiment, base, work) if chosen.raw_actions else None,
-            experiment.environments,
+            environments=settings.environments,
+            checkpoint_every=settings.checkpoint_every,
             tracker=tracker,
         )
         on_steps(run.env_steps)

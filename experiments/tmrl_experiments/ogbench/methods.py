@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 
 from tmrl_common.config import nearest_name
 from tmrl_common.errors import ConfigError
+from tmrl_experiments.ogbench.benchmarks import CUBE_SINGLE, POINTMAZE_GIANT
 from tmrl_learner.algorithms.dsrl.config import as_dsrl
+from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 from tmrl_learner.config import PRESETS, LearnerConfig, ReplayConfig, ScheduleConfig
 
 
@@ -44,26 +46,63 @@ def method(name: str) -> Method:
     return METHODS[name]
 
 
-# The demo's preset with half of its updates and the paper's warm-up: sizes for two CPU cores
-# (docs/decisions/0004-ogbench.md). Nothing was chosen for one of the methods alone.
-_AGENT = replace(PRESETS["widowx_sim"].agent, utd=5)
-_SCHEDULE = ScheduleConfig(warmup_chunks=500, warmup_max_chunks=500, burst_rounds=100)
+@dataclass(frozen=True)
+class RunSettings:
+    """How every method is run on one benchmark. Nothing was chosen for one of them alone.
+
+    Attributes:
+        environments: Side by side.
+        checkpoint_every: Control steps between two checkpoints, which an interruption may lose.
+        agent: The actor-critic.
+        schedule: Warm-up, and transitions for each round of updates.
+        capacity: Of the replay buffer, transitions.
+    """
+
+    environments: int
+    checkpoint_every: int
+    agent: TmrlConfig
+    schedule: ScheduleConfig
+    capacity: int
 
 
-def learner_config(name: str, seed: int) -> LearnerConfig:
-    """Settings of a method's learner: the same for all but for what the method is.
+# The demo's agent, made for two CPU cores (docs/decisions/0004-ogbench.md).
+_AGENT = PRESETS["widowx_sim"].agent
+RUN_SETTINGS: Mapping[str, RunSettings] = {
+    POINTMAZE_GIANT.name: RunSettings(
+        environments=128,
+        checkpoint_every=500_000,
+        agent=replace(_AGENT, utd=5, batch_size=256, gamma=0.99),
+        # As many chunks as an episode of each environment has, drawn uniformly.
+        schedule=ScheduleConfig(
+            warmup_chunks=8_000, warmup_max_chunks=8_000, burst_rounds=100, chunks_per_round=64
+        ),
+        capacity=200_000,
+    ),
+    CUBE_SINGLE.name: RunSettings(
+        environments=8,
+        checkpoint_every=20_000,
+        agent=replace(_AGENT, utd=5),
+        schedule=ScheduleConfig(warmup_chunks=500, warmup_max_chunks=500, burst_rounds=100),
+        capacity=100_000,
+    ),
+}
+
+
+def learner_config(where: str, name: str, seed: int) -> LearnerConfig:
+    """Settings of a method's learner: on a benchmark the same for all but for what the method is.
 
     Args:
+        where: Name of the benchmark.
         name: Of the method.
         seed: Of the learner.
     """
-    chosen = method(name)
+    chosen, settings = method(name), RUN_SETTINGS[where]
     config = LearnerConfig(
         method=chosen.learner,
         seed=seed,
-        agent=_AGENT,
-        replay=ReplayConfig(capacity=100_000, success_share=0.5),
-        schedule=_SCHEDULE,
+        agent=settings.agent,
+        replay=ReplayConfig(capacity=settings.capacity, success_share=0.5),
+        schedule=settings.schedule,
     )
     if chosen.learner == "dsrl":
         config = replace(config, agent=as_dsrl(config.agent))

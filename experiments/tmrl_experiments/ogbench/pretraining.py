@@ -57,8 +57,8 @@ def policy_folder(work: Path, benchmark: Benchmark, config: PretrainConfig) -> P
     return work / "policies" / f"{benchmark.name}-seed{config.seed}" / config.method
 
 
-def _train(benchmark: Benchmark, config: PretrainConfig, work: Path, workers: int) -> None:
-    source = hindsight_source(benchmark, work, config.seed, workers)
+def policy_shape(benchmark: Benchmark, method: str) -> FlowPolicyConfig:
+    """Sizes of a benchmark's policy, with what belongs to its method of pre-training."""
     shape = FlowPolicyConfig(
         proprio_dim=benchmark.proprio_dim,
         context_dim=benchmark.context_dim,
@@ -66,9 +66,14 @@ def _train(benchmark: Benchmark, config: PretrainConfig, work: Path, workers: in
         horizon=benchmark.horizon,
         flow_steps=_FLOW_STEPS,
     )
+    return shape_for_method(shape, method)
+
+
+def _train(benchmark: Benchmark, config: PretrainConfig, work: Path, workers: int) -> None:
+    source = hindsight_source(benchmark, work, config.seed, workers)
     folder = policy_folder(work, benchmark, config)
     unfinished = folder.with_name(f"{config.method}-unfinished")
-    policy, loss = train(config, shape_for_method(shape, config.method), source, unfinished)
+    policy, loss = train(config, policy_shape(benchmark, config.method), source, unfinished)
     record = {
         **_settings(benchmark, config),
         "data_sha256": source.sha256(),

@@ -4,7 +4,7 @@ An episode is the unit of everything but the draw: of labels, of the success and
 dropping when the store is full. Offline data are rows without episodes, which are never dropped.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -164,10 +164,12 @@ class ReplayBuffer:
         episode.rows[transition.chunk] = row
         self._write(row, transition, actions)
         labelled = transition.episode_outcome is not Outcome.PENDING
+        changed = [row]
         if labelled and transition.sequence > episode.label_sequence:
             episode.outcome = transition.episode_outcome
             episode.label_sequence = transition.sequence
-        self._sort_into_strata(episode)
+            changed = list(episode.rows.values())
+        self._sort_into_strata(changed, episode.outcome)
         return result
 
     def sample(self, rng: np.random.Generator, batches: int, batch_size: int) -> dict[str, Tensor]:
@@ -300,12 +302,17 @@ class ReplayBuffer:
         self._revision[row] = transition.revision
         self._is_learnable[row] = learnable
 
-    def _sort_into_strata(self, episode: ReplayEpisode) -> None:
-        """Decides again, after every change, which rows of an episode may be drawn."""
-        kept = episode.outcome is not Outcome.DISCARDED
-        succeeded = episode.outcome is Outcome.SUCCESS
-        failed = episode.outcome in FAILED
-        for row in episode.rows.values():
+    def _sort_into_strata(self, rows: Iterable[int], outcome: Outcome) -> None:
+        """Decides again which of an episode's rows may be drawn, and as what.
+
+        Args:
+            rows: Those that changed: a new one, or after a label all of them.
+            outcome: Of the episode.
+        """
+        kept = outcome is not Outcome.DISCARDED
+        succeeded = outcome is Outcome.SUCCESS
+        failed = outcome in FAILED
+        for row in rows:
             learnable = kept and bool(self._is_learnable[row])
             self._learnable.set(row, present=learnable)
             self._successful.set(row, present=learnable and succeeded)
