@@ -94,6 +94,63 @@ def test_the_deadline_says_when_the_server_was_never_reached():
     assert "never reached" in outcome(protocol).detail
 
 
+def test_while_the_server_loads_requests_wait_and_the_deadline_says_how_far_it_is():
+    protocol = new_protocol(heartbeat_s=1.0)
+    protocol.submit(ACT, 1.5)
+    ((hello_id, _),) = sent(protocol)
+    protocol.receive(hello_id, ErrorReply(ErrorCode.LOADING, "loading 42 %"), 0.1)
+    assert sent(protocol, 0.2) == [], "no flood of greetings"
+    assert protocol.next_event_s() == pytest.approx(1.1)
+    protocol.advance(1.1)
+    ((again_id, message),) = sent(protocol, 1.1)
+    assert isinstance(message, Hello)
+    assert again_id != hello_id
+    protocol.receive(again_id, ErrorReply(ErrorCode.LOADING, "loading 80 %"), 1.2)
+    protocol.advance(1.5)
+    late = outcome(protocol)
+    assert isinstance(late, DeadlineExceededError)
+    assert "loading 80 %" in late.detail
+    assert not protocol.take_reconnect()
+
+
+def test_once_the_server_has_loaded_what_waits_is_sent():
+    protocol = new_protocol(heartbeat_s=1.0)
+    protocol.submit(ACT, 9.0)
+    ((hello_id, _),) = sent(protocol)
+    protocol.receive(hello_id, ErrorReply(ErrorCode.LOADING, "loading 42 %"), 0.1)
+    protocol.advance(1.1)
+    ((again_id, _),) = sent(protocol, 1.1)
+    protocol.receive(again_id, WELCOME, 1.2)
+    ((_, message),) = sent(protocol, 1.2)
+    assert type(message) is type(ACT)
+
+
+def test_a_server_that_dies_while_it_loads_counts_as_lost():
+    protocol = new_protocol(heartbeat_s=1.0, lost_after_s=3.0)
+    protocol.submit(ACT, 9.0)
+    ((hello_id, _),) = sent(protocol)
+    protocol.receive(hello_id, ErrorReply(ErrorCode.LOADING, "loading 42 %"), 0.1)
+    protocol.advance(1.1)
+    sent(protocol, 1.1)
+    protocol.advance(4.2)
+    assert protocol.take_reconnect()
+    protocol.advance(9.0)
+    assert "never reached" in outcome(protocol).detail
+
+
+@pytest.mark.parametrize("asked", ["request", "ping"])
+def test_a_server_that_restarted_and_loads_is_greeted_again(asked):
+    protocol = ready_protocol(heartbeat_s=1.0)
+    if asked == "request":
+        protocol.submit(ACT, 9.0)
+    protocol.advance(1.0)
+    ((asked_id, _), *_) = sent(protocol, 1.0)
+    protocol.receive(asked_id, ErrorReply(ErrorCode.LOADING, "loading 42 %"), 1.1)
+    ((_, message),) = sent(protocol, 1.1)
+    assert isinstance(message, Hello)
+    assert protocol.take_results() == []
+
+
 def test_an_answer_of_the_wrong_kind_is_an_error():
     protocol = ready_protocol()
     request = protocol.submit(ACT, 1.0)

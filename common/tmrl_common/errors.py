@@ -15,6 +15,7 @@ class ErrorCode(StrEnum):
     MALFORMED = "malformed"
     TOO_LARGE = "too_large"
     NO_HANDSHAKE = "no_handshake"
+    LOADING = "loading"
     SPEC_MISMATCH = "spec_mismatch"
     BAD_REQUEST = "bad_request"
     DEADLINE_EXPIRED = "deadline_expired"
@@ -37,6 +38,7 @@ _SENTENCES = {
     ErrorCode.MALFORMED: "The message does not follow the format.",
     ErrorCode.TOO_LARGE: "The message exceeds the receiver's size limit.",
     ErrorCode.NO_HANDSHAKE: "The connection has not been greeted yet; send hello first.",
+    ErrorCode.LOADING: "The server still loads its policy; it answers once that is ready.",
     ErrorCode.SPEC_MISMATCH: "The policy served is not the one that the robot expects.",
     ErrorCode.BAD_REQUEST: "The request's values do not fit the policy served.",
     ErrorCode.DEADLINE_EXPIRED: "The deadline passed before there was an answer.",

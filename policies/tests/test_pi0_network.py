@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from tmrl_common.errors import ConfigError
 from tmrl_policies.checkpoint import CheckpointError
+from tmrl_policies.pi0 import weights_file
 from tmrl_policies.pi0.batch import Pi0Batch
 from tmrl_policies.pi0.config import FULL, FULL_PI05, KINDS, TINY, Pi0Config
 from tmrl_policies.pi0.model import Pi0
@@ -215,6 +216,21 @@ def test_weights_written_are_weights_read(tmp_path):
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, other.state_dict()[name]), name
     assert read_sizes(tmp_path, SMALL) == SMALL
+
+
+def test_big_tensors_are_read_by_rows_and_the_share_that_is_done_rises_to_one(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(weights_file, "_PIECE_ELEMENTS", 300)
+    monkeypatch.setattr(weights_file, "_OPEN_ELEMENTS", 1000)
+    model, other = network(), network(seed=1)
+    save_weights(model, tmp_path / "model.safetensors")
+    shares = []
+    load_weights(other, tmp_path, shares.append)
+    assert all(map(torch.equal, model.state_dict().values(), other.state_dict().values()))
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert len(shares) > 200
 
 
 @pytest.mark.parametrize("kind", ["pi0", "pi05"])

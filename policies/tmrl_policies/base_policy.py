@@ -71,6 +71,14 @@ class BasePolicy(Protocol[Seen]):
         """
         ...
 
+    def warm_up_batches(self, largest: int) -> Sequence[int]:
+        """Sizes of the passes to make before the first real one, in this order.
+
+        Args:
+            largest: Most observations of one pass.
+        """
+        ...
+
     def example(self) -> Observation:
         """An observation that fits, for warming up."""
         ...

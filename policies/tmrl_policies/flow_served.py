@@ -129,6 +129,10 @@ class ServedFlowPolicy:
         )
         return from_numpy(self._transform.apply(chunks.numpy()))
 
+    def warm_up_batches(self, largest: int) -> Sequence[int]:
+        """A few alone, as the first ones of a thread are slow, then each number together."""
+        return [1, 1, *range(1, largest + 1)]
+
     def example(self) -> Observation:
         """The means of the training data."""
         return Observation(

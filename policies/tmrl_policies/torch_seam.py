@@ -29,6 +29,11 @@ def from_numpy(array: NDArray[Any]) -> Tensor:
     return torch.from_numpy(array)
 
 
+def cpu_capabilities() -> dict[str, object]:
+    """What this machine's processor can do, by torch's names such as "avx512_bf16"."""
+    return dict(torch.cpu.get_capabilities())
+
+
 def numbers(tensor: Tensor) -> list[float]:
     """The values of a tensor of floats with one axis."""
     return tensor.tolist()

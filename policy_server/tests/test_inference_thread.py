@@ -13,7 +13,7 @@ from tmrl_common.transport import PolicyClient, RouterSocket
 from tmrl_common.types import SteeringLimits, SteeringSource
 from tmrl_policy_server.config import ServerLimits
 from tmrl_policy_server.engine import Engine
-from tmrl_policy_server.inference import ThreadInference
+from tmrl_policy_server.inference import ThreadInference, is_abandoned
 from tmrl_policy_server.server import PolicyServer
 
 LIMITS = SteeringLimits(sigma_cap=0.7, z_cap=1.5, epsilon_cap=2.0)
@@ -257,6 +257,20 @@ def test_what_keeps_the_engine_from_being_made_is_raised_where_it_was_asked_for(
 
     with pytest.raises(ValueError, match="somewhere else"):
         ThreadInference(fail, SteadyClock(), lambda: None)
+
+
+def test_a_pass_that_does_not_end_is_known_to_be_abandoned(start, connect, engine, observation):
+    server = start()
+    robot = connect(server, "agent")
+    engine().hold()
+    asking = Asking(robot, observation, 1)
+    assert engine().entered.wait(PATIENCE_S)
+    server._inference.close()
+    assert is_abandoned()
+    engine().gate.set()
+    asking.wait()
+    server._inference._thread.join(PATIENCE_S)
+    assert not is_abandoned()
 
 
 def _ask_while_a_pass_runs(server, connect, engine, observation):

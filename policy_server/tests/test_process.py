@@ -95,6 +95,24 @@ def test_signals_end_it_while_it_still_loads(server_process, tmp_path, endpoint,
         assert server.lines == []
 
 
+@pytest.mark.parametrize("inference", ["inline", "thread"])
+def test_while_it_loads_a_client_hears_how_far_it_is(
+    server_process, tmp_path, endpoint, observation, inference
+):
+    # As above: it loads until somebody writes, and what is written is no policy.
+    os.mkfifo(tmp_path / "policy.json")
+    arguments = ("--checkpoint", tmp_path, "--bind", endpoint, "--inference", inference)
+    with (
+        server_process(*arguments) as server,
+        PolicyClient(endpoint, client="agent", robot="arm") as client,
+    ):
+        wait_until_bound(endpoint)
+        with pytest.raises(DeadlineExceededError, match="not ready yet: loading 0 %"):
+            client.act(observation, LIMITS, SteeringSource.BASE, deadline_s=5.0)
+        (tmp_path / "policy.json").write_text("no policy")
+        assert server.wait_for_end() == 2
+
+
 def test_figures_for_other_machines_are_warned_of(server_process, checkpoint, endpoint, free_port):
     arguments = ("--checkpoint", checkpoint, "--bind", endpoint, "--metrics-bind")
     for host, warned in (("127.0.0.1", False), ("0.0.0.0", True)):

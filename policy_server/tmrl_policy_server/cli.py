@@ -27,11 +27,13 @@ from tmrl_policy_server.accelerator import (
     explained,
 )
 from tmrl_policy_server.config import EngineConfig, InferencePlace, ServerConfig
+from tmrl_policy_server.door import LoadingDoor
 from tmrl_policy_server.engine import Engine
 from tmrl_policy_server.front_ends import FrontEnds
 from tmrl_policy_server.inference import Inference, InlineInference, ThreadInference
 from tmrl_policy_server.loading import is_pi0, load_policy
 from tmrl_policy_server.server import PolicyServer
+from tmrl_policy_server.start_progress import StartProgress
 
 EXIT_CANNOT_START = 2
 EXIT_GPU_FAILED = 3
@@ -114,7 +116,7 @@ def parse(arguments: Sequence[str]) -> Settings:
 
 
 def serve(settings: Settings) -> None:
-    """Loads, listens, warms up, says that it is ready, and serves until a signal comes.
+    """Listens, loads, warms up, says that it is ready, and serves until a signal comes.
 
     Raises:
         TransportError: The endpoint is taken, or reachable from elsewhere without keys.
@@ -127,10 +129,11 @@ def serve(settings: Settings) -> None:
     torch.set_num_threads(config.threads)
     with ExitStack() as stack:
         signals = stack.enter_context(_Signals())
-        # Bound first: a port in use is known at once. Nothing is answered before it is warm.
+        # Bound first: a port in use is known at once, and clients hear how far the start is.
         socket = stack.enter_context(RouterSocket(config.bind, _security(config)))
         doors = stack.enter_context(FrontEnds(config))
-        inference = _start_inference(settings, socket)
+        with StartProgress() as progress, LoadingDoor(socket, lambda: progress.sentence):
+            inference = _start_inference(settings, socket, progress)
         stack.callback(inference.close)
         peers, meter = doors.open(inference, socket.wake)
         server = PolicyServer(inference, socket, config.limits, local_peers=peers, meter=meter)
@@ -143,7 +146,9 @@ def serve(settings: Settings) -> None:
         server.run(signals.came)
 
 
-def _start_inference(settings: Settings, socket: RouterSocket) -> Inference:
+def _start_inference(
+    settings: Settings, socket: RouterSocket, progress: StartProgress
+) -> Inference:
     """Loads the policy and warms it up, in the thread that will run it."""
     config = settings.server
     folder = Path(config.checkpoint)
@@ -152,8 +157,9 @@ def _start_inference(settings: Settings, socket: RouterSocket) -> Inference:
         torch.set_num_threads(config.threads)
         transform = settings.engine.action_transform
         with explained():
-            policy = load_policy(folder, transform, settings.pi0, config.max_batch)
+            policy = load_policy(folder, transform, settings.pi0, config.max_batch, progress.loaded)
             engine = Engine(policy, settings.engine)
+            progress.warms_up()
             engine.warm_up(config.max_batch)
         return engine
 
@@ -166,8 +172,8 @@ def _start_inference(settings: Settings, socket: RouterSocket) -> Inference:
 class _Signals(Closeable):
     """What SIGINT and SIGTERM do: at first they end the process at once, as loading may take long.
 
-    Nobody is answered yet, and nothing needs to be put back. A context manager, which in the end
-    restores what they did before.
+    No chunk has been made yet, and nothing needs to be put back. A context manager, which in the
+    end restores what they did before.
     """
 
     def __init__(self) -> None:

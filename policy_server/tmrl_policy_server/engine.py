@@ -22,8 +22,6 @@ from tmrl_policy_server.actor_store import ActorStore
 from tmrl_policy_server.config import EngineConfig
 from tmrl_policy_server.steering import Picked, SteeringShape, pick_steering
 
-_WARM_UP_CHUNKS = 3
-
 
 class Engine:
     """A frozen base policy and the steering actor in front of it. Use from one thread.
@@ -134,11 +132,11 @@ class Engine:
         another number of threads for its arithmetic and so round differently.
 
         Args:
-            largest_batch: Most requests of one pass; a network may prepare for each number.
+            largest_batch: Most requests of one pass.
         """
         limits = SteeringLimits(sigma_cap=1.0, z_cap=1.0, epsilon_cap=1.0)
         example = Act(self._policy.example(), limits, SteeringSource.BASE, None, 0)
-        for size in [1] * _WARM_UP_CHUNKS + list(range(2, largest_batch + 1)):
+        for size in self._policy.warm_up_batches(largest_batch):
             for answer in self.act_batch([example] * size):
                 if isinstance(answer, RequestError):
                     raise answer

@@ -23,6 +23,7 @@ from tmrl_policy_server.engine import Engine
 _log = logging.getLogger(__name__)
 
 _END_WITHIN_S = 2.0
+_THREAD = "inference"
 _GPU_FAILED = "the server's GPU failed; the server ends, and its supervisor starts it again"
 
 
@@ -78,6 +79,11 @@ def busy_s(inference: Inference, clock: Clock) -> float:
         return math.inf
     since_s = inference.busy_since_s
     return 0.0 if since_s is None else clock.now_s() - since_s
+
+
+def is_abandoned() -> bool:
+    """Whether a pass still runs that did not end in time when its inference was closed."""
+    return any(thread.name == _THREAD for thread in threading.enumerate())
 
 
 class InlineInference:
@@ -143,9 +149,7 @@ class ThreadInference:
         self._work: queue.SimpleQueue[Sequence[Admitted] | None] = queue.SimpleQueue()
         self._finished: queue.SimpleQueue[list[Finished]] = queue.SimpleQueue()
         self._made: queue.SimpleQueue[Engine | BaseException] = queue.SimpleQueue()
-        self._thread = threading.Thread(
-            target=self._run, args=(make,), name="inference", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, args=(make,), name=_THREAD, daemon=True)
         self._thread.start()
         made = self._made.get()
         if isinstance(made, BaseException):

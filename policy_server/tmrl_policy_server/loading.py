@@ -10,6 +10,7 @@ from tmrl_policies.base_policy import BasePolicy
 from tmrl_policies.checkpoint import CheckpointError
 from tmrl_policies.flow_served import ServedFlowPolicy
 from tmrl_policies.pi0.inputs.settings import Pi0Settings
+from tmrl_policies.pi0.weights_file import Report, unreported
 
 FLOW_FILE = "policy.json"
 PI0_FILE = "model.safetensors"
@@ -22,7 +23,11 @@ def is_pi0(folder: Path) -> bool:
 
 
 def load_policy(
-    folder: Path, action_transform: str, pi0_settings: Mapping[str, Any], max_batch: int = 1
+    folder: Path,
+    action_transform: str,
+    pi0_settings: Mapping[str, Any],
+    max_batch: int = 1,
+    report: Report = unreported,
 ) -> BasePolicy[Any]:
     """Loads the policy in `folder`, whichever it is.
 
@@ -31,6 +36,7 @@ def load_policy(
         action_transform: For a small flow policy.
         pi0_settings: For a pi0, values of `Pi0Settings` by name.
         max_batch: Most requests of one pass, for which a pi0 makes room.
+        report: Called with the share of a pi0 that is loaded, in [0, 1], as it grows.
 
     Raises:
         CheckpointError: There is no policy, or it is damaged.
@@ -40,7 +46,7 @@ def load_policy(
         # Only here: it imports the tokeniser and the image encoder, which nothing else needs.
         from tmrl_policies.pi0.policy import Pi0Policy
 
-        return Pi0Policy.load(folder, build_config(Pi0Settings, pi0_settings), max_batch)
+        return Pi0Policy.load(folder, build_config(Pi0Settings, pi0_settings), max_batch, report)
     if not (folder / FLOW_FILE).exists():
         raise CheckpointError(_nothing_there(folder))
     if pi0_settings:

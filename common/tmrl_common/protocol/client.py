@@ -8,6 +8,7 @@ The rules:
 3. A server that stays silent is greeted again on a fresh connection, so that nothing queued for the
    old one is ever delivered. The policy of the first welcome is demanded from then on: a server
    that restarts with another one is refused.
+4. A server that says that it is loading is greeted again with each heartbeat; requests wait.
 """
 
 import dataclasses
@@ -41,6 +42,8 @@ from tmrl_common.messages import (
 )
 
 _REFUSALS = (ErrorCode.SPEC_MISMATCH, ErrorCode.UNSUPPORTED_VERSION)
+_RESTARTED = (ErrorCode.NO_HANDSHAKE, ErrorCode.LOADING)
+"""What a server answers that does not know this connection."""
 
 
 class ClientState(Enum):
@@ -50,6 +53,8 @@ class ClientState(Enum):
     """Hello is to be sent, or waits for its answer."""
     READY = auto()
     """The server has welcomed this connection."""
+    WAITING = auto()
+    """The server is loading; greeted again after a heartbeat."""
     REFUSED = auto()
     """The two sides do not fit; greeted again after a while, in case the server is replaced."""
 
@@ -59,7 +64,8 @@ class ClientSettings:
     """Pacing of a client.
 
     Attributes:
-        heartbeat_s: Silence after which a ping is sent.
+        heartbeat_s: Silence after which a ping is sent; also the wait between two greetings of a
+            server that is loading.
         lost_after_s: Silence after which the server counts as lost and is greeted again; also the
             wait between two greetings.
         max_pending: Most requests in flight.
@@ -122,6 +128,7 @@ class ClientProtocol:
         self._hello = hello
         self._settings = settings
         self._refusal: RemoteError | None = None
+        self._loading = ""
         self._next_id = 1
         self._pending: dict[int, _Pending] = {}
         self._results: list[Result] = []
@@ -158,7 +165,7 @@ class ClientProtocol:
     def next_to_send(self, now_s: float) -> tuple[int, Message] | None:
         """What to send now; call `mark_sent` once it is out. None: nothing."""
         if self.state is not ClientState.READY:
-            if self._hello_sent or self.state is ClientState.REFUSED:
+            if self._hello_sent or self.state is not ClientState.GREETING:
                 return None
             self._hello_id = self._hello_id or self._new_id()
             return self._hello_id, self._hello
@@ -198,8 +205,8 @@ class ClientProtocol:
             self._receive_heartbeat(message, now_s)
         elif pending is None:
             self.late_replies += 1
-        elif isinstance(message, ErrorReply) and message.code is ErrorCode.NO_HANDSHAKE:
-            # The server restarted and does not know this connection. The request goes out again.
+        elif isinstance(message, ErrorReply) and message.code in _RESTARTED:
+            # The request goes out again after the next welcome.
             if self.state is ClientState.READY:
                 self._greet_anew(now_s)
         elif isinstance(message, ErrorReply):
@@ -226,7 +233,9 @@ class ClientProtocol:
                 self._finish(request_id, DeadlineExceededError(self._why_late(pending, now_s)))
         silence_s = now_s - self._last_heard_s
         if silence_s >= self._settings.lost_after_s:
-            self._reconnect = True
+            self._reconnect, self._loading = True, ""
+            self._greet_anew(now_s)
+        elif self.state is ClientState.WAITING and silence_s >= self._settings.heartbeat_s:
             self._greet_anew(now_s)
         elif self.state is ClientState.READY and silence_s >= self._settings.heartbeat_s:
             if self._ping_id == 0:
@@ -237,7 +246,8 @@ class ClientProtocol:
     def next_event_s(self) -> float:
         """When `advance` has something to do, unless something arrives before."""
         quiet_s = self._settings.lost_after_s
-        if self.state is ClientState.READY and self._ping_id == 0:
+        ready = self.state is ClientState.READY and self._ping_id == 0
+        if ready or self.state is ClientState.WAITING:
             quiet_s = self._settings.heartbeat_s
         deadlines = [pending.deadline_at_s for pending in self._pending.values()]
         return min([self._last_heard_s + quiet_s, *deadlines])
@@ -259,18 +269,20 @@ class ClientProtocol:
     def _receive_greeting(self, message: Message, now_s: float) -> None:
         if isinstance(message, Welcome):
             self.welcome = message
-            self.state, self._refusal = ClientState.READY, None
+            self.state, self._refusal, self._loading = ClientState.READY, None, ""
             self._hello = dataclasses.replace(
                 self._hello, expected=PolicyExpectation.exactly(message.spec)
             )
         elif isinstance(message, ErrorReply) and message.code in _REFUSALS:
             self._refuse(HandshakeRefusedError(message.code, message.message))
+        elif isinstance(message, ErrorReply) and message.code is ErrorCode.LOADING:
+            self.state, self._loading = ClientState.WAITING, message.message
         else:
             self._greet_anew(now_s)
 
     def _receive_heartbeat(self, message: Message, now_s: float) -> None:
         self._ping_id = 0
-        restarted = (
+        restarted = isinstance(message, ErrorReply) or (
             isinstance(message, Pong)
             and self.welcome is not None
             and message.epoch != self.welcome.epoch
@@ -300,6 +312,8 @@ class ClientProtocol:
         self._results.append(Result(request_id, outcome))
 
     def _why_late(self, pending: _Pending, now_s: float) -> str:
+        if self._loading:
+            return f"the server is there and not ready yet: {self._loading}"
         if self.welcome is None:
             return "the server was never reached; check that it runs, its address and the keys"
         if not pending.sent:

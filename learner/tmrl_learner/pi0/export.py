@@ -16,7 +16,8 @@ from tmrl_policies.pi0.inputs.rigs import rig_named, scale_named
 from tmrl_policies.pi0.inputs.settings import TOKENISER_FILE
 from tmrl_policies.pi0.inputs.statistics import RobotStatistics, write_statistics
 from tmrl_policies.pi0.model import Pi0
-from tmrl_policies.pi0.weights import FILE_NAME, save_weights, to_bfloat16
+from tmrl_policies.pi0.weights import save_weights, to_bfloat16
+from tmrl_policies.pi0.weights_file import FILE_NAME
 
 
 def served_state(network: Pi0, average: Mapping[str, Tensor], config: FinetuneConfig) -> Pi0:

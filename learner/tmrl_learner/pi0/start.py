@@ -6,7 +6,7 @@ from tmrl_common.errors import ConfigError
 from tmrl_policies.pi0.config import Pi0Config, kind_named
 from tmrl_policies.pi0.inputs.record import read_record
 from tmrl_policies.pi0.sizes import read_sizes
-from tmrl_policies.pi0.weights import find_weights
+from tmrl_policies.pi0.weights_file import find_weights
 
 
 def refuse_other_kind(model: Pi0Config, weights: Path) -> None:

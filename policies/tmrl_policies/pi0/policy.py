@@ -12,7 +12,7 @@ from tmrl_common.errors import ConfigError, ErrorCode, RequestError
 from tmrl_common.types import FloatArray, Observation, PolicySpec
 from tmrl_policies.checkpoint import CheckpointError
 from tmrl_policies.image_features import Dinov2Features
-from tmrl_policies.pi0.config import CAMERA_SLOTS, IMAGE_SIZE_PX
+from tmrl_policies.pi0.config import CAMERA_SLOTS, IMAGE_SIZE_PX, Pi0Config
 from tmrl_policies.pi0.inputs.images import prepare_images
 from tmrl_policies.pi0.inputs.prompt import state_in_prompt
 from tmrl_policies.pi0.inputs.record import Pi0Record
@@ -25,9 +25,12 @@ from tmrl_policies.pi0.inputs.tokeniser import PromptTokeniser
 from tmrl_policies.pi0.model import Pi0
 from tmrl_policies.pi0.sampler import Pi0Sampler
 from tmrl_policies.pi0.weights import load_weights, to_bfloat16
-from tmrl_policies.torch_seam import from_numpy, split
+from tmrl_policies.pi0.weights_file import Report, unreported
+from tmrl_policies.torch_seam import cpu_capabilities, from_numpy, split
 
 _EXAMPLE_PROMPT = "pick up the object"
+_LARGE_WIDTH = 512
+"""Of the expert. Below, on a CPU, the start of an operation counts for more than its products."""
 
 
 @dataclass
@@ -118,7 +121,13 @@ class Pi0Policy:
         )
 
     @classmethod
-    def load(cls, folder: Path, settings: Pi0Settings, max_batch: int = 1) -> "Pi0Policy":
+    def load(
+        cls,
+        folder: Path,
+        settings: Pi0Settings,
+        max_batch: int = 1,
+        report: Report = unreported,
+    ) -> "Pi0Policy":
         """Loads a checkpoint folder of openpi's layout.
 
         Args:
@@ -126,6 +135,7 @@ class Pi0Policy:
                 `pi0.json` and may hold the tokeniser.
             settings: Where the other files are, and what the folder does not say.
             max_batch: Most observations that are sampled for at a time.
+            report: Called with the share of the weights that is loaded, in [0, 1].
 
         Raises:
             CheckpointError: A file of the folder is absent, damaged or does not fit.
@@ -145,10 +155,9 @@ class Pi0Policy:
         # Without memory until its type is settled, and never filled with random numbers.
         with torch.device("meta"):
             model = Pi0(config)
-        dtype = settings.dtype or ("float32" if device.type == "cpu" else "bfloat16")
-        if dtype == "bfloat16":
+        if (settings.dtype or usual_dtype(device, config)) == "bfloat16":
             to_bfloat16(model)
-        version = load_weights(model.to_empty(device=device), folder)
+        version = load_weights(model.to_empty(device=device), folder, report)
         sampler = Pi0Sampler(
             model, graphs=settings.graphs, max_batch=max_batch, compiled=settings.compiled
         )
@@ -239,6 +248,10 @@ class Pi0Policy:
             actions[..., :relative] += base
         return from_numpy(actions)
 
+    def warm_up_batches(self, largest: int) -> Sequence[int]:
+        """All that need a graph or a compilation of their own; else one chunk is enough."""
+        return [1, 1, *range(1, largest + 1)] if self._sampler.prepares else [1]
+
     def example(self) -> Observation:
         """The average robot state, black images and any prompt."""
         black = np.zeros((IMAGE_SIZE_PX, IMAGE_SIZE_PX, 3), dtype=np.uint8)
@@ -295,6 +308,18 @@ class Pi0Policy:
         for slot, part in zip(self._rig.slots, tokens, strict=True):
             slots[slot] = part
         return torch.stack(slots)
+
+
+def usual_dtype(device: torch.device, config: Pi0Config) -> str:
+    """The faster type: bfloat16, but on a CPU that has no such products, and for small networks.
+
+    Measured: docs/decisions/0019-pi0-on-a-cpu.md.
+    """
+    if device.type != "cpu":
+        return "bfloat16"
+    multiplies = any(have and "bf16" in name for name, have in cpu_capabilities().items())
+    large = config.expert.width >= _LARGE_WIDTH
+    return "bfloat16" if multiplies and large else "float32"
 
 
 def _device(name: str) -> torch.device:

@@ -30,6 +30,10 @@ class Pi0Sampler:
             that one graph or one compilation serves prefixes of several lengths. 0 for 32 where
             there are such and the network is a pi0.5, in whose prompts the state takes another
             number of tokens every time, and for 1 elsewhere, which pads nothing.
+
+    Attributes:
+        prepares: Whether the first pass of each size takes longer than the next ones, because it is
+            captured or compiled.
     """
 
     def __init__(
@@ -51,8 +55,8 @@ class Pi0Sampler:
         encode = model.embed_images
         if compiled:
             run, encode = compiled_function(run), compiled_function(encode)
-        shared = compiled or (graphs and self.device.type == "cuda")
-        self._step = prompt_step or (_PROMPT_STEP if shared and model.config.pi05 else 1)
+        self.prepares = compiled or (graphs and self.device.type == "cuda")
+        self._step = prompt_step or (_PROMPT_STEP if self.prepares and model.config.pi05 else 1)
         most = max(_FEWEST_GRAPHS, 2 * max_batch)
         self._run = GraphedFunction(run, most=most, enabled=graphs)
         self._encode = GraphedFunction(encode, most=most, enabled=graphs)

@@ -14,7 +14,8 @@ from tmrl_policies.pi0.config import (
     Pi0Config,
     SiglipConfig,
 )
-from tmrl_policies.pi0.weights import find_weights, is_pi05, open_weights, our_names
+from tmrl_policies.pi0.weights import is_pi05, our_names
+from tmrl_policies.pi0.weights_file import find_weights, open_weights
 
 _SIGLIP_HEADS = {1152: 16}
 """Width -> heads; the heads of an image encoder cannot be seen in its shapes."""

@@ -4,23 +4,27 @@ Names inside the file are mapped to ours one by one, so that a missing, unexpect
 tensor is refused by its name and nothing is loaded by halves.
 """
 
-import hashlib
 import re
-from collections.abc import Collection, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from tmrl_policies.checkpoint import CheckpointError
 from tmrl_policies.pi0.config import Pi0Config, kind_named
 from tmrl_policies.pi0.model import Pi0
+from tmrl_policies.pi0.weights_file import (
+    Report,
+    copy_weights,
+    find_weights,
+    open_weights,
+    sha256,
+    unreported,
+)
 
-FILE_NAME = "model.safetensors"
-_CHUNK_BYTES = 1 << 24
 _GENERATIONS = {False: "pi0", True: "pi0.5"}
 _EXPERT = "paligemma_with_expert.gemma_expert.model."
 _GEMMA = {
@@ -51,13 +55,14 @@ _HEADS = re.compile(r"(paligemma\.(language_model\.)?|gemma_expert\.)lm_head\.we
 _LEROBOT_STATISTICS = re.compile(r"(un)?normalize_(inputs|targets|outputs)\.")
 
 
-def load_weights(model: Pi0, path: Path) -> str:
-    """Fills a network from a file.
+def load_weights(model: Pi0, path: Path, report: Report = unreported) -> str:
+    """Fills a network from a file, which costs little memory beside the network's own.
 
     Args:
         model: Network of the file's sizes, on any device and in any floating type; values are
             converted as they are copied.
         path: A `model.safetensors`, or the folder that holds it.
+        report: Called with the share that is done, in [0, 1].
 
     Returns:
         SHA-256 of the file, hexadecimal.
@@ -75,12 +80,9 @@ def load_weights(model: Pi0, path: Path) -> str:
         _check_generation(is_pi05(names), model.config, file)
         _check_names(names, expected, file)
         _check_shapes(names, expected, stored, file)
-        for ours, theirs in names.items():
-            tensor: Tensor = stored.get_tensor(theirs)
-            if not bool(tensor.isfinite().all()):
-                raise CheckpointError(f"{file}: tensor '{theirs}' holds values that are not finite")
-            expected[ours].copy_(tensor)
-    return _sha256(file)
+    # The file is read twice, once for its hash.
+    copy_weights(file, names, expected, lambda share: report(share / 2))
+    return sha256(file, lambda share: report((1 + share) / 2))
 
 
 def save_weights(model: Pi0, path: Path) -> None:
@@ -94,10 +96,15 @@ def save_weights(model: Pi0, path: Path) -> None:
         OSError: The disk refused; an older file is still whole.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {_their_name(name): t.detach().cpu() for name, t in model.state_dict().items()}
     temporary = path.with_name(path.name + ".tmp")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
+    tensors = openpi_tensors(model).items()
+    save_file({name: tensor.cpu().contiguous() for name, tensor in tensors}, temporary)
     temporary.replace(path)
+
+
+def openpi_tensors(model: Pi0) -> dict[str, Tensor]:
+    """A network's tensors by openpi's names."""
+    return {_their_name(name): tensor.detach() for name, tensor in model.state_dict().items()}
 
 
 def to_bfloat16(model: Pi0) -> Pi0:
@@ -115,41 +122,6 @@ def to_bfloat16(model: Pi0) -> Pi0:
             if name.startswith(big) and not kept:
                 parameter.data = parameter.data.to(torch.bfloat16)
     return model
-
-
-def find_weights(path: Path) -> Path:
-    """The weights file at a path.
-
-    Raises:
-        CheckpointError: There is none; for JAX checkpoints the text names the conversion.
-    """
-    file = path / FILE_NAME if path.is_dir() else path
-    if file.is_file():
-        return file
-    orbax = path / "params"
-    if path.is_dir() and (orbax.is_dir() or (path / "_METADATA").exists()):
-        raise CheckpointError(
-            f"{path} is a JAX (orbax) checkpoint. Convert it once with openpi's "
-            "examples/convert_jax_model_to_pytorch.py --checkpoint_dir PATH --config_name NAME "
-            f"--output_path OUT, and give OUT, which then holds {FILE_NAME}"
-        )
-    raise CheckpointError(f"there are no pi0 weights at {file}; give the folder of {FILE_NAME}")
-
-
-@contextmanager
-def open_weights(file: Path) -> Generator[safe_open]:
-    """Opens a weights file without reading its tensors.
-
-    Raises:
-        CheckpointError: It is no whole safetensors file.
-    """
-    try:
-        with safe_open(file, framework="pt") as stored:
-            yield stored
-    except SafetensorError as error:
-        raise CheckpointError(
-            f"{file} is not a whole safetensors file: {error}. Copy or download it again"
-        ) from error
 
 
 def _our_name(theirs: str) -> str | None:
@@ -278,11 +250,3 @@ def _few(names: list[str]) -> str:
         return "none"
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
-
-
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(_CHUNK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()

@@ -39,7 +39,8 @@ class Pi0Settings:
             in the checkpoint's folder.
         prompt: Instruction for observations that bring none.
         device: Such as "cpu" or "cuda:0"; "auto" for a GPU where there is one.
-        dtype: "bfloat16" or "float32"; empty for bfloat16 on a GPU and float32 on a CPU.
+        dtype: "bfloat16" or "float32"; empty for the faster one: bfloat16 on a GPU, and for a large
+            network on a CPU that multiplies it.
         graphs: Whether to replay CUDA graphs on a GPU, which takes the time of starting thousands
             of small kernels out of every chunk; false where their capture fails.
         compiled: Whether to run through torch.compile; the start then takes minutes longer, and so
