@@ -30,7 +30,7 @@ from tmrl_common.errors import DeadlineExceededError, TmrlError
 from tmrl_common.storage import prepare_folder
 from tmrl_common.transport import PolicyClient
 from tmrl_common.types import Observation, SteeringLimits, SteeringSource
-from tmrl_policies.pi0.config import FULL, IMAGE_SIZE_PX, PRESETS, Pi0Config
+from tmrl_policies.pi0.config import FULL, IMAGE_SIZE_PX, PRESETS, TINY, Pi0Config
 from tmrl_policies.pi0.inputs import testing
 from tmrl_policies.pi0.inputs.record import Pi0Record, write_record
 from tmrl_policies.pi0.inputs.rigs import BRIDGE
@@ -58,7 +58,7 @@ def run(argv: list[str]) -> dict[str, Any]:
     torch.set_num_threads(options.threads)
     layers = {
         size: _layer_ms(config, torch.float32) / _layer_ms(config, torch.bfloat16)
-        for size, config in PRESETS.items()
+        for size, config in (("full", FULL), ("tiny", TINY))
     }
     with _folder(options.folder) as folder:
         began_s = time.monotonic()
@@ -160,8 +160,10 @@ def _served(folder: Path, dtype: str, threads: int) -> dict[str, Any]:
         server.kill()
         server.wait()
     return {
+        "answers_while_loading": len(answers),
         "first_answer_s": answers[0][0],
-        "answers": list(dict.fromkeys(sentence for _, sentence in answers)),
+        "middle_answer": answers[len(answers) // 2][1],
+        "last_answer": answers[-1][1],
         "ready_s": ready_s,
         "peak_rss_ready_bytes": peak_ready,
         "peak_rss_bytes": peak,
@@ -170,7 +172,6 @@ def _served(folder: Path, dtype: str, threads: int) -> dict[str, Any]:
         "chunk_is_finite": bool(np.isfinite(chunk.actions).all()),
         "exit_code": exit_code,
         "end_s": end_s,
-        "log": log.read_text().splitlines(),
     }
 
 

@@ -1,8 +1,8 @@
 """A file of weights: finding it, opening it, and copying it into a network in little memory.
 
-The pages of a mapped file count as the process's memory until the file is closed, and a look for
-values that are not finite takes copies. So the file is opened again after some hundred megabytes,
-and big tensors are copied by rows: beside the network there is never more than that.
+The pages of a mapped file count as the process's memory until the file is closed. So it is opened
+again after some hundred megabytes, and big tensors are copied by rows: beside the network there is
+never more than that.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -92,7 +93,9 @@ def copy_weights(
         with open_weights(file) as stored:
             for piece in group:
                 values = stored.get_slice(piece.theirs)[piece.rows]
-                if not bool(values.isfinite().all()):
+                # NaN is passed on by both. Some hundred times faster than asking every value.
+                lowest, highest = torch.aminmax(values)
+                if not (bool(lowest.isfinite()) and bool(highest.isfinite())):
                     raise CheckpointError(
                         f"{file}: tensor '{piece.theirs}' holds values that are not finite"
                     )
