@@ -129,7 +129,8 @@ def test_the_shipped_places_of_files_reach_the_server_as_paths(name: str) -> Non
     given = _server_settings(load(name).with_examples())
     checkpoints = Path.home() / "checkpoints"
     assert Path(given.server.checkpoint).parent == checkpoints
-    assert given.pi0["dino"] == str(checkpoints / "dinov2-base")
+    assert given.pi0["dino"] == str(checkpoints / "dinov2-with-registers-base")
+    assert given.pi0["dino_embedding"] == "patches", "as published"
 
 
 def test_every_path_of_the_server_is_read_alike(tmp_path: Path) -> None:

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import Dinov2Model, Dinov2WithRegistersModel
 
 from tmrl_common.errors import ConfigError
 from tmrl_policies.image_features import Dinov2Features
 from tmrl_policies.pi0.inputs.testing import edit_json, write_dinov2
 
 _CPU = torch.device("cpu")
+_MEAN = torch.tensor([0.485, 0.456, 0.406])
+_STD = torch.tensor([0.229, 0.224, 0.225])
 
 
 @pytest.fixture
@@ -62,8 +65,28 @@ def test_pixels_are_scaled_as_for_imagenet(folder):
     torch.testing.assert_close(pixels[0, :, 0, 0], expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("registers", "model_class"),
+    [(0, Dinov2Model), (4, Dinov2WithRegistersModel)],
+    ids=["without registers", "with registers"],
+)
+@torch.no_grad()
+def test_an_embedding_is_the_class_token_or_the_mean_of_the_patches(
+    tmp_path, registers, model_class
+):
+    write_dinov2(tmp_path, registers=registers)
+    images = _images(2)
+    pixels = (images / 255.0 - _MEAN[:, None, None]) / _STD[:, None, None]
+    tokens = model_class.from_pretrained(tmp_path).eval()(pixel_values=pixels).last_hidden_state
+    assert tokens.shape == (2, 1 + registers + 16**2, 32)
+    expected = {"class": tokens[:, 0], "patches": tokens[:, 1 + registers :].mean(dim=1)}
+    for name, embedding in expected.items():
+        ours = Dinov2Features(tmp_path, _CPU, name).embed(images)
+        torch.testing.assert_close(ours, embedding, rtol=1e-4, atol=1e-5)
+
+
 def test_a_missing_directory_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"no DINOv2 in .*facebook/dinov2-base"):
+    with pytest.raises(ConfigError, match=r"no DINOv2 in .*facebook/dinov2-with-registers-base"):
         Dinov2Features(tmp_path / "absent", _CPU)
 
 
@@ -88,7 +111,7 @@ def test_weights_that_lack_a_layer_are_refused_instead_of_filled_with_random_num
 
 def test_another_model_is_refused(folder):
     edit_json(folder / "config.json", "model_type", value="vit")
-    with pytest.raises(ConfigError, match="type 'vit'; give one of type 'dinov2'"):
+    with pytest.raises(ConfigError, match="type 'vit'; give one of type dinov2 or"):
         Dinov2Features(folder, _CPU)
 
 

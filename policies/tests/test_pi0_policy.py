@@ -83,8 +83,11 @@ def test_the_spec_says_what_is_served(bridge):
 
 def test_features_are_the_normalised_state_and_one_embedding_per_camera(tmp_path):
     write_checkpoint(tmp_path / "droid", DROID, _CONFIG)
-    write_dinov2(tmp_path / "dino", hidden=32)
-    policy = Pi0Policy.load(tmp_path / "droid", replace(_TRY_OUT, dino=str(tmp_path / "dino")))
+    write_dinov2(tmp_path / "dino", hidden=32, registers=4)
+    policy = Pi0Policy.load(
+        tmp_path / "droid",
+        replace(_TRY_OUT, dino=str(tmp_path / "dino"), dino_embedding="patches"),
+    )
     assert policy.spec.features_dim == 8 + 2 * 32
     observation = _observation(DROID)
     features = policy.features(policy.observe(observation))
@@ -320,6 +323,7 @@ def test_settings_that_contradict_the_record_are_refused(bridge_folder, setting,
         ({}, "setting 'dino' is missing.*'none'"),
         ({"dino": "none", "rig": "brigde"}, "unknown rig 'brigde'. did you mean 'bridge'"),
         ({"dino": "none", "kind": "cspi"}, "unknown kind 'cspi'. did you mean 'cspi0'"),
+        ({"dino": "here", "dino_embedding": "patch"}, "did you mean 'patches'"),
         ({"dino": "none", "scale": "quantiles"}, "did you mean 'quantile'"),
         ({"dino": "none", "dtype": "bfloat"}, "did you mean 'bfloat16'"),
         ({"dino": "none", "horizon": -1}, "horizon is -1"),

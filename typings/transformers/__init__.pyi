@@ -1,6 +1,6 @@
 # The library is large and typed in part; described is what this repository uses.
 from os import PathLike
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,12 @@ class Dinov2Config:
         num_attention_heads: int = ...,
         mlp_ratio: int = ...,
         image_size: int = ...,
+        patch_size: int = ...,
     ) -> None: ...
+
+class Dinov2WithRegistersConfig(Dinov2Config):
+    num_register_tokens: int
+    def __init__(self, *, num_register_tokens: int = ..., **sizes: int) -> None: ...
 
 class _Output:
     last_hidden_state: Tensor
@@ -33,5 +38,8 @@ class Dinov2Model(nn.Module):
         use_safetensors: bool,
         output_loading_info: bool,
         dtype: torch.dtype,
-    ) -> tuple[Dinov2Model, dict[str, Any]]: ...
+    ) -> tuple[Self, dict[str, Any]]: ...
     def save_pretrained(self, save_directory: str | PathLike[str]) -> None: ...
+
+# Not a subclass in the library; what is used of the two is alike.
+class Dinov2WithRegistersModel(Dinov2Model): ...

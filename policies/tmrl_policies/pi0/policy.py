@@ -11,6 +11,7 @@ from torch import Tensor
 from tmrl_common.errors import ConfigError, ErrorCode, RequestError
 from tmrl_common.types import FloatArray, Observation, PolicySpec
 from tmrl_policies.checkpoint import CheckpointError
+from tmrl_policies.dino_embeddings import CLASS_TOKEN
 from tmrl_policies.image_features import Dinov2Features
 from tmrl_policies.pi0.config import CAMERA_SLOTS, IMAGE_SIZE_PX, Pi0Config
 from tmrl_policies.pi0.inputs.images import prepare_images
@@ -151,7 +152,10 @@ class Pi0Policy:
         statistics = read_statistics(path, record.rig, config.action_dim, record.scale)
         tokeniser_path = Path(settings.tokeniser) if settings.tokeniser else folder / TOKENISER_FILE
         tokeniser = PromptTokeniser(tokeniser_path, config.prompt_tokens, config.vocabulary)
-        dino = None if settings.dino == NO_DINO else Dinov2Features(Path(settings.dino), device)
+        dino = None
+        if settings.dino != NO_DINO:
+            embedding = settings.dino_embedding or CLASS_TOKEN
+            dino = Dinov2Features(Path(settings.dino), device, embedding)
         # Without memory until its type is settled, and never filled with random numbers.
         with torch.device("meta"):
             model = Pi0(config)

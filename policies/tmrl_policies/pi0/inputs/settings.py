@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from tmrl_common.config import nearest_name
 from tmrl_common.errors import ConfigError
+from tmrl_policies.dino_embeddings import DINO_EMBEDDINGS
 from tmrl_policies.pi0.config import KINDS
 from tmrl_policies.pi0.inputs.rigs import RIGS, scale_named
 
@@ -23,8 +24,11 @@ class Pi0Settings:
     them; a contradiction is refused.
 
     Attributes:
-        dino: Directory of DINOv2-base for the steering features; "none" for features of the robot
-            state alone, for trying out.
+        dino: Directory of DINOv2-base, with registers or without, for the steering features;
+            "none" for features of the robot state alone, for trying out.
+        dino_embedding: What of it a camera's embedding is: "patches", the mean of the patch tokens,
+            as the authors' robot script has it, or "class", the class token; empty for "class". An
+            actor understands only what it was trained on.
         rig: Convention of observations and actions, such as "bridge".
         kind: "cspi0" or "cspi05" for context-smoothed weights of pi0 or pi0.5, "pi0" or "pi05" for
             plain ones, whose files look alike.
@@ -48,6 +52,7 @@ class Pi0Settings:
     """
 
     dino: str = ""
+    dino_embedding: str = ""
     rig: str = ""
     kind: str = ""
     prefix_norm: str = ""
@@ -73,6 +78,7 @@ class Pi0Settings:
                 f"the steering actor sees, or '{NO_DINO}' to try out without images in its features"
             )
         for name, valid in (
+            ("dino_embedding", list(DINO_EMBEDDINGS)),
             ("rig", list(RIGS)),
             ("kind", list(KINDS)),
             ("prefix_norm", list(PREFIX_NORMS)),

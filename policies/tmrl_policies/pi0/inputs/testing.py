@@ -5,7 +5,12 @@ from pathlib import Path
 
 import numpy as np
 from sentencepiece import SentencePieceTrainer
-from transformers import Dinov2Config, Dinov2Model
+from transformers import (
+    Dinov2Config,
+    Dinov2Model,
+    Dinov2WithRegistersConfig,
+    Dinov2WithRegistersModel,
+)
 
 from tmrl_policies.pi0.config import TINY, Pi0Config
 from tmrl_policies.pi0.inputs.record import Pi0Record, write_record
@@ -76,13 +81,23 @@ def write_checkpoint(folder: Path, rig: Rig, config: Pi0Config = TINY, seed: int
     return record
 
 
-def write_dinov2(folder: Path, hidden: int = 32) -> None:
-    """Writes a DINOv2 of random weights and little depth."""
-    config = Dinov2Config(
-        hidden_size=hidden, num_hidden_layers=2, num_attention_heads=2, mlp_ratio=2, image_size=518
-    )
+def write_dinov2(folder: Path, hidden: int = 32, registers: int = 0) -> None:
+    """Writes a DINOv2 of random weights and little depth, with registers if there are any."""
+    sizes = {
+        "hidden_size": hidden,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "mlp_ratio": 2,
+        "image_size": 518,
+        "patch_size": 14,
+    }
     with seeded(0):
-        Dinov2Model(config).save_pretrained(folder)
+        if registers:
+            config = Dinov2WithRegistersConfig(num_register_tokens=registers, **sizes)
+            model = Dinov2WithRegistersModel(config)
+        else:
+            model = Dinov2Model(Dinov2Config(**sizes))
+    model.save_pretrained(folder)
 
 
 def edit_json(path: Path, *keys: str, value: object) -> None:
