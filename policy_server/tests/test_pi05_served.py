@@ -12,7 +12,7 @@ from tmrl_common.types import Observation, Steering, SteeringLimits, SteeringSou
 from tmrl_policies.pi0.config import TINY_PI05
 from tmrl_policies.pi0.inputs.rigs import DROID, LIBERO
 from tmrl_policies.pi0.inputs.settings import Pi0Settings
-from tmrl_policies.pi0.inputs.testing import write_checkpoint
+from tmrl_policies.pi0.inputs.testing import make_statistics, write_checkpoint
 from tmrl_policies.pi0.policy import Pi0Policy
 from tmrl_policy_server.openpi_dialect import observation_keys
 
@@ -20,7 +20,11 @@ DEADLINE_S = 90.0
 WIDE = SteeringLimits(sigma_cap=1.0, z_cap=100.0, epsilon_cap=100.0)
 NOTHING = np.zeros(0, np.float32)
 RNG = np.random.default_rng(0)
-STATE = RNG.standard_normal(8).astype(np.float32)
+COLUMNS = make_statistics(DROID).state
+STATE, OTHER_STATE = (
+    (COLUMNS.mean + COLUMNS.std * RNG.uniform(0.1, 2.0, 8)).astype(np.float32) for _ in range(2)
+)
+"""In bins of three digits, so that the prompts are of one length, which no sigma hides."""
 EXTERIOR, WRIST = RNG.integers(0, 256, (2, 96, 128, 3), dtype=np.uint8)
 IMAGES = {"exterior": EXTERIOR, "wrist": WRIST}
 PROMPT = "press the red button"
@@ -57,9 +61,15 @@ def robot(served):
         yield client
 
 
-def chunk(robot, state=STATE, prompt=PROMPT, steering=SteeringSource.BASE):
+def chunk(robot, state=STATE, prompt=PROMPT, steering=SteeringSource.BASE, seed=3):
     observation = Observation(state, NOTHING, IMAGES, prompt)
-    return robot.act(observation, WIDE, steering, deadline_s=DEADLINE_S, seed=3)
+    return robot.act(observation, WIDE, steering, deadline_s=DEADLINE_S, seed=seed)
+
+
+def at(sigma):
+    """The same latent at a context time, with context noise that the server draws."""
+    z = np.random.default_rng(1).standard_normal(32).astype(np.float32)
+    return Steering(SteeringSource.EXPLICIT, z, sigma, NOTHING)
 
 
 def test_both_doors_give_the_same_chunk_in_the_rigs_units(served, robot):
@@ -72,17 +82,20 @@ def test_both_doors_give_the_same_chunk_in_the_rigs_units(served, robot):
 
 def test_the_chunk_depends_on_the_state_until_sigma_hides_the_prompt(robot):
     """pi0.5 has no state token: what it knows of the arm is in its prefix."""
-    spec = robot.connect(deadline_s=DEADLINE_S).spec
-    z = np.random.default_rng(1).standard_normal(spec.z_dim).astype(np.float32)
-    moved = STATE + np.float32(0.5)
 
     def distance(sigma):
-        steering = Steering(SteeringSource.EXPLICIT, z, sigma, NOTHING)
-        here, there = (chunk(robot, state, steering=steering).actions for state in (STATE, moved))
+        states = (STATE, OTHER_STATE)
+        here, there = (chunk(robot, state, steering=at(sigma)).actions for state in states)
         return np.abs(here - there).max()
 
-    assert distance(0.0) > 0.0
-    assert distance(1.0) < distance(0.0)
+    # At sigma = 1 the schedule leaves 0.6 % of the prefix.
+    assert distance(1.0) < 0.1 * distance(0.0)
+
+
+def test_the_noise_that_the_server_draws_follows_from_the_seed(robot):
+    first, again, other = (chunk(robot, steering=at(0.5), seed=seed).actions for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(first, other)
 
 
 def test_an_instruction_without_room_for_the_state_costs_a_sentence(served, robot):
