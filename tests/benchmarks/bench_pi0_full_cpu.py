@@ -31,11 +31,9 @@ from tmrl_common.storage import prepare_folder
 from tmrl_common.transport import PolicyClient
 from tmrl_common.types import Observation, SteeringLimits, SteeringSource
 from tmrl_policies.pi0.config import FULL, IMAGE_SIZE_PX, PRESETS, TINY, Pi0Config
-from tmrl_policies.pi0.inputs import testing
-from tmrl_policies.pi0.inputs.record import Pi0Record, write_record
 from tmrl_policies.pi0.inputs.rigs import BRIDGE
-from tmrl_policies.pi0.inputs.settings import DTYPES, TOKENISER_FILE
-from tmrl_policies.pi0.inputs.statistics import write_statistics
+from tmrl_policies.pi0.inputs.settings import DTYPES
+from tmrl_policies.pi0.inputs.testing import write_companions
 from tmrl_policies.pi0.model import Pi0
 from tmrl_policies.pi0.policy import usual_dtype
 from tmrl_policies.pi0.weights import openpi_tensors, to_bfloat16
@@ -108,9 +106,7 @@ def write_checkpoint(folder: Path, config: Pi0Config, dtype: str) -> tuple[int, 
         file.write(len(text).to_bytes(8, "little") + text)
         for name, tensor in tensors.items():
             _write_random(file, name, tensor, generator)
-    testing.write_tokeniser(folder / TOKENISER_FILE)
-    write_statistics(folder, BRIDGE.name, testing.make_statistics(BRIDGE))
-    write_record(folder, Pi0Record(BRIDGE, BRIDGE.scale, config))
+    write_companions(folder, BRIDGE, config)
     sizes = [(tensor.numel(), tensor.element_size()) for tensor in computed.state_dict().values()]
     return sum(count for count, _ in sizes), sum(count * size for count, size in sizes)
 
@@ -205,7 +201,8 @@ def _ended_in_mid_pass(
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     with PolicyClient(client.endpoint, client="watch", robot="bench") as watch:
-        while watch.ping(deadline_s=_CHUNK_S).busy_s == 0.0:
+        # A tiny one may be done before it is seen.
+        while asking.is_alive() and watch.ping(deadline_s=_CHUNK_S).busy_s == 0.0:
             time.sleep(0.05)
     began_s = time.monotonic()
     server.send_signal(signal.SIGTERM)

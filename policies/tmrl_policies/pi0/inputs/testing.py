@@ -72,9 +72,18 @@ def write_checkpoint(folder: Path, rig: Rig, config: Pi0Config = TINY, seed: int
     Returns:
         What its `pi0.json` says.
     """
-    record = Pi0Record(rig, usual_scale(config), config)
     with seeded(seed):
         save_weights(Pi0(config), folder / "model.safetensors")
+    return write_companions(folder, rig, config, seed)
+
+
+def write_companions(folder: Path, rig: Rig, config: Pi0Config, seed: int = 0) -> Pi0Record:
+    """Writes what a checkpoint holds beside its weights.
+
+    Returns:
+        What its `pi0.json` says.
+    """
+    record = Pi0Record(rig, usual_scale(config), config)
     write_statistics(folder, rig.name, make_statistics(rig, seed))
     write_record(folder, record)
     write_tokeniser(folder / TOKENISER_FILE)
