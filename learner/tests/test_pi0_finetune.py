@@ -195,6 +195,20 @@ def test_an_instruction_without_room_for_the_state_is_named_before_training(
     assert main([*arguments, "--set", "model.prompt_tokens=400"]) == 0
 
 
+def test_statistics_without_quantiles_are_refused_for_a_pi05(
+    data: Path, tmp_path: Path, capsys
+) -> None:
+    stored = {"mean": [0.0] * 7, "std": [1.0] * 7}
+    path = tmp_path / "norm_stats.json"
+    path.write_text(json.dumps({"norm_stats": {"state": stored, "actions": stored}}))
+    arguments = command(data, tmp_path / "run", "--statistics", str(path), "--set", "steps=1")
+    assert main([*arguments, "--kind", "cspi05"]) == 2
+    answer = capsys.readouterr().err
+    assert f"{path}, state: there are no q01 and q99" in answer
+    assert "./tmrl pi0-statistics" in answer
+    assert main(arguments) == 0, "pi0 needs none"
+
+
 def command(data: Path, out: Path, *more: str) -> list[str]:
     where = [str(data / "data"), "--tokeniser", str(data / "tokeniser.model"), "--out", str(out)]
     return [*where, *SMALL_ON_THE_COMMAND_LINE, *more]

@@ -17,10 +17,11 @@ LENGTH = 200
 STATE = np.linspace(-1.2, 1.2, 8)
 
 
-@pytest.fixture(scope="module")
-def authors():
+@pytest.fixture(scope="module", params=["pi05_tiny", "cspi05_tiny"])
+def authors(request: pytest.FixtureRequest):
     """Recorded with the authors' implementation."""
-    with np.load(Path(__file__).parent / "golden/pi05_tiny/io.npz", allow_pickle=False) as arrays:
+    file = Path(__file__).parent / "golden" / request.param / "io.npz"
+    with np.load(file, allow_pickle=False) as arrays:
         return dict(arrays)
 
 
