@@ -1,5 +1,6 @@
 """A served pi0.5: the robot state reaches the network in the prompt, scaled by quantiles."""
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ SMOOTHED = replace(TINY_PI05, layers=1, flow_steps=3)
 PLAIN = replace(SMOOTHED, context_smoothing=False, prefix_rms=False)
 
 
-def policy_of(folder: Path, rig: Rig, config: Pi0Config) -> Pi0Policy:
+def policy_of(folder: Path, rig: Rig, config: Pi0Config, *, compiled: bool = False) -> Pi0Policy:
     """One whose state lies between -1 and 3, and its actions between -4 and 4.
 
     The means, which are not used, are far away.
@@ -32,7 +33,7 @@ def policy_of(folder: Path, rig: Rig, config: Pi0Config) -> Pi0Policy:
         for dim, low, high in ((rig.state_dim, -1.0, 3.0), (rig.action_dim, -4.0, 4.0))
     ]
     write_statistics(folder, rig.name, RobotStatistics(*groups))
-    return Pi0Policy.load(folder, Pi0Settings(dino="none", device="cpu"))
+    return Pi0Policy.load(folder, Pi0Settings(dino="none", device="cpu", compiled=compiled))
 
 
 def observation(rig: Rig, state: float, prompt: str = "put the pot") -> Observation:
@@ -71,3 +72,17 @@ def test_a_prompt_without_room_for_the_state_is_refused_and_the_next_one_served(
 def test_the_example_fits(tmp_path):
     policy = policy_of(tmp_path, DROID, SMOOTHED)
     assert policy.observe(policy.example()).token_mask.any()
+
+
+def test_a_compiled_policy_pads_its_prompts_and_makes_the_same_chunks(tmp_path, monkeypatch):
+    # Everything of torch.compile but the code generator, which would take minutes; in one piece,
+    # as a CUDA graph needs it.
+    compile_eagerly = functools.partial(torch.compile, backend="aot_eager", fullgraph=True)
+    monkeypatch.setattr(torch, "compile", compile_eagerly)
+    small = replace(SMOOTHED, flow_steps=1, siglip=replace(SMOOTHED.siglip, layers=1))
+    plain, compiled = (policy_of(tmp_path, DROID, small, compiled=each) for each in (False, True))
+    noise = torch.randn(1, small.horizon, small.action_dim)
+    steered = (torch.full((1,), 0.5), [plain.draw_epsilon(torch.Generator())], noise)
+    seen = observation(DROID, 0.5)
+    chunks = [policy.sample([policy.observe(seen)], *steered) for policy in (plain, compiled)]
+    torch.testing.assert_close(chunks[1], chunks[0], rtol=1e-4, atol=1e-4)
