@@ -141,6 +141,7 @@ def test_what_uv_cannot_install_pip_is_asked_for(layout, monkeypatch, uv_works):
     with_uv, with_pip = ["uv", "pip", "install"], ["python", "-m", "pip"]
     assert programs == ([with_uv] if uv_works else [with_uv, with_pip])
     assert all(command[-1] == "numpy==2" for command in asked)
+    assert "--compile-bytecode" in asked[0], "pip compiles what it installs by itself"
 
 
 def test_environment_keeps_what_the_caller_has_chosen(layout):
