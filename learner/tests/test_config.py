@@ -18,6 +18,12 @@ def test_every_preset_resolves_and_dumps_as_json(preset: str, method: str) -> No
     assert json.loads(json.dumps(config.to_mapping()))["agent"]["utd"] == config.agent.utd
 
 
+@pytest.mark.parametrize("preset", ["widowx", "franka"])
+def test_a_robots_round_moves_the_targets_as_published(preset: str) -> None:
+    agent = resolve(preset).agent
+    assert 1.0 - (1.0 - agent.polyak) ** agent.utd == pytest.approx(0.005)
+
+
 def test_dsrl_differs_from_tmrl_in_its_heads_only() -> None:
     tmrl, dsrl = resolve("widowx", "tmrl").agent, resolve("widowx", "dsrl").agent
     heads_off = dataclasses.replace(tmrl, sigma_head=False, epsilon_head=False)

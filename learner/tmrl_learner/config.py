@@ -187,6 +187,8 @@ _ROBOT_AGENT = TmrlConfig(
     learning_rate=1e-3,
     batch_size=256,
     utd=20,
+    # As published: 0.005 once in a round of so many critic updates.
+    polyak=1.0 - (1.0 - 0.005) ** (1 / 20),
     initial_temperature=1.0,
 )
 _ROBOT_REPLAY = ReplayConfig(capacity=10_000)
