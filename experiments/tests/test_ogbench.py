@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from tmrl_common.errors import ConfigError
 from tmrl_common.types import FloatArray, Steering
-from tmrl_experiments.ogbench.benchmarks import CUBE_SINGLE, POINTMAZE_GIANT, benchmark
+from tmrl_experiments.ogbench.benchmarks import CUBE_SINGLE, POINTMAZE_GIANT, Benchmark, benchmark
+from tmrl_experiments.ogbench.chunk_policies import FlowChunks
 from tmrl_experiments.ogbench.coverage import roll_out, success_at_k
 from tmrl_experiments.ogbench.curve_study import curve, final_success
 from tmrl_experiments.ogbench.curves import CurveRun, FinishedEpisode, read_episodes, steps_made
@@ -23,7 +24,7 @@ from tmrl_experiments.ogbench.environment import ChunkedTask
 from tmrl_experiments.ogbench.fan_out import fan_out
 from tmrl_experiments.ogbench.hindsight import HindsightSource
 from tmrl_experiments.ogbench.methods import METHODS, learner_config, method
-from tmrl_experiments.ogbench.pretraining import policy_folder, pretrained
+from tmrl_experiments.ogbench.pretraining import policy_folder, policy_shape, pretrained
 from tmrl_experiments.ogbench.recording import Recording, RecordingError, outside_corridors
 from tmrl_experiments.ogbench.throughput import steps_per_cpu_s
 from tmrl_experiments.ogbench.vector import make_vector, reset_some
@@ -173,6 +174,7 @@ class Walker:
     """Stands in for a policy in the maze: walks the way its latent points."""
 
     z_dim = 2
+    features_dim = 4
 
     def features(self, observations: FloatArray) -> FloatArray:
         return observations / 30.0
@@ -180,6 +182,20 @@ class Walker:
     def act(self, observations: FloatArray, steerings: list[Steering]) -> FloatArray:
         shape = (POINTMAZE_GIANT.execute_steps, 2)
         return np.stack([np.broadcast_to(s.z[..., :2].reshape(-1, 2)[0], shape) for s in steerings])
+
+
+def flow_chunks(spec: Benchmark) -> FlowChunks:
+    policy = FlowPolicy(policy_shape(spec, "csp"))
+    return FlowChunks(policy, spec, 0.0, torch.Generator().manual_seed(0))
+
+
+def test_actor_and_critics_tell_neighbouring_cells_of_the_maze_apart() -> None:
+    maze, cube = flow_chunks(POINTMAZE_GIANT), flow_chunks(CUBE_SINGLE)
+    here_and_a_cell_on = np.array([[0, 0, 20, 20], [4, 0, 20, 20]], np.float32)
+    features = maze.features(here_and_a_cell_on)
+    assert features.shape == (2, maze.features_dim)
+    assert np.abs(features[1, 4:] - features[0, 4:]).max() == pytest.approx(2.0)
+    assert cube.features(np.zeros((1, 31), np.float32)).shape == (1, cube.features_dim) == (1, 31)
 
 
 def test_rollouts_of_a_start_differ_by_noise_alone_and_can_be_repeated() -> None:

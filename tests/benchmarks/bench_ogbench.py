@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--work", type=Path, default=Path("runs/ogbench"), help="folder to keep")
     parser.add_argument("--png", type=Path, metavar="FILE", help="write the figure to FILE")
     parser.add_argument(
-        "--speed-steps", type=int, default=100_000, metavar="N", help="control steps to time"
+        "--speed-steps", type=int, default=50_000, metavar="N", help="control steps to time"
     )
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--only-report", action="store_true", help="run nothing")

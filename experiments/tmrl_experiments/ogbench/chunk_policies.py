@@ -20,6 +20,11 @@ class SteeredPolicy(Protocol):
         """Length of the latent that an actor chooses."""
         ...
 
+    @property
+    def features_dim(self) -> int:
+        """Length S of what `features` returns."""
+        ...
+
     def features(self, observations: FloatArray) -> FloatArray:
         """What the steering actor sees, (N, P + C) to (N, S)."""
         ...
@@ -51,15 +56,22 @@ class FlowChunks:
         """A: one row, repeated over the horizon."""
         return self.benchmark.action_dim
 
+    @property
+    def features_dim(self) -> int:
+        """Of robot state, context and waves."""
+        where = self.benchmark
+        return where.proprio_dim + where.context_dim + 4 * len(where.wavelengths_m)
+
     @torch.no_grad()
     def features(self, observations: FloatArray) -> FloatArray:
-        """Robot state and context, normalised by the policy's statistics."""
+        """Robot state and context, normalised by the policy's statistics, then the waves."""
         proprio, context = self._split(observations)
         normalised = (
             self.policy.proprio_normaliser.normalise(proprio),
             self.policy.context_normaliser.normalise(context),
         )
-        return torch.cat(normalised, dim=-1).numpy()
+        waves = torch.from_numpy(self.benchmark.waves(observations))
+        return torch.cat([*normalised, waves], dim=-1).numpy()
 
     def act(self, observations: FloatArray, steerings: Sequence[Steering]) -> FloatArray:
         """Draws the chunks of all scenes in one batch."""
@@ -96,6 +108,11 @@ class RawActions:
     def z_dim(self) -> int:
         """H * A."""
         return self.benchmark.execute_steps * self.benchmark.action_dim
+
+    @property
+    def features_dim(self) -> int:
+        """As of `view`."""
+        return self.view.features_dim
 
     def features(self, observations: FloatArray) -> FloatArray:
         """As of `view`."""

@@ -94,8 +94,7 @@ class CurveRun:
         self._checkpoint_every = checkpoint_every
         self._tracker = tracker
         self._metrics: dict[str, float] = {}
-        features_dim = benchmark.proprio_dim + benchmark.context_dim
-        sizes = Sizes(features_dim, policy.z_dim, 0)
+        sizes = Sizes(policy.features_dim, policy.z_dim, 0)
         self.session = LearnerSession(config, sizes, time.monotonic)
         if offline is not None:
             self.session.replay.load_offline(offline)

@@ -74,7 +74,7 @@ RUN_SETTINGS: Mapping[str, RunSettings] = {
         agent=replace(_AGENT, utd=5, batch_size=256, gamma=0.99),
         # As many chunks as an episode of each environment has, drawn uniformly.
         schedule=ScheduleConfig(
-            warmup_chunks=8_000, warmup_max_chunks=8_000, burst_rounds=100, chunks_per_round=64
+            warmup_chunks=8_000, warmup_max_chunks=8_000, burst_rounds=100, chunks_per_round=20
         ),
         capacity=200_000,
     ),
