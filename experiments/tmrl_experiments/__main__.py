@@ -22,6 +22,9 @@ VERBS = {
     "theory": Verb(
         "[--out DIR]", "the paper's unit-circle experiment", "tmrl_experiments.theory.cli"
     ),
+    "spectrum": Verb(
+        "[--out FILE]", "a page with rollouts over sigma", "tmrl_experiments.spectrum.cli"
+    ),
 }
 
 

@@ -1,0 +1,1 @@
+"""Rollouts of a context-smoothed policy over sigma, as a page with a slider."""
