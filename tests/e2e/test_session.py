@@ -29,6 +29,7 @@ REPORT_KEYS = {
     "robot_minutes",
     "wall_minutes",
     "sigma_mean_first_last",
+    "sigmas",
     "chunks_refused",
     "transitions_published",
     "transitions_stored",

@@ -1,5 +1,9 @@
 """Sessions set side by side: which belong together."""
 
+import json
+
+import pytest
+
 from tmrl_demo import compare
 
 
@@ -53,3 +57,16 @@ def test_the_figure_is_drawn(tmp_path):
         [report(PLAIN, ["timeout"] * 25), report(CHANGED, ["success"] * 25)], tmp_path / "f.png"
     )
     assert (tmp_path / "f.png").stat().st_size > 0
+
+
+def test_sigma_of_every_session_is_drawn_or_the_one_without_it_is_named(tmp_path, capsys):
+    new, old = tmp_path / "new.json", tmp_path / "old.json"
+    old.write_text(json.dumps(report(PLAIN, ["timeout"] * 20)))
+    new.write_text(json.dumps(report(PLAIN, ["success"] * 20) | {"sigmas": [[1.0, 0.2]] * 20}))
+    figure = tmp_path / "sigma.png"
+    assert compare.main([str(new), "--sigma-png", str(figure)]) == 0
+    assert figure.stat().st_size > 0
+    with pytest.raises(SystemExit) as refusal:
+        compare.main([str(new), str(old), "--sigma-png", str(figure)])
+    assert refusal.value.code == 2
+    assert "old.json" in capsys.readouterr().err

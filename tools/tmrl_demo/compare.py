@@ -1,4 +1,4 @@
-"""Sets the reports of several sessions side by side: a table, and one figure of all curves.
+"""Sets the reports of several sessions side by side: a table, all curves, and sigma per chunk.
 
 ./tmrl run python -m tmrl_demo.compare docs/results/demo/*.json --png docs/results/demo.png
 """
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from tmrl_demo.figures import draw_sigmas
 from tmrl_demo.history import WINDOW
 
 Report = dict[str, Any]
@@ -98,17 +99,30 @@ def draw(reports: list[Report], path: Path) -> None:
     figure.savefig(path)
 
 
+def _title(report: Report) -> str:
+    return f"{group_of(report)}, seed {report['seed']}"
+
+
 def main(argv: list[str]) -> int:
     """Prints the table and, where asked for, draws the figure."""
     parser = argparse.ArgumentParser(description="Compare sessions by their report.json.")
     parser.add_argument("files", nargs="+", type=Path, metavar="REPORT.json")
     parser.add_argument("--png", type=Path, metavar="FILE", help="draw the learning curves")
+    parser.add_argument("--sigma-png", type=Path, metavar="FILE", help="draw sigma of each chunk")
     options = parser.parse_args(argv)
     reports: list[Report] = [json.loads(path.read_text()) for path in sorted(options.files)]
     reports.sort(key=lambda r: (Path(r["policy"]).parent.name, r["method"] != "tmrl", r["method"]))
     sys.stdout.write(table(reports) + "\n")
     if options.png is not None:
         draw(reports, options.png)
+    if options.sigma_png is not None:
+        lacking = [path for path in options.files if "sigmas" not in json.loads(path.read_text())]
+        if lacking:
+            parser.error(
+                f"{lacking[0]} does not say the sigma of each chunk, as reports up to version 0.2; "
+                "run that session again, or leave its report out"
+            )
+        draw_sigmas({_title(report): report["sigmas"] for report in reports}, options.sigma_png)
     return 0
 
 

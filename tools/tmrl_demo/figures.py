@@ -1,11 +1,13 @@
 """The two figures of a session's report: the learning curve and sigma per chunk."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from tmrl_common.types import Outcome
@@ -47,14 +49,36 @@ def draw_sigma(episodes: Sequence[EpisodeRecord], title: str, path: Path) -> Non
         title: Says method and seed.
         path: PNG to write.
     """
-    longest = max((len(e.sigmas) for e in episodes), default=0)
+    draw_sigmas({title: [episode.sigmas for episode in episodes]}, path)
+
+
+def draw_sigmas(sessions: Mapping[str, Sequence[Sequence[float]]], path: Path) -> None:
+    """Sigma of every chunk of several sessions, one below the other.
+
+    Args:
+        sessions: Title to the sigmas of each episode's chunks, at least one session.
+        path: PNG to write.
+    """
+    figure = Figure(figsize=(7.0, 1.0 + 2.4 * len(sessions)), dpi=150, layout="constrained")
+    panels = figure.subplots(len(sessions), squeeze=False)[:, 0]
+    shown = [
+        _show_sigma(axes, sigmas, title)
+        for axes, (title, sigmas) in zip(panels, sessions.items(), strict=True)
+    ]
+    panels[-1].set(xlabel="episode")
+    bar = figure.colorbar(shown[-1], ax=panels)
+    bar.set_label("σ   (0: follow the context, 1: marginal)")
+    figure.savefig(path)
+
+
+def _show_sigma(axes: Axes, episodes: Sequence[Sequence[float]], title: str) -> AxesImage:
+    longest = max((len(sigmas) for sigmas in episodes), default=0)
     image = np.full((max(longest, 1), max(len(episodes), 1)), np.nan)
-    for column, episode in enumerate(episodes):
-        image[: len(episode.sigmas), column] = episode.sigmas
-    figure = Figure(figsize=(7.0, 3.4), dpi=150, layout="constrained")
-    axes = figure.subplots()
+    for column, sigmas in enumerate(episodes):
+        image[: len(sigmas), column] = sigmas
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    shown = axes.imshow(
+    axes.set(ylabel="chunk within the episode", title=title)
+    return axes.imshow(
         image,
         origin="lower",
         aspect="auto",
@@ -64,7 +88,3 @@ def draw_sigma(episodes: Sequence[EpisodeRecord], title: str, path: Path) -> Non
         extent=(0.5, image.shape[1] + 0.5, -0.5, image.shape[0] - 0.5),
         interpolation="nearest",
     )
-    bar = figure.colorbar(shown, ax=axes)
-    bar.set_label("σ   (0: follow the context, 1: marginal)")
-    axes.set(xlabel="episode", ylabel="chunk within the episode", title=title)
-    figure.savefig(path)

@@ -115,6 +115,7 @@ def summarise(history: History, facts: SessionFacts, control_period_s: float) ->
         "wrong_object_rate": sum(wrong) / len(wrong) if wrong else 0.0,
         "robot_minutes": steps * control_period_s / 60.0,
         "sigma_mean_first_last": [sigma_mean(finished[:_EDGE]), sigma_mean(finished[-_EDGE:])],
+        "sigmas": [[round(sigma, 2) for sigma in e.sigmas] for e in finished],
         "transitions_published": history.transitions,
     }
 
