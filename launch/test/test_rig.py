@@ -1,5 +1,7 @@
 """Rig files, overrides and session options: wrong names are refused with the valid ones."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,14 @@ def test_override_of_an_unknown_part_names_the_parts() -> None:
 def test_options_are_judged(tmp_path: Path, changes: dict[str, object], sentence: str) -> None:
     with pytest.raises(RigError, match=sentence):
         SessionOptions(run_dir=tmp_path, **changes)  # type: ignore[arg-type]
+
+
+def test_sessions_that_start_together_get_directories_of_their_own() -> None:
+    command = [sys.executable, "-c", "from tmrl_bringup import rundir; print(rundir.new_run_dir())"]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    names = [process.communicate()[0] for process in started]
+    assert all(names)
+    assert names[0] != names[1]
 
 
 def test_unwritable_run_directory_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The directory of a run: made once, and resumed when it exists already."""
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +22,11 @@ _OF_A_SESSION = (
 
 
 def new_run_dir() -> Path:
-    """A name below `runs/`, after date and time; nothing is made yet."""
-    return Path("runs", time.strftime("%Y%m%d_%H%M%S")).absolute()
+    """A name below `runs/`, after date, time and process; nothing is made yet.
+
+    Sessions that start within one second must not share a directory.
+    """
+    return Path("runs", f"{time.strftime('%Y%m%d_%H%M%S')}_{os.getpid()}").absolute()
 
 
 def prepare_directories(options: SessionOptions, parts: Sequence[str]) -> tuple[Path, Path]:

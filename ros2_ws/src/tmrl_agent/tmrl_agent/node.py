@@ -11,6 +11,7 @@ from tmrl_agent.effects import AgentStatus, Effect, PublishTransitions
 from tmrl_agent.events import SentChunk
 from tmrl_agent.inference import InferenceThread
 from tmrl_agent.journal import JournalThread, NotWritten, WriteResult, Written
+from tmrl_agent.journal.lock import only_writer
 from tmrl_agent.params import AgentConfig
 from tmrl_agent.requests import Answer
 from tmrl_agent.session import close_session, connect, open_session
@@ -45,6 +46,7 @@ class AgentNode(TmrlNode[AgentConfig]):
         super().__init__("agent", AgentConfig)
         config, clock = self.config, SteadyClock()
         complain = self.get_logger().error
+        self._opened.enter_context(only_writer(config.journal_path, config.robot))
         journal, self._stored, self._core = open_session(config, clock, complain)
         self._opened.callback(close_session, journal, self._stored, self._core, complain)
         self._journal = JournalThread(journal, self._hand_over)
