@@ -151,15 +151,17 @@ def test_only_the_thread_that_moves_the_robot_is_a_real_time_one(rig):
 def test_the_arm_does_not_wait_for_its_hand(arm):
     start = arm.driver.read()
     wanted = 0.0 if start.gripper_opening > 0.5 else 1.0
-    opening_when_turned = []
+    seen = []
 
     def turned(reading):
         arm.driver.command(arm.turning(0, 0.8, gripper=wanted))
-        opening_when_turned.append(reading.gripper_opening)
-        return reading.joint_position_rad[0] - start.joint_position_rad[0] > 0.1
+        moved_rad = reading.joint_position_rad[0] - start.joint_position_rad[0]
+        seen.append((moved_rad, abs(reading.gripper_opening - wanted)))
+        return moved_rad > 0.1
 
     arm.until(turned, "the first joint to turn")
-    assert abs(opening_when_turned[-1] - wanted) > 0.1
+    # Not the last reading: on a busy machine the hand may be done before the joint is there.
+    assert any(moved_rad > 0.01 and left > 0.1 for moved_rad, left in seen)
     arm.until(lambda reading: abs(reading.gripper_opening - wanted) < 0.1, "the hand to follow")
 
 
