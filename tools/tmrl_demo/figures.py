@@ -59,7 +59,8 @@ def draw_sigmas(sessions: Mapping[str, Sequence[Sequence[float]]], path: Path) -
         sessions: Title to the sigmas of each episode's chunks, at least one session.
         path: PNG to write.
     """
-    figure = Figure(figsize=(7.0, 1.0 + 2.4 * len(sessions)), dpi=150, layout="constrained")
+    height = 1.0 + (2.4 if len(sessions) == 1 else 1.3 * len(sessions))
+    figure = Figure(figsize=(7.0, height), dpi=150, layout="constrained")
     panels = figure.subplots(len(sessions), squeeze=False)[:, 0]
     shown = [
         _show_sigma(axes, sigmas, title)
@@ -77,7 +78,7 @@ def _show_sigma(axes: Axes, episodes: Sequence[Sequence[float]], title: str) -> 
     for column, sigmas in enumerate(episodes):
         image[: len(sigmas), column] = sigmas
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(ylabel="chunk within the episode", title=title)
+    axes.set(ylabel="chunk", title=title)
     return axes.imshow(
         image,
         origin="lower",
