@@ -3,6 +3,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -76,6 +77,22 @@ def free_port():
             return probe.getsockname()[1]
 
     return find
+
+
+@pytest.fixture(scope="session")
+def both_wires(server_process, free_port):
+    """Serves a checkpoint over ZeroMQ and openpi's websocket: a context of endpoint and port."""
+
+    @contextmanager
+    def serve(checkpoint, *options):
+        endpoint, port = f"tcp://127.0.0.1:{free_port()}", free_port()
+        doors = ("--bind", endpoint, "--websocket-bind", f"127.0.0.1:{port}")
+        command = ("--checkpoint", checkpoint, "--device", "cpu", *doors, *options)
+        with server_process(*command) as server:
+            server.wait_until_ready()
+            yield endpoint, port
+
+    return serve
 
 
 @pytest.fixture

@@ -39,20 +39,11 @@ OPENPI = {
 
 
 @pytest.fixture(scope="module")
-def served(server_process, free_port, tmp_path_factory):
+def served(both_wires, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pi05")
     write_checkpoint(folder, DROID, replace(TINY_PI05, flow_steps=3))
-    endpoint, port = f"tcp://127.0.0.1:{free_port()}", free_port()
-    arguments = {
-        "--checkpoint": folder,
-        "--dino": "none",
-        "--device": "cpu",
-        "--bind": endpoint,
-        "--websocket-bind": f"127.0.0.1:{port}",
-    }
-    with server_process(*[part for pair in arguments.items() for part in pair]) as server:
-        server.wait_until_ready()
-        yield endpoint, port
+    with both_wires(folder, "--dino", "none") as doors:
+        yield doors
 
 
 @pytest.fixture

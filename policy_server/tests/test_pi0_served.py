@@ -32,22 +32,12 @@ OPENPI = {
 
 
 @pytest.fixture(scope="module")
-def served(server_process, free_port, tmp_path_factory):
+def served(both_wires, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pi0")
     write_checkpoint(folder / "droid", DROID)
     write_dinov2(folder / "dino")
-    endpoint, port = f"tcp://127.0.0.1:{free_port()}", free_port()
-    arguments = {
-        "--checkpoint": folder / "droid",
-        "--dino": folder / "dino",
-        "--device": "cpu",
-        "--bind": endpoint,
-        "--websocket-bind": f"127.0.0.1:{port}",
-        "--max-batch": 2,
-    }
-    with server_process(*[part for pair in arguments.items() for part in pair]) as server:
-        server.wait_until_ready()
-        yield endpoint, port
+    with both_wires(folder / "droid", "--dino", folder / "dino", "--max-batch", 2) as doors:
+        yield doors
 
 
 @pytest.fixture

@@ -110,13 +110,14 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--png", type=Path, metavar="FILE", help="draw the learning curves")
     parser.add_argument("--sigma-png", type=Path, metavar="FILE", help="draw sigma of each chunk")
     options = parser.parse_args(argv)
-    reports: list[Report] = [json.loads(path.read_text()) for path in sorted(options.files)]
+    read: dict[Path, Report] = {p: json.loads(p.read_text()) for p in sorted(options.files)}
+    reports = [*read.values()]
     reports.sort(key=lambda r: (Path(r["policy"]).parent.name, r["method"] != "tmrl", r["method"]))
     sys.stdout.write(table(reports) + "\n")
     if options.png is not None:
         draw(reports, options.png)
     if options.sigma_png is not None:
-        lacking = [path for path in options.files if "sigmas" not in json.loads(path.read_text())]
+        lacking = [path for path, report in read.items() if "sigmas" not in report]
         if lacking:
             parser.error(
                 f"{lacking[0]} does not say the sigma of each chunk, as reports up to version 0.2; "

@@ -10,10 +10,12 @@ from tmrl_policies.steering import scale_steering
 _DRAWN_BY_THE_POLICY = np.zeros(0, np.float32)
 
 
-def base_steering(noise_shape: tuple[int, int], rng: np.random.Generator) -> Steering:
-    """The frozen policy as it was trained: fresh Gaussian noise for every step, sigma 0."""
+def base_steering(
+    noise_shape: tuple[int, int], rng: np.random.Generator, sigma: float = 0.0
+) -> Steering:
+    """The frozen policy as it was trained: fresh Gaussian noise for every step, at one sigma."""
     noise = rng.standard_normal(noise_shape, dtype=np.float32)
-    return Steering(SteeringSource.BASE, noise, 0.0, _DRAWN_BY_THE_POLICY)
+    return Steering(SteeringSource.BASE, noise, sigma, _DRAWN_BY_THE_POLICY)
 
 
 def uniform_steerings(

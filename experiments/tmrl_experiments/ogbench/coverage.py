@@ -14,13 +14,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tmrl_common.types import FloatArray, Steering, SteeringSource
+from tmrl_common.types import FloatArray
+from tmrl_experiments.inprocess.steering import base_steering
 from tmrl_experiments.ogbench.benchmarks import Benchmark
 from tmrl_experiments.ogbench.chunk_policies import SteeredPolicy
 from tmrl_experiments.ogbench.vector import make_vector, reset_some
 
 _CONFIDENCE = 0.95
-_NO_EPSILON = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ def roll_out(
     Returns:
         Whether each rollout succeeded, (starts, rollouts).
     """
+    noise = (benchmark.horizon, benchmark.action_dim)
     jobs = deque((i, k) for i in range(len(starts)) for k in range(rollouts))
     parallel = min(parallel, len(jobs))
     solved = np.zeros((len(starts), rollouts), np.bool_)
@@ -76,7 +77,7 @@ def roll_out(
             slots[j] = _Rollout(start, k, np.random.default_rng((starts[start], max(k, 0))))
         if idle:
             observations = reset_some(environments, {j: starts[slots[j].start] for j in idle})
-        steerings = [_base_steering(benchmark, sigma, slots[j].generator) for j in range(parallel)]
+        steerings = [base_steering(noise, slots[j].generator, sigma) for j in range(parallel)]
         chunks = policy.act(observations, steerings)
         observations, _, terminated, truncated, _ = environments.step(chunks)
         idle = np.flatnonzero(terminated | truncated).tolist()
@@ -93,11 +94,6 @@ class _Rollout(NamedTuple):
     start: int
     k: int
     generator: np.random.Generator
-
-
-def _base_steering(benchmark: Benchmark, sigma: float, rng: np.random.Generator) -> Steering:
-    noise = rng.standard_normal((benchmark.horizon, benchmark.action_dim), dtype=np.float32)
-    return Steering(SteeringSource.BASE, noise, sigma, _NO_EPSILON)
 
 
 def success_at_k(solved: NDArray[np.bool_], seed: int = 0, resamples: int = 2000) -> SuccessAtK:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tmrl_common.types import FloatArray, Steering, SteeringSource
+from tmrl_common.types import FloatArray
+from tmrl_experiments.inprocess.steering import base_steering
 from tmrl_experiments.ogbench.benchmarks import CUBE_SINGLE
 from tmrl_experiments.ogbench.chunk_policies import FlowChunks
 from tmrl_experiments.ogbench.vector import make_vector, reset_some
@@ -19,7 +20,8 @@ _CUBE_M = (0.04, 0.04)
 _DRAWN_CHUNKS = 8
 """Until the cube is carried; what the arm does with it afterwards would cover all of the table."""
 _MOVED_M = 0.02
-_NO_EPSILON = np.zeros(0, np.float32)
+_NOISE_SHAPE = (CUBE_SINGLE.horizon, CUBE_SINGLE.action_dim)
+_MOST_CHUNKS = CUBE_SINGLE.max_steps // CUBE_SINGLE.execute_steps
 
 
 def panel(
@@ -48,7 +50,8 @@ def panel(
         goal = _metres(first[0, CUBE_SINGLE.proprio_dim :][:2])
     return Panel(
         title="OGBench cube-single: bring the cube to a goal beyond the demonstrations'",
-        context="the goal position of the cube. Drawn are the first 8 chunks of at most 25",
+        context="the goal position of the cube. "
+        f"Drawn are the first {_DRAWN_CHUNKS} chunks of at most {_MOST_CHUNKS}",
         low_m=(0.22, -0.30),
         high_m=(0.62, 0.30),
         marks=[_mark("cube at the start", start), _mark("goal", goal)],
@@ -69,7 +72,9 @@ def _roll_out(
     last, solved = first.copy(), np.zeros(rollouts, np.bool_)
     running = np.ones(rollouts, np.bool_)
     while running.any():
-        chunks = policy.act(observations, [_steering(sigma, rng) for rng in generators])
+        chunks = policy.act(
+            observations, [base_steering(_NOISE_SHAPE, rng, sigma) for rng in generators]
+        )
         observations, _, terminated, truncated, _ = environments.step(chunks)
         for i in np.flatnonzero(running):
             paths[i].append(_tool_m(observations[i]))
@@ -81,11 +86,6 @@ def _roll_out(
             observations = reset_some(environments, {int(i): seed for i in ended})
     environments.close()
     return first, last, [np.stack(path) for path in paths], solved
-
-
-def _steering(sigma: float, rng: np.random.Generator) -> Steering:
-    noise = rng.standard_normal((CUBE_SINGLE.horizon, CUBE_SINGLE.action_dim), dtype=np.float32)
-    return Steering(SteeringSource.BASE, noise, sigma, _NO_EPSILON)
 
 
 def _metres(scaled: FloatArray) -> np.ndarray:

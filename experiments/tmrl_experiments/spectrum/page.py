@@ -15,7 +15,7 @@ def write_page(path: Path, panels: Sequence[Panel], command: str) -> None:
     """Writes the page with all panels.
 
     Args:
-        path: HTML file to write.
+        path: HTML file to write, in a folder that exists.
         panels: What it shows, in this order.
         command: What makes the page again; it is printed on it.
 
@@ -26,5 +26,4 @@ def write_page(path: Path, panels: Sequence[Panel], command: str) -> None:
     # "</" would end the script element that carries the data.
     text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
     template = files("tmrl_experiments.spectrum").joinpath("page.html").read_text(encoding="utf-8")
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, template.replace(_PLACE_OF_DATA, text))

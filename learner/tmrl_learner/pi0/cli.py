@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from tmrl_common.errors import ConfigError, TmrlError
 from tmrl_learner.config import key_value
-from tmrl_learner.pi0.config import DEFAULT_KIND, SIZES, finetune_config
+from tmrl_learner.pi0.config import DEFAULT_KIND, SIZES, FinetuneConfig, finetune_config
 from tmrl_learner.pi0.finetune import FinetunePaths, finetune
 from tmrl_learner.pi0.lerobot.columns import LAYOUTS
 from tmrl_learner.pi0.processes import join_processes
@@ -25,14 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = command_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        overrides = dict(key_value(text) for text in arguments.set)
-        config = finetune_config(
-            arguments.rig,
-            kind=arguments.kind,
-            model=arguments.model,
-            layout=arguments.layout,
-            overrides=overrides,
-        )
+        config = chosen_config(arguments)
         if arguments.weights is None and not arguments.from_random_weights:
             raise ConfigError(
                 "no first weights; give --weights with a pi0 checkpoint, or --from-random-weights"
@@ -116,6 +109,21 @@ def add_dataset_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="KEY=VALUE",
         help="any setting, e.g. trained=lora or optimiser.learning_rate=5e-5",
+    )
+
+
+def chosen_config(arguments: argparse.Namespace) -> FinetuneConfig:
+    """The configuration that `add_dataset_arguments` asks for.
+
+    Raises:
+        ConfigError: A name or a setting is unknown, or does not fit.
+    """
+    return finetune_config(
+        arguments.rig,
+        kind=arguments.kind,
+        model=arguments.model,
+        layout=arguments.layout,
+        overrides=dict(key_value(text) for text in arguments.set),
     )
 
 

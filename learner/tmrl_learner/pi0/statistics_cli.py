@@ -9,9 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from tmrl_common.errors import TmrlError
-from tmrl_learner.config import key_value
-from tmrl_learner.pi0.cli import add_dataset_arguments
-from tmrl_learner.pi0.config import finetune_config
+from tmrl_learner.pi0.cli import add_dataset_arguments, chosen_config
 from tmrl_learner.pi0.demonstrations import open_demonstrations
 from tmrl_learner.pi0.statistics import compute_statistics
 from tmrl_policies.pi0.inputs.rigs import rig_named
@@ -23,14 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        overrides = dict(key_value(text) for text in arguments.set)
-        config = finetune_config(
-            arguments.rig,
-            kind=arguments.kind,
-            model=arguments.model,
-            layout=arguments.layout,
-            overrides=overrides,
-        )
+        config = chosen_config(arguments)
         rig = rig_named(config.rig)
         demonstrations = open_demonstrations(arguments.dataset, config.columns, rig)
         statistics = compute_statistics(demonstrations, config.model.horizon)
