@@ -146,9 +146,14 @@ class Demo:
         wait_until(condition, what, TIMEOUT_S, progress=self._work)
 
     def _work(self) -> int:
-        """Bytes in the run directory: each transition, label, row of metrics and log line adds."""
+        """Bytes in the run directory: each transition, label, row of metrics and log line adds.
+
+        Those of wandb do not count: it samples the machine, whatever the session does.
+        """
         sizes = 0
         for path in self.run_dir.rglob("*"):
+            if "wandb" in path.relative_to(self.run_dir).parts:
+                continue
             with contextlib.suppress(FileNotFoundError):
                 sizes += path.stat().st_size
         return sizes

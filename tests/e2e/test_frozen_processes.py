@@ -70,6 +70,10 @@ class StateWatch:
         wait_until(paused, "the pause", 60.0)
         return self.heard[-1].reason
 
+    def listeners_of_commands(self) -> int:
+        """How many the network knows."""
+        return self._node.count_subscribers("/widowx/arm/command")
+
     def close(self) -> None:
         self._node.destroy_node()
         self._context.try_shutdown()
@@ -92,10 +96,12 @@ def test_a_driver_that_freezes_pauses_the_session_until_it_is_back(demo: Demo) -
     demo.start("--episodes", "12", *FAST)
     demo.wait_for_episodes(2)
     watch = StateWatch(demo.domain())
+    wait_until(lambda: watch.listeners_of_commands() == 1, "the network's view", 60.0)
     driver = demo.part("driver")
     driver.send_signal(signal.SIGSTOP)
     try:
         reason = watch.wait_for_pause()
+        assert watch.listeners_of_commands() == 1, "forgotten here, it may not be found again"
         with demo.service(Trigger, "/widowx/controller/hold") as hold:
             answer = hold(Trigger.Request())
     finally:
