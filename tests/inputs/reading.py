@@ -91,7 +91,7 @@ def read(case: Case, folder: Path) -> Answer:
     reader = importlib.import_module(f"{package}.readers.{case.reader}")
     try:
         answer = reader.read(case.given, folder)
-    except Exception:
+    except Exception:  # noqa: BLE001 - a traceback is one of the answers
         return Answer(Outcome.TRACEBACK, traceback.format_exc())
     assert isinstance(answer, Answer)
     return answer
