@@ -18,12 +18,13 @@ def finished(work: Path, row: str, seed: int, success: float) -> None:
 def test_every_row_names_a_configuration_that_exists(row: str) -> None:
     policy, words = ablation.ROWS[row]
     arguments = cli.parser().parse_args([f"--checkpoint={policy}", *words])
-    if row == "base":
+    if row.startswith("base"):
+        assert arguments.base_sigma == float(row.partition("-sigma-")[2] or 0)
         return
     agent = resolve(
         arguments.preset, arguments.method, dict(key_value(text) for text in arguments.set)
     ).agent
-    assert agent.sigma_head is row.startswith("tmrl")
+    assert agent.sigma_head is row.startswith(("tmrl", "random-"))
     if row.startswith("fixed-sigma-"):
         assert agent.sigma_max == float(row.removeprefix("fixed-sigma-"))
 

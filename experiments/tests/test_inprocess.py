@@ -8,9 +8,9 @@ import torch
 
 from tmrl_common.types import FloatArray, Outcome, Steering, SteeringSource
 from tmrl_experiments.inprocess.flow_base import FlowActions, FlowBase
-from tmrl_experiments.inprocess.loop import EpisodeSummary, InProcessLoop
+from tmrl_experiments.inprocess.loop import Acting, EpisodeSummary, InProcessLoop
 from tmrl_experiments.inprocess.report import episodes_to_90, report
-from tmrl_experiments.inprocess.steering import uniform_steerings
+from tmrl_experiments.inprocess.steering import Drawn, uniform_steerings
 from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 from tmrl_learner.config import LearnerConfig, ReplayConfig, ScheduleConfig, Sizes
 from tmrl_learner.pretrain.evaluate import Scene
@@ -97,6 +97,29 @@ def test_the_frozen_policy_runs_with_its_own_noise_and_learns_nothing() -> None:
     assert (episode.source, episode.sigma_mean) == (SteeringSource.BASE, 0.0)
     assert policy.last.z.shape == (6, 2)
     assert policy.last.z.std() > 0.1
+
+
+def test_the_frozen_policy_runs_at_the_sigma_that_is_wanted() -> None:
+    policy = Pusher()
+    episode = InProcessLoop(
+        policy, Corridor(), None, seed=0, acting=Acting(base_sigma=0.5)
+    ).run_episode()
+    assert (policy.last.sigma, episode.sigma_mean) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize(("drawn", "column"), [(Drawn.SIGMA, "sigma"), (Drawn.Z, "z")])
+def test_the_learner_sees_what_was_drawn_in_place_of_the_choice(drawn: Drawn, column: str) -> None:
+    session = LearnerSession(CONFIG, Sizes(features=1, z=2, epsilon=1), steady_s=lambda: 0.0)
+    policy, done = Pusher(), list[FloatArray]()
+    loop = InProcessLoop(policy, Corridor(), session, seed=0, acting=Acting(drawn=drawn))
+    act = policy.act
+    policy.act = lambda scene, latent: (done.append(getattr(latent, column)), act(scene, latent))[1]
+    for _ in range(20):
+        loop.run_episode()
+    columns, _ = session.replay.state()
+    np.testing.assert_allclose(columns[column].reshape(len(done), -1), np.vstack(done), rtol=1e-6)
+    spread = np.std(np.vstack(done)[4:])
+    assert spread > (0.2 if drawn is Drawn.SIGMA else 0.6), "as wide as the draw, not as the actor"
 
 
 def test_equal_seeds_give_equal_runs() -> None:

@@ -30,11 +30,15 @@ ROWS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         )
         for sigma in ("1", "0.75", "0.5", "0.25", "0")
     },
+    "random-sigma": (_SMOOTHED, ("--method=tmrl", "--drawn=sigma")),
+    "random-z": (_SMOOTHED, ("--method=tmrl", "--drawn=z")),
     "tmrl-epsilon-head": (_SMOOTHED, ("--method=tmrl", "--set=agent.epsilon_head=true")),
     "tmrl-no-success-share": (_SMOOTHED, ("--method=tmrl", "--set=replay.success_share=0")),
     "dsrl": (_CLONED, ("--method=dsrl",)),
     "dsrl_na": (_CLONED, ("--method=dsrl_na",)),
     "base": (_SMOOTHED, ("--method=base",)),
+    "base-sigma-0.5": (_SMOOTHED, ("--method=base", "--base-sigma=0.5")),
+    "base-sigma-1": (_SMOOTHED, ("--method=base", "--base-sigma=1")),
 }
 """Row: the policy that is steered, and the arguments of `finetune` that make the difference."""
 

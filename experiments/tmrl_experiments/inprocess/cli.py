@@ -8,6 +8,7 @@ from pathlib import Path
 from tmrl_common.algorithms import NO_LEARNING
 from tmrl_common.errors import TmrlError
 from tmrl_experiments.inprocess.run import run
+from tmrl_experiments.inprocess.steering import Drawn
 from tmrl_learner.config import key_value, methods
 from tmrl_learner.tracking import WANDB_MODES
 
@@ -49,6 +50,19 @@ def parser() -> argparse.ArgumentParser:
         default=0.75,
         metavar="SHARE",
         help="share of warm-up chunks whose sigma is the largest (default: as in the demo)",
+    )
+    add(
+        "--base-sigma",
+        type=float,
+        default=0.0,
+        metavar="SIGMA",
+        help="context timestep of the frozen policy, with --method base (default: 0)",
+    )
+    add(
+        "--drawn",
+        choices=[*Drawn],
+        default=Drawn.NOTHING,
+        help="draw this at random in every chunk instead of learning it, for an ablation",
     )
     add(
         "--z-per-step",

@@ -11,7 +11,13 @@ import numpy as np
 import torch
 
 from tmrl_common.types import FloatArray, Outcome, Steering, SteeringSource
-from tmrl_experiments.inprocess.steering import actor_steerings, base_steering, uniform_steerings
+from tmrl_experiments.inprocess.steering import (
+    Drawn,
+    actor_steerings,
+    base_steering,
+    drawn_at_random,
+    uniform_steerings,
+)
 from tmrl_experiments.inprocess.transition import chunk_transition
 from tmrl_learner.devices import restore_generator
 from tmrl_learner.pretrain.evaluate import Scene, TaskEnvironment
@@ -38,6 +44,25 @@ class ChunkPolicy(Protocol):
     def act(self, scene: Scene, latent: Steering) -> FloatArray:
         """A chunk of actions, (H, A), raw units."""
         ...
+
+
+@dataclass(frozen=True)
+class Acting:
+    """How chunks are steered where no actor decides.
+
+    Attributes:
+        warmup_marginal_fraction: Share of warm-up chunks whose sigma is the largest allowed, as in
+            the policy server's settings.
+        base_sigma: Context timestep of the frozen policy, where there is no learner.
+        drawn: What is drawn at random in every chunk, whatever the actor chose.
+    """
+
+    warmup_marginal_fraction: float = 0.0
+    base_sigma: float = 0.0
+    drawn: Drawn = Drawn.NOTHING
+
+
+_AS_CHOSEN = Acting()
 
 
 @dataclass(frozen=True)
@@ -70,8 +95,7 @@ class InProcessLoop:
         session: The learner; None runs the frozen policy as it is.
         seed: Of layouts and of what is drawn while acting.
         execute_steps: Steps of each chunk that are executed.
-        warmup_marginal_fraction: Share of warm-up chunks whose sigma is the largest allowed, as in
-            the policy server's settings.
+        acting: How chunks are steered where no actor decides.
     """
 
     def __init__(
@@ -81,14 +105,14 @@ class InProcessLoop:
         session: LearnerSession | None,
         seed: int,
         execute_steps: int = 5,
-        warmup_marginal_fraction: float = 0.0,
+        acting: Acting = _AS_CHOSEN,
     ) -> None:
         self._policy = policy
         self._task = task
         self._session = session
         self._seed = seed
         self._execute_steps = execute_steps
-        self._warmup_marginal_fraction = warmup_marginal_fraction
+        self._acting = acting
         self._rng = np.random.default_rng(seed)
         device = "cpu" if session is None else session.agent.device
         self._generator = torch.Generator(device).manual_seed(seed)
@@ -144,11 +168,13 @@ class InProcessLoop:
 
     def _choose(self, features: FloatArray) -> Steering:
         if self._session is None:
-            return base_steering(self._policy.noise_shape, self._rng)
-        agent = self._session.agent
+            return base_steering(self._policy.noise_shape, self._rng, self._acting.base_sigma)
+        agent, marginal = self._session.agent, self._acting.warmup_marginal_fraction
         if self._session.phase is Phase.WARMUP:
-            return uniform_steerings(agent, 1, self._rng, self._warmup_marginal_fraction)[0]
-        return actor_steerings(agent, features[None], self._generator)[0]
+            chosen = uniform_steerings(agent, 1, self._rng, marginal)[0]
+        else:
+            chosen = actor_steerings(agent, features[None], self._generator)[0]
+        return drawn_at_random(self._acting.drawn, chosen, agent, self._rng)
 
     def _learn(
         self,

@@ -12,13 +12,15 @@ from typing import Any
 import torch
 
 from tmrl_cell.cell import CONTROL_PERIOD_S, WidowXCell
+from tmrl_common.algorithms import NO_LEARNING
 from tmrl_common.errors import ConfigError
 from tmrl_common.storage import prepare_file, write_text
 from tmrl_common.types import Outcome
 from tmrl_experiments.inprocess.flow_base import FlowActions, FlowBase
-from tmrl_experiments.inprocess.loop import EpisodeSummary, InProcessLoop
+from tmrl_experiments.inprocess.loop import Acting, EpisodeSummary, InProcessLoop
 from tmrl_experiments.inprocess.report import report, success_last_window
 from tmrl_experiments.inprocess.run_directory import RunDirectory, open_run_directory
+from tmrl_experiments.inprocess.steering import Drawn
 from tmrl_experiments.widowx.task import PickTask
 from tmrl_learner.config import Sizes, resolve
 from tmrl_learner.devices import check_device
@@ -63,7 +65,7 @@ def run(arguments: argparse.Namespace, overrides: Mapping[str, str]) -> None:
         session,
         arguments.seed,
         _EXECUTE_STEPS,
-        arguments.warmup_marginal_fraction,
+        Acting(arguments.warmup_marginal_fraction, arguments.base_sigma, Drawn(arguments.drawn)),
     )
     progress = _Progress()
     directory = _directory(arguments, loaded)
@@ -104,6 +106,12 @@ def _metrics(episodes: Sequence[EpisodeSummary]) -> dict[str, float]:
 def _check(arguments: argparse.Namespace) -> None:
     if arguments.episodes < 1:
         raise ConfigError(f"--episodes is {arguments.episodes}; it must be at least 1")
+    if not 0.0 <= arguments.base_sigma <= 1.0:
+        raise ConfigError(f"--base-sigma is {arguments.base_sigma}; it must be 0 to 1")
+    if arguments.base_sigma and arguments.method != NO_LEARNING:
+        raise ConfigError("--base-sigma is for --method base: the others choose sigma themselves")
+    if arguments.drawn != Drawn.NOTHING and arguments.method == NO_LEARNING:
+        raise ConfigError("--drawn replaces a learned choice, and the method base learns nothing")
     if arguments.checkpoint_every < 1:
         raise ConfigError(
             f"--checkpoint-every is {arguments.checkpoint_every}; it must be at least 1"
@@ -114,7 +122,7 @@ def _check(arguments: argparse.Namespace) -> None:
         prepare_file(arguments.json)
     if arguments.run_dir is None:
         return
-    if arguments.method == "base":
+    if arguments.method == NO_LEARNING:
         raise ConfigError(
             "--run-dir keeps what was learned, and the method base learns nothing; leave it out"
         )
@@ -128,7 +136,7 @@ def _session(
     policy: FlowBase,
 ) -> LearnerSession | None:
     """The learner; None for the frozen policy."""
-    if arguments.method == "base":
+    if arguments.method == NO_LEARNING:
         return None
     seed = {"seed": str(arguments.seed)}
     config = resolve(arguments.preset, arguments.method, {**seed, **overrides})
@@ -148,6 +156,7 @@ def _directory(arguments: argparse.Namespace, loaded: LoadedPolicy) -> RunDirect
         {
             "--seed": arguments.seed,
             "--warmup-marginal-fraction": arguments.warmup_marginal_fraction,
+            "--drawn": str(arguments.drawn),
             "the policy": loaded.version,
         },
     )

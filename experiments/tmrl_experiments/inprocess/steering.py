@@ -1,11 +1,23 @@
 """The three ways in which a chunk is steered, as the policy server knows them."""
 
+from dataclasses import replace
+from enum import StrEnum
+
 import numpy as np
 import torch
 
 from tmrl_common.types import FloatArray, Steering, SteeringSource
 from tmrl_learner.algorithms.interface import Algorithm
 from tmrl_policies.steering import scale_steering
+
+
+class Drawn(StrEnum):
+    """What is drawn at random instead of learned."""
+
+    NOTHING = "nothing"
+    Z = "z"
+    SIGMA = "sigma"
+
 
 _DRAWN_BY_THE_POLICY = np.zeros(0, np.float32)
 
@@ -48,6 +60,24 @@ def actor_steerings(
     sample = agent.actor.sample(torch.from_numpy(features).to(agent.device), generator)
     heads = (head.cpu() for head in (sample.z, sample.tau, sample.epsilon))
     return _scaled(agent, SteeringSource.ACTOR, *heads)
+
+
+def drawn_at_random(
+    what: Drawn, chosen: Steering, agent: Algorithm, rng: np.random.Generator
+) -> Steering:
+    """Puts a draw in the place of one choice; the learner sees what was drawn.
+
+    Args:
+        what: Sigma, evenly up to its bound; or z, as the policy was trained: a standard normal one.
+        chosen: What was to be done.
+        agent: Its bounds.
+        rng: Source of the randomness.
+    """
+    if what is Drawn.SIGMA:
+        return replace(chosen, sigma=float(rng.uniform(0.0, agent.bounds.sigma_max)))
+    if what is Drawn.Z:
+        return replace(chosen, z=rng.standard_normal(chosen.z.shape, dtype=np.float32))
+    return chosen
 
 
 def _scaled(
