@@ -53,8 +53,8 @@ class Case:
         reader: Module that hands it to the product.
         name: Of its file.
         given: What the reader takes.
-        right: What has to become of it.
-        says: What the answer's text has to hold.
+        right: The right outcome.
+        says: What the answer's text must hold.
     """
 
     reader: str
@@ -104,5 +104,5 @@ def _load(path: Path) -> Case:
         raise ValueError(f"{path}: a case has given, right and says, not {sorted(strange)}")
     right, says = Outcome(content["right"]), tuple(map(str, content.get("says", ())))
     if right is not Outcome.TAKEN and not says:
-        raise ValueError(f"{path}: what does the answer have to name?")
+        raise ValueError(f"{path}: what must the answer name?")
     return Case(path.parent.name, path.stem, content["given"], right, says)
