@@ -184,11 +184,14 @@ def test_a_video_shorter_than_its_episode_is_refused(tmp_path: Path) -> None:
         samples[8]
 
 
-@pytest.mark.parametrize("content", [b"", b"no video at all"])
-def test_a_damaged_video_is_refused(content: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "answer"),
+    [(b"", "is empty; copy it again"), (b"no video at all", "is not a whole video")],
+)
+def test_a_damaged_video_is_refused(content: bytes, answer: str, tmp_path: Path) -> None:
     root = write_small_dataset(tmp_path, SmallDataset(video=True))
     (root / f"videos/chunk-000/{CAMERA_COLUMN}/episode_000000.mp4").write_bytes(content)
-    with pytest.raises(DatasetError, match=r"episode_000000.mp4 is not a whole video"):
+    with pytest.raises(DatasetError, match=f"episode_000000.mp4 {answer}"):
         samples_of(root)[0]
 
 

@@ -28,6 +28,7 @@ from tmrl_learner.pi0.finetune import FinetunePaths, finetune
 from tmrl_learner.pi0.processes import Processes
 from tmrl_learner.pi0.statistics_cli import main as statistics_main
 from tmrl_learner.pi0.testing import (
+    FPS_HZ,
     MOTION,
     PROMPTS,
     SMALL,
@@ -149,6 +150,7 @@ def test_a_checkpoint_is_what_openpi_and_we_read_and_only_the_newest_stay(run: P
     record = json.loads((run / "checkpoints/step_00000300/pi0.json").read_text())
     assert record["training"]["step"] == STEPS
     assert record["training"]["config"]["trained"] == "expert"
+    assert record["training"]["data_rate_hz"] == FPS_HZ
 
 
 def test_a_cspi05_is_trained_exported_and_served_as_its_record_says(

@@ -121,6 +121,8 @@ class FinetuneConfig:
         keep_checkpoints: Checkpoints that are kept, the newest.
         log_every: Steps between rows of metrics.
         workers: Processes that read data; 0 reads in the training process.
+        data_rate_hz: Rows per second of the data where another rate than the rig's is meant; 0
+            for the rig's.
         model: Sizes of the network, its horizon and its smoothing.
         columns: Where state, actions and images are in the data set.
         optimiser: How to descend.
@@ -141,6 +143,7 @@ class FinetuneConfig:
     keep_checkpoints: int = 3
     log_every: int = 50
     workers: int = 4
+    data_rate_hz: float = 0.0
     model: Pi0Config = field(default_factory=Pi0Config)
     columns: ColumnLayout = field(default_factory=lambda: named_layout("bridge"))
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
@@ -156,8 +159,8 @@ class FinetuneConfig:
         for name in (*counts, "log_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("seed", "workers"):
-            if getattr(self, name) < 0:
+        for name in ("seed", "workers", "data_rate_hz"):
+            if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"{name} is {getattr(self, name)}; it cannot be below 0")
         if self.batch_size % self.accumulation:
             raise ConfigError(

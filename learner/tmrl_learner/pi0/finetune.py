@@ -23,6 +23,7 @@ from tmrl_learner.pi0.checkpoints import (
 from tmrl_learner.pi0.config import FinetuneConfig
 from tmrl_learner.pi0.demonstrations import Demonstrations, open_demonstrations
 from tmrl_learner.pi0.export import served_state, write_served
+from tmrl_learner.pi0.lerobot.looks import look_at_images
 from tmrl_learner.pi0.network import build_network
 from tmrl_learner.pi0.preparation import Preparation, TrainingBatch
 from tmrl_learner.pi0.processes import Processes
@@ -93,12 +94,17 @@ def finetune(
     model, scale = config.model, scale_named(config.scale)
     tokeniser = PromptTokeniser(paths.tokeniser, model.prompt_tokens, model.vocabulary)
     rig = rig_named(config.rig)
-    demonstrations = open_demonstrations(paths.dataset, config.columns, rig)
+    demonstrations = open_demonstrations(
+        paths.dataset, config.columns, rig, rate_hz=config.data_rate_hz
+    )
     statistics = _statistics(config, paths, demonstrations, processes)
     preparation = Preparation(rig, statistics, scale, tokeniser, model)
     preparation.check_prompts(demonstrations.instructions())
     samples = ChunkSamples(demonstrations, model.horizon, quiet=not processes.first)
-    run = _Run(config, paths, samples, statistics, preparation, processes)
+    if processes.first:
+        look_at_images(demonstrations.info, demonstrations.cameras, samples.ends())
+    rate_hz = demonstrations.info.fps_hz
+    run = _Run(config, paths, samples, statistics, preparation, processes, rate_hz)
     if not processes.first:
         return run.train(lambda _step, _values: None)
     with open_tracker(paths.out, run.account, wandb=wandb) as tracker:
@@ -128,6 +134,7 @@ class _Run:
         statistics: RobotStatistics,
         preparation: Preparation,
         processes: Processes,
+        rate_hz: float,
     ) -> None:
         self._config = config
         self._paths = paths
@@ -141,6 +148,7 @@ class _Run:
         self.account: dict[str, Any] = {
             "config": config.to_mapping(),
             "data_sha256": samples.sha256(),
+            "data_rate_hz": rate_hz,
             "statistics_sha256": statistics.content_hash(scale_named(config.scale)),
             "weights_sha256": weights_sha256,
         }

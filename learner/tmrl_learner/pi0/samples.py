@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from tmrl_learner.pi0.demonstrations import Demonstrations
+from tmrl_learner.pi0.lerobot.episodes import RecordedEpisode
 from tmrl_learner.pi0.lerobot.frames import Frames, Pixels
 
 
@@ -81,6 +82,13 @@ class ChunkSamples(Dataset[Sample]):
             inside=wanted < end,
             prompt=self._tasks[int(self._task[index])],
         )
+
+    def ends(self) -> list[tuple[RecordedEpisode, float]]:
+        """Each episode with the time of its last row, s."""
+        return [
+            (episode, float(self._time_s[end - 1]))
+            for episode, end in zip(self._episodes, self._ends, strict=True)
+        ]
 
     def steps_inside(self, indices: Sequence[int]) -> int:
         """How many actions of these chunks lie inside of their episodes, without reading them."""

@@ -1,9 +1,12 @@
 """Normalisation statistics of a data set, from its numbers alone: no image is decoded."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tmrl_learner.pi0.demonstrations import Demonstrations
+from tmrl_learner.pi0.lerobot.errors import DatasetError
 from tmrl_learner.pi0.lerobot.rows import EpisodeRows
 from tmrl_policies.pi0.inputs.rigs import Rig
 from tmrl_policies.pi0.inputs.running_statistics import RunningStatistics
@@ -24,12 +27,29 @@ def compute_statistics(
     Raises:
         DatasetError: A file is absent or damaged, or the columns are not the rig's.
     """
-    rig = demonstrations.rig
+    rows = demonstrations.rows("statistics", quiet=quiet)
+    return statistics_of((each for _, each in rows), demonstrations.rig, horizon)
+
+
+def statistics_of(episodes: Iterable[EpisodeRows], rig: Rig, horizon: int) -> RobotStatistics:
+    """Statistics of the rows of some episodes.
+
+    Args:
+        episodes: Rows of each.
+        rig: Whose convention they have.
+        horizon: As above.
+
+    Raises:
+        DatasetError: There are fewer than two rows.
+    """
     state, actions = RunningStatistics(rig.state_dim), RunningStatistics(rig.action_dim)
-    for _, rows in demonstrations.rows("statistics", quiet=quiet):
+    for rows in episodes:
         state.update(rows.state)
         actions.update(_learned_actions(rows, rig, horizon))
-    return RobotStatistics(state.finish(), actions.finish())
+    try:
+        return RobotStatistics(state.finish(), actions.finish())
+    except ValueError as error:
+        raise DatasetError(f"the data set is too small: {error}; record more") from error
 
 
 def relative_actions(

@@ -23,7 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = chosen_config(arguments)
         rig = rig_named(config.rig)
-        demonstrations = open_demonstrations(arguments.dataset, config.columns, rig)
+        demonstrations = open_demonstrations(
+            arguments.dataset, config.columns, rig, rate_hz=config.data_rate_hz
+        )
         statistics = compute_statistics(demonstrations, config.model.horizon)
         tqdm.write(f"{write_statistics(arguments.out, config.rig, statistics)}")
     except TmrlError as error:

@@ -190,6 +190,7 @@ def _write_table(path: Path, episodes: list[_Episode], what: SmallDataset) -> No
         "timestamp": pa.array(
             [row / FPS_HZ for length in lengths for row in range(length)], pa.float32()
         ),
+        "frame_index": [row for length in lengths for row in range(length)],
         "episode_index": np.repeat([episode.index for episode in episodes], lengths),
         "task_index": np.repeat([episode.context for episode in episodes], lengths),
     }

@@ -2,7 +2,7 @@
 
 import io
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from tmrl_common.config import nearest_name
+from tmrl_common.json_object import is_json_object
 from tmrl_learner.pi0.lerobot.episodes import RecordedEpisode
 from tmrl_learner.pi0.lerobot.errors import DatasetError
 from tmrl_learner.pi0.lerobot.info import DatasetInfo
 from tmrl_learner.pi0.lerobot.parquet import open_parquet
+from tmrl_learner.pi0.lerobot.text_files import what_it_is
 
 Pixels = NDArray[np.uint8]
 """Shape (height, width, 3), RGB."""
@@ -25,6 +27,21 @@ Pixels = NDArray[np.uint8]
 Opened = TypeVar("Opened")
 
 _OPEN_FILES = 16
+
+_DEEP = (
+    "holds numbers of more than 8 bits per pixel ({}), such as depth; the network takes colour: "
+    "name a colour camera in columns.cameras"
+)
+_UNREADABLE = (
+    UnidentifiedImageError,
+    OSError,
+    SyntaxError,
+    ValueError,
+    Image.DecompressionBombError,
+)
+"""What Pillow raises of damaged files of one format or another."""
+_COLOUR_MODES = ("RGB", "RGBA", "RGBX", "L", "LA", "P", "PA", "CMYK", "YCbCr", "1")
+"""Pillow's names of pictures of at most 8 bits per colour."""
 
 
 class _LastUsed(Generic[Opened]):
@@ -72,7 +89,7 @@ class Frames:
         Raises:
             DatasetError: The file is absent or damaged, or there is no image at that time.
         """
-        if self._info.feature(column).dtype == "video":
+        if self._info.dtype(column) == "video":
             span = episode.videos[column]
             return self._video_frame(span.path, span.from_s + time_s)
         return self._picture(episode, column, row)
@@ -99,40 +116,64 @@ class Frames:
                 f"{time:.3f} s): the video is shorter than its episode or has another rate than "
                 f"{self._info.fps_hz:g} Hz"
             )
+        if nearest.format.components[0].bits > 8 and len(nearest.format.components) == 1:
+            raise DatasetError(f"{path} {_DEEP.format(nearest.format.name)}")
         return nearest.to_ndarray(format="rgb24")
 
     def _picture(self, episode: RecordedEpisode, column: str, row: int) -> Pixels:
         path = episode.data_file
         table = self._tables.get(path, open_parquet)
-        value = _cell(path, table, column, episode.first_row + row)
-        content = value.get("bytes") if value is not None else None
-        if content is None and value is not None and value.get("path"):
+        value: object = _cell(path, table, column, episode.first_row + row)
+        where = f"{path}: column '{column}', row {episode.first_row + row}"
+        if value is None:
+            value = {}
+        if not is_json_object(value):
+            raise DatasetError(
+                f"{where} holds a {type(value).__name__}; it must hold an encoded picture, with "
+                "its bytes or its path"
+            )
+        return _decoded(self._content(where, value), where)
+
+    def _content(self, where: str, value: Mapping[str, Any]) -> bytes:
+        content = value.get("bytes")
+        if content is None and value.get("path"):
             picture = self._info.root / value["path"]
             if not picture.is_file():
-                raise DatasetError(f"{path}: column '{column}' names {picture}, which is missing")
+                raise DatasetError(f"{where} names {picture}, which is missing")
             content = picture.read_bytes()
-        if content is None:
-            raise DatasetError(
-                f"{path}: column '{column}' has no image in row {episode.first_row + row}"
-            )
-        try:
-            return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
-        except (UnidentifiedImageError, OSError) as error:
-            raise DatasetError(
-                f"{path}: column '{column}', row {episode.first_row + row} is no image: {error}"
-            ) from error
+        if not content:
+            raise DatasetError(f"{where} has no image; leave the episode out or repair it")
+        return content
+
+
+def _decoded(content: bytes, where: str) -> Pixels:
+    try:
+        picture = Image.open(io.BytesIO(content))
+        mode = picture.mode
+        pixels = np.asarray(picture.convert("RGB"))
+    except _UNREADABLE as error:
+        raise DatasetError(
+            f"{where} is no whole image: {error}; copy the data set again"
+        ) from error
+    if mode not in _COLOUR_MODES:
+        raise DatasetError(f"{where} {_DEEP.format(mode)}")
+    return pixels
 
 
 def _open_video(path: Path) -> Any:
     try:
-        return av.open(str(path))
+        video = av.open(str(path))
     except FileNotFoundError as error:
         raise DatasetError(f"{path} is missing; copy the videos again") from error
-    except av.error.FFmpegError as error:
-        raise DatasetError(f"{path} is not a whole video: {error}; copy it again") from error
+    except (av.error.FFmpegError, OSError) as error:
+        fault = what_it_is(path, f"not a whole video: {error}; copy it again")
+        raise DatasetError(f"{path} is {fault}") from error
+    if not video.streams.video:
+        raise DatasetError(f"{path} is not a whole video: nothing in it is one; copy it again")
+    return video
 
 
-def _cell(path: Path, table: pq.ParquetFile, column: str, row: int) -> dict[str, Any] | None:
+def _cell(path: Path, table: pq.ParquetFile, column: str, row: int) -> Any:
     """One value, reading no more than its row group."""
     names: list[str] = list(table.schema_arrow.names)
     if column not in names:

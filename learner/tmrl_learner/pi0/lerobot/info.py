@@ -9,22 +9,11 @@ from typing import Any
 from tmrl_common.config import nearest_name
 from tmrl_common.json_object import is_json_object
 from tmrl_learner.pi0.lerobot.errors import DatasetError
+from tmrl_learner.pi0.lerobot.text_files import read_text, what_it_is
+from tmrl_learner.pi0.lerobot.values import real_number, whole_number
 
 VERSIONS = ("v2.0", "v2.1", "v3.0")
 _REQUIRED = ("codebase_version", "fps", "features", "data_path")
-
-
-@dataclass(frozen=True)
-class Feature:
-    """One column.
-
-    Attributes:
-        dtype: LeRobot's name of its type: "float32", "video", "image", "string", ...
-        shape: Of one row, e.g. (7,) or (height, width, 3).
-    """
-
-    dtype: str
-    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -35,7 +24,7 @@ class DatasetInfo:
         root: Folder of the data set.
         version: One of `VERSIONS`.
         fps_hz: Rows per second.
-        features: Columns by name.
+        features: What stands there about each column, by name; judged where it is used.
         data_template: Path of a data file below `root`, a format string.
         video_template: Path of a video below `root`, a format string; empty without videos.
         chunk_size: Episodes per folder (version 2).
@@ -44,7 +33,7 @@ class DatasetInfo:
     root: Path
     version: str
     fps_hz: float
-    features: Mapping[str, Feature]
+    features: Mapping[str, Any]
     data_template: str
     video_template: str
     chunk_size: int
@@ -54,18 +43,23 @@ class DatasetInfo:
         """Whether the layout is that of version 3."""
         return self.version == "v3.0"
 
-    def feature(self, name: str) -> Feature:
-        """The column called `name`.
+    def dtype(self, name: str) -> str:
+        """LeRobot's name of a column's type: "float32", "video", "image", "string", ...
 
         Raises:
-            DatasetError: There is none; the message gives the nearest name and all of them.
+            DatasetError: There is no such column (the message gives the nearest name and all of
+                them), or it does not say its type.
         """
+        path = self.root / "meta/info.json"
         if name not in self.features:
             raise DatasetError(
-                f"{self.root / 'meta/info.json'} has no column '{name}'; "
-                f"{nearest_name(name, list(self.features))}"
+                f"{path} has no column '{name}'; {nearest_name(name, list(self.features))}"
             )
-        return self.features[name]
+        feature = self.features[name]
+        dtype = feature.get("dtype") if is_json_object(feature) else None
+        if not isinstance(dtype, str):
+            raise DatasetError(f"{path}: column '{name}' says no dtype; write video or image")
+        return dtype
 
     def data_file(self, **numbers: int) -> Path:
         """Path of a data file, from the numbers that the template names."""
@@ -83,7 +77,7 @@ class DatasetInfo:
     def _path(self, template: str, name: str, values: Mapping[str, Any]) -> Path:
         try:
             return self.root / template.format(**values)
-        except (KeyError, IndexError, ValueError) as error:
+        except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
             raise DatasetError(
                 f"{self.root / 'meta/info.json'}: {name} is '{template}', which cannot be filled "
                 f"in from {sorted(values)}; {self.version} does not have such paths"
@@ -108,36 +102,44 @@ def read_info(root: Path) -> DatasetInfo:
             f"{path}: codebase_version is '{values['codebase_version']}'; this reader knows "
             f"{', '.join(VERSIONS)}. Convert the data set with LeRobot's own scripts"
         )
-    if not float(values["fps"]) > 0:
+    fps_hz = real_number(values["fps"], f"{path}: fps")
+    if not fps_hz > 0:
         raise DatasetError(f"{path}: fps is {values['fps']}; it must be above 0")
+    if not is_json_object(values["features"]):
+        raise DatasetError(f"{path}: features holds no columns by name; copy the file again")
     return DatasetInfo(
         root=root,
         version=values["codebase_version"],
-        fps_hz=float(values["fps"]),
-        features={name: _feature(path, name, each) for name, each in values["features"].items()},
-        data_template=values["data_path"],
-        video_template=values.get("video_path") or "",
-        chunk_size=int(values.get("chunks_size") or 1000),
+        fps_hz=fps_hz,
+        features=values["features"],
+        data_template=_template(path, values, "data_path"),
+        video_template=_template(path, values, "video_path"),
+        chunk_size=_chunk_size(path, values),
     )
 
 
+def _template(path: Path, values: Mapping[str, Any], name: str) -> str:
+    template = values.get(name)
+    if not isinstance(template, str | None):
+        raise DatasetError(f"{path}: {name} is {template!r}; it must be the path of files")
+    return template or ""
+
+
+def _chunk_size(path: Path, values: Mapping[str, Any]) -> int:
+    # Version 3 says in its list of episodes where each one lies.
+    size = None if values["codebase_version"] == "v3.0" else values.get("chunks_size")
+    return 1000 if size is None else whole_number(size, f"{path}: chunks_size", least=1)
+
+
 def _read_json(path: Path) -> dict[str, Any]:
+    text = read_text(
+        path, "give the folder of a data set in LeRobot's format, which has a folder meta"
+    )
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DatasetError(
-            f"there is no {path}; give the folder of a data set in LeRobot's format, which has a "
-            "folder meta"
-        ) from error
+        values = json.loads(text)
     except ValueError as error:
-        raise DatasetError(f"{path} is not valid JSON: {error}; copy it again") from error
+        fault = what_it_is(path, f"not valid JSON: {error}; copy it again")
+        raise DatasetError(f"{path} is {fault}") from error
     if not is_json_object(values):
         raise DatasetError(f"{path} holds a {type(values).__name__}; it must hold an object")
     return values
-
-
-def _feature(path: Path, name: str, values: Any) -> Feature:
-    try:
-        return Feature(str(values["dtype"]), tuple(int(size) for size in values["shape"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise DatasetError(f"{path}: column '{name}' has no usable dtype and shape") from error

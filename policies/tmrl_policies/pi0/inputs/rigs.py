@@ -55,6 +55,7 @@ class Rig:
         state: Names of the columns of the robot state.
         actions: Names of the columns of an action.
         action_space: Name under which the controller knows these actions.
+        rate_hz: Actions per second in the data of this convention, and on the arm.
         horizon: Actions of a chunk of pi0, where a checkpoint does not say.
         horizon_pi05: The same of pi0.5.
         absent_cameras: What stands in the other image slots.
@@ -71,6 +72,7 @@ class Rig:
     state: tuple[str, ...]
     actions: tuple[str, ...]
     action_space: str
+    rate_hz: float
     horizon: int
     horizon_pi05: int
     absent_cameras: AbsentCameras = AbsentCameras.MASKED
@@ -130,6 +132,7 @@ def _bridge(
         state=(*_TOOL, "gripper_opening"),
         actions=(*(f"delta_{column}" for column in _TOOL), "gripper_opening"),
         action_space="bridge_delta_ee_7",
+        rate_hz=5.0,
         horizon=50,
         horizon_pi05=50,
         absent_cameras=absent_cameras,
@@ -158,6 +161,7 @@ DROID = Rig(
     state=(*_JOINTS, "gripper_closing"),
     actions=(*(f"{joint}_velocity" for joint in _JOINTS), "gripper_closing"),
     action_space="droid_joint_velocity_8",
+    rate_hz=15.0,
     horizon=10,
     horizon_pi05=15,
 )
@@ -173,6 +177,8 @@ def _libero(name: str, relative_columns: int = 0) -> Rig:
         state=(*_TOOL[:3], *_AXIS_ANGLE, "finger_left", "finger_right"),
         actions=(*(f"delta_{column}" for column in (*_TOOL[:3], *_AXIS_ANGLE)), "gripper"),
         action_space="libero_delta_ee_7",
+        # As openpi's converter writes it; the simulation itself runs at 20 Hz.
+        rate_hz=10.0,
         horizon=50,
         horizon_pi05=10,
         relative_columns=relative_columns,
