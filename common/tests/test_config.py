@@ -44,13 +44,13 @@ def test_what_has_no_default_has_to_be_given():
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"count": "two"}, "'count' is 'two'; it must be int"),
-        ({"count": 1.5}, "'count' is 1.5; it must be int"),
-        ({"count": True}, "'count' is True; it must be int"),
-        ({"enabled": "yes"}, "'enabled' is 'yes'; it must be bool"),
-        ({"enabled": 1}, "'enabled' is 1; it must be bool"),
-        ({"name": 3}, "'name' is 3; it must be str"),
-        ({"colour": "green"}, "'colour' is 'green'; it must be one of red, blue"),
+        ({"count": "two"}, "count is 'two'; it must be a whole number"),
+        ({"count": 1.5}, "count is 1.5; it must be a whole number"),
+        ({"count": True}, "count is True; it must be a whole number"),
+        ({"enabled": "y"}, "enabled is 'y'; it must be true or false"),
+        ({"enabled": 1}, "enabled is 1; it must be true or false"),
+        ({"name": 3}, "name is 3; it must be text"),
+        ({"colour": "green"}, "colour is 'green'; it must be one of red, blue"),
         ({"count": 0}, "count is 0; it must be at least 1"),
     ],
 )

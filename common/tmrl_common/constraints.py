@@ -22,7 +22,7 @@ from typing import (
     runtime_checkable,
 )
 
-from tmrl_common.config import nearest_name
+from tmrl_common.config import as_field, nearest_name
 from tmrl_common.errors import ConfigError
 
 
@@ -46,33 +46,42 @@ class Constraint(Protocol):
 
 @dataclass(frozen=True)
 class Range:
-    """A finite number between two ends, both included unless `above` is set.
+    """A finite number between two ends, both included unless `above` or `below` is set.
 
     Attributes:
-        low: Lower end.
+        low: Lower end; minus infinity for none.
         high: Upper end; infinite for none.
         above: Whether the lower end itself is excluded.
+        below: Whether the upper end itself is excluded.
     """
 
-    low: float
+    low: float = -inf
     high: float = inf
     above: bool = False
+    below: bool = False
 
     @property
     def text(self) -> str:
-        """Such as "0 to 1" or "above 0"."""
-        if isfinite(self.high):
-            return f"{'above ' if self.above else ''}{self.low:.10g} to {self.high:.10g}"
-        return f"{'above' if self.above else 'at least'} {self.low:.10g}"
+        """Such as "0 to 1", "above 0", or "at least 0 and below 1"."""
+        low = f"{'above' if self.above else 'at least'} {self.low:.10g}"
+        if not isfinite(self.low):
+            low = "" if isfinite(self.high) else "any finite number"
+        if not isfinite(self.high):
+            return low
+        if self.below or not low:
+            high = f"{'below' if self.below else 'at most'} {self.high:.10g}"
+            return f"{low} and {high}" if low else high
+        return f"{'above ' if self.above else ''}{self.low:.10g} to {self.high:.10g}"
 
     def admits(self, value: float) -> bool:
         """Returns whether the value is finite and within both ends."""
         above_low = value > self.low if self.above else value >= self.low
-        return isfinite(value) and above_low and value <= self.high
+        below_high = value < self.high if self.below else value <= self.high
+        return isfinite(value) and above_low and below_high
 
     def remedy(self, value: float) -> str:
         """Returns the range."""
-        finite = "" if isfinite(value) else "finite and "
+        finite = "" if isfinite(value) or self == Range() else "finite and "
         return f"it must be {finite}{self.text}"
 
 
@@ -158,22 +167,56 @@ def live_fields(config_class: type) -> Mapping[str, Live]:
     }
 
 
-def check_fields(config: object) -> None:
+def check_fields(config: object, prefix: str = "") -> None:
     """Judges every field by its own constraints; to be called in `__post_init__`.
 
     Args:
         config: An instance of a dataclass.
+        prefix: Put before the name of a field, such as "agent.".
 
     Raises:
         ConfigError: A value is out of range; the text names field, value and what is valid.
     """
     for name, constraints in constraints_of(type(config)).items():
-        value = getattr(config, name)
-        elements = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
-        for element in elements:
-            for constraint in constraints:
-                if not constraint.admits(element):
-                    raise ConfigError(f"{name} is {_shown(element)}; {constraint.remedy(element)}")
+        if problem := _problem(prefix + name, getattr(config, name), constraints):
+            raise ConfigError(problem)
+
+
+def read_fields(
+    config_class: type, values: Mapping[str, Any], prefix: str = ""
+) -> tuple[dict[str, Any], list[str]]:
+    """Reads values as the fields' types, and judges each by its own constraints.
+
+    Args:
+        config_class: A dataclass.
+        values: By the names of its fields, not necessarily all of them.
+        prefix: Put before the name of a field, such as "controller.".
+
+    Returns:
+        What could be read, and a sentence for each value that is none or out of range.
+    """
+    hints, constraints = get_type_hints(config_class), constraints_of(config_class)
+    typed: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, value in values.items():
+        try:
+            typed[name] = as_field(prefix + name, value, hints[name])
+        except ConfigError as error:
+            problems.append(str(error))
+            continue
+        if problem := _problem(prefix + name, typed[name], constraints[name]):
+            problems.append(problem)
+    return typed, problems
+
+
+def _problem(key: str, value: Any, constraints: tuple[Constraint, ...]) -> str:
+    """What is wrong with a value; empty where nothing is."""
+    elements = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
+    for element in elements:
+        for constraint in constraints:
+            if not constraint.admits(element):
+                return f"{key} is {_shown(element)}; {constraint.remedy(element)}"
+    return ""
 
 
 def _shown(value: object) -> str:

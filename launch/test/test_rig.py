@@ -105,7 +105,7 @@ def test_unwritable_run_directory_is_named(tmp_path: Path) -> None:
         ("learning.overrides:=[device=cuda", "is '[device=cuda', which is no YAML"),
         (
             "learning.overrides:=device=cuda",
-            "overrides is 'device=cuda'; it must be a list, such as overrides:=[device=cuda]",
+            "overrides is 'device=cuda'; it must be a list, such as [device=cuda]",
         ),
         ("learning.overrides:=", "learning.overrides: Changes to the preset"),
         ("learning.overrides:=[device]", "overrides has 'device', which is not dotted.key=value"),

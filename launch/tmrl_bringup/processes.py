@@ -10,9 +10,11 @@ from ament_index_python.packages import get_package_prefix
 
 from tmrl_bringup.link import NAMES as LINK_KEYS
 from tmrl_bringup.link import link_of
+from tmrl_bringup.parameter_files import parameter_file
 from tmrl_bringup.parts import CAMERAS, SERVER, part_of
 from tmrl_bringup.parts.part import Place
 from tmrl_bringup.rig import Rig, RigError, nearest, path_in_rig
+from tmrl_bringup.rig_checks import node_parameters
 from tmrl_bringup.supervisor import ProcessSpec
 from tmrl_common.transport.curve import is_local
 from tmrl_policies.pi0.inputs.settings import NO_DINO
@@ -102,16 +104,18 @@ def write_parameters(rig: Rig, run_dir: Path, parts: Iterable[str]) -> dict[str,
 
     Returns:
         Parameter file of each of them.
+
+    Raises:
+        RigError: A value is of another type than its field.
     """
     (run_dir / "config.yaml").write_text(yaml.safe_dump(rig.as_dict(), sort_keys=False))
     directory = run_dir / "parameters"
     directory.mkdir(exist_ok=True)
     files: dict[str, Path] = {}
     for part in parts:
-        parameters = {"use_sim_time": rig.simulated, **rig.parts[part]}
+        parameters = {"use_sim_time": rig.simulated, **node_parameters(rig, part)}
         files[part] = directory / f"{node_name(part)}.yaml"
-        content = {"/**": {"ros__parameters": parameters}}
-        files[part].write_text(yaml.safe_dump(content, sort_keys=False))
+        files[part].write_text(parameter_file(parameters), encoding="utf-8")
     return files
 
 

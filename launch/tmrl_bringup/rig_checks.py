@@ -7,7 +7,7 @@ nothing about their keys is written a second time here.
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast, get_origin, get_type_hints
+from typing import Any
 
 from tmrl_bringup.link import ServerLink
 from tmrl_bringup.parts import SERVER, part_of
@@ -22,6 +22,7 @@ from tmrl_bringup.rig import (
 )
 from tmrl_common.arm_drivers import DriverDescription, DriverError, driver_names, find_driver
 from tmrl_common.config import attribute_texts
+from tmrl_common.constraints import read_fields
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Section:
         values: What the rig says.
         classes: Configuration classes whose fields they are.
         known: Further keys that may stand there and are judged elsewhere.
-        values_apply: Whether the classes judge the values; otherwise the process does, because
-            what applies depends on what it loads.
+        values_apply: Whether the classes judge the values as a whole; otherwise the process does,
+            because what applies depends on what it loads.
     """
 
     path: str
@@ -42,6 +43,11 @@ class Section:
     classes: tuple[type, ...]
     known: tuple[str, ...] = ()
     values_apply: bool = True
+
+    @property
+    def prefix(self) -> str:
+        """What stands before a key."""
+        return f"{self.path}."
 
 
 @dataclass(frozen=True)
@@ -177,17 +183,63 @@ def missing_keys(sections: Iterable[Section]) -> list[Missing]:
 
 
 def impossible_values(sections: Iterable[Section]) -> list[str]:
-    """What the configurations themselves must say against the values."""
+    """What fields and configurations themselves must say against the values."""
     found: list[str] = []
     for section in sections:
-        for config_class in section.classes if section.values_apply else ():
-            names = _names(config_class)
-            given = {key: value for key, value in section.values.items() if key in names}
+        for config_class in section.classes:
+            typed, problems = read_fields(config_class, _own(config_class, section), section.prefix)
+            found += [f"  {problem}" for problem in problems]
+            if problems or not section.values_apply:
+                continue
             try:
-                config_class(**_typed(config_class, given))
+                config_class(**typed)
             except (ValueError, TypeError) as error:
                 found.append(f"  {section.path}: {error}")
+                continue
+            found += [f"  {section.prefix}{problem}" for problem in unwritable(config_class, typed)]
     return found
+
+
+def unwritable(config_class: type, typed: Mapping[str, Any]) -> list[str]:
+    """A sentence for each value that no parameter file of ROS can hold: a list without elements.
+
+    Where the field's default is one, the key is left out instead.
+    """
+    found: list[str] = []
+    for field in dataclasses.fields(config_class):
+        if typed.get(field.name) == () and field.default != ():
+            default = "" if _has_no_default(field) else f", or leave the key out: {field.default}"
+            found.append(
+                f"{field.name} is an empty list, which ROS cannot hand to a node; name at least "
+                f"one{default}"
+            )
+    return found
+
+
+def node_parameters(rig: Rig, part: str) -> dict[str, Any]:
+    """The parameters of a part's node, each in the type of its field.
+
+    An empty list is left out: it is the field's default, and ROS knows none.
+
+    Raises:
+        RigError: A value is of another type than its field.
+    """
+    parameters: dict[str, Any] = dict(rig.parts[part])
+    for section in sections_of(rig, [part]):
+        if section.path == SERVER:
+            continue
+        values = dict(section.values)
+        for config_class in section.classes:
+            typed, problems = read_fields(config_class, _own(config_class, section), section.prefix)
+            if problems:
+                raise RigError("\n".join([f"{rig.file} cannot work:", *problems]))
+            values |= typed
+        kept = {key: value for key, value in values.items() if value != ()}
+        if section.path == part:
+            parameters = {k: v for k, v in parameters.items() if k not in section.values} | kept
+        else:
+            parameters[section.path.removeprefix(f"{part}.")] = kept
+    return parameters
 
 
 def foreign_kinematics(rig: Rig, parts: Collection[str]) -> list[str]:
@@ -202,6 +254,12 @@ def foreign_kinematics(rig: Rig, parts: Collection[str]) -> list[str]:
         f"  controller: kinematics is {named!r}, but arm.driver is {description.name!r}: the joint "
         "limits would be those of another arm; give both the same name"
     ]
+
+
+def _own(config_class: type, section: Section) -> dict[str, Any]:
+    """The values of a section that are fields of one of its classes."""
+    names = _names(config_class)
+    return {key: value for key, value in section.values.items() if key in names}
 
 
 def _names(config_class: type) -> tuple[str, ...]:
@@ -223,27 +281,3 @@ def _shipped_example(path: str, key: str) -> Any:
         if isinstance(example, Example):
             return example.value
     return None
-
-
-def _typed(config_class: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """YAML's values as the fields want them: lists as tuples, whole numbers as floats.
-
-    Raises:
-        TypeError: A number stands where text is meant, or a single value where a list is.
-    """
-    hints = get_type_hints(config_class)
-    typed: dict[str, Any] = {}
-    for name, value in values.items():
-        if hints[name] is str and not isinstance(value, str):
-            raise TypeError(f"{name} is {value!r}; it must be text: put it into quotes")
-        if get_origin(hints[name]) is tuple:
-            if not isinstance(value, list | tuple):
-                raise TypeError(
-                    f"{name} is {value!r}; it must be a list, such as {name}:=[{value}]"
-                )
-            typed[name] = tuple(cast(Iterable[Any], value))
-        elif hints[name] is float and type(value) is int:
-            typed[name] = float(value)
-        else:
-            typed[name] = value
-    return typed

@@ -8,9 +8,10 @@ that it does.
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from tmrl_common.algorithms import NO_LEARNING, method_names
+from tmrl_common.config import as_field
 from tmrl_common.errors import ConfigError
 from tmrl_learner.algorithms.dsrl.config import as_dsrl, as_fixed_sigma
 from tmrl_learner.algorithms.dsrl_na.config import DsrlNaConfig
@@ -272,6 +273,7 @@ def _replaced(config: Any, changes: Iterable[tuple[str, list[str], Any]]) -> Any
         config: The dataclass.
         changes: Whole key, its parts from here on, and the value.
     """
+    hints = get_type_hints(config.__class__)
     valid = [f.name for f in fields(config)]
     changed: dict[str, Any] = {}
     inner: dict[str, list[tuple[str, list[str], Any]]] = {}
@@ -284,26 +286,9 @@ def _replaced(config: Any, changes: Iterable[tuple[str, list[str], Any]]) -> Any
         if rest:
             inner.setdefault(name, []).append((key, rest, value))
         else:
-            changed[name] = _convert(key, value, current.__class__)
+            changed[name] = as_field(key, value, hints[name])
     changed |= {name: _replaced(getattr(config, name), deeper) for name, deeper in inner.items()}
     return replace(config, **changed)
-
-
-def _convert(key: str, value: Any, wanted: type) -> Any:
-    if wanted is bool and isinstance(value, str):
-        words = {"true": True, "false": False}
-        if value.lower() not in words:
-            raise ConfigError(f"{key} is {value!r}; it must be true or false")
-        return words[value.lower()]
-    if (wanted is bool) != isinstance(value, bool):
-        raise ConfigError(f"{key} is {value!r}; it must be of type {wanted.__name__}")
-    try:
-        converted = wanted(value)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{key} is {value!r}; it must be of type {wanted.__name__}") from error
-    if wanted is int and isinstance(value, float) and converted != value:
-        raise ConfigError(f"{key} is {value!r}; it must be a whole number")
-    return converted
 
 
 def _unknown(kind: str, name: str, valid: Iterable[str]) -> str:

@@ -157,7 +157,7 @@ def test_settings_come_by_option_or_by_assignment():
         (["--checkpoint", "a", "--set", "max_bacth=1"], "did you mean 'max_batch'"),
         (["--checkpoint", "a", "--set", "max_batch"], "not of the form NAME=VALUE"),
         (["--checkpoint", "a", "--inference", "here"], "one of auto, inline, thread"),
-        (["--checkpoint", "a", "--websocket-z-cap", "wide"], "must be float"),
+        (["--checkpoint", "a", "--websocket-z-cap", "wide"], "must be a number"),
         (["--checkpoint", "a", "--websocket-z-cap", "0"], "websocket_z_cap is 0"),
         (["--checkpoint", "a", "--websocket-sigma-cap", "1.1"], "websocket_sigma_cap is 1.1"),
         (["--checkpoint", "a", "--secret-key", "k"], "go together"),

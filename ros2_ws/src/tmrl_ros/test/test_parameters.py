@@ -113,7 +113,7 @@ def test_a_live_value_out_of_range_is_refused_and_nothing_changes(bench):
     [
         ({"robot": "widowx", "sigma_cap": 1.5}, "sigma_cap is 1.5; it must be 0 to 1"),
         ({"robot": "widowx", "sigma_cup": 0.5}, "did you mean sigma_cap"),
-        ({"robot": "widowx", "horizon": 1.5}, "it must be int"),
+        ({"robot": "widowx", "horizon": 1.5}, "it must be a whole number"),
         ({}, "parameter robot is missing (Name of the arm.)"),
     ],
 )

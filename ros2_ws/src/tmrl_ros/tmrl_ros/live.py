@@ -8,9 +8,9 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from tmrl_common.config import as_field
 from tmrl_common.constraints import live_fields
 from tmrl_common.errors import ConfigError
-from tmrl_ros.parameters import coerced
 
 C = TypeVar("C")
 _Number = float | tuple[float, ...]
@@ -67,7 +67,7 @@ class LiveParameters(Generic[C]):
             name = parameter.name.removeprefix(self._prefix)
             if name not in self._live or parameter.name != self._prefix + name:
                 continue
-            values[name] = coerced(name, parameter.value, self._hints[name])
+            values[name] = as_field(name, parameter.value, self._hints[name])
             if self._live[name].lower_only:
                 _refuse_raised(name, values[name], getattr(self._config, name))
         return dataclasses.replace(self._config, **values)  # type: ignore[type-var]

@@ -18,7 +18,13 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from tmrl_common.config import attribute_texts
-from tmrl_common.constraints import Constraint, Range, constraints_of, live_fields
+from tmrl_common.constraints import (
+    Constraint,
+    Range,
+    constraints_of,
+    live_fields,
+    read_fields,
+)
 from tmrl_common.errors import ConfigError
 
 C = TypeVar("C")
@@ -55,25 +61,6 @@ def _parameter_type(hint: Any) -> Parameter.Type:
     raise TypeError(
         f"{hint} cannot be a ROS parameter; use bool, int, float, str or a tuple of one"
     )
-
-
-def coerced(name: str, value: Any, hint: Any) -> Any:
-    """Returns a parameter's value in the field's type; an integer is accepted for a float.
-
-    Raises:
-        ParameterError: The value is of another type.
-    """
-    wanted = _element_type(hint) if get_origin(hint) is tuple else hint
-    many = get_origin(hint) is tuple
-    elements = list(value) if many and not isinstance(value, str) else [value]
-    for element in elements:
-        integer_as_float = wanted is float and type(element) is int
-        if type(element) is not wanted and not integer_as_float:
-            raise ParameterError(
-                f"parameter {name} is {value!r}; it must be {'a list of ' if many else ''}"
-                f"{wanted.__name__}"
-            )
-    return tuple(wanted(e) for e in elements) if many else wanted(elements[0])
 
 
 def _refuse_unknown(given: Iterable[str], known: list[str]) -> None:
@@ -114,14 +101,14 @@ def _add_ranges(
     descriptor: ParameterDescriptor, kind: Parameter.Type, constraints: Iterable[Constraint]
 ) -> None:
     for limits in constraints:
-        if not (isinstance(limits, Range) and isfinite(limits.high)):
+        if not (isinstance(limits, Range) and isfinite(limits.low) and isfinite(limits.high)):
             continue
         if kind is Parameter.Type.DOUBLE:
             ends = FloatingPointRange(from_value=float(limits.low), to_value=float(limits.high))
             descriptor.floating_point_range = [ends]
         elif kind is Parameter.Type.INTEGER:
-            low = int(limits.low) + int(limits.above)
-            descriptor.integer_range = [IntegerRange(from_value=low, to_value=int(limits.high))]
+            low, high = int(limits.low) + int(limits.above), int(limits.high) - int(limits.below)
+            descriptor.integer_range = [IntegerRange(from_value=low, to_value=high)]
 
 
 def declare(
@@ -165,12 +152,16 @@ def declare(
 
 def _values(config_class: type, given: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """Returns the value of every field: what was given, or its default."""
-    hints, texts = get_type_hints(config_class), attribute_texts(config_class)
-    values: dict[str, Any] = {}
+    texts = attribute_texts(config_class)
+    names = [field.name for field in dataclasses.fields(config_class)]
+    own = {name: given[name] for name in names if name in given}
+    values, problems = read_fields(config_class, own, prefix)
+    if problems:
+        raise ParameterError("\n".join(problems))
     for field in dataclasses.fields(config_class):
         if field.name in given:
-            values[field.name] = coerced(field.name, given[field.name], hints[field.name])
-        elif field.default is not dataclasses.MISSING:
+            continue
+        if field.default is not dataclasses.MISSING:
             values[field.name] = field.default
         else:
             raise ParameterError(
