@@ -27,6 +27,18 @@ def test_a_pi0_is_known_by_its_weights(tmp_path):
     assert policy.spec.cameras == ("overview",)
 
 
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("model.safetensors.index.json", True), ("pytorch_model.bin", False)],
+)
+def test_a_pi0_in_several_files_is_one_and_a_pickle_is_named(tmp_path, name, known):
+    (tmp_path / name).touch()
+    assert is_pi0(tmp_path) == known
+    if not known:
+        with pytest.raises(CheckpointError, match="pickled"):
+            load_policy(tmp_path, TRANSFORM, {})
+
+
 def test_settings_of_a_pi0_are_refused_for_a_small_policy(checkpoint):
     with pytest.raises(ConfigError, match="dino: for a pi0 only"):
         load_policy(checkpoint, TRANSFORM, {"dino": "none"})

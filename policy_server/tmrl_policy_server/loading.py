@@ -10,16 +10,20 @@ from tmrl_policies.base_policy import BasePolicy
 from tmrl_policies.checkpoint import CheckpointError
 from tmrl_policies.flow_served import ServedFlowPolicy
 from tmrl_policies.pi0.inputs.settings import Pi0Settings
-from tmrl_policies.pi0.weights_file import Report, unreported
+from tmrl_policies.pi0.weights_file import (
+    FILE_NAME,
+    Report,
+    find_weights,
+    has_weights,
+    unreported,
+)
 
 FLOW_FILE = "policy.json"
-PI0_FILE = "model.safetensors"
-_JAX_MARKS = ("params", "_CHECKPOINT_METADATA", "checkpoint")
 
 
 def is_pi0(folder: Path) -> bool:
     """Whether `folder` holds a pi0, judged by its files."""
-    return not (folder / FLOW_FILE).exists() and (folder / PI0_FILE).exists()
+    return not (folder / FLOW_FILE).exists() and has_weights(folder)
 
 
 def load_policy(
@@ -48,19 +52,18 @@ def load_policy(
 
         return Pi0Policy.load(folder, build_config(Pi0Settings, pi0_settings), max_batch, report)
     if not (folder / FLOW_FILE).exists():
-        raise CheckpointError(_nothing_there(folder))
+        raise _nothing_there(folder)
     if pi0_settings:
         names = ", ".join(pi0_settings)
         raise ConfigError(f"{names}: for a pi0 only, and {folder} holds a small policy; leave out")
     return ServedFlowPolicy.load(folder, action_transform)
 
 
-def _nothing_there(folder: Path) -> str:
-    found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    sentence = f"there is no checkpoint at {folder}: neither {FLOW_FILE} nor {PI0_FILE} is in it"
-    if any(mark in found for mark in _JAX_MARKS):
-        return (
-            f"{sentence}; it looks like a JAX checkpoint of openpi, which its "
-            "examples/convert_jax_model_to_pytorch.py turns into one that can be read here"
-        )
-    return f"{sentence}; give the folder that holds one of the two"
+def _nothing_there(folder: Path) -> CheckpointError:
+    """Why a folder holds neither kind, by what it holds instead."""
+    sentence = f"there is no checkpoint at {folder}: neither {FLOW_FILE} nor {FILE_NAME} is in it"
+    try:
+        find_weights(folder)
+    except CheckpointError as error:
+        return CheckpointError(f"{sentence}; {error}")
+    return CheckpointError(f"{sentence}; give the folder that holds one of the two")

@@ -3,8 +3,6 @@
 import dataclasses
 from pathlib import Path
 
-from safetensors import safe_open
-
 from tmrl_policies.checkpoint import CheckpointError
 from tmrl_policies.pi0.config import (
     FULL,
@@ -14,7 +12,7 @@ from tmrl_policies.pi0.config import (
     Pi0Config,
     SiglipConfig,
 )
-from tmrl_policies.pi0.weights import is_pi05, our_names
+from tmrl_policies.pi0.weights import is_pi05, read_names
 from tmrl_policies.pi0.weights_file import find_weights, open_weights
 
 _SIGLIP_HEADS = {1152: 16}
@@ -40,12 +38,16 @@ def read_sizes(path: Path, base: Pi0Config = FULL, siglip_heads: int | None = No
     """
     file = find_weights(path)
     with open_weights(file) as stored:
-        names = our_names(list(stored.keys()), file)
-        shapes = {name: _shape(stored, theirs) for name, theirs in names.items()}
+        found = read_names(stored, file)
+        shapes = {name: stored.shape(theirs) for name, theirs in found.names.items()}
     try:
         return _config(shapes, base, siglip_heads)
     except KeyError as error:
-        raise CheckpointError(f"{file} is not a pi0: it has no tensor for {error}") from error
+        noted = "".join(f". Note: {note}" for note in found.notes)
+        reason = f"it has no tensor for {error}{noted}"
+    except (ValueError, IndexError, ZeroDivisionError):
+        reason = "its tensors have shapes that no pi0 has"
+    raise CheckpointError(f"{file} is not a pi0: {reason}")
 
 
 def _config(shapes: dict[str, list[int]], base: Pi0Config, siglip_heads: int | None) -> Pi0Config:
@@ -79,10 +81,6 @@ def _config(shapes: dict[str, list[int]], base: Pi0Config, siglip_heads: int | N
         vocabulary=shapes["token_embedding.weight"][0],
         action_dim=shapes["action_in_proj.weight"][1],
     )
-
-
-def _shape(stored: safe_open, name: str) -> list[int]:
-    return list(stored.get_slice(name).get_shape())
 
 
 def _gemma(shapes: dict[str, list[int]], stream: str) -> GemmaConfig:
