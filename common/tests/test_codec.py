@@ -361,3 +361,10 @@ def test_a_field_that_came_later_travels_only_where_it_says_something():
     header["body"]["busy_s"] = "long"
     with pytest.raises(DecodeError, match="'busy_s' is not of type float"):
         decode([msgpack.packb(header)])
+
+
+def test_a_chunk_says_that_its_state_was_far_only_where_it_was():
+    chunk = EXAMPLES["chunk"]
+    assert "far_state" not in msgpack.unpackb(encode(1, chunk)[0])["body"]
+    far = dataclasses.replace(chunk, far_state="tool_x, tool_y")
+    assert decode(encode(1, far))[1].far_state == "tool_x, tool_y"

@@ -139,6 +139,10 @@ class Timings:
     total_s: float
 
 
+FAR_SEPARATOR = ", "
+"""Between the columns of `ChunkReply.far_state`."""
+
+
 @dataclass(frozen=True)
 class ChunkReply:
     """A chunk of actions with everything needed to judge and to reproduce it.
@@ -151,6 +155,8 @@ class ChunkReply:
         actor_version: Version of the steering actor held; 0 for none.
         seed: Of every random draw behind the chunk.
         timings: Of this request.
+        far_state: Columns of the robot state that lie far outside of what the policy was trained
+            on, joined by commas, so that the chunk means nothing; empty where all is well.
     """
 
     actions: FloatArray
@@ -160,6 +166,7 @@ class ChunkReply:
     actor_version: int
     seed: int
     timings: Timings
+    far_state: str = field(default="", metadata=ADDED_LATER)
 
 
 @dataclass(frozen=True)

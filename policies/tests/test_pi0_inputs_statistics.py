@@ -68,21 +68,23 @@ def test_statistics_of_another_rig_are_refused(file):
 
 
 @pytest.mark.parametrize(
-    ("part", "value", "sentence"),
+    ("part", "value", "scale", "sentence"),
     [
-        ("mean", float("nan"), "mean of column 2 is nan; it must be a finite number"),
-        ("q99", float("inf"), "q99 of column 2 is inf; it must be a finite number"),
-        ("std", 0.0, "std of column 2 is 0.0; it must be above 0"),
-        ("std", -1.0, "std of column 2 is -1.0; it must be at least 0"),
-        ("q99", -1e9, "q99 of column 2 is -1000000000.0; it must be at least q01"),
+        ("mean", float("nan"), Scale.MEAN_STD, "mean of column 2 is nan; it must be a finite"),
+        ("q99", float("inf"), Scale.QUANTILE, "q99 of column 2 is inf; it must be a finite"),
+        ("std", 0.0, Scale.MEAN_STD, "std of column 2 is 0.0; it must be above 0"),
+        ("std", -1.0, Scale.MEAN_STD, "std of column 2 is -1.0; it must be at least 0"),
+        ("q99", -1e9, Scale.QUANTILE, "q99 of column 2 is -1000000000.0; it must be at least q01"),
     ],
 )
-def test_numbers_that_cannot_scale_are_refused(file, part, value, sentence):
+def test_numbers_that_cannot_scale_are_refused_where_they_scale(file, part, value, scale, sentence):
     content = json.loads(file.read_text())
     content["norm_stats"]["actions"][part][2] = value
     file.write_text(json.dumps(content))
     with pytest.raises(CheckpointError, match=f"actions: {sentence}.*Compute the statistics"):
-        read_statistics(file, BRIDGE, 32, Scale.MEAN_STD)
+        read_statistics(file, BRIDGE, 32, scale)
+    other = Scale.QUANTILE if scale is Scale.MEAN_STD else Scale.MEAN_STD
+    assert read_statistics(file, BRIDGE, 32, other).actions.dim == 7
 
 
 def test_equal_quantiles_of_a_column_that_varies_are_refused_and_those_of_a_constant_taken(file):
@@ -113,10 +115,9 @@ def test_absent_quantiles_are_refused_with_the_file_and_the_remedy(file):
     ("keys", "value", "sentence"),
     [
         (("norm_stats",), [], "no 'norm_stats'"),
-        (("norm_stats", "actions"), None, "no 'actions' with 'mean' and 'std'"),
-        (("norm_stats", "state", "mean"), "much", "state.mean is not a list of numbers"),
-        (("norm_stats", "state", "mean"), [[0.0] * 7], r"state.mean has shape \(1, 7\)"),
-        (("norm_stats", "state", "q01"), None, "q01 and q99 must be given together"),
+        (("norm_stats", "actions"), None, "actions: there are no 'mean' and 'std'"),
+        (("norm_stats", "state", "mean"), "much", r"state\.mean is not a list of numbers"),
+        (("norm_stats", "state", "mean"), [[0.0] * 7], r"state\.mean has shape \(1, 7\)"),
     ],
 )
 def test_other_layouts_are_refused(file, keys, value, sentence):
@@ -139,6 +140,16 @@ def test_the_only_statistics_need_no_name_and_one_of_several_does(tmp_path, file
     assert find_statistics(tmp_path, "lab/own") == nested
     with pytest.raises(CheckpointError, match="no asset 'lab'; set asset_id to one of: 'bridge'"):
         find_statistics(tmp_path, "lab")
+
+
+def test_linked_assets_and_statistics_beside_the_weights_are_found(tmp_path, file):
+    linked, flat = tmp_path / "linked", tmp_path / "flat"
+    (linked / "assets").mkdir(parents=True)
+    (linked / "assets" / "bridge").symlink_to(file.parent)
+    assert find_statistics(linked).read_bytes() == file.read_bytes()
+    flat.mkdir()
+    (flat / "norm_stats.json").write_bytes(file.read_bytes())
+    assert find_statistics(flat) == flat / "norm_stats.json"
 
 
 def test_absent_statistics_are_refused(tmp_path):

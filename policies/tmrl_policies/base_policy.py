@@ -41,6 +41,10 @@ class BasePolicy(Protocol[Seen]):
         """What the steering actor sees, shape (features_dim,), float32 on the CPU."""
         ...
 
+    def far_columns(self, seen: Seen) -> tuple[str, ...]:
+        """Columns of the robot state that lie far outside of what the policy was trained on."""
+        ...
+
     def draw_epsilon(self, generator: torch.Generator) -> Tensor:
         """Draws a context noise as in training, for a chunk whose context noise nobody steers.
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from tmrl_common.errors import ErrorCode, RequestError
 from tmrl_common.types import Observation, PolicySpec
 from tmrl_policies.action_transform import action_transform
+from tmrl_policies.far_state import StateWatch
 from tmrl_policies.flow_checkpoint import load_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy
 from tmrl_policies.torch_seam import from_numpy
@@ -26,10 +27,12 @@ class SeenState(NamedTuple):
     Attributes:
         proprio: Robot state in raw units, shape (1, P), float32.
         context: Context in raw units, shape (1, C), float32.
+        far: Columns of the robot state that are far from the training data.
     """
 
     proprio: Tensor
     context: Tensor
+    far: tuple[str, ...] = ()
 
 
 class ServedFlowPolicy:
@@ -55,6 +58,9 @@ class ServedFlowPolicy:
         self._policy = policy
         self._transform = action_transform(transform, shape.action_dim)
         self.context_smoothing = shape.context_smoothing
+        known = policy.proprio_normaliser
+        columns = [f"column {place}" for place in range(shape.proprio_dim)]
+        self._watch = StateWatch(columns, known.mean.numpy(), known.std.numpy())
         self.spec = PolicySpec(
             action_space=self._transform.action_space,
             action_dim=self._transform.action_dim,
@@ -102,7 +108,7 @@ class ServedFlowPolicy:
         # The arrays may be read-only views on a received frame, which torch does not wrap.
         proprio = from_numpy(np.array(observation.proprio))[None]
         context = from_numpy(np.array(observation.context))[None]
-        return SeenState(proprio, context)
+        return SeenState(proprio, context, self._watch.far_columns(observation.proprio))
 
     def features(self, seen: SeenState) -> Tensor:
         """What the steering actor sees, shape (features_dim,), float32."""
@@ -111,6 +117,10 @@ class ServedFlowPolicy:
             self._policy.context_normaliser.normalise(seen.context),
         )
         return torch.cat(parts, dim=-1)[0]
+
+    def far_columns(self, seen: SeenState) -> tuple[str, ...]:
+        """Columns of the robot state that are far from the training data, by their numbers."""
+        return seen.far
 
     def draw_epsilon(self, generator: torch.Generator) -> Tensor:
         """One vector: the context is one."""

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -61,6 +63,19 @@ def test_the_policys_four_columns_become_the_rigs_seven(make_policy, make_engine
     np.testing.assert_allclose(reply.actions[:, :3], wanted[:, :3], rtol=1e-5)
     np.testing.assert_allclose(reply.actions[:, 6], wanted[:, 3], rtol=1e-5)
     np.testing.assert_array_equal(reply.actions[:, 3:6], 0.0)
+
+
+def test_a_state_in_another_unit_is_said_once_in_the_log_and_in_every_answer(
+    make_engine, observation, caplog
+):
+    engine = make_engine()
+    state = observation.proprio.copy()
+    state[1] = 2.5e5
+    far = dataclasses.replace(observation, proprio=state)
+    told = [engine.act(each, WIDE, SteeringSource.BASE, seed=0).far_state for each in (far, far)]
+    assert told == ["column 1", "column 1"]
+    assert len([text for text in caplog.messages if "column 1 of the robot state" in text]) == 1
+    assert engine.act(observation, WIDE, SteeringSource.BASE, seed=0).far_state == ""
 
 
 def test_one_row_of_z_is_repeated_over_the_horizon(make_engine, observation):

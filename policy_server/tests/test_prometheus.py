@@ -1,5 +1,6 @@
 """The figures that Prometheus reads."""
 
+import dataclasses
 import socket
 import urllib.request
 
@@ -96,6 +97,15 @@ def test_a_port_in_use_is_said_in_one_sentence(meter):
 def test_addresses_have_a_host_and_a_port(meter, bind):
     with pytest.raises(TransportError, match="HOST:PORT"):
         meter.listen(bind)
+
+
+def test_columns_of_far_states_are_counted(meter):
+    far = dataclasses.replace(EXAMPLES["chunk"], far_state="tool_x, tool_y")
+    for request_id, answer in enumerate((far, EXAMPLES["chunk"])):
+        meter.asked(b"a", request_id, EXAMPLES["act"])
+        meter.answered(b"a", request_id, answer)
+    counted = [value(meter, "tmrl_far_states_total", column=c) for c in ("tool_x", "tool_y")]
+    assert counted == [1.0, 1.0]
 
 
 def test_counting_costs_no_memory_per_request(meter):

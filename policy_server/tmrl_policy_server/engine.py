@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tmrl_common.clock import Clock, SteadyClock
 from tmrl_common.errors import ErrorCode, RequestError
-from tmrl_common.messages import Act, ChunkReply, Swap, Timings
+from tmrl_common.messages import FAR_SEPARATOR, Act, ChunkReply, Swap, Timings
 from tmrl_common.types import (
     FloatArray,
     Observation,
@@ -181,6 +181,7 @@ class Engine:
             actor_version=self.actor_version,
             seed=request.seed,
             timings=timings,
+            far_state=FAR_SEPARATOR.join(self._policy.far_columns(item.seen)),
         )
 
 

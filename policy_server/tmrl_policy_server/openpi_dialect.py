@@ -150,6 +150,8 @@ class OpenpiDialect:
             "tmrl/seed": reply.seed,
             "tmrl/actor_version": reply.actor_version,
         }
+        if reply.far_state:
+            answer["tmrl/far_state"] = reply.far_state
         if request.source is not SteeringSource.BASE:
             answer["tmrl/z"], answer["tmrl/epsilon"] = steering.z, steering.epsilon
             answer["tmrl/features"] = reply.features

@@ -6,7 +6,15 @@ from dataclasses import fields
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from tmrl_common.errors import TransportError
-from tmrl_common.messages import KINDS, ChunkReply, ErrorReply, Message, Swapped, Timings
+from tmrl_common.messages import (
+    FAR_SEPARATOR,
+    KINDS,
+    ChunkReply,
+    ErrorReply,
+    Message,
+    Swapped,
+    Timings,
+)
 
 _KIND_OF = {message_type: kind for kind, message_type in KINDS.items()}
 _STAGES = {field.name: field.name.removesuffix("_s") for field in fields(Timings)}
@@ -51,6 +59,12 @@ class PrometheusMeter:
         self._version = Gauge(
             "tmrl_actor_version",
             "Version of the steering actor; 0 for none.",
+            registry=self.registry,
+        )
+        self._far_states = Counter(
+            "tmrl_far_states",
+            "Chunks whose robot state was far outside of the training data, by column.",
+            ("column",),
             registry=self.registry,
         )
         waiting = Gauge(
@@ -109,5 +123,7 @@ class PrometheusMeter:
         if isinstance(answer, ChunkReply):
             for name, stage in _STAGES.items():
                 self._stages.labels(stage).observe(getattr(answer.timings, name))
+            for column in filter(None, answer.far_state.split(FAR_SEPARATOR)):
+                self._far_states.labels(column).inc()
         elif isinstance(answer, Swapped):
             self._version.set(answer.version)

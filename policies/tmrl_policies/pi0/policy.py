@@ -12,6 +12,7 @@ from tmrl_common.errors import ConfigError, ErrorCode, RequestError
 from tmrl_common.types import FloatArray, Observation, PolicySpec
 from tmrl_policies.checkpoint import CheckpointError
 from tmrl_policies.dino_embeddings import CLASS_TOKEN
+from tmrl_policies.far_state import StateWatch
 from tmrl_policies.image_features import Dinov2Features
 from tmrl_policies.pi0.config import CAMERA_SLOTS, IMAGE_SIZE_PX, Pi0Config
 from tmrl_policies.pi0.inputs.images import prepare_images
@@ -47,6 +48,7 @@ class Pi0Seen:
         state: Normalised robot state, shape (state_dim,), float32, on the CPU.
         image_tokens: Shape (slots, tokens, width), on the policy's device; None before the first
             chunk. Another context noise needs the prefix again, but not these.
+        far: Columns of the robot state that are far from the training data.
         embeddings: DINOv2's, shape (cameras * dim,), float32, on the CPU; None until asked for.
     """
 
@@ -56,6 +58,7 @@ class Pi0Seen:
     raw_state: FloatArray
     state: Tensor
     image_tokens: Tensor | None = None
+    far: tuple[str, ...] = ()
     embeddings: Tensor | None = None
 
 
@@ -102,6 +105,7 @@ class Pi0Policy:
         self._rig, self._config = rig, config
         self._state_in_prompt = state_in_prompt(config, rig)
         self._statistics = statistics
+        self._watch = StateWatch(rig.state, statistics.state.mean, statistics.state.std)
         self._tokeniser = tokeniser
         self._dino = dino
         self._default_prompt = default_prompt
@@ -199,6 +203,7 @@ class Pi0Policy:
             token_mask=torch.tensor(prompt.mask),
             raw_state=raw_state,
             state=from_numpy(state),
+            far=self._watch.far_columns(raw_state),
         )
 
     @torch.inference_mode()
@@ -209,6 +214,10 @@ class Pi0Policy:
         if seen.embeddings is None:
             seen.embeddings = self._dino.embed(seen.images).flatten().float().cpu()
         return torch.cat((seen.state, seen.embeddings))
+
+    def far_columns(self, seen: Pi0Seen) -> tuple[str, ...]:
+        """Columns of the robot state that are far from the training data."""
+        return seen.far
 
     def draw_epsilon(self, generator: torch.Generator) -> Tensor:
         """One vector for each token of a padded prefix, on the policy's device.

@@ -36,6 +36,7 @@ from tmrl_policies.pi0.model import Pi0
 from tmrl_policies.pi0.weights import load_weights, openpi_tensors
 from tmrl_policies.torch_seam import seeded
 
+from ..heard import Heard
 from ..reading import Answer, Outcome
 
 
@@ -46,23 +47,17 @@ def read(given: dict[str, Any], folder: Path) -> Answer:
     _write(given, _changed(given, openpi_tensors(original)), folder)
     with torch.device("meta"):
         network = Pi0(original.config)
-    notes = _Notes()
-    logger = logging.getLogger("tmrl_policies.pi0.weights")
-    logger.addHandler(notes)
-    level, logger.level = logger.level, logging.INFO
-    try:
-        network = network.to_empty(device="cpu")
-        load_weights(network, folder / given.get("ask", ""))
-    except CheckpointError as error:
-        return Answer(Outcome.REFUSED, str(error))
-    finally:
-        logger.removeHandler(notes)
-        logger.setLevel(level)
+    with Heard("tmrl_policies.pi0.weights", logging.INFO) as heard:
+        try:
+            network = network.to_empty(device="cpu")
+            load_weights(network, folder / given.get("ask", ""))
+        except CheckpointError as error:
+            return Answer(Outcome.REFUSED, str(error))
     pairs = zip(network.state_dict().values(), original.state_dict().values(), strict=True)
     same = all(torch.allclose(ours, theirs, rtol=1e-2, atol=1e-3) for ours, theirs in pairs)
     text = "the numbers that were stored" if same else "OTHER NUMBERS than were stored"
-    if notes.texts:
-        return Answer(Outcome.WARNED, "; ".join([text, *notes.texts]))
+    if heard.texts:
+        return Answer(Outcome.WARNED, "; ".join([text, *heard.texts]))
     return Answer(Outcome.TAKEN, text)
 
 
@@ -71,17 +66,6 @@ def _network(kind: str) -> Pi0:
     config: Pi0Config = dataclasses.replace(TINY, **KINDS[kind])
     with seeded(0):
         return Pi0(config)
-
-
-class _Notes(logging.Handler):
-    """What was said while weights were loaded."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.texts: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.texts.append(record.getMessage())
 
 
 def _changed(given: dict[str, Any], tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -63,7 +63,7 @@ def read_record(folder: Path) -> Pi0Record | None:
     """
     path = folder / _FILE_NAME
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
     except ValueError as error:

@@ -9,6 +9,8 @@ counting holds that many numbers; the ones beyond the rig's columns mean nothing
 
 import hashlib
 import json
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,9 @@ from numpy.typing import NDArray
 from tmrl_common.json_object import is_json_object
 from tmrl_policies.checkpoint import CheckpointError
 from tmrl_policies.pi0.inputs.rigs import Rig, Scale
+from tmrl_policies.pi0.mistaken_files import mistaken_content
+
+_log = logging.getLogger(__name__)
 
 Columns = NDArray[np.float64]
 """One number for each column, shape (D,)."""
@@ -32,6 +37,16 @@ _SPREAD_OF_A_CONSTANT = 1e-3
 _FILE_NAME = "norm_stats.json"
 _ASSETS = "assets"
 _PARTS = ("mean", "std", "q01", "q99")
+_USED = {Scale.MEAN_STD: ("mean", "std"), Scale.QUANTILE: ("q01", "q99")}
+"""Which parts scale; the other ones are not judged."""
+_DEEPEST_ASSET = 4
+"""Folders between `assets` and the statistics: ids of hubs have a slash."""
+_NO_MOMENTS = "there are no 'mean' and 'std'; compute the statistics again (./tmrl pi0-statistics)"
+_NO_QUANTILES = (
+    "there are no q01 and q99, which scale 'quantile' needs. Take the statistics of the weights, "
+    "count those of your data (./tmrl pi0-statistics), or set scale to 'mean_std' if the weights "
+    "were trained with it"
+)
 
 
 @dataclass(frozen=True)
@@ -81,11 +96,7 @@ class Statistics:
             ValueError: They were not counted.
         """
         if self.q01 is None or self.q99 is None:
-            raise ValueError(
-                "there are no q01 and q99, which scale 'quantile' needs. Take the statistics of "
-                "the weights, count those of your data (./tmrl pi0-statistics), or set scale to "
-                "'mean_std' if the weights were trained with it"
-            )
+            raise ValueError(_NO_QUANTILES)
         return self.q01, self.q99
 
     def held(self) -> NDArray[np.bool_]:
@@ -143,7 +154,8 @@ def find_statistics(folder: Path, asset_id: str = "") -> Path:
     """The statistics file of a checkpoint folder.
 
     Args:
-        folder: Of the checkpoint; the file lies under its `assets`.
+        folder: Of the checkpoint; the file lies under its `assets`, or beside the weights where
+            there is no other.
         asset_id: Which of several; empty where there is only one.
 
     Raises:
@@ -154,10 +166,13 @@ def find_statistics(folder: Path, asset_id: str = "") -> Path:
         path = assets / asset_id / _FILE_NAME
         if path.is_file():
             return path
-    found = sorted(assets.rglob(_FILE_NAME))
+    found = _all_statistics(assets)
     ids = ", ".join(f"'{path.parent.relative_to(assets)}'" for path in found) or "none"
     if not asset_id and len(found) == 1:
         return found[0]
+    beside = folder / _FILE_NAME
+    if not found and not asset_id and beside.is_file():
+        return beside
     if not found:
         raise CheckpointError(
             f"there are no normalisation statistics at {assets}/<id>/{_FILE_NAME}; copy the "
@@ -167,8 +182,16 @@ def find_statistics(folder: Path, asset_id: str = "") -> Path:
     raise CheckpointError(f"{assets} has {wanted}; set asset_id to one of: {ids}")
 
 
+def _all_statistics(assets: Path) -> list[Path]:
+    """Every statistics file under a folder, through links too, which `rglob` would pass over."""
+    depths = range(_DEEPEST_ASSET + 1)
+    return sorted(file for depth in depths for file in assets.glob("*/" * depth + _FILE_NAME))
+
+
 def read_statistics(path: Path, rig: Rig, padded_dim: int, scale: Scale) -> RobotStatistics:
-    """Reads the statistics of a rig and checks them.
+    """Reads the statistics of a rig, and checks what the scale uses of them.
+
+    Other parts that cannot be used are passed over, with a line in the log.
 
     Args:
         path: Of the file.
@@ -181,17 +204,19 @@ def read_statistics(path: Path, rig: Rig, padded_dim: int, scale: Scale) -> Robo
             the text names value, expectation and remedy.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        # From bytes: whoever edited the file may have left a byte-order mark.
+        content = json.loads(path.read_bytes())
     except OSError as error:
         raise CheckpointError(f"cannot read the normalisation statistics: {error}") from error
     except ValueError as error:
-        raise CheckpointError(f"{path} is not valid JSON: {error}; copy it again") from error
+        what = mistaken_content(path) or f"is not valid JSON: {error}; copy it again"
+        raise CheckpointError(f"{path} {what}") from error
     groups = content.get("norm_stats") if is_json_object(content) else None
     if not is_json_object(groups):
         raise CheckpointError(f"{path} has no 'norm_stats'; it is not a statistics file of openpi")
     dims = {"state": rig.state_dim, "actions": rig.action_dim}
     read = {
-        name: _read_group(path, name, groups.get(name), dim, padded_dim, rig.name)
+        name: _read_group(f"{path}, {name}", groups.get(name), (dim, padded_dim), rig, scale)
         for name, dim in dims.items()
     }
     for name, group in read.items():
@@ -224,36 +249,49 @@ def _as_json(statistics: RobotStatistics) -> dict[str, dict[str, list[float]]]:
 
 
 def _read_group(
-    path: Path, name: str, group: object, dim: int, padded_dim: int, rig: str
+    where: str, group: object, dims: tuple[int, int], rig: Rig, scale: Scale
 ) -> Statistics:
-    if not is_json_object(group) or not {"mean", "std"} <= group.keys():
-        raise CheckpointError(
-            f"{path} has no '{name}' with 'mean' and 'std'; compute the statistics again"
-        )
-    columns: dict[str, Columns] = {}
-    for part in _PARTS:
-        values = group.get(part)
-        if values is not None:
-            columns[part] = _read_columns(path, f"{name}.{part}", values, dim, padded_dim, rig)
+    """Statistics of one vector; only the parts that scale have to be whole."""
+    used = _USED[scale]
+    if not is_json_object(group) or any(group.get(part) is None for part in used):
+        quantiles = is_json_object(group) and scale is Scale.QUANTILE
+        wanted = _NO_QUANTILES if quantiles else _NO_MOMENTS
+        raise CheckpointError(f"{where}: {wanted}")
+    given = {part: group[part] for part in _PARTS if group.get(part) is not None}
+    try:
+        return _statistics_of(where, given, dims, rig)
+    except CheckpointError as error:
+        needed = {part: given[part] for part in used}
+        statistics = _statistics_of(where, needed, dims, rig)
+        _log.info("%s; passed over, since scale '%s' does not use it", error, scale)
+        return statistics
+
+
+def _statistics_of(
+    where: str, given: Mapping[str, Any], dims: tuple[int, int], rig: Rig
+) -> Statistics:
+    columns = {part: _read_columns(f"{where}.{part}", given[part], dims, rig) for part in given}
+    if not {"mean", "std"} <= columns.keys():
+        # Nothing is scaled by these; the middle and a quarter of the range are near enough.
+        low, high = np.nan_to_num(columns["q01"]), np.nan_to_num(columns["q99"])
+        columns |= {"mean": low / 2.0 + high / 2.0, "std": np.abs(high / 4.0 - low / 4.0)}
     try:
         return Statistics(**columns)
     except ValueError as error:
-        raise CheckpointError(f"{path}, {name}: {error}") from error
+        raise CheckpointError(f"{where}: {error}") from error
 
 
-def _read_columns(
-    path: Path, name: str, values: Any, dim: int, padded_dim: int, rig: str
-) -> Columns:
+def _read_columns(where: str, values: Any, dims: tuple[int, int], rig: Rig) -> Columns:
     try:
         columns = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: {name} is not a list of numbers: {error}") from error
-    if columns.shape not in ((dim,), (padded_dim,)):
+        raise CheckpointError(f"{where} is not a list of numbers: {error}") from error
+    if columns.shape not in ((dims[0],), (dims[1],)):
         raise CheckpointError(
-            f"{path}: {name} has shape {columns.shape}; rig '{rig}' has {dim} columns. Take the "
+            f"{where} has shape {columns.shape}; rig '{rig.name}' has {dims[0]} columns. Take the "
             "statistics of this rig (setting asset_id), or the rig of these statistics"
         )
-    return columns[:dim]
+    return columns[: dims[0]]
 
 
 def _refuse_column(name: str, values: Columns, bad: NDArray[np.bool_], wanted: str) -> None:

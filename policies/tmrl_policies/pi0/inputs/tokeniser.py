@@ -11,6 +11,7 @@ from sentencepiece import SentencePieceProcessor
 
 from tmrl_common.errors import ConfigError
 from tmrl_policies.pi0.inputs.prompt import cleaned, text_with_state
+from tmrl_policies.pi0.mistaken_files import mistaken_content
 
 _log = logging.getLogger(__name__)
 
@@ -132,9 +133,8 @@ def _read(path: Path) -> SentencePieceProcessor:
             "'paligemma_tokenizer.model' there, or name its place with the setting 'tokeniser'"
         ) from error
     except RuntimeError as error:
-        raise ConfigError(
-            f"{path} is not a SentencePiece model, or is cut short; copy it again"
-        ) from error
+        what = mistaken_content(path) or "is no SentencePiece model, or is cut short; copy it again"
+        raise ConfigError(f"{path} {what}") from error
 
 
 def _ids(processor: SentencePieceProcessor, text: str) -> list[int]:
