@@ -182,7 +182,7 @@ def _index(path: Path) -> dict[str, Path]:
     names = sorted({str(name) for name in places.values()})
     for name in names:
         if Path(name).name != name:
-            raise CheckpointError(f"{path} names '{name}'; its parts have to be in its own folder")
+            raise CheckpointError(f"{path} names '{name}'; its parts must lie in its own folder")
     absent = [name for name in names if not (path.parent / name).is_file()]
     if absent:
         raise CheckpointError(

@@ -251,7 +251,7 @@ def _as_json(statistics: RobotStatistics) -> dict[str, dict[str, list[float]]]:
 def _read_group(
     where: str, group: object, dims: tuple[int, int], rig: Rig, scale: Scale
 ) -> Statistics:
-    """Statistics of one vector; only the parts that scale have to be whole."""
+    """Statistics of one vector; only the parts that scale must be whole."""
     used = _USED[scale]
     if not is_json_object(group) or any(group.get(part) is None for part in used):
         quantiles = is_json_object(group) and scale is Scale.QUANTILE
