@@ -10,7 +10,7 @@ parameter reference prints them.
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf, isfinite, radians
 from typing import (
     Annotated,
     Any,
@@ -44,6 +44,18 @@ class Constraint(Protocol):
         ...
 
 
+_DEGREE = radians(1.0)
+_MISTAKEN_FOR: Mapping[str, tuple[tuple[str, float], ...]] = {
+    "s": (("ms", 1e-3),),
+    "m": (("mm", 1e-3), ("cm", 1e-2)),
+    "m/s": (("mm/s", 1e-3), ("cm/s", 1e-2)),
+    "rad": (("degrees", _DEGREE),),
+    "rad/s": (("degrees/s", _DEGREE),),
+    "rad/s^2": (("degrees/s^2", _DEGREE),),
+}
+"""Units in which people give a number that is meant in another one, and their size in that."""
+
+
 @dataclass(frozen=True)
 class Range:
     """A finite number between two ends, both included unless `above` or `below` is set.
@@ -53,12 +65,14 @@ class Range:
         high: Upper end; infinite for none.
         above: Whether the lower end itself is excluded.
         below: Whether the upper end itself is excluded.
+        unit: Such as "s"; of a value that is out of range it tells whether it was meant in ms.
     """
 
     low: float = -inf
     high: float = inf
     above: bool = False
     below: bool = False
+    unit: str = ""
 
     @property
     def text(self) -> str:
@@ -74,15 +88,32 @@ class Range:
         return f"{'above ' if self.above else ''}{self.low:.10g} to {self.high:.10g}"
 
     def admits(self, value: float) -> bool:
-        """Returns whether the value is finite and within both ends."""
+        """Returns whether the value is a number, finite and within both ends."""
+        if isinstance(value, bool):
+            # To Python true is 1; to whoever wrote it, it is no number.
+            return False
         above_low = value > self.low if self.above else value >= self.low
         below_high = value < self.high if self.below else value <= self.high
         return isfinite(value) and above_low and below_high
 
     def remedy(self, value: float) -> str:
-        """Returns the range."""
-        finite = "" if isfinite(value) or self == Range() else "finite and "
-        return f"it must be {finite}{self.text}"
+        """Returns the range, and the value that was probably meant in another unit."""
+        kind = "a number, " if isinstance(value, bool) else ""
+        ends = isfinite(self.low) or isfinite(self.high)
+        finite = "" if isfinite(value) or not ends else "finite and "
+        unit = f" {self.unit}" if self.unit else ""
+        return f"it must be {kind}{finite}{self.text}{unit}{self._probably(value)}"
+
+    def _probably(self, value: float) -> str:
+        """Such as "; did you mean 0.3 (300 ms)?"; empty where no other unit fits."""
+        if isinstance(value, bool) or not isfinite(value):
+            return ""
+        meant = [
+            f"{value * size:.3g} ({value:g} {unit})"
+            for unit, size in _MISTAKEN_FOR.get(self.unit, ())
+            if self.admits(value * size)
+        ]
+        return f"; did you mean {' or '.join(meant)}?" if meant else ""
 
 
 @dataclass(frozen=True, init=False)
@@ -178,7 +209,7 @@ def check_fields(config: object, prefix: str = "") -> None:
         ConfigError: A value is out of range; the text names field, value and what is valid.
     """
     for name, constraints in constraints_of(type(config)).items():
-        if problem := _problem(prefix + name, getattr(config, name), constraints):
+        if problem := problem_of(prefix + name, getattr(config, name), constraints):
             raise ConfigError(problem)
 
 
@@ -204,18 +235,25 @@ def read_fields(
         except ConfigError as error:
             problems.append(str(error))
             continue
-        if problem := _problem(prefix + name, typed[name], constraints[name]):
+        if problem := problem_of(prefix + name, typed[name], constraints[name]):
             problems.append(problem)
     return typed, problems
 
 
-def _problem(key: str, value: Any, constraints: tuple[Constraint, ...]) -> str:
-    """What is wrong with a value; empty where nothing is."""
+def problem_of(key: str, value: Any, constraints: tuple[Constraint, ...], why: str = "") -> str:
+    """What is wrong with a value; empty where nothing is.
+
+    Args:
+        key: Name of its field.
+        value: A single one, or a tuple whose elements are judged.
+        constraints: What it must satisfy.
+        why: Such as " with a real arm", where they do not always hold.
+    """
     elements = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
     for element in elements:
         for constraint in constraints:
             if not constraint.admits(element):
-                return f"{key} is {_shown(element)}; {constraint.remedy(element)}"
+                return f"{key} is {_shown(element)}{why}; {constraint.remedy(element)}"
     return ""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from tmrl_bringup.rig import Rig, RigError, nearest, path_in_rig
 from tmrl_common.algorithms import method_names
+from tmrl_common.arm_drivers import DriverError, find_driver
 
 METHODS = method_names()
 LABEL_MODES = ("auto", "manual")
@@ -89,6 +90,8 @@ class SessionOptions:
         if self.method == "base":
             # No learner is needed for it: where none runs, nobody steers.
             values["agent"]["unknown_learner_source"] = "base"
+        if nothing_real_moves(rig):
+            _add_missing(values, rig, "controller", "simulated_arm", value=True)
         if rig.simulated:
             values["driver"] = {"run_dir": str(self.run_dir)}
             if self.method == "dsrl":
@@ -107,6 +110,17 @@ class SessionOptions:
         return rig.for_its_driver().with_overrides(
             {f"{part}.{key}": value for part, of in values.items() for key, value in of.items()}
         )
+
+
+def nothing_real_moves(rig: Rig) -> bool:
+    """Whether the arm is simulated or made up; False where its driver cannot be found."""
+    if rig.simulated:
+        return True
+    name = rig.parts["arm"].get("driver")
+    try:
+        return isinstance(name, str) and find_driver(name).simulated
+    except DriverError:
+        return False
 
 
 def _add_missing(

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tmrl_bringup.contradictions import contradictions
 from tmrl_bringup.link import ServerLink
 from tmrl_bringup.parts import SERVER, part_of
 from tmrl_bringup.rig import (
@@ -93,7 +94,7 @@ def judge(rig: Rig, parts: Collection[str]) -> None:
             "give instead of the rig's name; or give them as part.key:=value."
         )
         raise RigError("\n".join([*lines, remedy]))
-    if impossible := [*impossible_values(sections), *foreign_kinematics(rig, parts)]:
+    if impossible := [*impossible_values(sections), *contradictions(rig, parts)]:
         raise RigError("\n".join([f"{rig.file} cannot work:", *impossible]))
 
 
@@ -240,20 +241,6 @@ def node_parameters(rig: Rig, part: str) -> dict[str, Any]:
         else:
             parameters[section.path.removeprefix(f"{part}.")] = kept
     return parameters
-
-
-def foreign_kinematics(rig: Rig, parts: Collection[str]) -> list[str]:
-    """A sentence where the controller would reckon a real arm with another one's geometry."""
-    if not {"arm", "controller"} <= set(parts):
-        return []
-    description = _description_of(rig.parts["arm"])
-    named = rig.parts["controller"].get("kinematics")
-    if description is None or description.simulated or named in (None, "", description.name):
-        return []
-    return [
-        f"  controller: kinematics is {named!r}, but arm.driver is {description.name!r}: the joint "
-        "limits would be those of another arm; give both the same name"
-    ]
 
 
 def _own(config_class: type, section: Section) -> dict[str, Any]:

@@ -39,7 +39,8 @@ def _control(duration_s: float, fifo_priority: int) -> dict[str, Any]:
     from tmrl_controller.process import punctual_controller
     from tmrl_controller.testing import CONFIG
 
-    given = vars(CONFIG) | {"max_arm_state_age_s": 2.0, "fifo_priority": fifo_priority}
+    changes = {"max_arm_state_age_s": 2.0, "simulated_arm": True}
+    given = vars(CONFIG) | changes | {"fifo_priority": fifo_priority}
     unset = ("joint_low_rad", "joint_high_rad", "max_joint_velocity_rad_s")
     unset += ("max_joint_acceleration_rad_s2",)
     arguments = ["--ros-args"]

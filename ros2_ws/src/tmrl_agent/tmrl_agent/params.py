@@ -9,7 +9,8 @@ from tmrl_common.errors import ConfigError
 from tmrl_common.types import SteeringSource
 
 Positive = Annotated[float, Range(0.0, above=True)]
-NotNegative = Annotated[float, Range(0.0)]
+ShortS = Annotated[float, Range(0.0, 10.0, unit="s")]
+WaitS = Annotated[float, Range(0.0, 600.0, above=True, unit="s")]
 CONTROLLERS_CAP = -1.0
 """Value of a request_*_cap that stands for the cap which the controller reports."""
 
@@ -84,23 +85,23 @@ class AgentConfig:
     camera_topics: tuple[str, ...] = ()
     best_effort_images: bool = False
     max_image_px: Annotated[int, Range(32)] = 640
-    frozen_after_s: NotNegative = 0.5
+    frozen_after_s: ShortS = 0.5
     black_below: Annotated[float, Range(0.0, 254.0)] = 8.0
     prompt: str = ""
     execute_steps: Annotated[int, Range(1)] = 5
     lock_step: bool = False
     max_rounds_owed: Annotated[int, Range(-1)] = -1
-    max_observation_age_s: Positive = 0.3
-    max_image_lag_s: NotNegative = 0.5
+    max_observation_age_s: Annotated[float, Range(0.0, 10.0, above=True, unit="s")] = 0.3
+    max_image_lag_s: ShortS = 0.5
     seed: Annotated[int, Range(0)] = 0
     unknown_learner_source: Annotated[str, OneOf(SteeringSource.UNIFORM, SteeringSource.BASE)] = (
         "uniform"
     )
-    deadline_s: Positive = 5.0
-    retry_first_s: Positive = 0.25
-    retry_max_s: Positive = 4.0
+    deadline_s: WaitS = 5.0
+    retry_first_s: WaitS = 0.25
+    retry_max_s: WaitS = 4.0
     max_refusals: Annotated[int, Range(1)] = 3
-    wait_warning_s: Positive = 5.0
+    wait_warning_s: WaitS = 5.0
     epsilon_cap: Positive = 3.0
     request_sigma_cap: float = CONTROLLERS_CAP
     request_z_cap: float = CONTROLLERS_CAP

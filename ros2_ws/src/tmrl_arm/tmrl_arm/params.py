@@ -6,7 +6,7 @@ from typing import Annotated
 from tmrl_common.arm_drivers import InstalledDriver
 from tmrl_common.constraints import NotEmpty, Range, check_fields
 
-TimeS = Annotated[float, Range(0.0, above=True)]
+PauseS = Annotated[float, Range(0.0, 600.0, above=True, unit="s")]
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class ArmConfig:
     driver: Annotated[str, InstalledDriver()]
     state_rate_hz: Annotated[float, Range(10.0, 250.0)] = 50.0
     max_recoveries: Annotated[int, Range(0)] = 3
-    recovery_window_s: TimeS = 60.0
-    fault_shown_s: TimeS = 1.0
-    first_retry_s: TimeS = 1.0
-    longest_retry_s: TimeS = 30.0
-    home_timeout_s: TimeS = 30.0
+    recovery_window_s: Annotated[float, Range(0.0, 86400.0, above=True, unit="s")] = 60.0
+    fault_shown_s: PauseS = 1.0
+    first_retry_s: PauseS = 1.0
+    longest_retry_s: PauseS = 30.0
+    home_timeout_s: Annotated[float, Range(0.0, 300.0, above=True, unit="s")] = 30.0
     urdf: str = ""
 
     def __post_init__(self) -> None:

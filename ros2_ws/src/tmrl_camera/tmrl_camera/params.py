@@ -6,7 +6,7 @@ from typing import Annotated
 from tmrl_common.constraints import NotEmpty, Range, check_fields
 from tmrl_common.errors import ConfigError
 
-TimeS = Annotated[float, Range(0.0, above=True)]
+TimeS = Annotated[float, Range(0.0, 600.0, above=True, unit="s")]
 Pixels = Annotated[int, Range(1, 8192)]
 
 
@@ -38,7 +38,7 @@ class CameraConfig:
     rate_hz: Annotated[int, Range(1, 300)] = 30
     exposure_us: Annotated[float, Range(0.0, 1e6)] = 0.0
     depth: bool = False
-    frame_timeout_s: TimeS = 1.0
+    frame_timeout_s: Annotated[float, Range(0.0, 30.0, above=True, unit="s")] = 1.0
     retry_first_s: TimeS = 0.5
     retry_max_s: TimeS = 8.0
 

@@ -13,6 +13,7 @@ from tmrl_common.constraints import Live, NotEmpty, OneOf, Range, check_fields
 from tmrl_common.errors import ConfigError
 from tmrl_common.kinematics import Kinematics
 from tmrl_common.types import SteeringLimits
+from tmrl_controller.ceilings import check_ages
 from tmrl_controller.limiter import JointLimits, MotionLimits, ToolLimits
 
 
@@ -60,6 +61,8 @@ _FOR_ONE_SPACE: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 Positive = Annotated[float, Range(0.0, above=True)]
 NotNegative = Annotated[float, Range(0.0)]
+AgeS = Annotated[float, Range(0.0, 60.0, above=True, unit="s")]
+"""In simulation; of a real arm tmrl_controller.ceilings allows less."""
 LoweredCap = Annotated[float, Range(0.0, above=True), Live(lower_only=True)]
 
 
@@ -83,9 +86,11 @@ class ControllerConfig:
         z_cap: Largest magnitude of a component of a chunk's z.
         epsilon_cap: Largest magnitude of a component of a chunk's context noise.
         max_chunk_age_s: Oldest arm state, by the time of its arrival here, that a chunk may answer,
-            s.
-        max_arm_state_age_s: Without a newer arm state the arm stops after this, s.
-        max_teleop_age_s: Without a newer teleop command the takeover ends after this, s.
+            s; with a real arm at most 30.
+        max_arm_state_age_s: Without a newer arm state the arm stops after this, s; with a real arm
+            at most 1.
+        max_teleop_age_s: Without a newer teleop command the takeover ends after this, s; with a
+            real arm at most 1.
         max_translation_change_m: Seam limit: how far the translation of a step may differ from that
             of the step before, m per control period.
         max_rotation_change_rad: Seam limit of the rotation, rad per control period.
@@ -102,11 +107,14 @@ class ControllerConfig:
         max_joint_acceleration_rad_s2: Largest change of each joint's velocity, rad/s^2; the arm
             must be able to brake with it, since the way to the joints' ends is reckoned with it.
         refuse_joint_velocity_rad_s: A chunk that turns a joint faster is refused whole, rad/s.
-        setpoint_grace_s: How long a setpoint stays valid beyond its period, s.
+        setpoint_grace_s: How long a setpoint stays valid beyond its period, s; with a real arm at
+            most 0.5.
         tick_rate_hz: Rate of decisions, and of setpoints while a person drives, Hz.
         fifo_priority: Of the thread that ticks, 1 to 99 of SCHED_FIFO where the system allows it;
             the node's other callbacks run one below. 0 asks for nothing.
         pacing: "steady" (hardware), "state" (paced simulation) or "lock_step".
+        simulated_arm: Whether nothing real moves, so that a busy machine may be slow. The launch
+            sets it where the driver of the arm says so; with a real arm it is refused.
         estop_file: Remembers a latched e-stop, so that no restart clears it; empty, as in a
             simulation, remembers nothing.
         resume_after_teleop: Whether the policy continues by itself when a person lets go of the
@@ -117,7 +125,7 @@ class ControllerConfig:
     robot: Annotated[str, NotEmpty("widowx")]
     action_space: Annotated[str, OneOf(*ACTION_DIMS)]
     horizon: Annotated[int, Range(1)]
-    control_rate_hz: Positive
+    control_rate_hz: Annotated[float, Range(1.0, 250.0)]
     workspace_box: tuple[float, ...]
     max_translation_m: Positive
     max_rotation_rad: Positive
@@ -125,9 +133,9 @@ class ControllerConfig:
     sigma_cap: Annotated[float, Range(0.0, 1.0), Live(lower_only=True)]
     z_cap: LoweredCap
     epsilon_cap: LoweredCap
-    max_chunk_age_s: Positive
-    max_arm_state_age_s: Positive
-    max_teleop_age_s: Positive
+    max_chunk_age_s: AgeS
+    max_arm_state_age_s: AgeS
+    max_teleop_age_s: AgeS
     max_translation_change_m: NotNegative = 0.0
     max_rotation_change_rad: NotNegative = 0.0
     max_lead_m: NotNegative = 0.0
@@ -140,10 +148,11 @@ class ControllerConfig:
     max_joint_velocity_rad_s: tuple[float, ...] = ()
     max_joint_acceleration_rad_s2: tuple[float, ...] = ()
     refuse_joint_velocity_rad_s: NotNegative = 0.0
-    setpoint_grace_s: Positive = 0.1
-    tick_rate_hz: Positive = 50.0
+    setpoint_grace_s: AgeS = 0.1
+    tick_rate_hz: Annotated[float, Range(1.0, 1000.0)] = 50.0
     fifo_priority: Annotated[int, Range(0, 99)] = 50
     pacing: Annotated[str, OneOf(*Pacing)] = Pacing.STEADY.value
+    simulated_arm: bool = False
     estop_file: str = ""
     resume_after_teleop: bool = False
 
@@ -154,6 +163,8 @@ class ControllerConfig:
             ValueError: A value is out of its range; the text names it and the range.
         """
         check_fields(self)
+        if self.moves_a_real_arm:
+            check_ages(self)
         self._check_which_limits_are_given()
         if self.tick_rate_hz < self.control_rate_hz:
             raise ValueError(
@@ -167,6 +178,11 @@ class ControllerConfig:
         else:
             self._check_refused_velocity()
             _ = self.joint_limits
+
+    @property
+    def moves_a_real_arm(self) -> bool:
+        """Whether something may break: only simulations are paced by the states of their arm."""
+        return self.pacing == Pacing.STEADY and not self.simulated_arm
 
     @property
     def _others_limits(self) -> tuple[str, ...]:

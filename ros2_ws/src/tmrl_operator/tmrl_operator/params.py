@@ -8,7 +8,8 @@ from tmrl_common.constraints import NotEmpty, OneOf, Range, check_fields
 LABEL_MODES = ("auto", "manual")
 RESETS = ("scene", "person")
 
-TimeoutS = Annotated[float, Range(0.0, above=True)]
+TimeoutS = Annotated[float, Range(0.0, 600.0, above=True, unit="s")]
+EpisodeS = Annotated[float, Range(0.0, 3600.0, above=True, unit="s")]
 Count = Annotated[int, Range(0)]
 
 
@@ -41,13 +42,13 @@ class OperatorConfig:
     robot: Annotated[str, NotEmpty("widowx")]
     session: Annotated[str, NotEmpty("monday")]
     run_dir: Annotated[str, NotEmpty("runs/monday")]
-    time_limit_s: TimeoutS
+    time_limit_s: EpisodeS
     label_mode: Annotated[str, OneOf(*LABEL_MODES)] = "auto"
     reset: Annotated[str, OneOf(*RESETS)] = "person"
     max_episodes: Count = 0
     seed: Count = 0
     wait_for_learner: bool = False
-    peer_timeout_s: TimeoutS = 5.0
+    peer_timeout_s: Annotated[float, Range(0.0, 60.0, above=True, unit="s")] = 5.0
     agent_timeout_s: TimeoutS = 30.0
     service_timeout_s: TimeoutS = 10.0
     home_timeout_s: TimeoutS = 40.0

@@ -106,19 +106,19 @@ class FrankyConfig:
         25.0,
         25.0,
     )
-    joint_margin_rad: Annotated[float, Range(0.01, 0.3)] = 0.05
-    max_velocity_rad_s: Annotated[float, Range(0.05, 2.0)] = 1.0
-    max_acceleration_rad_s2: Annotated[float, Range(0.5, 7.5)] = 5.0
+    joint_margin_rad: Annotated[float, Range(0.01, 0.3, unit="rad")] = 0.05
+    max_velocity_rad_s: Annotated[float, Range(0.05, 2.0, unit="rad/s")] = 1.0
+    max_acceleration_rad_s2: Annotated[float, Range(0.5, 7.5, unit="rad/s^2")] = 5.0
     dynamics_factor: Annotated[float, Range(0.05, 1.0)] = 0.3
     stretch: Annotated[float, Range(1.0, 2.0)] = 1.5
     tracking_gain: Annotated[float, Range(1.0, 20.0)] = 8.0
     stream_rate_hz: Annotated[float, Range(50.0, 250.0)] = 100.0
     home_joint_rad: tuple[float, ...] = (0.0, -pi / 5, 0.0, -4 * pi / 5, 0.0, 3 * pi / 5, 0.0)
-    home_velocity_rad_s: Annotated[float, Range(0.05, 1.0)] = 0.4
-    gripper_speed_m_s: Annotated[float, Range(0.01, 0.1)] = 0.1
+    home_velocity_rad_s: Annotated[float, Range(0.05, 1.0, unit="rad/s")] = 0.4
+    gripper_speed_m_s: Annotated[float, Range(0.01, 0.1, unit="m/s")] = 0.1
     gripper_force_n: Annotated[float, Range(1.0, 70.0)] = 20.0
-    state_timeout_s: Annotated[float, Range(0.1, LONGEST_SILENCE_S)] = 0.5
-    connect_timeout_s: Annotated[float, Range(0.5, 60.0)] = 5.0
+    state_timeout_s: Annotated[float, Range(0.1, LONGEST_SILENCE_S, unit="s")] = 0.5
+    connect_timeout_s: Annotated[float, Range(0.5, 60.0, unit="s")] = 5.0
 
     def __post_init__(self) -> None:
         """Refuses what the arm could not do, or could do harm.

@@ -33,7 +33,7 @@ FINGER_LOW_M = 0.015
 FINGER_HIGH_M = 0.037
 _FINGER_CLOSED_M = 0.011
 """Nearer to the middle the linkage of the gripper is at its dead centre."""
-_VENDOR_VELOCITY_RAD_S = pi
+_VENDOR_RAD_S = pi
 _LONGEST_BRAKING_S = 2.0
 """An arm whose node is ended brakes first; whoever ends it must not need to wait for longer."""
 
@@ -68,9 +68,9 @@ class InterbotixConfig:
     """
 
     vendor_name: str = "wx250s"
-    joint_margin_rad: Annotated[float, Range(0.0, 0.3)] = 0.02
-    max_joint_velocity_rad_s: Annotated[float, Range(0.05, _VENDOR_VELOCITY_RAD_S)] = 2.0
-    max_joint_acceleration_rad_s2: Annotated[float, Range(0.5, 30.0)] = 10.0
+    joint_margin_rad: Annotated[float, Range(0.0, 0.3, unit="rad")] = 0.02
+    max_joint_velocity_rad_s: Annotated[float, Range(0.05, _VENDOR_RAD_S, unit="rad/s")] = 2.0
+    max_joint_acceleration_rad_s2: Annotated[float, Range(0.5, 30.0, unit="rad/s^2")] = 10.0
     stream_rate_hz: Annotated[float, Range(20.0, 100.0)] = 50.0
     stretch: Annotated[float, Range(1.0, 2.0)] = 1.25
     profile_time_ms: Annotated[int, Range(10, 200)] = 40
@@ -78,13 +78,13 @@ class InterbotixConfig:
     finger_closed_m: float = FINGER_LOW_M
     finger_open_m: float = FINGER_HIGH_M
     home_position_m: tuple[float, ...] = (0.25, 0.0, 0.15)
-    home_velocity_rad_s: Annotated[float, Range(0.05, 1.0)] = 0.5
-    connect_timeout_s: Annotated[float, Range(0.5, 120.0)] = 4.0
-    service_timeout_s: Annotated[float, Range(0.1, 30.0)] = 2.0
-    state_timeout_s: Annotated[float, Range(0.05, LONGEST_SILENCE_S)] = 0.5
-    following_error_rad: Annotated[float, Range(0.05, 1.0)] = 0.25
-    following_time_s: Annotated[float, Range(0.05, 5.0)] = 0.3
-    health_period_s: Annotated[float, Range(0.1, 60.0)] = 1.0
+    home_velocity_rad_s: Annotated[float, Range(0.05, 1.0, unit="rad/s")] = 0.5
+    connect_timeout_s: Annotated[float, Range(0.5, 120.0, unit="s")] = 4.0
+    service_timeout_s: Annotated[float, Range(0.1, 30.0, unit="s")] = 2.0
+    state_timeout_s: Annotated[float, Range(0.05, LONGEST_SILENCE_S, unit="s")] = 0.5
+    following_error_rad: Annotated[float, Range(0.05, 1.0, unit="rad")] = 0.25
+    following_time_s: Annotated[float, Range(0.05, 2.0, unit="s")] = 0.3
+    health_period_s: Annotated[float, Range(0.1, 60.0, unit="s")] = 1.0
 
     def __post_init__(self) -> None:
         """Refuses what the arm could not do, or could do harm.
