@@ -62,6 +62,9 @@ def refusals(path: Path) -> Generator[None]:
     """Turns what a disk refuses into a StorageError that names the path."""
     try:
         yield
+    except FileNotFoundError as error:
+        # As below /proc: whoever asked made the folders above, so the name itself cannot be.
+        raise StorageError(f"{path}: this cannot be made here; choose another place") from error
     except OSError as error:
         sentence = sentence_of(error, path)
         if sentence is None:

@@ -1,6 +1,7 @@
 """The set-up: what it decides, without a network, a compiler or a virtual environment."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -238,3 +239,28 @@ def test_output_of_a_step_is_in_its_log(tmp_path):
     command = ["sh", "-c", "echo out; echo err >&2; exit 3"]
     assert run_logged(command, log_file=log_file, progress=Progress()) == 3
     assert {"out", "err"} <= set(log_file.read_text().splitlines())
+
+
+@pytest.mark.parametrize("folder", ["plain", "a folder", "it's (1)"])
+def test_the_built_workspace_is_recorded_wherever_it_lies(tmp_path, folder):
+    layout = Layout(tmp_path / folder)
+    layout.python.parent.mkdir(parents=True)
+    layout.python.symlink_to(sys.executable)
+    layout.install.mkdir(parents=True)
+    # As colcon writes it: the interpreter is called without quotes.
+    (layout.install / "local_setup.bash").write_text(
+        'export AMENT_PREFIX_PATH="$($COLCON_PYTHON_EXECUTABLE -c "print(1)"):$PWD"'
+    )
+    environment.record_workspace(layout)
+    recorded = environment.recorded_workspace(layout)
+    assert recorded["AMENT_PREFIX_PATH"] == ["1", str(layout.python.parent)]
+
+
+@pytest.mark.parametrize("script", ["true", "exit 3", "echo no such python >&2; false"])
+def test_a_workspace_that_names_no_package_is_not_recorded(layout, script):
+    layout.python.parent.mkdir(parents=True)
+    layout.install.mkdir(parents=True)
+    (layout.install / "local_setup.bash").write_text(script)
+    with pytest.raises(SetupError, match="names no package"):
+        environment.record_workspace(layout)
+    assert environment.recorded_workspace(layout) == {}

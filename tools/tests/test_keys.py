@@ -26,6 +26,6 @@ def test_a_key_that_is_there_is_kept(tmp_path: Path, capsys: pytest.CaptureFixtu
     path = tmp_path / "robot.key"
     main([str(path)])
     before = path.read_bytes()
-    assert main([str(path)]) == 1
+    assert main([str(path)]) == 2
     assert path.read_bytes() == before
     assert "keep the key that is there" in capsys.readouterr().err

@@ -13,6 +13,7 @@ from rclpy.client import Client
 from rclpy.node import Node
 
 from tmrl_bringup.rig import RigError, nearest, parse_overrides
+from tmrl_common.verbs import EXIT_REFUSED
 
 _DESCRIPTION = """\
 Calls a ROS 2 service by the end of its name and prints the answer; without SERVICE, lists those of
@@ -46,18 +47,23 @@ def main(argv: list[str]) -> int:
     parser.add_argument("service", metavar="SERVICE", nargs="?", help="such as operator/start")
     parser.add_argument("fields", nargs="*", metavar="FIELD:=VALUE", help="of the request")
     parsed = parser.parse_args(argv)
+    try:
+        return _carry_out(parsed.service, parse_overrides(parsed.fields))
+    except RigError as error:
+        sys.stderr.write(f"tmrl call: {error}\n")
+        return EXIT_REFUSED
+
+
+def _carry_out(wanted: str | None, fields: Mapping[str, str]) -> int:
     rclpy.init(args=[])
     node = rclpy.create_node("caller")
     try:
-        services = _services(node, parsed.service)
-        if parsed.service is None:
+        services = _services(node, wanted)
+        if wanted is None:
             sys.stdout.write("".join(f"{name}  {kind}\n" for name, kind in services.items()))
             return 0
-        name = choose(parsed.service, list(services))
-        return _call(node, name, services[name], parse_overrides(parsed.fields))
-    except RigError as error:
-        sys.stderr.write(f"tmrl call: {error}\n")
-        return 2
+        name = choose(wanted, list(services))
+        return _call(node, name, services[name], fields)
     finally:
         node.destroy_node()
         rclpy.try_shutdown()

@@ -4,8 +4,10 @@ This module is read before the environment exists: it needs the standard library
 """
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from tmrl_common import verbs
 from tmrl_common.verbs import Verb
@@ -73,8 +75,16 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         The exit status.
     """
+    print_anything()
     parsed = parse(argv)
     return verbs.call(f"tmrl {parsed.verb}", VERBS[parsed.verb], parsed.arguments)
+
+
+def print_anything() -> None:
+    """Lets a terminal of another encoding show '?' for what it lacks, instead of an error."""
+    stream: TextIO = sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
 
 
 if __name__ == "__main__":

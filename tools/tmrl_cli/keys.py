@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from tmrl_common.transport import KeyPair
+from tmrl_common.verbs import EXIT_REFUSED
 
 _DESCRIPTION = """\
 Makes a key pair: FILE holds the secret key and stays on this machine, FILE.pub the public one, to
@@ -16,7 +17,7 @@ def main(argv: list[str]) -> int:
     """Makes a key pair.
 
     Returns:
-        0; 1 where the file exists already or cannot be written.
+        0; 2 where the file exists already or cannot be written.
     """
     parser = argparse.ArgumentParser(
         prog="./tmrl keys",
@@ -25,6 +26,8 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("file", metavar="FILE", type=Path, help="such as ~/.tmrl/robot.key")
     path: Path = parser.parse_args(argv).file.expanduser()
+    if not path.name:
+        parser.error("FILE is empty; give a name such as ~/.tmrl/robot.key")
     pair = KeyPair.new()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,6 +35,6 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         remedy = "give another name, or keep the key that is there"
         sys.stderr.write(f"tmrl keys: cannot make {path}: {error.strerror}; {remedy}\n")
-        return 1
+        return EXIT_REFUSED
     sys.stdout.write(f"{path}: secret, stays here\n{path}.pub: {pair.public.decode()}\n")
     return 0

@@ -9,10 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tmrl_cli import cli
+from tmrl_cli.bootstrap import shell_settings
 from tmrl_cli.bootstrap.environment import differences, runtime_environment
 from tmrl_cli.bootstrap.layout import Layout
+from tmrl_cli.bootstrap.location import LocationError
 from tmrl_cli.bootstrap.prepare import prepare
 from tmrl_cli.bootstrap.steps import SetupError
+from tmrl_common.storage import sentence_of
+from tmrl_common.verbs import EXIT_REFUSED
 
 
 def main(root: Path, argv: Sequence[str]) -> int:
@@ -33,9 +37,18 @@ def main(root: Path, argv: Sequence[str]) -> int:
     started_s = time.monotonic()
     try:
         did_something = prepare(layout)
+    except LocationError as error:
+        sys.stderr.write(f"tmrl: {error}\n\n{error.remedy}\n")
+        return EXIT_REFUSED
     except SetupError as error:
         sys.stderr.write(f"tmrl: set-up failed: {error}\n\n{error.remedy}\n")
         return 1
+    except OSError as error:
+        sentence = sentence_of(error)
+        if sentence is None:
+            raise
+        sys.stderr.write(f"tmrl: set-up failed: {sentence}\n")
+        return EXIT_REFUSED
     except KeyboardInterrupt:
         sys.stderr.write("\ntmrl: set-up interrupted; ./tmrl setup resumes where it stopped\n")
         return 130
@@ -45,6 +58,9 @@ def main(root: Path, argv: Sequence[str]) -> int:
         sys.stderr.write(f"tmrl: {state} ({elapsed_s:.1f} s). Next: ./tmrl demo\n")
         return 0
     environment = runtime_environment(layout, os.environ)
+    if wrong := shell_settings.refusals(environment):
+        sys.stderr.write("".join(f"tmrl {parsed.verb}: {sentence}\n" for sentence in wrong))
+        return EXIT_REFUSED
     if parsed.verb == "env":
         for name, value in sorted(differences(environment, os.environ).items()):
             sys.stdout.write(f"export {name}={shlex.quote(value)}\n")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tmrl_cli.bootstrap.layout import Layout
+from tmrl_cli.bootstrap.steps import SetupError
 
 _DEFAULTS = {
     "MUJOCO_GL": "egl",
@@ -27,8 +28,7 @@ def runtime_environment(layout: Layout, caller: Mapping[str, str]) -> dict[str, 
         layout: The checkout; it must be set up.
         caller: Environment variables of the calling process.
     """
-    workspace = json.loads(_snapshot_file(layout).read_text(encoding="utf-8"))
-    return _prepend(build_environment(layout, caller), workspace)
+    return _prepend(build_environment(layout, caller), recorded_workspace(layout))
 
 
 def build_environment(layout: Layout, caller: Mapping[str, str]) -> dict[str, str]:
@@ -38,7 +38,9 @@ def build_environment(layout: Layout, caller: Mapping[str, str]) -> dict[str, st
         layout: The checkout; its Python packages must be installed.
         caller: Environment variables of the calling process.
     """
-    environment = {**_DEFAULTS, **caller, "VIRTUAL_ENV": str(layout.venv)}
+    # ROS takes an empty variable for one that is not set, and so does this.
+    chosen = {name: value for name, value in caller.items() if value or name not in _DEFAULTS}
+    environment = {**_DEFAULTS, **chosen, "VIRTUAL_ENV": str(layout.venv)}
     environment.pop("PYTHONHOME", None)
     prefixes = {"PATH": [str(layout.venv / "bin")]}
     if not sees_system_packages(layout):
@@ -56,14 +58,20 @@ def record_workspace(layout: Layout) -> None:
 
     Args:
         layout: The checkout; its workspace must be built.
+
+    Raises:
+        SetupError: The script fails, or no package is in the workspace: nothing would be found.
     """
-    bare = {"PATH": os.defpath, "COLCON_PYTHON_EXECUTABLE": str(layout.python)}
+    # Relative, as the script calls it without quotes: the checkout's path may hold a blank.
+    bare = {"PATH": os.defpath, "COLCON_PYTHON_EXECUTABLE": f"./{layout.python.name}"}
     answer = subprocess.run(
         ["bash", "-c", '. "$0" && env -0', layout.install / "local_setup.bash"],
+        cwd=layout.python.parent,
         env=bare,
         capture_output=True,
         text=True,
-        check=True,
+        errors="surrogateescape",
+        check=False,
     )
     after = dict(entry.split("=", 1) for entry in answer.stdout.split("\0") if "=" in entry)
     added: dict[str, list[str]] = {}
@@ -71,7 +79,26 @@ def record_workspace(layout: Layout) -> None:
         known = bare.get(name, "").split(os.pathsep)
         parts = after.get(name, "").split(os.pathsep)
         added[name] = [part for part in parts if part and part not in known]
+    if answer.returncode != 0 or not added["AMENT_PREFIX_PATH"]:
+        raise SetupError(
+            f"the built workspace names no package: {layout.install / 'local_setup.bash'} said "
+            f"'{answer.stderr.strip()}'",
+            f"Remove {layout.install}, then run ./tmrl setup again.",
+        )
     _snapshot_file(layout).write_text(json.dumps(added, indent=2), encoding="utf-8")
+
+
+def recorded_workspace(layout: Layout) -> dict[str, list[str]]:
+    """Returns what `record_workspace` wrote down; nothing where it never did, or found nothing.
+
+    Args:
+        layout: The checkout.
+    """
+    file = _snapshot_file(layout)
+    if not file.exists():
+        return {}
+    recorded: dict[str, list[str]] = json.loads(file.read_text(encoding="utf-8"))
+    return recorded if recorded.get("AMENT_PREFIX_PATH") else {}
 
 
 def differences(environment: Mapping[str, str], caller: Mapping[str, str]) -> dict[str, str]:

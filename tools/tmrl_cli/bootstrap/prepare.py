@@ -10,6 +10,7 @@ from pathlib import Path
 from tmrl_cli.bootstrap import (
     environment,
     interpreter,
+    location,
     python_packages,
     system_packages,
     workspace,
@@ -22,6 +23,8 @@ from tmrl_cli.bootstrap.steps import Progress
 def prepare(layout: Layout) -> bool:
     """Installs and builds what is missing or out of date.
 
+    Where nothing is, nothing is written either: the checkout may be somebody else's.
+
     Args:
         layout: The checkout.
 
@@ -31,12 +34,15 @@ def prepare(layout: Layout) -> bool:
     Raises:
         SetupError: A step failed; steps that were done before it are kept.
     """
+    ros = sourced_ros()
+    wanted = python_packages.fingerprint(layout, ros)
+    if _is_installed(layout, wanted) and _is_built(layout, wanted):
+        return False
+    location.check(layout.root)
     with _only_one_at_a_time(layout):
-        ros = sourced_ros()
         progress = Progress()
-        wanted = python_packages.fingerprint(layout, ros)
         did_something = False
-        if not _is_current(python_packages.stamp_file(layout), wanted):
+        if not _is_installed(layout, wanted):
             python = ros.python if ros else interpreter.find(avoid=layout.venv)
             absent = system_packages.missing(python)
             if absent:
@@ -44,11 +50,20 @@ def prepare(layout: Layout) -> bool:
                     system_packages.install(absent, layout, progress)
             python_packages.install(layout, python, ros, progress)
             did_something = True
-        if not _is_current(workspace.stamp_file(layout), workspace.fingerprint(layout, wanted)):
+        if not _is_built(layout, wanted):
             build_environment = environment.build_environment(layout, os.environ)
             workspace.build(layout, build_environment, wanted, progress)
             did_something = True
         return did_something
+
+
+def _is_installed(layout: Layout, wanted: str) -> bool:
+    return _is_current(python_packages.stamp_file(layout), wanted)
+
+
+def _is_built(layout: Layout, wanted: str) -> bool:
+    built = _is_current(workspace.stamp_file(layout), workspace.fingerprint(layout, wanted))
+    return built and bool(environment.recorded_workspace(layout))
 
 
 def _is_current(stamp: Path, wanted: str) -> bool:
