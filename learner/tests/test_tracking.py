@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -33,6 +34,8 @@ def fake_wandb(monkeypatch):
         init=lambda **_: run, login=lambda **_: False, Settings=lambda **_: None, told=told, run=run
     )
     monkeypatch.setitem(sys.modules, "wandb", module)
+    for name in ("WANDB_MODE", "WANDB_DISABLED"):
+        monkeypatch.delenv(name, raising=False)
     return module
 
 
@@ -151,6 +154,47 @@ def test_online_without_a_key_goes_on_offline(tmp_path: Path, fake_wandb, caplog
     assert "WANDB_API_KEY" in caplog.text
 
 
+def _no_server(**_) -> None:
+    raise TimeoutError("no answer from the server")
+
+
+def _bad_key(**_) -> None:
+    raise ValueError("API key must have 40+ characters")
+
+
+@pytest.mark.parametrize("fault", [_bad_key, _no_server])
+def test_what_keeps_wandb_from_going_online_leaves_files_to_be_sent_later(
+    tmp_path: Path, fake_wandb, caplog, fault
+) -> None:
+    modes = []
+
+    def init(*, mode, **_):
+        modes.append(mode)
+        return fault() if mode == "online" else fake_wandb.run
+
+    fake_wandb.login = _bad_key if fault is _bad_key else lambda **_: True
+    fake_wandb.init = init
+    with caplog.at_level(logging.WARNING), open_tracker(tmp_path, {}, wandb="online") as tracker:
+        tracker.log(0, {"loss": 0.0})
+    assert modes[-1] == "offline"
+    assert fake_wandb.told == [{"step": 0, "loss": 0.0}]
+    assert "cannot go online" in caplog.text
+    assert "wandb sync" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "variable", [("WANDB_MODE", "disabled"), ("WANDB_MODE", "off"), ("WANDB_DISABLED", "true")]
+)
+def test_wandbs_own_variables_switch_it_off(
+    tmp_path: Path, fake_wandb, monkeypatch, variable: tuple[str, str]
+) -> None:
+    monkeypatch.setenv(*variable)
+    with open_tracker(tmp_path, {}, wandb="online") as tracker:
+        tracker.log(0, {"loss": 0.0})
+    assert fake_wandb.told == []
+    assert len(rows(tmp_path / "metrics.csv")) == 1
+
+
 _REAL = """
 import sys
 from pathlib import Path
@@ -166,7 +210,10 @@ def test_the_real_wandb_writes_its_files_and_is_imported_only_when_used(
     tmp_path: Path, mode: str
 ) -> None:
     command = [sys.executable, "-c", _REAL, str(tmp_path), mode]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    plain = {name: text for name, text in os.environ.items() if not name.startswith("WANDB_")}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=True, env=plain
+    )
     assert done.stdout.strip() == str(mode == "offline")
     assert done.stderr == ""
     assert len(list(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))) == (mode == "offline")

@@ -1,5 +1,6 @@
 """Where the metrics of a run go besides its directory."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tmrl_common.config import nearest_name
@@ -8,6 +9,26 @@ from tmrl_common.errors import ConfigError
 WANDB_MODES = ("offline", "online", "disabled")
 """wandb's own words; "off" would be a boolean in YAML."""
 
+_DISABLED = ("disabled", "off", "none", "false", "no", "0")
+_YES = ("1", "true", "yes", "on")
+
+
+def wandb_mode(configured: str, environment: Mapping[str, str]) -> str:
+    """The mode that is used: wandb's own variables may make it more private, never less.
+
+    Args:
+        configured: One of `WANDB_MODES`.
+        environment: Variables of the process; `WANDB_MODE` and `WANDB_DISABLED` count.
+
+    Returns:
+        One of `WANDB_MODES`.
+    """
+    asked = environment.get("WANDB_MODE", "").strip().lower()
+    if asked in _DISABLED or environment.get("WANDB_DISABLED", "").strip().lower() in _YES:
+        return "disabled"
+    # "dryrun" is the older word.
+    return "offline" if configured == "online" and asked in ("offline", "dryrun") else configured
+
 
 @dataclass(frozen=True)
 class TrackingConfig:
@@ -15,7 +36,8 @@ class TrackingConfig:
 
     Attributes:
         wandb: "offline" writes wandb's files into the run directory, for a later `wandb sync`;
-            "online" sends them as well; "disabled" leaves wandb alone.
+            "online" sends them as well; "disabled" leaves wandb alone. The variables WANDB_MODE and
+            WANDB_DISABLED may make it more private, see `wandb_mode`.
         project: Project that the run belongs to.
         group: Runs to be compared with each other; empty for none.
         name: Name of the run; empty for the name of its directory.

@@ -1,7 +1,10 @@
 """The tracker that every learner run writes its metrics through."""
 
+import logging
+import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +12,11 @@ import yaml
 
 from tmrl_common.closeable import Closeable
 from tmrl_learner.atomic_file import write_atomically
-from tmrl_learner.tracking.config import TrackingConfig
+from tmrl_learner.tracking.config import TrackingConfig, wandb_mode
 from tmrl_learner.tracking.metrics_file import MetricsFile
 from tmrl_learner.tracking.wandb_run import WandbRun
+
+_log = logging.getLogger(__name__)
 
 
 class RunTracker(Closeable):
@@ -41,7 +46,11 @@ class RunTracker(Closeable):
         self._now_s = now_s
         self._file = MetricsFile(run_dir / "metrics.csv")
         write_atomically(run_dir / "metrics.yaml", yaml.safe_dump(dict(config), sort_keys=False))
-        self._wandb = WandbRun(run_dir, config, tracking) if tracking.wandb != "disabled" else None
+        mode = wandb_mode(tracking.wandb, os.environ)
+        if mode != tracking.wandb:
+            _log.info("wandb is %s, as WANDB_MODE or WANDB_DISABLED says", mode)
+        chosen = replace(tracking, wandb=mode)
+        self._wandb = WandbRun(run_dir, config, chosen) if mode != "disabled" else None
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Writes one row.

@@ -15,6 +15,8 @@ from tmrl_learner.tracking.config import TrackingConfig
 
 _log = logging.getLogger(__name__)
 _QUEUE_LENGTH = 10_000
+_ONLINE_S = 20.0
+"""Longest wait for wandb's server at the start; records are kept meanwhile."""
 
 _Record = dict[str, float]
 
@@ -88,24 +90,37 @@ class WandbRun:
         # Imported here: it takes half a second, and many runs do without.
         import wandb
 
-        mode = self._tracking.wandb
-        if mode == "online" and not wandb.login(prompt=False):
-            mode = "offline"
-            _log.warning(
-                "wandb has no API key (`wandb login`, or the variable WANDB_API_KEY): "
-                "writing offline, for `wandb sync` later"
-            )
-        run = wandb.init(
+        if self._tracking.wandb == "online":
+            try:
+                run = self._online(wandb)
+            except Exception as error:  # noqa: BLE001
+                # wandb has errors of many classes for a key, a name or a network.
+                _log.warning(
+                    "wandb cannot go online: %s. Writing offline into %s, for `wandb sync` later",
+                    error,
+                    self._run_dir / "wandb",
+                )
+                run = self._init(wandb, "offline")
+        else:
+            run = self._init(wandb, "offline")
+        # Records may repeat a step or, after a resume, go back; wandb's own count does not.
+        run.define_metric("*", step_metric="step")
+        return run
+
+    def _online(self, wandb: Any) -> Any:
+        if not wandb.login(prompt=False):
+            raise LookupError("there is no API key (`wandb login`, or the variable WANDB_API_KEY)")
+        return self._init(wandb, "online")
+
+    def _init(self, wandb: Any, mode: str) -> Any:
+        return wandb.init(
             project=self._tracking.project,
             group=self._tracking.group or None,
             name=self._tracking.name or self._run_dir.name,
             dir=self._run_dir,
             config=self._config,
-            mode="online" if mode == "online" else "offline",
+            mode=mode,
             # A process may have several runs at once, e.g. one per seed.
             reinit="create_new",
-            settings=wandb.Settings(silent=True, console="off"),
+            settings=wandb.Settings(silent=True, console="off", init_timeout=_ONLINE_S),
         )
-        # Records may repeat a step or, after a resume, go back; wandb's own count does not.
-        run.define_metric("*", step_metric="step")
-        return run
