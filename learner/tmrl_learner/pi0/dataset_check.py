@@ -57,23 +57,23 @@ def check_dataset(
         DatasetError: Nothing can be learned from it; names the file, the value and the remedy.
     """
     demonstrations = open_demonstrations(root, layout, rig, rate_hz=rate_hz)
-    ends: list[tuple[RecordedEpisode, float]] = []
+    used: list[RecordedEpisode] = []
 
     def rows() -> Iterator[EpisodeRows]:
         for episode, each in demonstrations.rows("reading data", quiet=quiet):
-            ends.append((episode, float(each.time_s[-1])))
+            used.append(episode)
             yield each
 
     statistics = statistics_of(rows(), rig, horizon or rig.horizon)
-    look_at_images(demonstrations.info, demonstrations.cameras, ends, quiet=quiet)
-    silent = len(demonstrations.episodes) - len(ends)
+    look_at_images(demonstrations.info, demonstrations.cameras, used, quiet=quiet)
+    silent = len(demonstrations.episodes) - len(used)
     warnings = (
         f"{silent} of {len(demonstrations.episodes)} episodes have no instruction and are left out",
     )
     return DatasetReport(
         demonstrations=demonstrations,
-        episodes=len(ends),
-        rows=sum(episode.rows for episode, _ in ends),
+        episodes=len(used),
+        rows=sum(episode.rows for episode in used),
         statistics=statistics,
         warnings=warnings if silent else (),
     )

@@ -102,7 +102,7 @@ def finetune(
     preparation.check_prompts(demonstrations.instructions())
     samples = ChunkSamples(demonstrations, model.horizon, quiet=not processes.first)
     if processes.first:
-        look_at_images(demonstrations.info, demonstrations.cameras, samples.ends())
+        look_at_images(demonstrations.info, demonstrations.cameras, samples.episodes)
     rate_hz = demonstrations.info.fps_hz
     run = _Run(config, paths, samples, statistics, preparation, processes, rate_hz)
     if not processes.first:

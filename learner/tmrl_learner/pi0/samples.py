@@ -83,12 +83,10 @@ class ChunkSamples(Dataset[Sample]):
             prompt=self._tasks[int(self._task[index])],
         )
 
-    def ends(self) -> list[tuple[RecordedEpisode, float]]:
-        """Each episode with the time of its last row, s."""
-        return [
-            (episode, float(self._time_s[end - 1]))
-            for episode, end in zip(self._episodes, self._ends, strict=True)
-        ]
+    @property
+    def episodes(self) -> Sequence[RecordedEpisode]:
+        """Those that are used."""
+        return self._episodes
 
     def steps_inside(self, indices: Sequence[int]) -> int:
         """How many actions of these chunks lie inside of their episodes, without reading them."""

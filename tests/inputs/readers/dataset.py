@@ -15,17 +15,20 @@ at 5 Hz); `layout`, `rig`, `rate_hz` to judge it by; and what is wrong with it, 
     cut: {path: bytes}                           # how many are left
     removed: [path]
     pictures: {mode: "I;16", episode: 1}         # pictures of one of Pillow's modes
+    film: {episode: 1, pixels: gray16le}         # another video; also frames and rate_hz
     without: [frame_index]                       # columns taken out of all data files
 """
 
 import io
 import json
 import shutil
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import av
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -35,7 +38,7 @@ from tmrl_common.errors import ConfigError
 from tmrl_learner.errors import LearnerError
 from tmrl_learner.pi0.dataset_check import check_dataset
 from tmrl_learner.pi0.lerobot.columns import ColumnLayout, named_layout
-from tmrl_learner.pi0.testing import CAMERA_COLUMN, SmallDataset, write_small_dataset
+from tmrl_learner.pi0.testing import CAMERA_COLUMN, FPS_HZ, SmallDataset, write_small_dataset
 from tmrl_policies.pi0.inputs.rigs import rig_named
 
 from ..reading import Answer, Outcome
@@ -195,6 +198,20 @@ def _removed(root: Path, change: list[str]) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def _film(root: Path, change: dict[str, Any]) -> None:
+    path = root / f"videos/chunk-000/{CAMERA_COLUMN}/episode_{change['episode']:06d}.mp4"
+    pixels = change.get("pixels", "yuv420p")
+    with av.open(str(path), "w", format="matroska") as container:
+        stream = container.add_stream("ffv1", rate=Fraction(change.get("rate_hz", FPS_HZ)))
+        stream.width, stream.height, stream.pix_fmt = _SIDE_PX, _SIDE_PX, pixels
+        for _ in range(change.get("frames", 4)):
+            frame = av.VideoFrame(_SIDE_PX, _SIDE_PX, pixels)
+            for plane in frame.planes:
+                plane.update(bytes(plane.buffer_size))
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
 def _without(root: Path, change: list[str]) -> None:
     for path in _data_files(root):
         pq.write_table(pq.read_table(path).drop_columns(change), path)
@@ -232,5 +249,6 @@ _CHANGES = {
     "cut": _cut,
     "removed": _removed,
     "pictures": _pictures,
+    "film": _film,
     "without": _without,
 }

@@ -25,39 +25,38 @@ class _Place:
         episode: Its episode.
         column: Of the camera.
         row: Within the episode.
-        time_s: Of the row since the episode's start, s.
-        in_file: Where it is in its file, in s or rows; only to be compared.
+        in_file: Where it is in its file, in rows; only to be compared.
     """
 
     episode: RecordedEpisode
     column: str
     row: int
-    time_s: float
     in_file: float
 
 
 def look_at_images(
     info: DatasetInfo,
     cameras: Mapping[str, str],
-    ends: Sequence[tuple[RecordedEpisode, float]],
+    episodes: Sequence[RecordedEpisode],
     *,
     quiet: bool = False,
 ) -> None:
-    """Decodes the first and the last image that is needed of every file.
+    """Decodes the first and the last images that are needed of every file.
 
     A video that is missing, cut short or of another rate shows here, and not after hours in the
-    middle of the training that comes to it.
+    middle of the training that comes to it. Of a video it is two each, since every second row has
+    an image in a video of half the rate.
 
     Args:
         info: Of the data set.
         cameras: Column of each camera.
-        ends: The episodes that are used, with the time of their last rows, s.
+        episodes: Those that are used.
         quiet: Whether to show no progress bar.
 
     Raises:
         DatasetError: An image cannot be used; says how many files are concerned.
     """
-    files = list(_by_file(info, cameras, ends).values())
+    files = list(_by_file(info, cameras, episodes).values())
     faults: list[str] = []
     with (
         ThreadPoolExecutor(min(_THREADS, 2 * (os.cpu_count() or 1))) as pool,
@@ -74,29 +73,27 @@ def look_at_images(
 
 
 def _by_file(
-    info: DatasetInfo, cameras: Mapping[str, str], ends: Sequence[tuple[RecordedEpisode, float]]
+    info: DatasetInfo, cameras: Mapping[str, str], episodes: Sequence[RecordedEpisode]
 ) -> dict[tuple[str, Path], list[_Place]]:
-    """The first and the last image of each file."""
+    """The images to look at in each file."""
     files: dict[tuple[str, Path], list[_Place]] = {}
-    for episode, end_s in ends:
-        last = episode.rows - 1
+    for episode in episodes:
         for column in cameras.values():
-            path, start, stop = episode.data_file, float(episode.first_row), float(last)
+            last = episode.rows - 1
+            path, start, rows = episode.data_file, float(episode.first_row), {0, last}
             if info.dtype(column) == "video":
                 span = episode.videos[column]
-                path, start, stop = span.path, span.from_s, end_s
+                path, start = span.path, span.from_s * info.fps_hz
+                rows |= {min(1, last), max(0, last - 1)}
             files.setdefault((column, path), []).extend(
-                (
-                    _Place(episode, column, 0, 0.0, start),
-                    _Place(episode, column, last, end_s, start + stop),
-                )
+                _Place(episode, column, row, start + row) for row in sorted(rows)
             )
     return {file: _extremes(places) for file, places in files.items()}
 
 
 def _extremes(places: Sequence[_Place]) -> list[_Place]:
-    first = min(places, key=lambda place: place.in_file)
-    return [first, max(places, key=lambda place: place.in_file)]
+    ordered = sorted(places, key=lambda place: place.in_file)
+    return ordered[:2] + ordered[2:][-2:]
 
 
 def _look(info: DatasetInfo, places: Sequence[_Place]) -> str:
@@ -104,7 +101,7 @@ def _look(info: DatasetInfo, places: Sequence[_Place]) -> str:
     frames = Frames(info, open_files=1)
     try:
         for place in places:
-            frames.read(place.episode, place.column, place.row, place.time_s)
+            frames.read(place.episode, place.column, place.row, place.row / info.fps_hz)
     except DatasetError as error:
         return str(error)
     return ""
