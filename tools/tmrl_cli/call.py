@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from rclpy.client import Client
 from rclpy.node import Node
 
 from tmrl_bringup.rig import RigError, nearest, parse_overrides
+from tmrl_cli.silence import absent_servers, likely_cause
 from tmrl_common.verbs import EXIT_REFUSED
 
 _DESCRIPTION = """\
@@ -28,6 +30,12 @@ examples:
 _FIND_S = 10.0
 _LIST_S = 3.0
 _ANSWER_S = 60.0
+_STOPS = ("controller/estop", "controller/hold", "operator/stop")
+"""Whoever asks for these waits beside an arm that moves: no answer is soon said to be none."""
+_FIND_STOP_S = 5.0
+_ANSWER_STOP_S = 5.0
+"""Longer than a hold waits for the arm's driver (`hold_confirmation.LONGEST_S`)."""
+_STILL_MOVING = "; the arm may still move: press its own stop button"
 _POLL_S = 0.05
 _OF_EVERY_NODE = ("/describe_parameters", "/get_parameter", "/list_parameters", "/set_parameters")
 
@@ -85,9 +93,12 @@ def choose(wanted: str, names: list[str]) -> str:
     if found:
         raise RigError(f"several services end so; give the whole name: {', '.join(found)}")
     if not names:
+        besides = _STILL_MOVING if _stops(wanted) else ""
+        absent = absent_servers(os.environ.get("ROS_DISCOVERY_SERVER", ""))
+        server = f"; nobody listens at the discovery server {', '.join(absent)}" if absent else ""
         raise RigError(
             f"no service {wanted}: nothing runs on this ROS domain; start a rig with ./tmrl up, "
-            "and compare ROS_DOMAIN_ID"
+            f"and compare ROS_DOMAIN_ID{server}{besides}"
         )
     raise RigError(f"no service {wanted}; {nearest(wanted, names)}")
 
@@ -116,6 +127,12 @@ def filled(request: Any, kind: str, fields: Mapping[str, str]) -> Any:
     return request
 
 
+def _stops(service: str) -> bool:
+    """Whether a service, named in full or by its end, stops an arm or a session."""
+    end = service.strip("/")
+    return bool(end) and any(f"/{stop}".endswith(f"/{end}") or end.endswith(stop) for stop in _STOPS)
+
+
 def _read(typed: str) -> Any:
     """The value that a text means; the text itself where it is no YAML."""
     try:
@@ -126,7 +143,8 @@ def _read(typed: str) -> Any:
 
 def _services(node: Node, wanted: str | None) -> dict[str, str]:
     """Services of rigs by full name, with their type; waits for the wanted one to be discovered."""
-    ends_s = time.monotonic() + (_LIST_S if wanted is None else _FIND_S)
+    find_s = min(_FIND_S, _FIND_STOP_S) if _stops(wanted or "") else _FIND_S
+    ends_s = time.monotonic() + (_LIST_S if wanted is None else find_s)
     while True:
         found = {
             name: kinds[0]
@@ -145,14 +163,17 @@ def _call(node: Node, name: str, kind: str, fields: Mapping[str, str]) -> int:
     service: Any = getattr(importlib.import_module(f"{package}.srv"), short)
     request = filled(service.Request(), kind, fields)
     client: Client[Any, Any] = node.create_client(service, name)
-    if not client.wait_for_service(timeout_sec=_FIND_S):
-        sys.stderr.write(f"tmrl call: {name} does not answer; is its node alive?\n")
-        return 1
-    future = client.call_async(request)
-    rclpy.spin_until_future_complete(node, future, timeout_sec=_ANSWER_S)
-    response: Any = future.result() if future.done() else None
+    answer_s, besides = (_ANSWER_STOP_S, _STILL_MOVING) if _stops(name) else (_ANSWER_S, "")
+    heard = client.wait_for_service(timeout_sec=min(_FIND_S, answer_s))
+    future = client.call_async(request) if heard else None
+    if future is not None:
+        rclpy.spin_until_future_complete(node, future, timeout_sec=answer_s)
+    response: Any = future.result() if future is not None and future.done() else None
     if response is None:
-        sys.stderr.write(f"tmrl call: no answer of {name} within {_ANSWER_S:g} s\n")
+        sys.stderr.write(
+            f"tmrl call: nothing heard of {name} within {answer_s:g} s{besides}. "
+            f"Likely cause: {likely_cause()}\n"
+        )
         return 1
     for field in response.get_fields_and_field_types():
         sys.stdout.write(f"{field}: {getattr(response, field)}\n")
