@@ -116,8 +116,14 @@ class HandshakeRefusedError(RemoteError):
 
 
 class DeadlineExceededError(RemoteError):
-    """No answer came in time; the detail says whether the server was ever reached."""
+    """No answer came in time; the detail says whether the server was ever reached.
 
-    def __init__(self, detail: str) -> None:
+    Attributes:
+        loading: What a server that is not ready yet says it does, such as "loading 42 %"; empty
+            where it said nothing.
+    """
+
+    def __init__(self, detail: str, loading: str = "") -> None:
         """Takes what is known about the server at the deadline."""
         super().__init__(ErrorCode.DEADLINE_EXPIRED, detail)
+        self.loading = loading

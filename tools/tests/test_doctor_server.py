@@ -1,27 +1,34 @@
 """What the doctor sees of a policy server: one that answers, none, one that cannot start, keys."""
 
+import contextlib
+import itertools
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 import yaml
 
+from tmrl_bringup.link import ServerLink
 from tmrl_bringup.rig import Rig, load
 from tmrl_cli.keys import main as make_key
 from tmrl_common.errors import DeadlineExceededError
 from tmrl_common.testing.fake_policy_server import FakePolicyServer
 from tmrl_common.testing.message_examples import EXAMPLE_SPEC
 from tmrl_common.transport.curve import KeyPair, ServerSecurity, read_keys
-from tmrl_doctor import server_probe
+from tmrl_common.transport.server import RouterSocket
+from tmrl_doctor import port, server_probe
 from tmrl_doctor.server import ServerSeen
 from tmrl_doctor.server_probe import NoServerError, look_at_server
+from tmrl_policy_server.door import LoadingDoor
 
 from .hardware_rig import TIMEOUT_S, free_port
 
@@ -58,15 +65,21 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
 class Loading:
     """Stands between the doctor and a server: the first questions find it loading."""
 
-    def __init__(self, questions: int, meanwhile: Callable[[], None] = lambda: None) -> None:
-        self._left, self._meanwhile = questions, meanwhile
+    def __init__(
+        self,
+        questions: int,
+        meanwhile: Callable[[], None] = lambda: None,
+        says: Callable[[int], str] = lambda _: "",
+    ) -> None:
+        self._left, self._meanwhile, self._says = questions, meanwhile, says
         self._really = server_probe._ask
 
     def __call__(self, *asked: Any) -> ServerSeen:
         if self._left:
             self._left -= 1
             self._meanwhile()
-            raise DeadlineExceededError("the server listens and has not answered yet")
+            said = self._says(self._left)
+            raise DeadlineExceededError("the server listens and has not answered yet", said)
         return self._really(*asked)
 
 
@@ -94,9 +107,95 @@ def test_a_server_that_ends_while_it_loads_is_waited_for_no_longer(
     listener = socket.create_server(("127.0.0.1", 0))
     endpoint = ABSENT.format(listener.getsockname()[1])
     questions = iter((lambda: None, listener.close, listener.close))
+    monkeypatch.setattr(server_probe, "stranger", lambda _: "")
     monkeypatch.setattr(server_probe, "_ask", Loading(3, lambda: next(questions)()))
     with pytest.raises(NoServerError, match=f"{endpoint} was listened on, and is no more"):
         look_at_server(rig(endpoint=endpoint), may_start=True)
+
+
+class Steps:
+    """A clock of its own for each look at the time: every one is a minute later."""
+
+    def __init__(self) -> None:
+        self._now_s = 0.0
+
+    def __call__(self) -> float:
+        self._now_s += 60.0
+        return self._now_s
+
+
+@pytest.mark.usefixtures("none_started")
+def test_a_server_that_gets_further_is_waited_for_however_long_it_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard: list[str] = []
+    loading = Loading(50, says=lambda left: f"loading {100 - 2 * left} %")
+    monkeypatch.setattr(server_probe, "_ask", loading)
+    monkeypatch.setattr(server_probe, "time", SimpleNamespace(monotonic=Steps()))
+    endpoint = "tcp://127.0.0.1:1"
+    link = ServerLink(endpoint)
+    seen = ServerSeen("there", EXAMPLE_SPEC, (1.0,), (1.0,))
+    loading._really = lambda *_: seen
+    asked = server_probe._ask_until_loaded(link, "there", lambda: "", heard.append)
+    assert asked == seen
+    assert heard[:2] == ["loading 2 %", "loading 4 %"]
+    assert len(heard) == 50
+
+
+def test_a_server_that_gets_no_further_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_probe, "_ask", Loading(50, says=lambda _: "loading 7 %"))
+    monkeypatch.setattr(server_probe, "time", SimpleNamespace(monotonic=Steps()))
+    link = ServerLink("tcp://127.0.0.1:1")
+    with pytest.raises(NoServerError, match="got no further in 240 s"):
+        server_probe._ask_until_loaded(link, "there", lambda: "", lambda _: None)
+
+
+def test_a_door_that_loads_is_heard_and_is_no_stranger() -> None:
+    sentences = iter(f"loading {percent} %" for percent in itertools.count(3))
+    with (
+        RouterSocket("tcp://127.0.0.1:*") as door,
+        LoadingDoor(door, lambda: next(sentences)),
+    ):
+        assert port.stranger(door.endpoint) == ""
+        with pytest.raises(DeadlineExceededError) as caught:
+            server_probe._ask(ServerLink(door.endpoint), "there", 1.0)
+    assert caught.value.loading.startswith("loading ")
+
+
+@pytest.mark.parametrize("says", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"\xff" * 64, b"220 mail\r\n"])
+def test_something_else_on_the_port_is_named(says: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        number = other.getsockname()[1]
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = other.accept()
+                    connection.sendall(says)
+                    kept.append(connection)
+
+        kept: list[socket.socket] = []
+        threading.Thread(target=answer, daemon=True).start()
+        with pytest.raises(NoServerError, match=f"something else uses port {number}") as caught:
+            look_at_server(rig(endpoint=ABSENT.format(number)), may_start=True)
+        other.close()
+    assert f"process {os.getpid()}" in str(caught.value)
+    for connection in kept:
+        connection.close()
+
+
+def test_something_else_behind_a_socket_file_is_named(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(tmp_path / "socket"))
+        other.listen()
+        assert "something else uses ipc://" in port.stranger(f"ipc://{tmp_path}/socket")
+
+
+@pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:{}", "ipc:///no/such/socket"])
+def test_nobody_is_no_stranger(endpoint: str) -> None:
+    there = endpoint.format(free_port())
+    assert port.stranger(there) == ""
+    assert not port.listens(there)
 
 
 def test_the_server_that_a_doctor_started_does_not_outlive_it(tmp_path: Path) -> None:

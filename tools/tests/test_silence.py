@@ -1,4 +1,4 @@
-"""Found and not heard: a stop that nobody answers is soon said to be none, with the likely cause."""
+"""Found and not heard: soon said, with the likely cause, above all of a call that stops."""
 
 import multiprocessing
 import socket

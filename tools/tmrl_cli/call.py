@@ -130,7 +130,9 @@ def filled(request: Any, kind: str, fields: Mapping[str, str]) -> Any:
 def _stops(service: str) -> bool:
     """Whether a service, named in full or by its end, stops an arm or a session."""
     end = service.strip("/")
-    return bool(end) and any(f"/{stop}".endswith(f"/{end}") or end.endswith(stop) for stop in _STOPS)
+    return bool(end) and any(
+        f"/{stop}".endswith(f"/{end}") or end.endswith(stop) for stop in _STOPS
+    )
 
 
 def _read(typed: str) -> Any:

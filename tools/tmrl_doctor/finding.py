@@ -65,11 +65,13 @@ class Check:
     Attributes:
         name: In the table.
         look: Looks and judges. It may raise: that is a failure, and the text is shown.
-        limit_s: Longest time that it may take.
+        limit_s: Longest time that it may take without getting any further.
+        further_s: Steady time at which it last got further; 0 where it does not say.
         alone: Whether other checks would disturb it, as everything disturbs timing.
     """
 
     name: str
     look: Callable[[], Finding]
     limit_s: float = 15.0
+    further_s: Callable[[], float] = lambda: 0.0
     alone: bool = False

@@ -1,5 +1,7 @@
 """The checks of one rig: which there are, what each needs, and how they hang together."""
 
+import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -46,7 +48,10 @@ class RigChecks:
         self._session = asked_for
         self._listener = listener
         self._arm = Shared(lambda: look_at_arm(self._rig.parts["arm"], listener))
-        self._server = Shared(lambda: look_at_server(self._rig, may_start=True))
+        self._server = Shared(
+            lambda: look_at_server(self._rig, may_start=True, on_news=self._note_news)
+        )
+        self._news_s = 0.0
 
     def all(self) -> list[Check]:
         """Every check, in the order of the table."""
@@ -63,8 +68,8 @@ class RigChecks:
             Check("DDS discovery", _check_discovery, limit_s=30.0),
             Check("ROS network", self._check_participants),
             Check("session", self._check_session),
-            Check("policy server", self._check_server, limit_s=LOAD_S + 30.0),
-            Check("checkpoint and rig", self._check_agreement, limit_s=LOAD_S + 30.0),
+            Check("policy server", self._check_server, LOAD_S + 30.0, lambda: self._news_s),
+            Check("checkpoint and rig", self._check_agreement, LOAD_S + 30.0, lambda: self._news_s),
             Check("journal", lambda: storage.judge_journal(probes.look_at_journal(run_dir))),
             Check("disk", lambda: storage.judge_space(*probes.free_space(run_dir))),
         ]
@@ -163,6 +168,11 @@ class RigChecks:
             return server.judge_agreement(seen.spec, wanted)
 
         return self._needs(_FOR_THE_SERVER, lambda: self._ask_server(judge_seen))()
+
+    def _note_news(self, news: str) -> None:
+        self._news_s = time.monotonic()
+        if news and sys.stderr.isatty():
+            sys.stderr.write(f"policy server: {news}\n")
 
     def _ask_server(
         self, judge_server: Callable[[server.ServerSeen, server.Expected], Finding]

@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 from tmrl_doctor.finding import Check, Finding, failed
 
 T = TypeVar("T")
+_LOOK_S = 1.0
+"""How often a look that may get further is asked whether it did."""
 
 
 def run_checks(checks: Sequence[Check]) -> list[Finding]:
@@ -34,17 +36,23 @@ class _Running:
     def __init__(self, check: Check) -> None:
         self._check = check
         self._finding: Finding | None = None
-        self._ends_s = time.monotonic() + check.limit_s
+        self._started_s = time.monotonic()
         self._thread = threading.Thread(target=self._run, name=check.name, daemon=True)
         self._thread.start()
 
     def finding(self) -> Finding:
         """What was found, or that there was nothing in time."""
-        self._thread.join(max(0.0, self._ends_s - time.monotonic()))
+        while self._thread.is_alive() and (left_s := self._left_s()) > 0.0:
+            self._thread.join(min(left_s, _LOOK_S))
         return self._finding or failed(
             f"no result within {self._check.limit_s:g} s",
             "something does not answer; see what the other lines say about it, and try again",
         )
+
+    def _left_s(self) -> float:
+        """Time until the look is given up; it begins again whenever the look gets further."""
+        newest_s = max(self._started_s, self._check.further_s())
+        return newest_s + self._check.limit_s - time.monotonic()
 
     def _run(self) -> None:
         try:

@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from tmrl_common.errors import DeadlineExceededError
 from tmrl_common.transport.client import PolicyClient
 from tmrl_common.transport.curve import client_security
 from tmrl_common.types import Observation, PolicySpec
+from tmrl_doctor.port import listens, stranger
 from tmrl_doctor.server import ServerSeen
 
 _PINGS = 100
@@ -29,14 +29,17 @@ _IMAGE_PX = 224
 _ANSWER_S = 3.0
 _CALL_S = 10.0
 LOAD_S = 240.0
-"""A pi0 of 7 GB on a slow disk takes minutes."""
+"""Longest time without any news of a server that loads. A pi0 of 7 GB on a slow disk takes minutes,
+and says how far it is."""
 
 
 class NoServerError(Exception):
     """There is no server, and none could be started; the text says why."""
 
 
-def look_at_server(rig: Rig, *, may_start: bool) -> ServerSeen:
+def look_at_server(
+    rig: Rig, *, may_start: bool, on_news: Callable[[str], None] = lambda _: None
+) -> ServerSeen:
     """Pings the server and lets it encode observations; its actor and its chunks are left alone.
 
     A server that listens already and does not answer is still loading: it is waited for. A second
@@ -45,6 +48,7 @@ def look_at_server(rig: Rig, *, may_start: bool) -> ServerSeen:
     Args:
         rig: Complete.
         may_start: Whether one may be started for this look, where it belongs on this machine.
+        on_news: Is given what a server that loads says, such as "loading 42 %", when it changes.
 
     Raises:
         NoServerError: There is none; the text says why.
@@ -53,35 +57,40 @@ def look_at_server(rig: Rig, *, may_start: bool) -> ServerSeen:
     try:
         return _ask(link, link.endpoint, _ANSWER_S)
     except DeadlineExceededError as error:
+        if other := stranger(link.endpoint):
+            raise NoServerError(f"{link.endpoint}: {other}") from error
         if not (may_start and link.local):
             raise NoServerError(f"{link.endpoint}: {error.detail}") from error
-    if _listens(link.endpoint):
+    if listens(link.endpoint):
 
         def gone() -> str:
             ended = f"{link.endpoint} was listened on, and is no more; did the server end?"
-            return "" if _listens(link.endpoint) else ended
+            return "" if listens(link.endpoint) else ended
 
-        return _ask_until_loaded(link, link.endpoint, gone)
+        return _ask_until_loaded(link, link.endpoint, gone, on_news)
     with _temporary_server(rig) as (link, process, log):
 
         def ended() -> str:
             return "" if process.poll() is None else f"it does not start: {last_words(log)}"
 
-        return _ask_until_loaded(link, "started for this look", ended)
+        return _ask_until_loaded(link, "started for this look", ended, on_news)
 
 
-def _ask_until_loaded(link: ServerLink, where: str, ended: Callable[[], str]) -> ServerSeen:
-    """Asks again and again.
+def _ask_until_loaded(
+    link: ServerLink, where: str, ended: Callable[[], str], on_news: Callable[[str], None]
+) -> ServerSeen:
+    """Asks again and again, as long as the server gets further.
 
     Args:
         link: To the server.
         where: What is said of it.
         ended: Why it will not answer any more; empty while it may.
+        on_news: Is given what it says.
 
     Raises:
-        NoServerError: It ended, or took too long.
+        NoServerError: It ended, or nothing new was heard of it for too long.
     """
-    ends_s, detail = time.monotonic() + LOAD_S, ""
+    ends_s, detail, news = time.monotonic() + LOAD_S, "", ""
     while time.monotonic() < ends_s:
         if reason := ended():
             raise NoServerError(reason)
@@ -89,21 +98,10 @@ def _ask_until_loaded(link: ServerLink, where: str, ended: Callable[[], str]) ->
             return _ask(link, where, _ANSWER_S)
         except DeadlineExceededError as error:
             detail = error.detail
-    raise NoServerError(f"{link.endpoint} listens and did not load within {LOAD_S:g} s: {detail}")
-
-
-def _listens(endpoint: str) -> bool:
-    """Whether any process does, at an endpoint of this machine."""
-    parts = urlsplit(endpoint)
-    try:
-        if parts.scheme == "ipc":
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-                probe.connect(endpoint.removeprefix("ipc://"))
-        else:
-            socket.create_connection((parts.hostname, parts.port), _ANSWER_S).close()
-    except OSError:
-        return False
-    return True
+            if error.loading != news:
+                ends_s, news = time.monotonic() + LOAD_S, error.loading
+                on_news(news)
+    raise NoServerError(f"{link.endpoint} listens and got no further in {LOAD_S:g} s: {detail}")
 
 
 def _ask(link: ServerLink, where: str, answer_s: float) -> ServerSeen:

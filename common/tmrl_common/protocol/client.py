@@ -230,7 +230,8 @@ class ClientProtocol:
         """Lets time pass: ends requests whose deadline is over, pings, notices a silent server."""
         for request_id, pending in list(self._pending.items()):
             if now_s >= pending.deadline_at_s:
-                self._finish(request_id, DeadlineExceededError(self._why_late(pending, now_s)))
+                detail = self._why_late(pending, now_s)
+                self._finish(request_id, DeadlineExceededError(detail, self._loading))
         silence_s = now_s - self._last_heard_s
         if silence_s >= self._settings.lost_after_s:
             self._reconnect, self._loading = True, ""
