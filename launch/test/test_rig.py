@@ -6,12 +6,22 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tmrl_bringup import up
 from tmrl_bringup.layout import repository_root
 from tmrl_bringup.options import SessionOptions
 from tmrl_bringup.processes import describe, select_parts, server_argv
-from tmrl_bringup.rig import Rig, RigError, available, load, parse_overrides
+from tmrl_bringup.rig import (
+    Rig,
+    RigError,
+    available,
+    load,
+    parse_overrides,
+    path_in_rig,
+    ros_name,
+)
 from tmrl_bringup.rig_checks import judge
 from tmrl_bringup.rundir import prepare_run_dir
 from tmrl_common.config import build_config
@@ -27,6 +37,22 @@ def test_every_rig_is_complete_once_its_examples_are_values(tmp_path: Path, name
     for spec in describe(rig, tmp_path, parts):
         assert spec.argv
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["rig"] == name
+
+
+@given(st.text(min_size=1))
+def test_a_refused_name_comes_with_one_that_is_taken(text: str) -> None:
+    try:
+        ros_name("robot", text)
+    except RigError as error:
+        proposed = str(error).rpartition(" ")[2]
+        assert ros_name("robot", proposed) == proposed
+
+
+def test_variables_in_paths_are_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/lab")
+    assert (
+        path_in_rig("$HOME/robot.key") == path_in_rig("~/robot.key") == Path("/home/lab/robot.key")
+    )
 
 
 def test_unknown_rig_is_answered_with_the_valid_ones() -> None:

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from tmrl_bringup.options import LABEL_MODES, METHODS
-from tmrl_bringup.rig import RigError, available, load, nearest, parse_overrides
+from tmrl_bringup.rig import (
+    RigError,
+    available,
+    is_file_name,
+    load,
+    nearest,
+    parse_overrides,
+)
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,7 @@ def rig_to_load(name: str, *, sim: bool) -> str:
     """
     if not sim or name.endswith("_sim"):
         return name
-    if name.endswith(".yaml"):
+    if is_file_name(name):
         raise RigError(
             f"sim:=true and the rig file {name} exclude each other: a file says itself whether it "
             "is simulated (`simulated:`). Leave out sim:=true, or leave out the file"

@@ -8,7 +8,9 @@ is stored with every run.
 
 import dataclasses
 import difflib
+import os
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,41 +21,16 @@ from ament_index_python.packages import get_package_share_directory
 
 from tmrl_bringup.layout import repository_root
 from tmrl_bringup.parts import CAMERAS, PARTS, SERVER
+from tmrl_bringup.rig_yaml import Example, parse
 from tmrl_common.arm_drivers import driver_names
+from tmrl_common.config import as_field
+from tmrl_common.errors import ConfigError
+
+_ROS_NAME = r"[A-Za-z][A-Za-z0-9_]*"
 
 
 class RigError(ValueError):
     """A rig, a part or a key that does not exist, or a file that cannot be used."""
-
-
-@dataclass(frozen=True)
-class Example:
-    """A value that only shows what is wanted; the key counts as missing.
-
-    Attributes:
-        value: Such as a lab would write.
-    """
-
-    value: Any
-
-
-class _RigLoader(yaml.SafeLoader):
-    """Reads plain YAML, and `!example`."""
-
-
-def _example(loader: _RigLoader, node: yaml.Node) -> Example:
-    if isinstance(node, yaml.SequenceNode):
-        return Example(loader.construct_sequence(node, deep=True))
-    if isinstance(node, yaml.ScalarNode):
-        # With the tag gone, the scalar is read as it would be without.
-        kind = loader.resolve(yaml.ScalarNode, node.value, (node.style is None, False))
-        return Example(loader.construct_object(yaml.ScalarNode(kind, node.value)))
-    raise yaml.constructor.ConstructorError(
-        None, None, "!example takes one value or a list", node.start_mark
-    )
-
-
-_RigLoader.add_constructor("!example", _example)
 
 
 def nearest(name: str, valid: list[str]) -> str:
@@ -62,23 +39,37 @@ def nearest(name: str, valid: list[str]) -> str:
     return (f"did you mean {near[0]}? " if near else "") + f"valid: {', '.join(valid)}"
 
 
-def robot_name(text: str) -> str:
-    """Returns a robot's name, which is also the namespace of its nodes.
+def ros_name(key: str, value: object) -> str:
+    """Returns a name that stands in those of nodes or topics: a robot's or a camera's.
 
     Raises:
-        RigError: ROS takes no such name for a namespace.
+        RigError: ROS takes no such name; the text proposes one.
     """
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", text):
+    if not isinstance(value, str):
+        raise RigError(f"{key} is {value!r}; it must be text: put it into quotes")
+    if not re.fullmatch(_ROS_NAME, value):
+        plain = unicodedata.normalize("NFKD", value).encode("ascii", "ignore").decode()
+        words = re.sub(r"[^A-Za-z0-9]+", "_", plain).strip("_")
+        legal = words if re.fullmatch(_ROS_NAME, words) else f"{key}_{words}".rstrip("_")
         raise RigError(
-            f"robot is {text!r}; it must be letters, digits and underscores, and begin with a "
-            "letter, as ROS wants a namespace"
+            f"{key} is {value!r}; it must be letters, digits and underscores, and begin with a "
+            f"letter, as ROS wants its names: for example {legal}"
         )
-    return text
+    return value
 
 
 def path_in_rig(value: object) -> Path:
-    """The place that a path in a rig means: ~ is home; what is relative lies in the repository."""
-    return repository_root() / Path(str(value)).expanduser()
+    """The place that a path in a rig means.
+
+    ~ and variables such as $HOME are filled in; what is relative lies in the repository.
+
+    Raises:
+        RigError: It begins with the home of a user whom the machine does not know.
+    """
+    try:
+        return repository_root() / Path(os.path.expandvars(str(value))).expanduser()
+    except RuntimeError as error:
+        raise RigError(f"the path {value} names a user whom this machine does not know") from error
 
 
 def config_dir() -> Path:
@@ -148,7 +139,7 @@ class Rig:
         Raises:
             RigError: ROS takes no such name for a namespace.
         """
-        checked = robot_name(robot)
+        checked = ros_name("robot", robot)
         parts = {
             part: {**values, "robot": checked} if "robot" in values else dict(values)
             for part, values in self.parts.items()
@@ -229,33 +220,47 @@ def read_file(path: Path) -> dict[str, Any]:
         RigError: It cannot be read, or is no YAML mapping; the text says where.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_RigLoader)
+        content = parse(path.read_bytes())
     except OSError as error:
         raise RigError(f"{path} cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise RigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    except ValueError as error:
+        raise RigError(f"{path} {error}") from error
     if not isinstance(content, dict):
         raise RigError(f"{path} holds no keys; copy one of {', '.join(available())} and edit it")
     return content
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a rig is given as a lab's own file."""
+    return name.lower().endswith((".yaml", ".yml"))
 
 
 def load(name: str) -> Rig:
     """Reads a rig's file.
 
     Args:
-        name: Of a file in the package's `config`, or the path of a lab's own file (`*.yaml`).
+        name: Of a file in the package's `config`, or the path of a lab's own file (`*.yaml` or
+            `*.yml`).
 
     Raises:
         RigError: There is no such rig, or its file lacks a part or has an unknown one.
     """
-    if name.endswith(".yaml"):
+    if is_file_name(name):
         path = Path(name).expanduser()
     else:
         path = _file_of(name)
         if not path.exists():
-            raise RigError(f"unknown rig {name}; {nearest(name, available())}")
+            own = (
+                "; the name of a file of your own must end with .yaml"
+                if Path(name).exists()
+                else ""
+            )
+            raise RigError(f"unknown rig {name}; {nearest(name, available())}{own}")
     content = read_file(path)
-    simulated = bool(content.get("simulated"))
+    try:
+        simulated: bool = as_field("simulated", content.get("simulated", False), bool)
+    except ConfigError as error:
+        raise RigError(f"{path}: {error}") from error
     names = [name for name, part in PARTS.items() if part.in_rig(simulated=simulated)]
     required = ("robot", "simulated", *names)
     missing = [key for key in required if key not in content]
@@ -265,7 +270,7 @@ def load(name: str) -> Rig:
         kind = "a simulated" if simulated else "a hardware"
         why = f"{kind} rig has no such part" if name in PARTS else "there is no such part or key"
         raise RigError(f"{path} has {name}, but {why}; {nearest(name, [*required])}")
-    robot = robot_name(str(content["robot"]))
+    robot = ros_name("robot", content["robot"])
     parts: dict[str, dict[str, Any]] = {}
     for part in names:
         sections = (
@@ -278,10 +283,12 @@ def load(name: str) -> Rig:
             if part == CAMERAS:
                 common["camera"] = section.removeprefix(f"{CAMERAS}.")
             parts[section] = {**common, **(values or {})}
-    return Rig(path.stem, robot, bool(content["simulated"]), parts, path)
+    return Rig(path.stem, robot, simulated, parts, path)
 
 
 def _camera_sections(path: Path, cameras: Any) -> dict[str, Any]:
     if not isinstance(cameras or {}, dict):
         raise RigError(f"{path}: {CAMERAS} must give each camera a name, as in config/widowx.yaml")
-    return {f"{CAMERAS}.{name}": values for name, values in (cameras or {}).items()}
+    return {
+        f"{CAMERAS}.{ros_name('camera', name)}": values for name, values in (cameras or {}).items()
+    }
