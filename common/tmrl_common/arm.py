@@ -19,6 +19,34 @@ class CommandMode(IntEnum):
 
 
 @dataclass(frozen=True)
+class ArmCapabilities:
+    """What an arm can do. Known before it is connected, so that a rig can be checked without it.
+
+    Attributes:
+        model: Of the arm, for people.
+        joint_names: In the order of every array of joints, n of them.
+        joint_low_rad: Lower limits, shape (n,), rad.
+        joint_high_rad: Upper limits, shape (n,), rad.
+        joint_max_velocity_rad_s: Largest speeds, shape (n,), rad/s.
+        modes: The command modes that it takes; HOLD is always among them.
+        state_rate_hz: How often `read` has something new, Hz.
+        max_command_rate_hz: Commands that come faster than this are not worth sending, Hz.
+        home_position_m: Where `home` brings the tool, in the base frame, m; None where the driver
+            does not know its tool.
+    """
+
+    model: str
+    joint_names: tuple[str, ...]
+    joint_low_rad: Vector
+    joint_high_rad: Vector
+    joint_max_velocity_rad_s: Vector
+    modes: frozenset[CommandMode]
+    state_rate_hz: float
+    max_command_rate_hz: float
+    home_position_m: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
 class ArmCommand:
     """One setpoint as it travels, unchecked (tmrl_msgs/ArmCommand).
 

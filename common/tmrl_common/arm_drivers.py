@@ -6,11 +6,13 @@ the driver itself, and with it the vendor's software, is imported when it is mad
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint
 from typing import Any
 
+from tmrl_common.arm import ArmCapabilities
 from tmrl_common.config import nearest_name
 from tmrl_common.errors import ConfigError
 from tmrl_common.kinematics import Kinematics
@@ -35,6 +37,8 @@ class DriverDescription:
         simulated: Whether nothing real moves: whoever looks for faults may connect to it unasked.
         settings: Frozen dataclass of the settings; None where there are none.
         kinematics: The arm's geometry; None where it takes poses only, which ask for none here.
+        capabilities: What the arm can do, from its settings; None where only the driver itself
+            knows. A rig is judged by it before anything starts.
         remedy: What to do where the driver cannot be imported, such as the package to install.
     """
 
@@ -43,6 +47,7 @@ class DriverDescription:
     simulated: bool
     settings: type[Any] | None = None
     kinematics: Kinematics | None = None
+    capabilities: Callable[[Any], ArmCapabilities] | None = None
     remedy: str = ""
 
     def __post_init__(self) -> None:

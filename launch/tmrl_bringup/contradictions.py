@@ -1,74 +1,170 @@
 """A rig judged as a whole: what each part allows for itself, and together cannot be.
 
-A part's own configuration class judges its own values; whatever two parts must agree on is here.
+A part's own configuration class judges its own values; whatever two parts must agree on is here,
+and in `arm_contradictions` where one of the two is the arm.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
-from tmrl_bringup.options import nothing_real_moves
-from tmrl_bringup.rig import Rig
-from tmrl_common.arm_drivers import DriverDescription, DriverError, find_driver
-
-_STEADY = "steady"
+from tmrl_bringup.arm_contradictions import ARM_CHECKS
+from tmrl_bringup.parts import CAMERAS
+from tmrl_bringup.whole import Check, Whole
 
 
-def contradictions(rig: Rig, parts: Collection[str]) -> list[str]:
-    """One sentence for each contradiction, in the order of the parts that they concern.
-
-    Args:
-        rig: With the session's values in it.
-        parts: Those that are to be started here; nothing is said of others, whose values may be
-            those of another machine.
-    """
-    return [f"  {sentence}" for check in _CHECKS for sentence in check(rig, parts)]
+def contradictions(whole: Whole) -> list[str]:
+    """One sentence for each contradiction, of all that can be judged."""
+    return [f"  {sentence}" for check in _CHECKS for sentence in check(whole)]
 
 
-def _foreign_kinematics(rig: Rig, parts: Collection[str]) -> list[str]:
-    """Of a controller that would reckon a real arm with another one's geometry."""
-    if not {"arm", "controller"} <= set(parts):
-        return []
-    description = _description_of(rig.parts["arm"])
-    named = rig.parts["controller"].get("kinematics")
-    if description is None or description.simulated or named in (None, "", description.name):
-        return []
-    return [
-        f"controller: kinematics is {named!r}, but arm.driver is {description.name!r}: the joint "
-        "limits would be those of another arm; give both the same name"
-    ]
+def _another_robots_name(whole: Whole) -> Iterable[str]:
+    for part in sorted(whole.parts & set(whole.rig.parts)):
+        named = whole.rig.parts[part].get("robot", whole.rig.robot)
+        if named != whole.rig.robot:
+            yield (
+                f"{part}.robot is {named!r}, but the rig's robot is {whole.rig.robot!r}, and its "
+                "nodes refuse what is meant for another one: remove the line, the robot is named "
+                "once, at the top"
+            )
 
 
-def _real_arm_as_simulated(rig: Rig, parts: Collection[str]) -> list[str]:
-    """Of a controller that would take a real arm for one that breaks nothing."""
-    if "controller" not in parts or nothing_real_moves(rig):
-        return []
-    controller = rig.parts["controller"]
-    driver = rig.parts["arm"].get("driver")
-    found: list[str] = []
-    if controller.get("simulated_arm"):
-        found.append(
-            f"controller: simulated_arm is true, but arm.driver is {driver!r}, a real arm: remove "
-            "the line, the launch sets it where it is so"
+def _steps_beyond_the_chunk(whole: Whole) -> Iterable[str]:
+    steps, rows = whole.get("agent", "execute_steps"), whole.get("controller", "horizon")
+    if steps and rows and steps > rows:
+        yield (
+            f"agent.execute_steps is {steps}, but a chunk has controller.horizon = {rows} steps: "
+            f"give at most {rows}"
         )
-    pacing = controller.get("pacing", _STEADY)
-    if pacing != _STEADY:
-        found.append(
-            f"controller: pacing is {pacing!r}, which is for simulations; with arm.driver "
-            f"{driver!r}, a real arm, it must be {_STEADY}: its watchdogs need a clock of their own"
+
+
+def _two_action_spaces(whole: Whole) -> Iterable[str]:
+    ours, theirs = whole.get("agent", "action_space"), whole.get("controller", "action_space")
+    if ours and theirs and ours != theirs:
+        yield (
+            f"agent.action_space is {ours!r}, but controller.action_space is {theirs!r}: every "
+            "chunk would be refused; give both the one of the policy"
         )
-    return found
 
 
-def _description_of(values: Mapping[str, Any]) -> DriverDescription | None:
-    """That of the arm's driver; None where it cannot be loaded, which `judge` refuses."""
-    name = values.get("driver")
-    try:
-        return find_driver(name) if isinstance(name, str) else None
-    except DriverError:
-        return None
+def _shorter_than_a_chunk(whole: Whole) -> Iterable[str]:
+    chunk_s = _chunk_s(whole)
+    if chunk_s is None:
+        return
+    for part, key in (
+        ("agent", "wait_warning_s"),
+        ("operator", "agent_timeout_s"),
+        ("operator", "time_limit_s"),
+    ):
+        value = whole.get(part, key)
+        if value is not None and value <= chunk_s:
+            yield (
+                f"{part}.{key} is {value:g}, no longer than a chunk takes ({chunk_s:.3g} s: "
+                "agent.execute_steps by controller.control_rate_hz): give more"
+            )
 
 
-_CHECKS: tuple[Callable[[Rig, Collection[str]], list[str]], ...] = (
-    _foreign_kinematics,
-    _real_arm_as_simulated,
+def _frozen_after_a_chunk(whole: Whole) -> Iterable[str]:
+    chunk_s, after_s = _chunk_s(whole), whole.get("agent", "frozen_after_s")
+    blind = whole.get("agent", "lock_step") or not whole.get("agent", "cameras")
+    if chunk_s is not None and after_s and not blind and after_s >= chunk_s:
+        yield (
+            f"agent.frozen_after_s is {after_s:g}, but a chunk takes {chunk_s:.3g} s: what began "
+            f"on a frozen picture would be learned from; give less than {chunk_s:.3g}"
+        )
+
+
+def _cameras_that_nobody_runs(whole: Whole) -> Iterable[str]:
+    if whole.get("agent", "camera_topics"):
+        # Another driver publishes them.
+        return
+    rig = whole.rig
+    run = whole.get("driver", "cameras") if rig.simulated else rig.cameras
+    if run is None:
+        return
+    for name in whole.get("agent", "cameras") or ():
+        if name not in run:
+            remedy = (
+                f"name it in driver.cameras, or observe one of {', '.join(run) or 'none'}"
+                if rig.simulated
+                else f"give it a section {CAMERAS}.{name}, or agent.camera_topics where a driver "
+                f"of your own publishes it; the rig runs {', '.join(run) or 'none'}"
+            )
+            yield f"agent.cameras has {name!r}, which nobody runs: {remedy}"
+
+
+def _one_device_twice(whole: Whole) -> Iterable[str]:
+    users: dict[str, list[str]] = defaultdict(list)
+    for name in whole.rig.cameras:
+        if serial := whole.get(f"{CAMERAS}.{name}", "serial"):
+            users[serial].append(f"{CAMERAS}.{name}")
+    for serial, names in users.items():
+        if len(names) > 1:
+            yield (
+                f"{' and '.join(names)} have one serial, {serial!r}, and a device sends to one: "
+                "give each its own, as listed by rs-enumerate-devices"
+            )
+
+
+def _pictures_older_than_allowed(whole: Whole) -> Iterable[str]:
+    age_s = whole.get("agent", "max_observation_age_s")
+    if age_s is None or whole.get("agent", "lock_step"):
+        return
+    for name in whole.get("agent", "cameras") or ():
+        rate_hz = whole.get(f"{CAMERAS}.{name}", "rate_hz")
+        if rate_hz and age_s < 1.0 / rate_hz:
+            yield (
+                f"agent.max_observation_age_s is {age_s:g}, but {CAMERAS}.{name} sends a picture "
+                f"every {1.0 / rate_hz:.3g} s: raise one of the two"
+            )
+
+
+def _a_world_of_another_pace(whole: Whole) -> Iterable[str]:
+    factor = whole.get("driver", "real_time_factor")
+    if factor is None:
+        return
+    wanted = "lock_step" if factor == 0.0 else "state"
+    pacing = whole.get("controller", "pacing")
+    if pacing is not None and pacing != wanted:
+        yield (
+            f"controller.pacing is {pacing!r}, but with driver.real_time_factor {factor:g} it must "
+            f"be {wanted!r}"
+        )
+    waits = whole.get("agent", "lock_step")
+    if waits is not None and waits != (factor == 0.0):
+        yield (
+            f"agent.lock_step is {str(waits).lower()}, but with driver.real_time_factor "
+            f"{factor:g} it must be {str(factor == 0.0).lower()}"
+        )
+    period_s, rate_hz = whole.get("driver", "control_period_s"), _rate_hz(whole)
+    if factor == 0.0 and period_s and rate_hz and abs(period_s * rate_hz - 1.0) > _TOLERANCE:
+        yield (
+            f"driver.control_period_s is {period_s:g}, but controller.control_rate_hz is "
+            f"{rate_hz:g}: a step would take another time than it is planned for; give "
+            f"{1.0 / rate_hz:.4g}"
+        )
+
+
+def _rate_hz(whole: Whole) -> Any:
+    return whole.get("controller", "control_rate_hz")
+
+
+def _chunk_s(whole: Whole) -> float | None:
+    """How long a chunk is executed, s; None where that cannot be said."""
+    steps, rate_hz = whole.get("agent", "execute_steps"), _rate_hz(whole)
+    return steps / rate_hz if steps and rate_hz else None
+
+
+_TOLERANCE = 1e-6
+_CHECKS: tuple[Check, ...] = (
+    _another_robots_name,
+    *ARM_CHECKS,
+    _steps_beyond_the_chunk,
+    _two_action_spaces,
+    _shorter_than_a_chunk,
+    _frozen_after_a_chunk,
+    _cameras_that_nobody_runs,
+    _one_device_twice,
+    _pictures_older_than_allowed,
+    _a_world_of_another_pace,
 )

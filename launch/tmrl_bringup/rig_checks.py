@@ -21,6 +21,7 @@ from tmrl_bringup.rig import (
     nearest,
     read_file,
 )
+from tmrl_bringup.whole import Whole
 from tmrl_common.arm_drivers import DriverDescription, DriverError, driver_names, find_driver
 from tmrl_common.config import attribute_texts
 from tmrl_common.constraints import read_fields
@@ -79,23 +80,27 @@ def judge(rig: Rig, parts: Collection[str]) -> None:
         parts: Those that are to be started here.
 
     Raises:
-        RigError: Names all that is unknown, or all that is missing with meaning and example, or
-            all that is impossible.
+        RigError: Names all that is unknown, all that is impossible, and all that is missing with
+            meaning and example, in one answer.
     """
     if "arm" in parts and (problem := driver_problem(rig)):
+        # Which keys there are, and what the arm can do, only the driver's package knows.
         raise RigError(f"{rig.file}: arm.{problem}")
     sections = sections_of(rig, parts)
+    lines: list[str] = []
     if unknown := unknown_keys(sections):
-        raise RigError("\n".join([f"{rig.file} has unknown keys:", *unknown]))
+        lines += [f"{rig.file} has unknown keys:", *unknown]
+    whole = Whole(rig, frozenset(parts), usable_values(sections))
+    if impossible := [*impossible_values(sections), *contradictions(whole)]:
+        lines += [f"{rig.file} cannot work:", *impossible]
     if missing := missing_keys(sections):
-        lines = [f"{len(missing)} values are missing that only you know:", *map(str, missing)]
-        remedy = (
+        lines += [f"{len(missing)} values are missing that only you know:", *map(str, missing)]
+        lines.append(
             f"Write them into {rig.file} (without !example), or into a copy of it whose path you "
             "give instead of the rig's name; or give them as part.key:=value."
         )
-        raise RigError("\n".join([*lines, remedy]))
-    if impossible := [*impossible_values(sections), *contradictions(rig, parts)]:
-        raise RigError("\n".join([f"{rig.file} cannot work:", *impossible]))
+    if lines:
+        raise RigError("\n".join(lines))
 
 
 def sections_of(rig: Rig, parts: Iterable[str]) -> list[Section]:
@@ -188,9 +193,10 @@ def impossible_values(sections: Iterable[Section]) -> list[str]:
     found: list[str] = []
     for section in sections:
         for config_class in section.classes:
-            typed, problems = read_fields(config_class, _own(config_class, section), section.prefix)
+            given = _given(config_class, section)
+            typed, problems = read_fields(config_class, given, section.prefix)
             found += [f"  {problem}" for problem in problems]
-            if problems or not section.values_apply:
+            if problems or not section.values_apply or not _complete(config_class, given):
                 continue
             try:
                 config_class(**typed)
@@ -199,6 +205,23 @@ def impossible_values(sections: Iterable[Section]) -> list[str]:
                 continue
             found += [f"  {section.prefix}{problem}" for problem in unwritable(config_class, typed)]
     return found
+
+
+def usable_values(sections: Iterable[Section]) -> dict[str, dict[str, Any]]:
+    """What each section holds, in the fields' types and with their defaults.
+
+    Values that are missing or impossible are left out: they are named elsewhere.
+    """
+    usable: dict[str, dict[str, Any]] = {}
+    for section in sections:
+        values = usable.setdefault(section.path, {})
+        for config_class in section.classes:
+            given = _own(config_class, section)
+            for field in dataclasses.fields(config_class):
+                if field.name not in given and not _has_no_default(field):
+                    values[field.name] = field.default
+            values |= read_fields(config_class, _given(config_class, section))[0]
+    return usable
 
 
 def unwritable(config_class: type, typed: Mapping[str, Any]) -> list[str]:
@@ -247,6 +270,17 @@ def _own(config_class: type, section: Section) -> dict[str, Any]:
     """The values of a section that are fields of one of its classes."""
     names = _names(config_class)
     return {key: value for key, value in section.values.items() if key in names}
+
+
+def _given(config_class: type, section: Section) -> dict[str, Any]:
+    """The same without those that count as missing."""
+    own = _own(config_class, section)
+    return {k: v for k, v in own.items() if v is not None and not isinstance(v, Example)}
+
+
+def _complete(config_class: type, given: Mapping[str, Any]) -> bool:
+    fields = dataclasses.fields(config_class)
+    return all(field.name in given for field in fields if _has_no_default(field))
 
 
 def _names(config_class: type) -> tuple[str, ...]:

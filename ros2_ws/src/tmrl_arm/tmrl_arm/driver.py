@@ -10,7 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tmrl_common.arm import ArmCommand, CommandMode
+from tmrl_common.arm import ArmCapabilities as ArmCapabilities
+from tmrl_common.arm import ArmCommand
 from tmrl_common.errors import LocalError, TmrlError
 
 Array = NDArray[np.float64]
@@ -34,31 +35,6 @@ class ArmFaultError(ArmError):
 
 class CommandRefusedError(LocalError, ValueError):
     """The arm cannot do what a command asks for; the text names value, limit and remedy."""
-
-
-@dataclass(frozen=True)
-class ArmCapabilities:
-    """What an arm can do. Known before it is connected, so that a rig can be checked without it.
-
-    Attributes:
-        model: Of the arm, for people.
-        joint_names: In the order of every array of joints, n of them.
-        joint_low_rad: Lower limits, shape (n,), rad.
-        joint_high_rad: Upper limits, shape (n,), rad.
-        joint_max_velocity_rad_s: Largest speeds, shape (n,), rad/s.
-        modes: The command modes that it takes; HOLD is always among them.
-        state_rate_hz: How often `read` has something new, Hz.
-        max_command_rate_hz: Commands that come faster than this are not worth sending, Hz.
-    """
-
-    model: str
-    joint_names: tuple[str, ...]
-    joint_low_rad: Array
-    joint_high_rad: Array
-    joint_max_velocity_rad_s: Array
-    modes: frozenset[CommandMode]
-    state_rate_hz: float
-    max_command_rate_hz: float
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,21 @@ class LoopbackConfig:
             )
 
 
+def capabilities_of(config: LoopbackConfig) -> ArmCapabilities:
+    """What the made-up arm can do: everything, with these joints."""
+    joints = len(config.joint_names)
+    return ArmCapabilities(
+        model="loopback arm",
+        joint_names=config.joint_names,
+        joint_low_rad=np.full(joints, -np.pi),
+        joint_high_rad=np.full(joints, np.pi),
+        joint_max_velocity_rad_s=np.full(joints, np.pi),
+        modes=frozenset(CommandMode),
+        state_rate_hz=100.0,
+        max_command_rate_hz=100.0,
+    )
+
+
 class LoopbackArm:
     """Implements `ArmDriver` without hardware; time passes only by its clock."""
 
@@ -83,16 +98,7 @@ class LoopbackArm:
     @property
     def capabilities(self) -> ArmCapabilities:
         """Those of a small arm."""
-        return ArmCapabilities(
-            model="loopback arm",
-            joint_names=self._config.joint_names,
-            joint_low_rad=np.full(self._joints, -np.pi),
-            joint_high_rad=np.full(self._joints, np.pi),
-            joint_max_velocity_rad_s=np.full(self._joints, np.pi),
-            modes=frozenset(CommandMode),
-            state_rate_hz=100.0,
-            max_command_rate_hz=100.0,
-        )
+        return capabilities_of(self._config)
 
     def inject_fault(self, fault: Fault) -> None:
         """Makes the arm faulty, for tests."""
@@ -221,5 +227,6 @@ DESCRIPTION = DriverDescription(
     driver="tmrl_arm.loopback:LoopbackArm",
     simulated=True,
     settings=LoopbackConfig,
+    capabilities=capabilities_of,
 )
 """What tmrl_arm says about it."""

@@ -13,7 +13,7 @@ from tmrl_common.constraints import Live, NotEmpty, OneOf, Range, check_fields
 from tmrl_common.errors import ConfigError
 from tmrl_common.kinematics import Kinematics
 from tmrl_common.types import SteeringLimits
-from tmrl_controller.ceilings import check_ages
+from tmrl_controller.ceilings import check_ages, check_speeds
 from tmrl_controller.limiter import JointLimits, MotionLimits, ToolLimits
 
 
@@ -60,7 +60,11 @@ _FOR_ONE_SPACE: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Limits that only one action space has: it needs them, and the other may not have them."""
 
 Positive = Annotated[float, Range(0.0, above=True)]
-NotNegative = Annotated[float, Range(0.0)]
+StepM = Annotated[float, Range(0.0, 0.5, unit="m")]
+StepRad = Annotated[float, Range(0.0, pi, below=True, unit="rad")]
+SpeedsRadS = Annotated[tuple[float, ...], Range(0.0, 6.3, above=True, unit="rad/s")]
+AccelerationsRadS2 = Annotated[tuple[float, ...], Range(0.0, 30.0, above=True, unit="rad/s^2")]
+AnglesRad = Annotated[tuple[float, ...], Range(-6.3, 6.3, unit="rad")]
 AgeS = Annotated[float, Range(0.0, 60.0, above=True, unit="s")]
 """In simulation; of a real arm tmrl_controller.ceilings allows less."""
 LoweredCap = Annotated[float, Range(0.0, above=True), Live(lower_only=True)]
@@ -79,8 +83,10 @@ class ControllerConfig:
         horizon: Rows of an action chunk.
         control_rate_hz: Action steps per second.
         workspace_box: x_min x_max y_min y_max z_min z_max of the tool in the base frame, m.
-        max_translation_m: Longest translation of the tool's target per control period, m.
-        max_rotation_rad: Largest rotation of the tool's target per control period, rad.
+        max_translation_m: Longest translation of the tool's target per control period, m; with a
+            real arm at most that of 1 m/s.
+        max_rotation_rad: Largest rotation of the tool's target per control period, rad; with a real
+            arm at most that of one turn per second.
         max_gripper_step: Largest change of the gripper's opening per control period, 0 to 1.
         sigma_cap: Largest context timestep of a chunk, 0 to 1.
         z_cap: Largest magnitude of a component of a chunk's z.
@@ -126,9 +132,9 @@ class ControllerConfig:
     action_space: Annotated[str, OneOf(*ACTION_DIMS)]
     horizon: Annotated[int, Range(1)]
     control_rate_hz: Annotated[float, Range(1.0, 250.0)]
-    workspace_box: tuple[float, ...]
-    max_translation_m: Positive
-    max_rotation_rad: Positive
+    workspace_box: Annotated[tuple[float, ...], Range(-2.0, 2.0, unit="m")]
+    max_translation_m: Annotated[float, Range(0.0, 0.5, above=True, unit="m")]
+    max_rotation_rad: Annotated[float, Range(0.0, 1.5, above=True, unit="rad")]
     max_gripper_step: Annotated[float, Range(0.0, 1.0, above=True)]
     sigma_cap: Annotated[float, Range(0.0, 1.0), Live(lower_only=True)]
     z_cap: LoweredCap
@@ -136,18 +142,18 @@ class ControllerConfig:
     max_chunk_age_s: AgeS
     max_arm_state_age_s: AgeS
     max_teleop_age_s: AgeS
-    max_translation_change_m: NotNegative = 0.0
-    max_rotation_change_rad: NotNegative = 0.0
-    max_lead_m: NotNegative = 0.0
-    max_lead_rad: NotNegative = 0.0
-    refuse_translation_m: NotNegative = 0.0
-    refuse_rotation_rad: NotNegative = 0.0
+    max_translation_change_m: StepM = 0.0
+    max_rotation_change_rad: StepRad = 0.0
+    max_lead_m: StepM = 0.0
+    max_lead_rad: StepRad = 0.0
+    refuse_translation_m: StepM = 0.0
+    refuse_rotation_rad: StepRad = 0.0
     kinematics: str = ""
-    joint_low_rad: tuple[float, ...] = ()
-    joint_high_rad: tuple[float, ...] = ()
-    max_joint_velocity_rad_s: tuple[float, ...] = ()
-    max_joint_acceleration_rad_s2: tuple[float, ...] = ()
-    refuse_joint_velocity_rad_s: NotNegative = 0.0
+    joint_low_rad: AnglesRad = ()
+    joint_high_rad: AnglesRad = ()
+    max_joint_velocity_rad_s: SpeedsRadS = ()
+    max_joint_acceleration_rad_s2: AccelerationsRadS2 = ()
+    refuse_joint_velocity_rad_s: Annotated[float, Range(0.0, 20.0, unit="rad/s")] = 0.0
     setpoint_grace_s: AgeS = 0.1
     tick_rate_hz: Annotated[float, Range(1.0, 1000.0)] = 50.0
     fifo_priority: Annotated[int, Range(0, 99)] = 50
@@ -165,6 +171,7 @@ class ControllerConfig:
         check_fields(self)
         if self.moves_a_real_arm:
             check_ages(self)
+            check_speeds(self)
         self._check_which_limits_are_given()
         if self.tick_rate_hz < self.control_rate_hz:
             raise ValueError(

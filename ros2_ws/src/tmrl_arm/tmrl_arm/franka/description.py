@@ -1,6 +1,6 @@
 """What tmrl_arm says about its driver of the Franka."""
 
-from tmrl_arm.franka.franky_config import FrankyConfig
+from tmrl_arm.franka.franky_config import FrankyConfig, capabilities_of
 from tmrl_arm.franka.kinematics import FrankaKinematics
 from tmrl_common.arm_drivers import DriverDescription
 
@@ -9,6 +9,7 @@ DESCRIPTION = DriverDescription(
     driver="tmrl_arm.franka.franky_robot:make_driver",
     simulated=False,
     settings=FrankyConfig,
+    capabilities=capabilities_of,
     kinematics=FrankaKinematics(),
     remedy="install franky-control (./tmrl setup does)",
 )

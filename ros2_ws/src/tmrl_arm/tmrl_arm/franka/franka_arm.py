@@ -15,9 +15,9 @@ from tmrl_arm.driver import (
 )
 from tmrl_arm.franka.franka_control import FrankaControl
 from tmrl_arm.franka.franka_robot import Hand, MotionAbortedError, Robot, RobotSample
-from tmrl_arm.franka.franky_config import JOINTS, FrankyConfig
+from tmrl_arm.franka.franky_config import FrankyConfig, capabilities_of
 from tmrl_arm.franka.gripper_thread import GripperThread
-from tmrl_common.arm import ArmCommand, CommandMode
+from tmrl_common.arm import ArmCommand
 from tmrl_common.clock import Clock
 
 _HOLD_S = 0.1
@@ -242,17 +242,7 @@ class FrankaArm:
     @property
     def capabilities(self) -> ArmCapabilities:
         """Those of the model in the settings."""
-        config = self._config
-        return ArmCapabilities(
-            model=f"Franka {config.model.upper()}",
-            joint_names=JOINTS,
-            joint_low_rad=config.low_rad,
-            joint_high_rad=config.high_rad,
-            joint_max_velocity_rad_s=config.limits.velocity_rad_s,
-            modes=frozenset(CommandMode),
-            state_rate_hz=config.stream_rate_hz,
-            max_command_rate_hz=config.stream_rate_hz,
-        )
+        return capabilities_of(self._config)
 
     def connect(self) -> None:
         """See `ArmDriver.connect`."""

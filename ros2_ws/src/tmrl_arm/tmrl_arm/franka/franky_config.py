@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmrl_arm.driver import LONGEST_SILENCE_S
+from tmrl_common.arm import ArmCapabilities, CommandMode
 from tmrl_common.constraints import NotEmpty, OneOf, Range, check_fields
 from tmrl_common.errors import ConfigError
 
@@ -157,3 +158,17 @@ class FrankyConfig:
     def high_rad(self) -> Array:
         """Highest joint positions that are driven to, shape (7,), rad."""
         return self.limits.high_rad - self.joint_margin_rad
+
+
+def capabilities_of(config: FrankyConfig) -> ArmCapabilities:
+    """What the arm can do under these settings."""
+    return ArmCapabilities(
+        model=f"Franka {config.model.upper()}",
+        joint_names=JOINTS,
+        joint_low_rad=config.low_rad,
+        joint_high_rad=config.high_rad,
+        joint_max_velocity_rad_s=config.limits.velocity_rad_s,
+        modes=frozenset(CommandMode),
+        state_rate_hz=config.stream_rate_hz,
+        max_command_rate_hz=config.stream_rate_hz,
+    )

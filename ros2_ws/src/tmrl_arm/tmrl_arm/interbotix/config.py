@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmrl_arm.driver import LONGEST_SILENCE_S
+from tmrl_common.arm import ArmCapabilities, CommandMode
 from tmrl_common.constraints import Range, check_fields
 from tmrl_common.errors import ConfigError
 
@@ -33,9 +34,13 @@ FINGER_LOW_M = 0.015
 FINGER_HIGH_M = 0.037
 _FINGER_CLOSED_M = 0.011
 """Nearer to the middle the linkage of the gripper is at its dead centre."""
+_COMMAND_RATE_HZ = 20.0
+_STATE_RATE_HZ = 100.0
 _VENDOR_RAD_S = pi
 _LONGEST_BRAKING_S = 2.0
 """An arm whose node is ended brakes first; whoever ends it must not need to wait for longer."""
+
+FingerM = Annotated[float, Range(0.0, 0.05, unit="m")]
 
 
 @dataclass(frozen=True)
@@ -75,9 +80,9 @@ class InterbotixConfig:
     stretch: Annotated[float, Range(1.0, 2.0)] = 1.25
     profile_time_ms: Annotated[int, Range(10, 200)] = 40
     gripper_pwm: Annotated[int, Range(100, 350)] = 250
-    finger_closed_m: float = FINGER_LOW_M
-    finger_open_m: float = FINGER_HIGH_M
-    home_position_m: tuple[float, ...] = (0.25, 0.0, 0.15)
+    finger_closed_m: FingerM = FINGER_LOW_M
+    finger_open_m: FingerM = FINGER_HIGH_M
+    home_position_m: Annotated[tuple[float, ...], Range(-1.0, 1.0, unit="m")] = (0.25, 0.0, 0.15)
     home_velocity_rad_s: Annotated[float, Range(0.05, 1.0, unit="rad/s")] = 0.5
     connect_timeout_s: Annotated[float, Range(0.5, 120.0, unit="s")] = 4.0
     service_timeout_s: Annotated[float, Range(0.1, 30.0, unit="s")] = 2.0
@@ -128,3 +133,18 @@ class InterbotixConfig:
     def joint_high_rad(self) -> Array:
         """Highest joint positions that are commanded, shape (6,), rad."""
         return JOINT_HIGH_RAD - self.joint_margin_rad
+
+
+def capabilities_of(config: InterbotixConfig) -> ArmCapabilities:
+    """What the arm can do under these settings."""
+    return ArmCapabilities(
+        model="WidowX 250 6DOF",
+        joint_names=JOINTS,
+        joint_low_rad=config.joint_low_rad,
+        joint_high_rad=config.joint_high_rad,
+        joint_max_velocity_rad_s=np.full(len(JOINTS), config.max_joint_velocity_rad_s),
+        modes=frozenset({CommandMode.HOLD, CommandMode.CARTESIAN_POSE}),
+        state_rate_hz=_STATE_RATE_HZ,
+        max_command_rate_hz=_COMMAND_RATE_HZ,
+        home_position_m=config.home_position_m,
+    )

@@ -8,15 +8,12 @@ import numpy as np
 
 from tmrl_arm.driver import ArmCapabilities, ArmConnectionError, ArmReading
 from tmrl_arm.interbotix.bus import Bus
-from tmrl_arm.interbotix.config import JOINTS, InterbotixConfig
+from tmrl_arm.interbotix.config import InterbotixConfig, capabilities_of
 from tmrl_arm.interbotix.core import InterbotixCore
 from tmrl_arm.interbotix.kinematics import UnreachableError, tool_down
-from tmrl_common.arm import ArmCommand, CommandMode
+from tmrl_common.arm import ArmCommand
 from tmrl_common.clock import Clock
 from tmrl_common.errors import ConfigError
-
-_COMMAND_RATE_HZ = 20.0
-_STATE_RATE_HZ = 100.0
 
 
 class InterbotixDriver:
@@ -54,16 +51,7 @@ class InterbotixDriver:
     @property
     def capabilities(self) -> ArmCapabilities:
         """See `ArmDriver.capabilities`."""
-        return ArmCapabilities(
-            model="WidowX 250 6DOF",
-            joint_names=JOINTS,
-            joint_low_rad=self._config.joint_low_rad,
-            joint_high_rad=self._config.joint_high_rad,
-            joint_max_velocity_rad_s=np.full(len(JOINTS), self._config.max_joint_velocity_rad_s),
-            modes=frozenset({CommandMode.HOLD, CommandMode.CARTESIAN_POSE}),
-            state_rate_hz=_STATE_RATE_HZ,
-            max_command_rate_hz=_COMMAND_RATE_HZ,
-        )
+        return capabilities_of(self._config)
 
     def connect(self) -> None:
         """See `ArmDriver.connect`. After a lost connection the arm waits for `recover`."""
