@@ -37,13 +37,17 @@ class StateWatch:
         self._deviation = np.maximum(std, _SMALLEST_DEVIATION * (1.0 + np.abs(self._mean)))
         self._said: set[str] = set()
 
+    def deviations(self, state: NDArray[np.floating]) -> NDArray[np.float64]:
+        """How many standard deviations each column lies away, shape (D,)."""
+        return np.abs(state - self._mean) / self._deviation
+
     def far_columns(self, state: NDArray[np.floating]) -> tuple[str, ...]:
         """Names of the columns that are far away; the log gets those that are new.
 
         Args:
             state: Raw units, shape (D,), finite.
         """
-        deviations = np.abs(state - self._mean) / self._deviation
+        deviations = self.deviations(state)
         far = np.flatnonzero(deviations > FAR_DEVIATIONS).tolist()
         for place in far:
             if self._columns[place] not in self._said:

@@ -24,6 +24,9 @@ _SHARE = Unit("a share, 0 to 1", 2.0, "percent, or steps of a motor")
 _FINGER = Unit("m", 0.5, "mm")
 _SPEED = Unit("DROID's unit, -1 to 1", 7.0, "degrees per second")
 
+_PER_STEP = 0.2
+"""Share of the largest magnitude that no arm moves by in one step."""
+
 _BY_NAME: Mapping[str, Unit] = {
     **dict.fromkeys(("tool_x", "tool_y", "tool_z"), _METRES),
     **dict.fromkeys(("tool_roll", "tool_pitch", "tool_yaw"), _RADIANS),
@@ -40,9 +43,15 @@ def unit_of(column: str) -> Unit | None:
     return _BY_NAME.get(column.removeprefix("delta_"))
 
 
-def odd_unit(column: str, value: float) -> str:
-    """What a number most likely is instead of its column's unit; empty where it may be right."""
+def odd_unit(column: str, value: float, *, per_step: bool = False) -> str:
+    """What a number most likely is instead of its column's unit; empty where it may be right.
+
+    Args:
+        column: Name of a column of a rig.
+        value: Its value, or how much it varies.
+        per_step: Whether it is the change of one step, which is smaller.
+    """
     unit = unit_of(column)
-    if unit is None or abs(value) <= unit.largest:
+    if unit is None or abs(value) <= unit.largest * (_PER_STEP if per_step else 1.0):
         return ""
     return f"the column is {unit.name}, and this looks like {unit.instead}"

@@ -21,9 +21,14 @@ from tmrl_policies.pi0.weights_file import (
 FLOW_FILE = "policy.json"
 
 
+def is_flow(folder: Path) -> bool:
+    """Whether `folder` holds a small flow policy, judged by its files."""
+    return (folder / FLOW_FILE).exists()
+
+
 def is_pi0(folder: Path) -> bool:
     """Whether `folder` holds a pi0, judged by its files."""
-    return not (folder / FLOW_FILE).exists() and has_weights(folder)
+    return not is_flow(folder) and has_weights(folder)
 
 
 def load_policy(

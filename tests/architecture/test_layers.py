@@ -22,7 +22,7 @@ LAYERS = (
     ("tmrl_arm", "tmrl_camera", "tmrl_controller", "tmrl_operator", "tmrl_agent", "tmrl_learning"),
     ("tmrl_sim",),
     ("tmrl_bringup",),
-    ("tmrl_doctor", "tmrl_demo"),
+    ("tmrl_doctor", "tmrl_demo", "tmrl_check"),
     ("tmrl_cli",),
 )
 """From the ground to the top. A package imports from layers below its own, not from its neighbours
@@ -39,6 +39,7 @@ FOLDERS = {
     "tmrl_cli": ROOT / "tools",
     "tmrl_doctor": ROOT / "tools",
     "tmrl_demo": ROOT / "tools",
+    "tmrl_check": ROOT / "tools",
     **{path.parent.name: path.parent for path in ROS_PACKAGES.glob("*/setup.py")},
 }
 

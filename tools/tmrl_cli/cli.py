@@ -28,6 +28,9 @@ VERBS = {
     ),
     "test": Verb("[fast|all]", "lint, check types, run the tests", "tmrl_cli.checks"),
     "bench": Verb("NAME [--json FILE]", "run a benchmark", "tmrl_cli.bench"),
+    "check": Verb(
+        "CHECKPOINT [--rig RIG] [--data DATASET]", "say what of them fits together", "tmrl_check"
+    ),
     "doctor": Verb("[RIG]", "say what works on this machine or rig, what does not", "tmrl_doctor"),
     "call": Verb("SERVICE [FIELD:=VALUE ...]", "ask a running rig", "tmrl_cli.call"),
     "journal": Verb("recover RUN", "give a journal back what it lost", "tmrl_cli.journal"),

@@ -1,6 +1,7 @@
 """Fine-tuning from the first step to the last, and on from where an interrupted run stopped."""
 
 import itertools
+import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,13 +29,16 @@ from tmrl_learner.pi0.network import build_network
 from tmrl_learner.pi0.preparation import Preparation, TrainingBatch
 from tmrl_learner.pi0.processes import Processes
 from tmrl_learner.pi0.samples import ChunkSamples
-from tmrl_learner.pi0.start import refuse_other_kind
+from tmrl_learner.pi0.start import judge_start
 from tmrl_learner.pi0.statistics import compute_statistics
 from tmrl_learner.pi0.trainer import Pi0Trainer, StepResult
 from tmrl_learner.tracking import open_tracker
+from tmrl_policies.pi0.fitness import odd_units
 from tmrl_policies.pi0.inputs.rigs import rig_named, scale_named
 from tmrl_policies.pi0.inputs.statistics import RobotStatistics, read_statistics, write_statistics
 from tmrl_policies.pi0.inputs.tokeniser import PromptTokeniser
+
+_log = logging.getLogger(__name__)
 
 _AVERAGE = "average."
 _FREE_TO_CHANGE = ("steps", "checkpoint_every", "keep_checkpoints", "log_every", "workers")
@@ -90,7 +94,7 @@ def finetune(
         )
     # The cheap files first: a typing error should not cost the minutes of the data.
     if paths.weights is not None:
-        refuse_other_kind(config.model, paths.weights)
+        judge_start(config.model, paths.weights)
     model, scale = config.model, scale_named(config.scale)
     tokeniser = PromptTokeniser(paths.tokeniser, model.prompt_tokens, model.vocabulary)
     rig = rig_named(config.rig)
@@ -98,6 +102,9 @@ def finetune(
         paths.dataset, config.columns, rig, rate_hz=config.data_rate_hz
     )
     statistics = _statistics(config, paths, demonstrations, processes)
+    if processes.first:
+        for sentence in odd_units(rig, statistics):
+            _log.warning("%s", sentence)
     preparation = Preparation(rig, statistics, scale, tokeniser, model)
     preparation.check_prompts(demonstrations.instructions())
     samples = ChunkSamples(demonstrations, model.horizon, quiet=not processes.first)

@@ -4,9 +4,26 @@ from pathlib import Path
 
 from tmrl_common.errors import ConfigError
 from tmrl_policies.pi0.config import Pi0Config, kind_named
+from tmrl_policies.pi0.fitness import without_memory
 from tmrl_policies.pi0.inputs.record import read_record
 from tmrl_policies.pi0.sizes import read_sizes
+from tmrl_policies.pi0.weights import judge_weights
 from tmrl_policies.pi0.weights_file import find_weights
+
+
+def judge_start(model: Pi0Config, weights: Path) -> None:
+    """Refuses first weights that do not fit, before anything else is read.
+
+    Args:
+        model: What is to be trained.
+        weights: A weights file, or its folder.
+
+    Raises:
+        CheckpointError: There are none, they are damaged, or a tensor does not fit.
+        ConfigError: They are of another kind; names the setting.
+    """
+    refuse_other_kind(model, weights)
+    judge_weights(without_memory(model), weights)
 
 
 def refuse_other_kind(model: Pi0Config, weights: Path) -> None:

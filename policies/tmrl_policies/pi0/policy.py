@@ -1,5 +1,6 @@
 """CSP-pi0 as the policy server runs it: observations of a rig in, its actions out."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,20 +16,27 @@ from tmrl_policies.dino_embeddings import CLASS_TOKEN
 from tmrl_policies.far_state import StateWatch
 from tmrl_policies.image_features import Dinov2Features
 from tmrl_policies.pi0.config import CAMERA_SLOTS, IMAGE_SIZE_PX, Pi0Config
+from tmrl_policies.pi0.fitness import (
+    checkpoint_statistics,
+    odd_units,
+    open_tokeniser,
+    without_memory,
+)
 from tmrl_policies.pi0.inputs.images import prepare_images
 from tmrl_policies.pi0.inputs.prompt import state_in_prompt
 from tmrl_policies.pi0.inputs.record import Pi0Record
 from tmrl_policies.pi0.inputs.resolution import resolve
 from tmrl_policies.pi0.inputs.rigs import AbsentCameras
 from tmrl_policies.pi0.inputs.scaling import Scaling
-from tmrl_policies.pi0.inputs.settings import NO_DINO, TOKENISER_FILE, Pi0Settings
-from tmrl_policies.pi0.inputs.statistics import RobotStatistics, find_statistics, read_statistics
+from tmrl_policies.pi0.inputs.settings import NO_DINO, Pi0Settings
+from tmrl_policies.pi0.inputs.statistics import RobotStatistics
 from tmrl_policies.pi0.inputs.tokeniser import PromptTokeniser
-from tmrl_policies.pi0.model import Pi0
 from tmrl_policies.pi0.sampler import Pi0Sampler
 from tmrl_policies.pi0.weights import load_weights, to_bfloat16
 from tmrl_policies.pi0.weights_file import Report, unreported
 from tmrl_policies.torch_seam import cpu_capabilities, from_numpy, split
+
+_log = logging.getLogger(__name__)
 
 _EXAMPLE_PROMPT = "pick up the object"
 _LARGE_WIDTH = 512
@@ -152,17 +160,16 @@ class Pi0Policy:
         record = resolve(folder, settings)
         config = record.config
         device = _device(settings.device)
-        path = find_statistics(folder, record.asset_id)
-        statistics = read_statistics(path, record.rig, config.action_dim, record.scale)
-        tokeniser_path = Path(settings.tokeniser) if settings.tokeniser else folder / TOKENISER_FILE
-        tokeniser = PromptTokeniser(tokeniser_path, config.prompt_tokens, config.vocabulary)
+        statistics = checkpoint_statistics(folder, record)
+        for sentence in odd_units(record.rig, statistics):
+            _log.warning("%s", sentence)
+        tokeniser = open_tokeniser(folder, config, settings)
         dino = None
         if settings.dino != NO_DINO:
             embedding = settings.dino_embedding or CLASS_TOKEN
             dino = Dinov2Features(Path(settings.dino), device, embedding)
         # Without memory until its type is settled, and never filled with random numbers.
-        with torch.device("meta"):
-            model = Pi0(config)
+        model = without_memory(config)
         if (settings.dtype or usual_dtype(device, config)) == "bfloat16":
             to_bfloat16(model)
         version = load_weights(model.to_empty(device=device), folder, report)
