@@ -62,7 +62,7 @@ class CheckedCheckpoint:
 
     Attributes:
         findings: In the order in which they were made.
-        record: How it runs; None where that cannot be told.
+        record: How it runs; None where that is not known.
         statistics: Of its state and actions; None where they cannot be used.
         tokeniser: Of its prompts; None where there is none.
     """

@@ -41,7 +41,11 @@ class Franka:
         self.sequence = 0
         self.see()
         assert self.core.resume().success
-        self.core.on_teleop(teleop_command(robot="franka", active=False))
+        self.teleop(active=False)
+
+    def teleop(self, **changes):
+        stamped = {"robot": "franka", "stamp_ns": self.clock.stamp_ns()}
+        self.core.on_teleop(teleop_command(**(stamped | changes)))
 
     def see(self, **changes):
         self.sequence += 1
@@ -160,10 +164,10 @@ def test_a_person_drives_the_tool_within_the_limits_of_the_joints(franka):
     start_m = franka_state(joint_position_rad=franka.joints).position_m
     log = []
     for _ in range(30):
-        franka.core.on_teleop(teleop_command(robot="franka", linear_m_s=np.array([0, 0.1, 0])))
+        franka.teleop(linear_m_s=np.array([0, 0.1, 0]))
         log += franka.run(TICK_S)
     moved_m = franka_state(joint_position_rad=franka.joints).position_m - start_m
-    franka.core.on_teleop(teleop_command(robot="franka", active=False))
+    franka.teleop(active=False)
     log += franka.run(0.1)
 
     assert moved_m[1] == pytest.approx(0.1 * 30 * TICK_S, rel=0.2)
@@ -180,7 +184,7 @@ def test_a_person_drives_the_tool_within_the_limits_of_the_joints(franka):
 def test_a_takeover_goes_on_from_the_velocity_under_way(franka):
     franka.offer(execute_steps=10, actions=actions(c0=0.3))
     before = joint_moves(franka.run(0.3))[-1].joint_velocity_rad_s
-    franka.core.on_teleop(teleop_command(robot="franka", linear_m_s=np.zeros(3)))
+    franka.teleop(linear_m_s=np.zeros(3))
 
     (first,) = joint_moves(franka.run(TICK_S))
 
@@ -190,7 +194,7 @@ def test_a_takeover_goes_on_from_the_velocity_under_way(franka):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_reading_that_is_no_number_latches_a_fault(franka, bad):
-    franka.core.on_teleop(teleop_command(robot="franka", angular_rad_s=np.array([0, bad, 0])))
+    franka.teleop(angular_rad_s=np.array([0, bad, 0]))
 
     log = franka.run(0.1)
 
@@ -242,7 +246,7 @@ def bring_about(franka, what, value, number):
         franka.offer(sequence=number, chunk=number, actions=np.tile(row, 10), execute_steps=10)
     elif what == "person":
         twist = {"linear_m_s": np.array(value[:3]), "angular_rad_s": np.array(value[3:])}
-        core.on_teleop(teleop_command(robot="franka", **twist))
+        franka.teleop(**twist)
     elif what == "clear":
         core.clear_estop("Ada")
     elif what != "time":

@@ -217,7 +217,7 @@ class Controlled(RuleBasedStateMachine):
         self.read_device(active=active, gripper=gripper, **twist)
 
     def read_device(self, **changes):
-        command = teleop_command(**changes)
+        command = teleop_command(stamp_ns=self.clock.stamp_ns(), **changes)
         self.core.on_teleop(command)
         self.held_down = command.active
         self.was_released = self.was_released or not command.active

@@ -86,7 +86,7 @@ def test_in_lock_step_a_reset_of_the_scene_between_chunks_goes_unnoticed():
 
 def test_in_lock_step_a_person_drives_one_period_per_state():
     scene = LockStepScene()
-    scene.core.on_teleop(teleop_command())
+    scene.core.on_teleop(teleop_command(stamp_ns=scene.clock.stamp_ns()))
 
     log = scene.settle()
 

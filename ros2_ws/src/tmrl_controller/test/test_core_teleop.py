@@ -5,7 +5,7 @@ import pytest
 
 from tmrl_common.chunks import ChunkOutcome, ChunkResult, ControllerMode, Driver
 from tmrl_controller.core import ControllerCore
-from tmrl_controller.testing import CONFIG, HardwareScene, holds, moves, of, teleop_command
+from tmrl_controller.testing import CONFIG, HardwareScene, holds, moves, of
 
 TICK_S = CONFIG.tick_period_s
 PERIOD_S = CONFIG.control_period_s
@@ -168,7 +168,7 @@ def test_however_often_it_ticks_a_person_moves_the_arm_no_faster(scene, ticks_in
     decisions = []
     begin_s = scene.clock.time_s
     while scene.clock.time_s < begin_s + 1.0:
-        scene.core.on_teleop(teleop_command(linear_m_s=np.array([0.0, 5.0, 0.0])))
+        scene.teleop(linear_m_s=np.array([0.0, 5.0, 0.0]))
         decisions += scene.core.tick()
         decisions += scene.core.tick()
         scene.clock.time_s += TICK_S / ticks_in_one
@@ -221,3 +221,26 @@ def test_a_chunk_that_waits_is_preempted_by_a_takeover(scene):
     outcomes = of(scene.drive(1), ChunkOutcome)
 
     assert [(o.chunk.sequence, o.code) for o in outcomes] == [(2, "teleop")]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"stamp_ns": 0},
+        {"device": " "},
+        {"robot": "franka"},
+    ],
+)
+def test_a_reading_that_is_refused_moves_nothing_and_is_named(scene, odd):
+    scene.drive(1, active=False)
+    assert moves(scene.drive(5, **odd)) == []
+    assert scene.core.status().last_refusal
+
+
+def test_a_refused_release_ends_the_motion_and_unlocks_nothing(scene):
+    scene.drive(5)
+    scene.drive(1, active=False, stamp_ns=0)
+    assert scene.mode is ControllerMode.HOLD
+    assert moves(scene.drive(5)) == []
+    scene.drive(1, active=False)
+    assert moves(scene.drive(5)) != []

@@ -189,18 +189,22 @@ def test_a_person_takes_over_and_hands_back_to_hold(hardware):
     world.publish_state()
     hardware.resume()
 
-    released = msg.TeleopCommand(robot=CONFIG.robot, active=False)
+    def publish(reading):
+        reading.header.stamp = world.get_clock().now().to_msg()
+        teleop.publish(reading)
+
+    released = msg.TeleopCommand(robot=CONFIG.robot, active=False, device="gamepad")
     pressed = msg.TeleopCommand(robot=CONFIG.robot, active=True, device="gamepad")
     pressed.linear[1], pressed.gripper_opening = 0.05, 0.5
     # Only the newest reading counts, and a pressed one before any released one is not obeyed.
     readings = itertools.cycle([released, pressed])
-    hardware.until(lambda: teleop.publish(next(readings)) or world.moves, "the takeover")
-    teleop.publish(pressed)
+    hardware.until(lambda: publish(next(readings)) or world.moves, "the takeover")
+    publish(pressed)
     hardware.until(lambda: len(world.moves) >= 10, "motion by hand")
     assert world.moves[-1].x_base_tool.position.y > 0.0
     hardware.until(lambda: world.statuses[-1].mode == msg.ControllerStatus.TELEOP, "teleop")
 
-    teleop.publish(released)
+    publish(released)
     hardware.until(lambda: world.statuses[-1].mode == msg.ControllerStatus.HOLD, "hold")
     hardware.until(lambda: world.commands[-1].mode == msg.ArmCommand.HOLD, "a hold for the driver")
 

@@ -32,6 +32,7 @@ from tmrl_controller.refusals import Refusal
 from tmrl_controller.setpoints import Limiting, SetpointStream
 from tmrl_controller.status import StatusBoard
 from tmrl_controller.teleop import DeadManSwitch
+from tmrl_controller.teleop_gate import TeleopGate
 
 
 class ControllerCore:
@@ -53,6 +54,7 @@ class ControllerCore:
         self._gate = ChunkGate(config)
         self._arm = ArmMonitor(config.robot, config.max_arm_state_age_s, config.joints)
         self._switch = DeadManSwitch(config.max_teleop_age_s)
+        self._teleop = TeleopGate(config, clock, self._switch)
         self._setpoints = SetpointStream(config, clock, self._arm, self._emit)
         self._chunks = ChunkLedger(config, clock, self._arm, self._emit)
         parts = (self._modes, self._gate, self._arm, self._chunks, self._setpoints)
@@ -92,14 +94,9 @@ class ControllerCore:
 
     def on_teleop(self, command: TeleopCommand) -> None:
         """Takes a reading of a person's device in."""
-        if command.robot != self._config.robot:
-            self._board.on_refusal(
-                RefusalCode.WRONG_ROBOT,
-                f"a teleop command is for {command.robot!r}, this is {self._config.robot!r}: "
-                "check the namespaces",
-            )
-            return
-        self._switch.receive(command, self._clock.now_s())
+        arm = self._arm.newest
+        if refusal := self._teleop.take(command, arm.frame_id if arm else ""):
+            self._board.on_refusal(refusal.code, refusal.reason)
 
     def on_listeners(self, commands: int, outcomes: int) -> None:
         """Takes in how many hear the commands for the arm and the outcomes of chunks."""

@@ -16,6 +16,8 @@ class TeleopCommand:
         angular_rad_s: Wanted angular velocity in the base frame, shape (3,), rad/s.
         gripper: Wanted opening, 0 closed to 1 open.
         device: Name of the device, for the reason shown to people.
+        stamp_ns: ROS time of the reading, ns.
+        frame_id: Frame of the velocities; empty for the arm's base.
     """
 
     robot: str
@@ -24,3 +26,5 @@ class TeleopCommand:
     angular_rad_s: Vector
     gripper: float
     device: str = "teleop"
+    stamp_ns: int = 0
+    frame_id: str = ""

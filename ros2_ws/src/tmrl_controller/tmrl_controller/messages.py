@@ -6,7 +6,7 @@ from tmrl_controller.config import ControllerConfig
 from tmrl_controller.decisions import ControllerStatus
 from tmrl_controller.inputs import TeleopCommand
 from tmrl_msgs import msg
-from tmrl_ros.conversion import stamp_of_nanoseconds
+from tmrl_ros.conversion import nanoseconds, stamp_of_nanoseconds
 
 
 def teleop_command(message: msg.TeleopCommand) -> TeleopCommand:
@@ -18,6 +18,8 @@ def teleop_command(message: msg.TeleopCommand) -> TeleopCommand:
         angular_rad_s=np.array(message.angular, dtype=np.float64),
         gripper=message.gripper_opening,
         device=message.device,
+        stamp_ns=nanoseconds(message.header.stamp),
+        frame_id=message.header.frame_id,
     )
 
 

@@ -1,5 +1,7 @@
 """When a person's device may drive: pressed, fresh, and seen released since the last stop."""
 
+from dataclasses import replace
+
 from tmrl_controller.inputs import TeleopCommand
 
 
@@ -20,6 +22,7 @@ class DeadManSwitch:
         self._newest: TeleopCommand | None = None
         self._newest_s = 0.0
         self._locked = True
+        self._said = False
 
     @property
     def device(self) -> str:
@@ -47,6 +50,27 @@ class DeadManSwitch:
         self._newest, self._newest_s = command, now_s
         if not command.active:
             self._locked = False
+            self._said = False
+
+    def let_go(self, now_s: float) -> None:
+        """Ends what a person drives, by a release that is not good enough to unlock anything.
+
+        Args:
+            now_s: Time of its arrival, s.
+        """
+        if self._newest is not None and self._newest.active:
+            self._newest, self._newest_s = replace(self._newest, active=False), now_s
+            self._locked = True
+
+    def first_word_of_lock(self, now_s: float) -> str:
+        """Why a switch that is pressed moves nothing, once for each press; otherwise empty."""
+        if not (self._locked and self.pressed(now_s)) or self._said:
+            return ""
+        self._said = True
+        return (
+            f"{self.device!r} is pressed since the start or since the last stop: release the "
+            "switch first, then press it"
+        )
 
     def fresh(self, now_s: float) -> bool:
         """Whether the newest reading is recent enough to be acted on."""
@@ -62,4 +86,5 @@ class DeadManSwitch:
 
     def lock(self) -> None:
         """Asks for a release before the next takeover, unless the newest reading was one."""
-        self._locked = self._newest is None or self._newest.active
+        if self._newest is None or self._newest.active:
+            self._locked = True

@@ -83,7 +83,11 @@ class HardwareScene:
         self.sequence = 0
         self.log: list[Decision] = []
         self.see()
-        self.core.on_teleop(teleop_command(active=False))
+        self.teleop(active=False)
+
+    def teleop(self, **changes: Any) -> None:
+        """A person's device sends a reading of now; fields may be replaced."""
+        self.core.on_teleop(teleop_command(**({"stamp_ns": self.clock.stamp_ns()} | changes)))
 
     @property
     def mode(self) -> ControllerMode:
@@ -127,7 +131,7 @@ class HardwareScene:
         """A person's device sends a reading before every tick; fields may be replaced."""
         decisions: list[Decision] = []
         for _ in range(ticks):
-            self.core.on_teleop(teleop_command(**changes))
+            self.teleop(**changes)
             decisions += self.tick()
         return decisions
 
@@ -153,7 +157,8 @@ class LockStepScene:
         self.sequence = 0
         self.taken: LimitedCommand | None = None
         self.advance(0.0)
-        self.core.on_teleop(teleop_command(active=False))
+        stamp_ns = self.clock.stamp_ns()
+        self.core.on_teleop(teleop_command(active=False, stamp_ns=stamp_ns))
 
     def advance(self, by_s: float) -> None:
         """The simulation reports a new state, later by a time."""
