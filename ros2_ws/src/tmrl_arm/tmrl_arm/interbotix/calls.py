@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 
 from tmrl_arm.driver import ArmConnectionError
-from tmrl_arm.interbotix.bus import Array, JointSample, MotorInfo, Motors, Register
-from tmrl_arm.interbotix.config import GRIPPER, JOINTS
+from tmrl_arm.interbotix.bus import Array, MotorInfo, Motors, Register
+from tmrl_arm.interbotix.config import GRIPPER
 from tmrl_arm.interbotix.endpoints import Endpoints
-
-LEFT_FINGER = "left_finger"
 
 
 class VendorCalls:
@@ -76,28 +74,6 @@ class VendorCalls:
         return self._services.RegisterValues.Request(
             cmd_type=motors.kind, name=motors.name, reg=register.value, value=value
         )
-
-
-def to_sample(message: Any, received_s: float) -> JointSample | None:
-    """Joint states in the arm's order; None where the message lacks a joint.
-
-    Args:
-        message: sensor_msgs/JointState.
-        received_s: When it arrived, s.
-    """
-    index = {name: i for i, name in enumerate(message.name)}
-    if not index.keys() >= {*JOINTS, LEFT_FINGER}:
-        return None
-    joints = [index[name] for name in JOINTS]
-    position = np.asarray(message.position)
-    # The vendor's simulated driver publishes no velocities.
-    velocity = np.asarray(message.velocity)[joints] if message.velocity else np.zeros(len(joints))
-    return JointSample(
-        received_s=received_s,
-        position_rad=position[joints],
-        velocity_rad_s=velocity,
-        finger_m=float(position[index[LEFT_FINGER]]),
-    )
 
 
 def _ask(client: Any, request: Any, convert: Callable[[Any], Any]) -> Future[Any]:

@@ -18,9 +18,9 @@ from sensor_msgs.msg import JointState
 
 from tmrl_arm.driver import ArmConnectionError
 from tmrl_arm.interbotix.bus import JointSample
-from tmrl_arm.interbotix.calls import LEFT_FINGER, VendorCalls, to_sample
-from tmrl_arm.interbotix.config import JOINTS
+from tmrl_arm.interbotix.calls import VendorCalls
 from tmrl_arm.interbotix.endpoints import connect_endpoints, import_messages
+from tmrl_arm.interbotix.joint_states import JointStates
 from tmrl_common.clock import Clock
 from tmrl_ros.network import enter_ros
 
@@ -43,7 +43,7 @@ class InterbotixNode(VendorCalls):
         self._vendor_name = vendor_name
         self._joint_states = f"/{vendor_name}/joint_states"
         self._clock = clock
-        self._newest: JointSample | None = None
+        self._states = JointStates(self._joint_states)
         self._publishers: tuple[Any, ...] = ()
         self._nodes: list[Node] = []
         self._executor: SingleThreadedExecutor | None = None
@@ -57,7 +57,7 @@ class InterbotixNode(VendorCalls):
             # rclpy's handlers would end the context before the arm has braked.
             enter_ros(signal_handler_options=SignalHandlerOptions.NO)
             self._owns_context = True
-        self._newest = None
+        self._states = JointStates(self._joint_states)
         try:
             self._find_vendor(timeout_s)
         except ArmConnectionError:
@@ -65,7 +65,7 @@ class InterbotixNode(VendorCalls):
             raise
 
     def _find_vendor(self, timeout_s: float) -> None:
-        space, topic = f"/{self._vendor_name}", self._joint_states
+        topic = self._joint_states
         self._executor = SingleThreadedExecutor()
         listener = self._new_node("interbotix_listener")
         listener.create_subscription(JointState, topic, self._on_joint_states, _NEWEST)
@@ -75,11 +75,9 @@ class InterbotixNode(VendorCalls):
         )
         self._thread.start()
         _wait_until(
-            lambda: self._newest is not None,
+            lambda: self._states.newest is not None,
             timeout_s,
-            f"no message of {topic} names {', '.join((*JOINTS, LEFT_FINGER))}. Is "
-            f"the vendor's driver running with robot_model:=wx250s robot_name:={space[1:]}, the "
-            "arm's power on, /dev/ttyDXL there? Do ROS_DOMAIN_ID and discovery settings agree?",
+            lambda: self._states.absence(self._vendor_name),
         )
         # A second node: the vendor's class spins the one it is given until it is complete.
         caller = self._new_node("interbotix_caller")
@@ -89,8 +87,10 @@ class InterbotixNode(VendorCalls):
         _wait_until(
             lambda: all(client.service_is_ready() for client in self._endpoints.clients),
             timeout_s,
-            f"the vendor's driver publishes joint states, but does not serve all of "
-            f"{', '.join(client.srv_name for client in self._endpoints.clients)}: restart it",
+            lambda: (
+                f"the vendor's driver publishes joint states, but does not serve all of "
+                f"{', '.join(client.srv_name for client in self._endpoints.clients)}: restart it"
+            ),
         )
 
     def _new_node(self, name: str) -> Node:
@@ -101,7 +101,7 @@ class InterbotixNode(VendorCalls):
 
     def newest(self) -> JointSample | None:
         """See `Bus.newest`."""
-        return self._newest
+        return self._states.newest
 
     def publishers(self) -> tuple[str, ...]:
         """See `Bus.publishers`."""
@@ -128,9 +128,7 @@ class InterbotixNode(VendorCalls):
             self._owns_context = False
 
     def _on_joint_states(self, message: JointState) -> None:
-        sample = to_sample(message, self._clock.now_s())
-        if sample is not None:
-            self._newest = sample
+        self._states.take(message, self._clock.now_s())
 
 
 def _spin(executor: SingleThreadedExecutor) -> None:
@@ -140,9 +138,9 @@ def _spin(executor: SingleThreadedExecutor) -> None:
         return
 
 
-def _wait_until(done: Callable[[], bool], timeout_s: float, otherwise: str) -> None:
+def _wait_until(done: Callable[[], bool], timeout_s: float, otherwise: Callable[[], str]) -> None:
     ends_s = time.monotonic() + timeout_s
     while not done():
         if time.monotonic() > ends_s:
-            raise ArmConnectionError(f"after {timeout_s:g} s: {otherwise}")
+            raise ArmConnectionError(f"after {timeout_s:g} s: {otherwise()}")
         time.sleep(_LOOK_PERIOD_S)
