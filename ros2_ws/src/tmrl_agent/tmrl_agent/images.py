@@ -11,17 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tmrl_agent.encodings import ENCODINGS
 from tmrl_common.config import nearest_name
 
 Pixels = NDArray[np.uint8]
 """Shape (height, width, 3), RGB."""
 
-_CHANNELS = 3
-_RGB = slice(None)
-_BGR = slice(None, None, -1)
-_ENCODINGS = {"rgb8": _RGB, "8UC3": _RGB, "bgr8": _BGR}
-"""Encoding of sensor_msgs/Image -> order in which its channels are read."""
-_PUBLISHED_ENCODINGS = ["rgb8", "bgr8"]
 _COMPRESSIONS = {"jpeg": "JPEG", "jpg": "JPEG", "png": "PNG"}
 
 
@@ -30,7 +25,7 @@ class RawPicture:
     """The content of a sensor_msgs/Image.
 
     Attributes:
-        encoding: "rgb8" or "bgr8".
+        encoding: One of `encodings.ENCODINGS`.
         height_px: Rows.
         width_px: Columns.
         step: Bytes of a row, with what fills it up.
@@ -49,27 +44,35 @@ class RawPicture:
         Raises:
             ValueError: Names encoding or sizes, and what they must be.
         """
-        if self.encoding not in _ENCODINGS:
+        if self.encoding not in ENCODINGS:
             raise ValueError(
                 f"has the encoding '{self.encoding}'; the policy needs colour. "
-                f"{nearest_name(self.encoding, _PUBLISHED_ENCODINGS)}. "
+                f"{nearest_name(self.encoding, list(ENCODINGS))}. "
                 "Choose it in the camera driver's settings, or another topic of it"
             )
         rows, columns = self.height_px, self.width_px
-        row_bytes = _CHANNELS * columns
+        encoding = ENCODINGS[self.encoding]
+        row_bytes = encoding.pixel_bytes * columns
         fits = self.step >= row_bytes and self.content.size == rows * self.step
         if not (rows > 0 and columns > 0 and fits):
             raise ValueError(
                 f"claims {columns} x {rows} pixels in rows of {self.step} bytes and brings "
-                f"{self.content.size} bytes; {_CHANNELS * columns * rows} are needed. "
+                f"{self.content.size} bytes; {row_bytes * rows} are needed. "
                 "The camera driver is broken"
+            )
+        if rows % encoding.block_px or columns % encoding.block_px:
+            raise ValueError(
+                f"claims {columns} x {rows} pixels in '{self.encoding}', which has its pixels in "
+                f"blocks of {encoding.block_px}. The camera driver is broken"
             )
 
     def pixels(self) -> Pixels:
         """The picture in RGB; a view of the message where nothing needs to be moved."""
-        rows = self.content.reshape(self.height_px, self.step)[:, : _CHANNELS * self.width_px]
-        picture = rows.reshape(self.height_px, self.width_px, _CHANNELS)
-        return np.ascontiguousarray(picture[..., _ENCODINGS[self.encoding]])
+        encoding = ENCODINGS[self.encoding]
+        rows = self.content.reshape(self.height_px, self.step)
+        return np.ascontiguousarray(
+            encoding.to_rgb(rows[:, : encoding.pixel_bytes * self.width_px])
+        )
 
 
 @dataclass(frozen=True)
