@@ -38,7 +38,7 @@ def _read(checked: CheckedCheckpoint, record: Pi0Record, folder: Path) -> RobotS
     data = open_demonstrations(folder, config.columns, record.rig)
     found = compute_statistics(data, record.config.horizon, quiet=True)
     samples = ChunkSamples(data, record.config.horizon, quiet=True)
-    look_at_images(data.info, data.cameras, samples.ends(), quiet=True)
+    look_at_images(data.info, data.cameras, samples.episodes, quiet=True)
     checked.note(
         "data set",
         Verdict.FITS,
