@@ -82,7 +82,7 @@ def test_common_needs_no_torch():
     assert imports_of(python_files(ROOT / "common"), {"torch"}) == []
 
 
-READ_BEFORE_SET_UP = ("errors", "storage", "verbs")
+READ_BEFORE_SET_UP = ("discovery_servers", "errors", "storage", "verbs")
 """What ./tmrl reads of tmrl_common before any package is installed."""
 
 

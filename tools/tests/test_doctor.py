@@ -72,7 +72,7 @@ JUDGED: list[tuple[Finding, Level, str]] = [
     (arm.judge_arm(ARM), Level.GOOD, "WidowX, through driver test"),
     (arm.judge_arm(changed(ARM, fault="motor elbow is off")), Level.FAILED, "motor elbow is off"),
     (arm.judge_firmware(ARM), Level.GOOD, "libfranka 1.2"),
-    (arm.judge_firmware(changed(ARM, firmware="")), Level.GOOD, "not reported by driver test"),
+    (arm.judge_firmware(changed(ARM, firmware="")), Level.SKIPPED, "not reported by driver test"),
     (arm.judge_joints(ARM), Level.GOOD, "2 joints at 100 Hz"),
     (arm.judge_joints(changed(ARM, rate_hz=70.0)), Level.FAILED, "100 Hz are expected"),
     (arm.judge_joints(changed(ARM, joint_rad=np.array([0.0, np.nan]))), Level.FAILED, "nan"),
@@ -83,6 +83,10 @@ JUDGED: list[tuple[Finding, Level, str]] = [
     (cameras.judge_camera(changed(PICTURES, mean=2.0, spread=1.0), 30.0), Level.FAILED, "black"),
     (cameras.judge_camera(changed(PICTURES, rate_hz=20.0), 30.0), Level.WARNING, "30 Hz were"),
     (cameras.judge_camera(changed(PICTURES, remark="USB 2"), 30.0), Level.WARNING, "USB 2"),
+    (cameras.judge_camera(changed(PICTURES, grey=True), 30.0), Level.FAILED, "grey"),
+    (cameras.judge_camera(changed(PICTURES, ahead_s=-0.2), 30.0), Level.GOOD, "640x480"),
+    (cameras.judge_camera(changed(PICTURES, ahead_s=3600.0), 30.0), Level.FAILED, "s ahead of"),
+    (cameras.judge_camera(changed(PICTURES, ahead_s=-3600.0), 30.0), Level.FAILED, "s behind"),
     (
         timing.judge_clock(timing.ClockSeen(synchronised=True, max_error_s=0.002)),
         Level.GOOD,
@@ -115,6 +119,12 @@ JUDGED: list[tuple[Finding, Level, str]] = [
     (network.judge_discovery(DISCOVERY), Level.GOOD, "multicast works"),
     (network.judge_discovery(changed(DISCOVERY, multicast="timed out")), Level.WARNING, "timed"),
     (network.judge_discovery(changed(DISCOVERY, found_s=None)), Level.FAILED, "did not find"),
+    (network.judge_discovery(changed(DISCOVERY, multicast=None)), Level.GOOD, "a second process"),
+    (
+        network.judge_discovery(changed(DISCOVERY, absent_servers=("10.0.0.1:11811",))),
+        Level.FAILED,
+        "nobody listens at the discovery server 10.0.0.1:11811",
+    ),
     (
         network.judge_participants(["/x/arm"], "/widowx", ["arm"]),
         Level.GOOD,
@@ -129,6 +139,11 @@ JUDGED: list[tuple[Finding, Level, str]] = [
         session.judge_session(changed(SESSION, agent="no policy server")),
         Level.WARNING,
         "agent: no policy server",
+    ),
+    (
+        session.judge_session(changed(SESSION, silent=("controller/status", "agent/status"))),
+        Level.FAILED,
+        "nothing heard of controller/status, agent/status",
     ),
     (
         session.judge_session(changed(SESSION, refusal="sigma 0.5 above 0.3")),

@@ -12,8 +12,9 @@ pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl r
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
-from tmrl_cli import call, silence
+from tmrl_cli import call
 from tmrl_cli.call import main
+from tmrl_doctor import silence
 from tmrl_ros.network import enter_ros
 
 

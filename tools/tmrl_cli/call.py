@@ -14,8 +14,8 @@ from rclpy.client import Client
 from rclpy.node import Node
 
 from tmrl_bringup.rig import RigError, nearest, parse_overrides
-from tmrl_cli.silence import absent_servers, likely_cause
 from tmrl_common.verbs import EXIT_REFUSED
+from tmrl_doctor.silence import absent_servers, likely_cause
 
 _DESCRIPTION = """\
 Calls a ROS 2 service by the end of its name and prints the answer; without SERVICE, lists those of

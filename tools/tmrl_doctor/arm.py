@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tmrl_doctor.finding import Finding, failed, good, warning
+from tmrl_doctor.finding import Finding, failed, good, skipped, warning
 
 Array = NDArray[np.float64]
 
@@ -54,7 +54,7 @@ def judge_arm(seen: ArmSeen) -> Finding:
 def judge_firmware(seen: ArmSeen) -> Finding:
     """Which versions are at work; that they fit each other was found out by speaking."""
     if not seen.firmware:
-        return good(f"not reported by {seen.through}")
+        return skipped(f"not reported by {seen.through}", "the vendor's own tool shows it")
     return good(seen.firmware)
 
 

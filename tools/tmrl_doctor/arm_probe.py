@@ -17,6 +17,7 @@ from tmrl_common.arm_drivers import find_driver
 from tmrl_common.clock import SteadyClock
 from tmrl_common.errors import TmrlError
 from tmrl_doctor.arm import ArmSeen
+from tmrl_doctor.silence import likely_cause
 from tmrl_doctor.topic_listener import TopicListener
 from tmrl_msgs.msg import ArmState
 from tmrl_ros import qos
@@ -92,7 +93,7 @@ def _through_rig(listener: TopicListener, model: str, expected_hz: float) -> Arm
 
 def _silent(model: str, through: str, expected_hz: float) -> ArmSeen:
     nothing = np.zeros(0)
-    fault = f"nothing comes for {_LISTEN_S:g} s; see logs/arm.log in the run directory"
+    fault = f"nothing heard for {_LISTEN_S:g} s; likely cause: {likely_cause()}"
     return ArmSeen(through, model, "", 0.0, expected_hz, fault, (), nothing, nothing, nothing)
 
 

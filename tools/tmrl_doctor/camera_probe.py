@@ -1,19 +1,20 @@
 """Looks at some seconds of a camera: through its topic where it runs, at the device otherwise."""
 
+import dataclasses
 import time
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
 from tmrl_agent.images import CompressedPicture, RawPicture
 from tmrl_agent.messages import image_reading
-from tmrl_camera.camera import CameraError
 from tmrl_camera.params import CameraConfig
 from tmrl_doctor.cameras import PicturesSeen
+from tmrl_doctor.hearing import NotHeardError, explain_silence
 from tmrl_doctor.topic_listener import TopicListener
 from tmrl_ros import qos
 
@@ -41,6 +42,7 @@ def look_at_camera(
 
     Raises:
         CameraError: The device cannot be opened, or falls silent.
+        NotHeardError: The topic is published, and nothing of use comes; names the cause.
     """
     if listener.is_published(topic, _FIND_S):
         return _through_topic(topic, listener, qos.IMAGE_OF_OTHERS if best_effort else qos.IMAGE)
@@ -51,15 +53,40 @@ def look_at_camera(
 
 def _through_topic(topic: str, listener: TopicListener, profile: QoSProfile) -> PicturesSeen:
     kind = CompressedImage if topic.endswith("/compressed") else Image
-    received = listener.receive(kind, topic, profile, enough=_MANY, wait_s=_LISTEN_S)
-    pictures: list[NDArray[np.uint8]] = []
-    for _, message in received:
-        reading = image_reading(message, 0.0)
-        if isinstance(reading.picture, RawPicture | CompressedPicture):
-            pictures.append(reading.picture.pixels())
-        else:
-            raise CameraError(f"{topic}: {reading.problem}")
-    return _summary(f"topic {topic}", pictures, _LISTEN_S, "")
+    named = f"sensor_msgs/msg/{kind.__name__}"
+    publishers = listener.publishers(topic)
+    # A subscription of another type beside it would confuse whoever looks at the graph.
+    fits = any(each.kind == named for each in publishers)
+    received = (
+        listener.receive(kind, topic, profile, enough=_MANY, wait_s=_LISTEN_S) if fits else []
+    )
+    if not received:
+        reliable = profile.reliability is ReliabilityPolicy.RELIABLE
+        key = "agent.best_effort_images"
+        raise explain_silence(topic, publishers, named, reliable=reliable, best_effort_key=key)
+    pictures = [_pixels(message, topic) for _, message in received]
+    arrived_s, newest = received[-1]
+    # The steady time of the arrival as wall-clock time, in which cameras stamp.
+    arrived_ns = time.time_ns() - round(1e9 * (time.monotonic() - arrived_s))
+    stamp_ns = newest.header.stamp.sec * 10**9 + newest.header.stamp.nanosec
+    if not stamp_ns:
+        remedy = "let the driver stamp its pictures with this machine's clock"
+        raise NotHeardError(f"the pictures on {topic} have no stamp", remedy)
+    seen = _summary(f"topic {topic}", pictures, _LISTEN_S, "")
+    return dataclasses.replace(seen, ahead_s=1e-9 * (stamp_ns - arrived_ns))
+
+
+def _pixels(message: Image | CompressedImage, topic: str) -> NDArray[np.uint8]:
+    """What the agent would see; raises NotHeardError where it could not use the picture."""
+    reading = image_reading(message, 0.0)
+    problem = reading.problem
+    if isinstance(reading.picture, RawPicture | CompressedPicture):
+        try:
+            return reading.picture.pixels()
+        except ValueError as error:
+            problem = str(error)
+    remedy = "choose another encoding in the camera driver's settings, or another topic of it"
+    raise NotHeardError(f"the picture on {topic} {problem}", remedy)
 
 
 def _through_device(config: CameraConfig) -> PicturesSeen:
@@ -93,5 +120,6 @@ def _summary(
         changing=any(not np.array_equal(one, newest) for one in pictures[:-1]),
         mean=float(newest.mean()),
         spread=float(newest.std()),
+        grey=bool(newest.std() > 0.0 and (newest == newest[..., :1]).all()),
         remark=remark,
     )

@@ -7,6 +7,9 @@ from tmrl_doctor.finding import Finding, failed, good, warning
 _LEAST_RATE = 0.8
 _DARK = 8.0
 _EVEN = 8.0
+_MAX_AHEAD_S = 0.1
+_MAX_BEHIND_S = 2.0
+"""More than any driver's exposure, transfer and compression together."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,9 @@ class PicturesSeen:
         changing: Whether any two of them differed.
         mean: Brightness of the newest, 0 to 255.
         spread: Standard deviation of its pixels.
+        grey: Whether the three channels of its newest picture are one.
+        ahead_s: How far its newest stamp was ahead of this machine's clock on arrival, s; negative
+            behind, None where there is no stamp.
         remark: What the device says may go wrong; empty for nothing.
     """
 
@@ -33,6 +39,8 @@ class PicturesSeen:
     changing: bool = False
     mean: float = 0.0
     spread: float = 0.0
+    grey: bool = False
+    ahead_s: float | None = None
     remark: str = ""
 
 
@@ -44,7 +52,7 @@ def judge_camera(seen: PicturesSeen, expected_hz: float) -> Finding:
         expected_hz: Rate that was asked for, Hz; 0 where nobody knows.
     """
     if not seen.count:
-        return failed(f"no picture from {seen.through}", "check cable, power and serial number")
+        return failed(f"no picture from {seen.through}", "start its driver, and check its topic")
     detail = f"{seen.width_px}x{seen.height_px} at {seen.rate_hz:.1f} Hz from {seen.through}"
     if not seen.changing:
         return failed(
@@ -52,6 +60,18 @@ def judge_camera(seen: PicturesSeen, expected_hz: float) -> Finding:
         )
     if seen.mean < _DARK and seen.spread < _EVEN:
         return failed(f"{detail}; black", "take the cap off, switch the light on")
+    if seen.grey:
+        return failed(
+            f"{detail}; grey: its channels are equal, and the policy needs colour",
+            "name the topic of the colour camera, or switch the driver to colour",
+        )
+    if seen.ahead_s is not None and not -_MAX_BEHIND_S <= seen.ahead_s <= _MAX_AHEAD_S:
+        side = "ahead of" if seen.ahead_s > 0 else "behind"
+        return failed(
+            f"{detail}; its stamps are {abs(seen.ahead_s):.1f} s {side} this machine's clock",
+            "let the driver stamp with this machine's clock, or set the clocks of both machines "
+            "(chrony)",
+        )
     if seen.rate_hz < _LEAST_RATE * expected_hz:
         return warning(
             f"{detail}; {expected_hz:.0f} Hz were asked for",

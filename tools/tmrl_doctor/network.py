@@ -17,25 +17,36 @@ class Discovery:
         domain: ROS domain.
         settings: Variables that change how participants find each other, by name.
         found_s: How long it took until a message arrived; None where none did.
-        multicast: Why multicast does not work here; empty where it does.
+        multicast: Why multicast does not work here; empty where it does, None where nobody tried.
+        absent_servers: Discovery servers at which nobody listens.
     """
 
     domain: int
     settings: Mapping[str, str]
     found_s: float | None
-    multicast: str
+    multicast: str | None
+    absent_servers: tuple[str, ...] = ()
 
 
 def judge_discovery(seen: Discovery) -> Finding:
     """Without discovery no two nodes ever speak; without multicast it needs a server or peers."""
     settings = "".join(f", {name}={value}" for name, value in seen.settings.items())
     place = f"domain {seen.domain}{settings}"
+    if seen.absent_servers:
+        servers = ", ".join(seen.absent_servers)
+        return failed(
+            f"{place}: nobody listens at the discovery server {servers}",
+            "start it (fastdds discovery), or unset ROS_DISCOVERY_SERVER",
+        )
     if seen.found_s is None:
         return failed(
-            f"{place}: two nodes on this machine did not find each other",
-            "allow UDP on the loopback interface in the firewall; unset what is not meant",
+            f"{place}: two processes on this machine did not find each other",
+            "allow UDP on the loopback interface in the firewall; let /dev/shm be writable; unset "
+            "what is not meant",
         )
-    detail = f"{place}: found in {seen.found_s:.2f} s"
+    detail = f"{place}: a second process hears this one after {seen.found_s:.2f} s"
+    if seen.multicast is None:
+        return good(detail)
     if seen.multicast:
         return warning(
             f"{detail}; no multicast ({seen.multicast})",

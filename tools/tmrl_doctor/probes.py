@@ -17,8 +17,9 @@ import psutil
 from tmrl_agent.journal import Journal, JournalError
 from tmrl_common.transitions import Transition
 from tmrl_common.types import FloatArray, Outcome, SteeringSource
-from tmrl_doctor.machine import round_trip_s
 from tmrl_doctor.network import Discovery
+from tmrl_doctor.second_process import round_trip_s
+from tmrl_doctor.silence import absent_servers
 from tmrl_doctor.storage import JournalSeen
 from tmrl_doctor.timing import ClockSeen, JitterSeen
 
@@ -83,10 +84,11 @@ def _ask_for_fifo() -> bool:
 
 
 def look_at_discovery() -> Discovery:
-    """Lets two nodes of this machine find each other, and sends a datagram to a group."""
+    """Lets two processes of this machine find each other, and sends a datagram to a group."""
     settings = {name: os.environ[name] for name in _DISCOVERY_SETTINGS if os.environ.get(name)}
     domain = int(os.environ.get("ROS_DOMAIN_ID") or 0)
-    return Discovery(domain, settings, round_trip_s(), _multicast_problem())
+    absent = absent_servers(settings.get("ROS_DISCOVERY_SERVER", ""))
+    return Discovery(domain, settings, round_trip_s(), _multicast_problem(), tuple(absent))
 
 
 def _multicast_problem() -> str:

@@ -17,9 +17,11 @@ from tmrl_doctor import arm, cameras, network, probes, server, session, storage,
 from tmrl_doctor.arm_probe import ArmNotAskedError, look_at_arm
 from tmrl_doctor.camera_probe import look_at_camera
 from tmrl_doctor.finding import Check, Finding, failed, good, skipped
+from tmrl_doctor.hearing import NotHeardError
 from tmrl_doctor.machine import check_gpu, check_packages
 from tmrl_doctor.running import Shared
 from tmrl_doctor.server_probe import LOAD_S, NoServerError, look_at_server
+from tmrl_doctor.silence import likely_cause
 from tmrl_doctor.topic_listener import TopicListener
 from tmrl_msgs.msg import AgentStatus, ControllerStatus, EpisodeState, LearnerStatus
 from tmrl_ros import qos
@@ -65,7 +67,7 @@ class RigChecks:
             Check("clock", lambda: timing.judge_clock(probes.look_at_clock())),
             Check("clock of the learner", self._check_skew),
             Check("real-time jitter", self._check_jitter, alone=True),
-            Check("DDS discovery", _check_discovery, limit_s=30.0),
+            Check("DDS discovery", _check_discovery, limit_s=120.0),
             Check("ROS network", self._check_participants),
             Check("session", self._check_session),
             Check("policy server", self._check_server, LOAD_S + 30.0, lambda: self._news_s),
@@ -117,13 +119,13 @@ class RigChecks:
 
     def _check_skew(self) -> Finding:
         if not self._listener.is_published("learner/status", _FIND_S):
-            return good("no learner runs")
+            return skipped("no learner runs", "start one, then run the doctor beside it")
         now = self._listener.node.get_clock().now
         received = self._listener.receive(
             LearnerStatus, "learner/status", qos.STATUS, enough=2, wait_s=3.0
         )
         if len(received) < 2:
-            return skipped("the learner says nothing", "see logs/learning.log in the run directory")
+            return failed("nothing heard of the learner that runs", likely_cause())
         stamp = received[-1][1].header.stamp
         offset_ns = now().nanoseconds - (stamp.sec * 10**9 + stamp.nanosec)
         return timing.judge_skew(-1e-9 * offset_ns)
@@ -139,10 +141,13 @@ class RigChecks:
 
     def _check_session(self) -> Finding:
         if not self._listener.is_published("controller/status", _FIND_S):
-            return good("none runs")
+            return skipped("none runs", "start one (./tmrl up), then run the doctor beside it")
+        silent: list[str] = []
 
         def newest(kind: Any, topic: str) -> Any:
             received = self._listener.receive(kind, topic, qos.STATUS, enough=1, wait_s=_FIND_S)
+            if not received and self._listener.is_published(topic, 0.0):
+                silent.append(topic)
             return received[-1][1] if received else kind()
 
         controller = newest(ControllerStatus, "controller/status")
@@ -157,6 +162,7 @@ class RigChecks:
                 state=episode.state,
                 state_reason=episode.reason,
                 learner=newest(LearnerStatus, "learner/status").reason,
+                silent=tuple(silent),
             )
         )
 
@@ -226,6 +232,8 @@ def _camera_look(
             return cameras.judge_camera(
                 look_at_camera(values, topic, listener, best_effort=best_effort), rate_hz
             )
+        except NotHeardError as error:
+            return failed(str(error), error.remedy)
         except (CameraError, ValueError) as error:
             return failed(str(error), "check cable, USB port and serial number")
 

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from tmrl_doctor.finding import Finding, good, warning
+from tmrl_doctor.finding import Finding, failed, good, warning
+from tmrl_doctor.silence import likely_cause
 
 _MODES = ("hold", "policy", "teleop", "e-stop", "fault")
 _STATES = ("idle", "resetting", "ready", "running", "labelling", "paused")
@@ -22,6 +23,7 @@ class SessionSeen:
         state: Of the session, as a number of EpisodeState.
         state_reason: Why.
         learner: What is wrong with the learner.
+        silent: Topics that somebody publishes and of which nothing was heard.
     """
 
     mode: int
@@ -32,10 +34,13 @@ class SessionSeen:
     state: int
     state_reason: str
     learner: str
+    silent: tuple[str, ...] = ()
 
 
 def judge_session(seen: SessionSeen) -> Finding:
     """Whether the session could continue by itself."""
+    if seen.silent:
+        return failed(f"nothing heard of {', '.join(seen.silent)}", likely_cause())
     mode, state = _MODES[seen.mode], _STATES[seen.state]
     said = [
         f"controller {mode}: {seen.mode_reason}",

@@ -8,9 +8,10 @@ from typing import Any
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from tmrl_common.closeable import Closeable
+from tmrl_doctor.hearing import Publisher
 
 _POLL_S = 0.02
 
@@ -43,6 +44,18 @@ class TopicListener(Closeable):
         """Whether anybody publishes a topic of the rig, relative to its namespace."""
         name = self.node.resolve_topic_name(topic)
         return _until(lambda: self.node.count_publishers(name) > 0, wait_s)
+
+    def publishers(self, topic: str) -> list[Publisher]:
+        """Who publishes a topic of the rig, relative to its namespace, and how."""
+        infos = self.node.get_publishers_info_by_topic(self.node.resolve_topic_name(topic))
+        return [
+            Publisher(
+                node=f"{info.node_namespace.rstrip('/')}/{info.node_name}",
+                kind=info.topic_type,
+                reliable=info.qos_profile.reliability is ReliabilityPolicy.RELIABLE,
+            )
+            for info in infos
+        ]
 
     def nodes(self) -> list[str]:
         """Full names of all other nodes on the domain, those of one name as often as they are."""

@@ -11,6 +11,8 @@ import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from tmrl_common.discovery_servers import server_of
+
 Judge = Callable[[str], str]
 """Says what is wrong with a value, and what it takes; nothing where it is right."""
 
@@ -32,11 +34,6 @@ _RENDERERS_SWITCH = (
 _GPU = re.compile(r"-?\d+|(GPU|MIG)-[\w/-]+", re.ASCII)
 _NO_GPU = ("none", "nodevfiles")
 """What batch systems write where a job has none."""
-_SERVER = re.compile(
-    r"(?:TCPv[46]:|UDPv[46]:)?(?:\[(?P<bracketed>[^\]]+)\]|(?P<host>[^:\[\]]+))(?::(?P<port>\d+))?"
-)
-"""A discovery server as Fast DDS reads it: HOST, HOST:PORT, or TCPv4:[HOST]:PORT."""
-_LAST_PORT = 65535
 
 
 def refusals(environment: Mapping[str, str]) -> list[str]:
@@ -58,21 +55,6 @@ def refusals(environment: Mapping[str, str]) -> list[str]:
     if wrong := _middleware(environment):
         found.append(wrong)
     return found
-
-
-def discovery_servers(value: str) -> list[tuple[str, int]]:
-    """Host and port of each server in ROS_DISCOVERY_SERVER that is spoken to over UDP.
-
-    Args:
-        value: Of the variable; what cannot be read is left out.
-    """
-    default_port = 11811
-    servers: list[tuple[str, int]] = []
-    for part in value.split(";"):
-        if (found := _SERVER.fullmatch(part.strip())) and not part.strip().startswith("TCP"):
-            host = found["bracketed"] or found["host"]
-            servers.append((host, int(found["port"] or default_port)))
-    return servers
 
 
 def _one_of(*names: str) -> Judge:
@@ -122,10 +104,8 @@ def _host(value: str) -> str:
 
 
 def _server(value: str) -> str:
-    found = _SERVER.fullmatch(value)
-    if found is None or int(found["port"] or 0) > _LAST_PORT:
-        return "it takes HOST:PORT, several separated by ';'"
-    return _host(found["bracketed"] or found["host"])
+    server = server_of(value)
+    return "it takes HOST:PORT, several separated by ';'" if server is None else _host(server.host)
 
 
 def _file(value: str) -> str:

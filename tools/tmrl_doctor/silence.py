@@ -6,7 +6,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from tmrl_cli.bootstrap.shell_settings import discovery_servers
+from tmrl_common.discovery_servers import server_of
 
 _MARKS_OF_A_CONTAINER = ("/.dockerenv", "/run/.containerenv")
 _ANSWER_S = 0.2
@@ -38,7 +38,8 @@ def absent_servers(value: str) -> list[str]:
     Args:
         value: Of ROS_DISCOVERY_SERVER. A machine that answers nothing at all counts as there.
     """
-    return [f"{host}:{port}" for host, port in discovery_servers(value) if _refuses(host, port)]
+    servers = [server for part in value.split(";") if (server := server_of(part))]
+    return [f"{s.host}:{s.port}" for s in servers if not s.over_tcp and _refuses(s.host, s.port)]
 
 
 def _refuses(host: str, port: int) -> bool:
