@@ -29,6 +29,7 @@ from tmrl_policies.pi0.inputs.statistics import (
 from tmrl_policies.pi0.inputs.tokeniser import PromptTokeniser
 from tmrl_policies.pi0.model import Pi0
 from tmrl_policies.pi0.weights import judge_weights
+from tmrl_policies.pi0.weights_file import find_weights
 from tmrl_policies.units import odd_unit
 
 
@@ -94,6 +95,8 @@ def judge_checkpoint(folder: Path, settings: Pi0Settings) -> CheckedCheckpoint:
     checked = CheckedCheckpoint()
 
     def kind() -> str:
+        # First: without weights, what they would be asked for helps nobody.
+        find_weights(folder)
         checked.record = record = resolve(folder, settings)
         config = record.config
         norm = "divided by its root mean square" if config.prefix_rms else "taken as it is"
