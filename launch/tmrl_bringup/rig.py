@@ -10,7 +10,6 @@ import dataclasses
 import difflib
 import os
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +24,9 @@ from tmrl_bringup.rig_yaml import Example, parse
 from tmrl_common.arm_drivers import driver_names
 from tmrl_common.config import as_field
 from tmrl_common.errors import ConfigError
+from tmrl_common.ros_names import is_ros_name, refusal
 
-_ROS_NAME = r"[A-Za-z][A-Za-z0-9_]*"
+_VARIABLE = re.compile(r"\$(?:\w+|\{[^}]*\})")
 
 
 class RigError(ValueError):
@@ -47,29 +47,37 @@ def ros_name(key: str, value: object) -> str:
     """
     if not isinstance(value, str):
         raise RigError(f"{key} is {value!r}; it must be text: put it into quotes")
-    if not re.fullmatch(_ROS_NAME, value):
-        plain = unicodedata.normalize("NFKD", value).encode("ascii", "ignore").decode()
-        words = re.sub(r"[^A-Za-z0-9]+", "_", plain).strip("_")
-        legal = words if re.fullmatch(_ROS_NAME, words) else f"{key}_{words}".rstrip("_")
-        raise RigError(
-            f"{key} is {value!r}; it must be letters, digits and underscores, and begin with a "
-            f"letter, as ROS wants its names: for example {legal}"
-        )
+    if not is_ros_name(value):
+        raise RigError(f"{key} is {value!r}; {refusal(value, key)}")
     return value
 
 
-def path_in_rig(value: object) -> Path:
-    """The place that a path in a rig means.
-
-    ~ and variables such as $HOME are filled in; what is relative lies in the repository.
+def filled_in(path: object) -> Path:
+    """A path as people write it: with ~ and variables such as $HOME filled in.
 
     Raises:
-        RigError: It begins with the home of a user whom the machine does not know.
+        RigError: It begins with the home of a user whom the machine does not know, or names a
+            variable that is not set.
     """
+    text = os.path.expandvars(str(path))
+    if unset := _VARIABLE.search(text):
+        raise RigError(
+            f"the path {path} names the variable {unset.group()}, which is not set here: set it, "
+            "or write the path out"
+        )
     try:
-        return repository_root() / Path(os.path.expandvars(str(value))).expanduser()
+        return Path(text).expanduser()
     except RuntimeError as error:
-        raise RigError(f"the path {value} names a user whom this machine does not know") from error
+        raise RigError(f"the path {path} names a user whom this machine does not know") from error
+
+
+def path_in_rig(value: object) -> Path:
+    """The place that a path in a rig means: what is relative lies in the repository.
+
+    Raises:
+        RigError: See `filled_in`.
+    """
+    return repository_root() / filled_in(value)
 
 
 def config_dir() -> Path:
@@ -192,13 +200,19 @@ def parse_overrides(arguments: list[str]) -> dict[str, Any]:
     session stays text, as in a launch file.
 
     Raises:
-        RigError: An argument is not of that form.
+        RigError: An argument is not of that form, or a key has two values.
     """
     overrides: dict[str, Any] = {}
+    texts: dict[str, str] = {}
     for argument in arguments:
         key, separator, value = argument.partition(":=")
         if not separator or not key:
             raise RigError(f"{argument!r} is not of the form key:=value")
+        if key in texts and texts[key] != value:
+            raise RigError(
+                f"{key} is given twice, as {texts[key]!r} and as {value!r}; leave one of them out"
+            )
+        texts[key] = value
         if "." not in key:
             overrides[key] = value
             continue
@@ -246,7 +260,7 @@ def load(name: str) -> Rig:
         RigError: There is no such rig, or its file lacks a part or has an unknown one.
     """
     if is_file_name(name):
-        path = Path(name).expanduser()
+        path = filled_in(name)
     else:
         path = _file_of(name)
         if not path.exists():

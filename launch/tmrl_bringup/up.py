@@ -20,7 +20,7 @@ from tmrl_bringup.arguments import (
 from tmrl_bringup.end_signals import when_asked_to_end
 from tmrl_bringup.options import SessionOptions
 from tmrl_bringup.processes import describe, select_parts
-from tmrl_bringup.rig import Rig, RigError, available, load, parse_overrides
+from tmrl_bringup.rig import Rig, RigError, available, filled_in, load, parse_overrides
 from tmrl_bringup.rig_checks import judge
 from tmrl_bringup.rundir import new_run_dir, prepare_directories
 from tmrl_bringup.supervisor import ProcessEvent, Supervisor
@@ -44,7 +44,7 @@ def _epilog() -> str:
 
 
 def _absolute(path: object) -> Path:
-    return Path(str(path)).expanduser().resolve()
+    return filled_in(path).resolve()
 
 
 def _options(session: Mapping[str, Any]) -> SessionOptions:

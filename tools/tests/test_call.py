@@ -39,11 +39,18 @@ def test_fields_are_set_as_they_are_typed_on_the_command_line() -> None:
     assert (request.outcome, request.operator_name) == (1, "7")
 
 
+@pytest.mark.parametrize(("text", "number"), [("success", 0), ("FAILURE", 1), ("discarded", 4)])
+def test_an_outcome_may_be_given_by_its_name(text: str, number: int) -> None:
+    fields = parse_overrides([f"outcome:={text}", "operator_name:=007"])
+    request = filled(LabelEpisode.Request(), KIND, fields)
+    assert (request.outcome, request.operator_name) == (number, "007")
+
+
 @pytest.mark.parametrize(
     ("field", "sentence"),
     [
         ("outcom:=1", "did you mean outcome"),
-        ("outcome:=success", "does not fit"),
+        ("outcome:=sucess", "does not fit .*; by name: success \\(0\\), failure \\(1\\)"),
         ("outcome:=true", "does not fit"),
         ("outcome:=[", "does not fit"),
     ],

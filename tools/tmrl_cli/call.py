@@ -24,9 +24,11 @@ the rigs that run. The same as `ros2 service call`, on machines without the ros2
 _EPILOG = """\
 examples:
   ./tmrl call operator/start
-  ./tmrl call operator/label outcome:=0 operator_name:=ada      0 success, 1 failure
+  ./tmrl call operator/label outcome:=success operator_name:=ada      or failure; 0 or 1
   ./tmrl call /widowx/controller/estop"""
 
+_NAMED = {"outcome": ("EpisodeOutcome", ("SUCCESS", "FAILURE", "DISCARDED"))}
+"""Fields whose numbers have names: the message of tmrl_msgs that gives them, and which apply."""
 _FIND_S = 10.0
 _LIST_S = 3.0
 _ANSWER_S = 60.0
@@ -120,11 +122,26 @@ def filled(request: Any, kind: str, fields: Mapping[str, str]) -> Any:
             raise RigError(f"{kind} has no field {name}; {nearest(name, list(types))}")
         # A generated message says itself what it holds; it does not refuse anything else.
         wanted = getattr(request, name).__class__
-        value = typed if wanted is str else _read(typed)
+        names = _names_of(name)
+        value: Any = typed
+        if wanted is not str:
+            value = names.get(typed.strip().lower(), _read(typed))
         if type(value) is not wanted and not (wanted is float and type(value) is int):
-            raise RigError(f"{name}:={typed} does not fit {kind}, {types[name]}")
+            known = ", ".join(f"{each} ({number})" for each, number in names.items())
+            beside = f"; by name: {known}" if known else ""
+            raise RigError(f"{name}:={typed} does not fit {kind}, {types[name]}{beside}")
         setattr(request, name, wanted(value))
     return request
+
+
+def _names_of(field: str) -> dict[str, int]:
+    """Numbers of a field by their names, lower case; empty for most."""
+    message, names = _NAMED.get(field, ("", ()))
+    if not names:
+        return {}
+    messages: Any = importlib.import_module("tmrl_msgs.msg")
+    constants: Any = getattr(messages, message)
+    return {name.lower(): int(getattr(constants, name)) for name in names}
 
 
 def _stops(service: str) -> bool:

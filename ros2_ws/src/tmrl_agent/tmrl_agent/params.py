@@ -6,6 +6,7 @@ from typing import Annotated
 
 from tmrl_common.constraints import NotEmpty, OneOf, Range, check_fields
 from tmrl_common.errors import ConfigError
+from tmrl_common.ros_names import RosName
 from tmrl_common.types import SteeringSource
 
 Positive = Annotated[float, Range(0.0, above=True)]
@@ -81,7 +82,7 @@ class AgentConfig:
     server_key: str = ""
     action_space: str = "bridge_delta_ee_7"
     context_objects: tuple[str, ...] = ()
-    cameras: tuple[str, ...] = ()
+    cameras: Annotated[tuple[str, ...], RosName("camera")] = ()
     camera_topics: tuple[str, ...] = ()
     best_effort_images: bool = False
     max_image_px: Annotated[int, Range(32)] = 640

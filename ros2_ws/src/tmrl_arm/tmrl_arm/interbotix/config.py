@@ -11,6 +11,7 @@ from tmrl_arm.driver import LONGEST_SILENCE_S
 from tmrl_common.arm import ArmCapabilities, CommandMode
 from tmrl_common.constraints import Range, check_fields
 from tmrl_common.errors import ConfigError
+from tmrl_common.ros_names import RosName
 
 Array = NDArray[np.float64]
 
@@ -72,7 +73,7 @@ class InterbotixConfig:
         health_period_s: Time between two looks at the motors' error registers, s.
     """
 
-    vendor_name: str = "wx250s"
+    vendor_name: Annotated[str, RosName("arm")] = "wx250s"
     joint_margin_rad: Annotated[float, Range(0.0, 0.3, unit="rad")] = 0.02
     max_joint_velocity_rad_s: Annotated[float, Range(0.05, _VENDOR_RAD_S, unit="rad/s")] = 2.0
     max_joint_acceleration_rad_s2: Annotated[float, Range(0.5, 30.0, unit="rad/s^2")] = 10.0
@@ -97,11 +98,6 @@ class InterbotixConfig:
         Raises:
             ConfigError: A value is out of range; the text names it and the range.
         """
-        if not self.vendor_name or self.vendor_name.startswith("/"):
-            raise ConfigError(
-                f"vendor_name is {self.vendor_name!r}; name the vendor's driver without a slash, "
-                "as in its robot_name, for example wx250s"
-            )
         check_fields(self)
         if self.braking_s > _LONGEST_BRAKING_S:
             raise ConfigError(
