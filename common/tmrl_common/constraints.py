@@ -116,27 +116,34 @@ class Range:
         return f"; did you mean {' or '.join(meant)}?" if meant else ""
 
 
+SEED = Range(0, 2**32 - 1)
+"""What every generator of random numbers takes: NumPy's older ones know no longer seeds."""
+
+
 @dataclass(frozen=True, init=False)
 class OneOf:
     """One of a few names.
 
     Attributes:
         names: The valid ones.
+        or_empty: Whether the value may be empty, which leaves the choice to others.
     """
 
     names: tuple[str, ...]
+    or_empty: bool
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, or_empty: bool = False) -> None:
         object.__setattr__(self, "names", tuple(str(name) for name in names))
+        object.__setattr__(self, "or_empty", or_empty)
 
     @property
     def text(self) -> str:
         """The names."""
-        return f"one of {', '.join(self.names)}"
+        return f"one of {', '.join(self.names)}{', or empty' if self.or_empty else ''}"
 
     def admits(self, value: str) -> bool:
         """Returns whether the value is one of the names."""
-        return value in self.names
+        return value in self.names or (self.or_empty and not value)
 
     def remedy(self, value: str) -> str:
         """Returns the nearest name, and all of them."""

@@ -339,7 +339,7 @@ def test_statistics_are_a_step_of_their_own_if_wanted(data: Path, tmp_path: Path
         ({"batch_size": "6", "accumulation": "4"}, "multiple of accumulation"),
         ({"model.schedule": "authors_10000"}, "did you mean 'authors_1000'"),
         ({"model.pi05": "true"}, "give --kind, one of cspi0, pi0, cspi05, pi05"),
-        ({"optimiser.warmup_steps": "30000"}, "warmup_steps < decay_steps"),
+        ({"optimiser.warmup_steps": "30000"}, "it must be above warmup_steps, 30000"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(overrides: dict[str, str], answer: str) -> None:

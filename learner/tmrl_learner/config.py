@@ -8,10 +8,10 @@ that it does.
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from typing import Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar
 
 from tmrl_common.algorithms import NO_LEARNING, method_names
-from tmrl_common.config import as_field
+from tmrl_common.constraints import SEED, OneOf, Range, check_fields, read_fields
 from tmrl_common.errors import ConfigError
 from tmrl_learner.algorithms.dsrl.config import as_dsrl, as_fixed_sigma
 from tmrl_learner.algorithms.dsrl_na.config import DsrlNaConfig
@@ -22,6 +22,9 @@ C = TypeVar("C")
 _Z_ONLY = {"dsrl": as_dsrl, "dsrl_na": as_dsrl, "fixed-sigma": as_fixed_sigma}
 DEVICES = ("cpu", "cuda")
 REPLAY_SHARES = ("success_share", "failure_share", "offline_share")
+Share = Annotated[float, Range(0.0, 1.0)]
+_Chunks = Annotated[int, Range(1, 1_000_000_000)]
+_Count = Annotated[int, Range(0, 1_000_000_000)]
 
 
 def methods() -> tuple[str, ...]:
@@ -62,11 +65,11 @@ class ReplayConfig:
         device: "cpu", or "cuda" to keep a copy of all rows on the GPU and draw there.
     """
 
-    capacity: int = 20_000
-    success_share: float = 0.5
-    failure_share: float = 0.0
-    offline_share: float = 0.0
-    device: str = "cpu"
+    capacity: Annotated[int, Range(1, 1_000_000_000)] = 20_000
+    success_share: Share = 0.5
+    failure_share: Share = 0.0
+    offline_share: Share = 0.0
+    device: Annotated[str, OneOf(*DEVICES)] = "cpu"
 
     def __post_init__(self) -> None:
         """Refuses a buffer that holds nothing, and shares that are no shares.
@@ -74,17 +77,11 @@ class ReplayConfig:
         Raises:
             ConfigError: Names the value and the range.
         """
-        if self.capacity < 1:
-            raise ConfigError(f"replay.capacity is {self.capacity}; it must be at least 1")
+        check_fields(self, "replay.")
         shares = {name: getattr(self, name) for name in REPLAY_SHARES}
-        for name, share in shares.items():
-            if not 0 <= share <= 1:
-                raise ConfigError(f"replay.{name} is {share}; it must lie in [0, 1]")
         if sum(shares.values()) > 1 + 1e-9:
             listed = " + ".join(f"{name} {share:g}" for name, share in shares.items())
             raise ConfigError(f"replay: {listed} is above 1; lower one of them")
-        if self.device not in DEVICES:
-            raise ConfigError(_unknown("replay.device", self.device, DEVICES))
 
 
 @dataclass(frozen=True)
@@ -101,12 +98,12 @@ class ScheduleConfig:
         max_rounds_owed: Bound on the debt; a learner that fell behind skips what exceeds it.
     """
 
-    warmup_chunks: int = 100
-    warmup_successes: int = 0
-    warmup_max_chunks: int = 1000
-    burst_rounds: int = 0
-    chunks_per_round: int = 1
-    max_rounds_owed: int = 1000
+    warmup_chunks: _Chunks = 100
+    warmup_successes: _Count = 0
+    warmup_max_chunks: _Chunks = 1000
+    burst_rounds: _Count = 0
+    chunks_per_round: _Chunks = 1
+    max_rounds_owed: _Count = 1000
 
     def __post_init__(self) -> None:
         """Refuses schedules that could never start.
@@ -114,23 +111,12 @@ class ScheduleConfig:
         Raises:
             ConfigError: Names the value and the range.
         """
-        if self.warmup_chunks < 1:
-            raise ConfigError(
-                f"schedule.warmup_chunks is {self.warmup_chunks}; it must be at least 1, because "
-                "the first update needs a transition"
-            )
-        if self.chunks_per_round < 1:
-            raise ConfigError(
-                f"schedule.chunks_per_round is {self.chunks_per_round}; it must be at least 1"
-            )
+        check_fields(self, "schedule.")
         if self.warmup_max_chunks < self.warmup_chunks:
             raise ConfigError(
                 f"schedule.warmup_max_chunks is {self.warmup_max_chunks}; it must be at least "
                 f"warmup_chunks, {self.warmup_chunks}"
             )
-        for name in ("warmup_successes", "burst_rounds", "max_rounds_owed"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"schedule.{name} is {getattr(self, name)}; it cannot be below 0")
 
 
 @dataclass(frozen=True)
@@ -148,8 +134,8 @@ class LearnerConfig:
     """
 
     method: str = "tmrl"
-    seed: int = 0
-    device: str = "cpu"
+    seed: Annotated[int, SEED] = 0
+    device: Annotated[str, OneOf(*DEVICES)] = "cpu"
     agent: TmrlConfig = field(default_factory=TmrlConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
@@ -163,8 +149,7 @@ class LearnerConfig:
         """
         if self.method not in methods():
             raise ConfigError(_unknown("method", self.method, methods()))
-        if self.device not in DEVICES:
-            raise ConfigError(_unknown("device", self.device, DEVICES))
+        check_fields(self)
         if self.replay.device == "cuda" and self.device != "cuda":
             raise ConfigError(
                 f"replay.device is cuda and device is {self.device}; every draw would travel from "
@@ -273,7 +258,6 @@ def _replaced(config: Any, changes: Iterable[tuple[str, list[str], Any]]) -> Any
         config: The dataclass.
         changes: Whole key, its parts from here on, and the value.
     """
-    hints = get_type_hints(config.__class__)
     valid = [f.name for f in fields(config)]
     changed: dict[str, Any] = {}
     inner: dict[str, list[tuple[str, list[str], Any]]] = {}
@@ -286,7 +270,10 @@ def _replaced(config: Any, changes: Iterable[tuple[str, list[str], Any]]) -> Any
         if rest:
             inner.setdefault(name, []).append((key, rest, value))
         else:
-            changed[name] = as_field(key, value, hints[name])
+            typed, problems = read_fields(config.__class__, {name: value}, key.removesuffix(name))
+            if problems:
+                raise ConfigError(problems[0])
+            changed |= typed
     changed |= {name: _replaced(getattr(config, name), deeper) for name, deeper in inner.items()}
     return replace(config, **changed)
 

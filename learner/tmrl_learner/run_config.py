@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from tmrl_common.algorithms import InstalledAlgorithm, method_names
-from tmrl_common.constraints import NotEmpty, OneOf, Range, check_fields
+from tmrl_common.constraints import SEED, NotEmpty, OneOf, Range, check_fields
 from tmrl_learner.config import LearnerConfig, resolve
 from tmrl_learner.tracking.config import WANDB_MODES
 
@@ -42,7 +42,7 @@ class RunConfig:
     method: Annotated[str, InstalledAlgorithm()] = "tmrl"
     preset: str = "widowx_sim"
     overrides: tuple[str, ...] = ()
-    seed: Annotated[int, Range(0)] = 0
+    seed: Annotated[int, SEED] = 0
     actor_every_rounds: Annotated[int, Range(1)] = 10
     checkpoint_every_s: Annotated[float, Range(0.0, above=True)] = 20.0
     server_deadline_s: Annotated[float, Range(0.0, above=True)] = 2.0

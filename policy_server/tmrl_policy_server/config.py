@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from math import isfinite
+from typing import Annotated
 
+from tmrl_common.constraints import NotEmpty, Range, check_fields
 from tmrl_common.errors import ConfigError
 from tmrl_common.types import SteeringLimits
+
+Cap = Annotated[float, Range(0.0, above=True)]
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class EngineConfig:
             `tmrl_policy_server.action_transform`.
     """
 
-    warmup_marginal_fraction: float = 0.0
+    warmup_marginal_fraction: Annotated[float, Range(0.0, 1.0)] = 0.0
     action_transform: str = "xyz_gripper_to_bridge_delta_ee_7"
 
     def __post_init__(self) -> None:
@@ -28,11 +31,7 @@ class EngineConfig:
         Raises:
             ConfigError: The message names the field, its value and its range.
         """
-        if not 0.0 <= self.warmup_marginal_fraction <= 1.0:
-            raise ConfigError(
-                f"warmup_marginal_fraction is {self.warmup_marginal_fraction}; "
-                "it must lie in [0, 1]"
-            )
+        check_fields(self)
 
 
 class InferencePlace(StrEnum):
@@ -87,21 +86,21 @@ class ServerConfig:
         metrics_bind: HOST:PORT for Prometheus; empty for none.
     """
 
-    checkpoint: str
+    checkpoint: Annotated[str, NotEmpty("~/checkpoints/cspi0_bridge")]
     bind: str = "tcp://127.0.0.1:5760"
     secret_key: str = ""
     allowed_keys: str = ""
-    max_clients: int = 64
-    threads: int = 1
+    max_clients: Annotated[int, Range(1, 65536)] = 64
+    threads: Annotated[int, Range(1, 1024)] = 1
     inference: InferencePlace = InferencePlace.AUTO
-    batch_window_s: float = 0.005
-    max_batch: int = 8
+    batch_window_s: Annotated[float, Range(0.0, 1.0)] = 0.005
+    max_batch: Annotated[int, Range(1, 4096)] = 8
     websocket_bind: str = ""
     websocket_keys: str = ""
-    websocket_deadline_s: float = 10.0
-    websocket_sigma_cap: float = 1.0
-    websocket_z_cap: float = 2.0
-    websocket_epsilon_cap: float = 2.0
+    websocket_deadline_s: Annotated[float, Range(0.0, 3600.0, above=True)] = 10.0
+    websocket_sigma_cap: Annotated[float, Range(0.0, 1.0)] = 1.0
+    websocket_z_cap: Cap = 2.0
+    websocket_epsilon_cap: Cap = 2.0
     metrics_bind: str = ""
 
     def __post_init__(self) -> None:
@@ -110,25 +109,11 @@ class ServerConfig:
         Raises:
             ConfigError: The message names the field and the remedy.
         """
+        check_fields(self)
         if bool(self.secret_key) != bool(self.allowed_keys):
             raise ConfigError("secret_key and allowed_keys go together; give both or neither")
-        for name in ("max_clients", "threads", "max_batch"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if not 0.0 <= self.batch_window_s <= 1.0:
-            raise ConfigError(
-                f"batch_window_s is {self.batch_window_s}; it must lie in [0, 1] seconds"
-            )
-        if not (isfinite(self.websocket_deadline_s) and self.websocket_deadline_s > 0.0):
-            raise ConfigError(
-                f"websocket_deadline_s is {self.websocket_deadline_s}; it must be above 0"
-            )
         if self.websocket_keys and not self.websocket_bind:
             raise ConfigError("websocket_keys is given without websocket_bind; give both")
-        try:
-            _ = self.websocket_caps
-        except ValueError as error:
-            raise ConfigError(f"websocket_{error}") from error
 
     @property
     def websocket_caps(self) -> SteeringLimits:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 from tmrl_common.config import nearest_name
+from tmrl_common.constraints import SEED, OneOf, Range, check_fields
 from tmrl_common.errors import ConfigError
 from tmrl_learner.config import with_overrides
 from tmrl_learner.pi0.lerobot.columns import ColumnLayout, named_layout
@@ -13,6 +14,9 @@ from tmrl_policies.pi0.inputs.rigs import Rig, rig_named, scale_named, usual_sca
 
 TRAINED = ("expert", "lora", "full")
 PRECISIONS = ("bfloat16", "float32")
+MOST = 1_000_000_000
+Count = Annotated[int, Range(1, MOST)]
+Decay = Annotated[float, Range(0.0, 1.0, below=True)]
 
 
 @dataclass(frozen=True)
@@ -32,16 +36,16 @@ class OptimiserConfig:
         ema_decay: Decay of the averaged weights, which are what is served; 0 for no average.
     """
 
-    learning_rate: float = 2.5e-5
-    final_learning_rate: float = 2.5e-6
-    warmup_steps: int = 1_000
-    decay_steps: int = 30_000
-    beta1: float = 0.9
-    beta2: float = 0.95
-    epsilon: float = 1e-8
-    weight_decay: float = 1e-10
-    clip_norm: float = 1.0
-    ema_decay: float = 0.99
+    learning_rate: Annotated[float, Range(0.0, 1.0, below=True)] = 2.5e-5
+    final_learning_rate: Annotated[float, Range(0.0, 1.0, below=True)] = 2.5e-6
+    warmup_steps: Annotated[int, Range(0, MOST)] = 1_000
+    decay_steps: Annotated[int, Range(1, MOST)] = 30_000
+    beta1: Decay = 0.9
+    beta2: Decay = 0.95
+    epsilon: Annotated[float, Range(0.0, 1.0, above=True)] = 1e-8
+    weight_decay: Annotated[float, Range(0.0, 1.0)] = 1e-10
+    clip_norm: Annotated[float, Range(0.0, 1e9, above=True)] = 1.0
+    ema_decay: Decay = 0.99
 
     def __post_init__(self) -> None:
         """Refuses values outside their ranges.
@@ -49,28 +53,17 @@ class OptimiserConfig:
         Raises:
             ConfigError: Names the field, its value and its range.
         """
-        if not 0.0 <= self.final_learning_rate <= self.learning_rate < 1.0:
+        check_fields(self, "optimiser.")
+        if self.final_learning_rate > self.learning_rate:
             raise ConfigError(
-                f"optimiser.learning_rate is {self.learning_rate} and final_learning_rate "
-                f"{self.final_learning_rate}; they need 0 <= final <= peak < 1"
+                f"optimiser.final_learning_rate is {self.final_learning_rate}; it must be at most "
+                f"learning_rate, {self.learning_rate}"
             )
-        if self.warmup_steps < 0 or self.decay_steps <= self.warmup_steps:
+        if self.decay_steps <= self.warmup_steps:
             raise ConfigError(
-                f"optimiser.warmup_steps is {self.warmup_steps} and decay_steps "
-                f"{self.decay_steps}; they need 0 <= warmup_steps < decay_steps"
+                f"optimiser.decay_steps is {self.decay_steps}; it must be above warmup_steps, "
+                f"{self.warmup_steps}"
             )
-        for name in ("beta1", "beta2", "ema_decay"):
-            if not 0.0 <= getattr(self, name) < 1.0:
-                raise ConfigError(
-                    f"optimiser.{name} is {getattr(self, name)}; it must lie in [0, 1)"
-                )
-        if self.weight_decay < 0:
-            raise ConfigError(
-                f"optimiser.weight_decay is {self.weight_decay}; it cannot be below 0"
-            )
-        for name in ("epsilon", "clip_norm"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"optimiser.{name} is {getattr(self, name)}; it must be above 0")
 
 
 @dataclass(frozen=True)
@@ -84,8 +77,8 @@ class LoraConfig:
             it is trained whole.
     """
 
-    rank: int = 16
-    alpha: float = 16.0
+    rank: Annotated[int, Range(1, 4096)] = 16
+    alpha: Annotated[float, Range(0.0, 1e6, above=True)] = 16.0
     expert: bool = False
 
     def __post_init__(self) -> None:
@@ -94,10 +87,7 @@ class LoraConfig:
         Raises:
             ConfigError: Names the field, its value and its range.
         """
-        if self.rank < 1:
-            raise ConfigError(f"lora.rank is {self.rank}; it must be at least 1")
-        if not self.alpha > 0:
-            raise ConfigError(f"lora.alpha is {self.alpha}; it must be above 0")
+        check_fields(self, "lora.")
 
 
 @dataclass(frozen=True)
@@ -131,19 +121,19 @@ class FinetuneConfig:
 
     rig: str
     scale: str = "mean_std"
-    seed: int = 0
-    steps: int = 30_000
-    batch_size: int = 32
-    accumulation: int = 1
-    trained: str = "expert"
+    seed: Annotated[int, SEED] = 0
+    steps: Count = 30_000
+    batch_size: Annotated[int, Range(1, 1_000_000)] = 32
+    accumulation: Annotated[int, Range(1, 1_000_000)] = 1
+    trained: Annotated[str, OneOf(*TRAINED)] = "expert"
     count_padding: bool = False
-    precision: str = "bfloat16"
+    precision: Annotated[str, OneOf(*PRECISIONS)] = "bfloat16"
     gradient_checkpointing: bool = False
-    checkpoint_every: int = 1_000
-    keep_checkpoints: int = 3
-    log_every: int = 50
-    workers: int = 4
-    data_rate_hz: float = 0.0
+    checkpoint_every: Count = 1_000
+    keep_checkpoints: Count = 3
+    log_every: Count = 50
+    workers: Annotated[int, Range(0, 256)] = 4
+    data_rate_hz: Annotated[float, Range(0.0, 1e5)] = 0.0
     model: Pi0Config = field(default_factory=Pi0Config)
     columns: ColumnLayout = field(default_factory=lambda: named_layout("bridge"))
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
@@ -155,13 +145,7 @@ class FinetuneConfig:
         Raises:
             ConfigError: Names the field, its value and its range.
         """
-        counts = ("steps", "batch_size", "accumulation", "checkpoint_every", "keep_checkpoints")
-        for name in (*counts, "log_every"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("seed", "workers", "data_rate_hz"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ConfigError(f"{name} is {getattr(self, name)}; it cannot be below 0")
+        check_fields(self)
         if self.batch_size % self.accumulation:
             raise ConfigError(
                 f"batch_size is {self.batch_size}; it must be a multiple of accumulation, "
@@ -169,12 +153,6 @@ class FinetuneConfig:
             )
         rig_named(self.rig)
         scale_named(self.scale)
-        for name, valid in (("trained", TRAINED), ("precision", PRECISIONS)):
-            if getattr(self, name) not in valid:
-                raise ConfigError(
-                    f"{name} is '{getattr(self, name)}'; "
-                    f"{nearest_name(getattr(self, name), list(valid))}"
-                )
 
     def to_mapping(self) -> dict[str, Any]:
         """The configuration as nested plain values."""

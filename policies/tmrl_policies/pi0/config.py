@@ -1,14 +1,16 @@
 """Sizes and kinds of pi0 and pi0.5, smoothed or not, and the named ones."""
 
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
-from tmrl_common.config import nearest_name
+from tmrl_common.constraints import OneOf, Range, check_fields
 from tmrl_common.errors import ConfigError
 from tmrl_policies.schedule_names import SCHEDULE_NAMES
 
 IMAGE_SIZE_PX = 224
 CAMERA_SLOTS = ("base_0_rgb", "left_wrist_0_rgb", "right_wrist_0_rgb")
 """Image slots of pi0 in the order of their tokens; a rig fills some of them."""
+Size = Annotated[int, Range(1, 1_000_000)]
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,19 @@ class SiglipConfig:
         patch_px: Side of a patch.
     """
 
-    width: int = 1152
-    layers: int = 27
-    heads: int = 16
-    mlp: int = 4304
-    patch_px: int = 14
+    width: Size = 1152
+    layers: Size = 27
+    heads: Size = 16
+    mlp: Size = 4304
+    patch_px: Annotated[int, Range(1, IMAGE_SIZE_PX)] = 14
+
+    def __post_init__(self) -> None:
+        """Refuses sizes that cannot be built.
+
+        Raises:
+            ConfigError: Names the field, its value and its range.
+        """
+        check_fields(self)
 
     @property
     def tokens(self) -> int:
@@ -44,8 +54,16 @@ class GemmaConfig:
         mlp: Hidden width of the gated feed-forward parts.
     """
 
-    width: int
-    mlp: int
+    width: Size
+    mlp: Size
+
+    def __post_init__(self) -> None:
+        """Refuses sizes that cannot be built.
+
+        Raises:
+            ConfigError: Names the field, its value and its range.
+        """
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -80,19 +98,19 @@ class Pi0Config:
     siglip: SiglipConfig = field(default_factory=SiglipConfig)
     prefix: GemmaConfig = field(default_factory=lambda: GemmaConfig(2048, 16384))
     expert: GemmaConfig = field(default_factory=lambda: GemmaConfig(1024, 4096))
-    layers: int = 18
-    heads: int = 8
-    kv_heads: int = 1
-    head_dim: int = 256
-    vocabulary: int = 257152
-    prompt_tokens: int = 48
-    action_dim: int = 32
-    horizon: int = 50
-    flow_steps: int = 10
+    layers: Size = 18
+    heads: Size = 8
+    kv_heads: Size = 1
+    head_dim: Size = 256
+    vocabulary: Annotated[int, Range(1, 10_000_000)] = 257152
+    prompt_tokens: Size = 48
+    action_dim: Size = 32
+    horizon: Size = 50
+    flow_steps: Size = 10
     pi05: bool = False
     context_smoothing: bool = True
     prefix_rms: bool = False
-    schedule: str = "authors_1000"
+    schedule: Annotated[str, OneOf(*SCHEDULE_NAMES)] = "authors_1000"
     exact_at_zero: bool = True
 
     def __post_init__(self) -> None:
@@ -101,12 +119,7 @@ class Pi0Config:
         Raises:
             ConfigError: Names the field, its value and its range.
         """
-        for name in ("layers", "heads", "kv_heads", "vocabulary", "prompt_tokens"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("action_dim", "horizon", "flow_steps"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        check_fields(self)
         if self.heads % self.kv_heads:
             raise ConfigError(f"heads is {self.heads}; it must be a multiple of kv_heads")
         if self.head_dim % 2 or self.expert.width % 4:
@@ -118,11 +131,6 @@ class Pi0Config:
             raise ConfigError(
                 "prefix_rms is true and context_smoothing false; only a prefix that is corrupted "
                 "is normalised: set prefix_rms to false"
-            )
-        if self.schedule not in SCHEDULE_NAMES:
-            raise ConfigError(
-                f"unknown schedule '{self.schedule}'. "
-                f"{nearest_name(self.schedule, list(SCHEDULE_NAMES))}"
             )
 
     @property

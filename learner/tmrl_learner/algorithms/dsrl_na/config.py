@@ -1,8 +1,9 @@
 """What DSRL-NA has beyond DSRL."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from tmrl_common.errors import ConfigError
+from tmrl_common.constraints import Range, check_fields
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class DsrlNaConfig:
             the actor where to go, its own ones keep the critic right where it stands.
     """
 
-    uniform_share: float = 0.5
+    uniform_share: Annotated[float, Range(0.0, 1.0)] = 0.5
 
     def __post_init__(self) -> None:
         """Refuses what is no share.
@@ -23,7 +24,4 @@ class DsrlNaConfig:
         Raises:
             ConfigError: Names the value and the range.
         """
-        if not 0 <= self.uniform_share <= 1:
-            raise ConfigError(
-                f"dsrl_na.uniform_share is {self.uniform_share}; it must lie in [0, 1]"
-            )
+        check_fields(self, "dsrl_na.")

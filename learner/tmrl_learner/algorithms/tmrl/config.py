@@ -1,8 +1,14 @@
 """Hyper-parameters of TMRL (method reference: paper section II-D and its appendix tables)."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from tmrl_common.constraints import Range, check_fields
 from tmrl_common.errors import ConfigError
+
+Layers = Annotated[int, Range(1, 64)]
+Bound = Annotated[float, Range(0.0, 1e3, above=True)]
+Entropy = Annotated[float, Range(-1e3, 1e3)]
 
 
 @dataclass(frozen=True)
@@ -36,22 +42,22 @@ class TmrlConfig:
 
     sigma_head: bool = True
     epsilon_head: bool = False
-    z_bound: float = 2.0
-    sigma_max: float = 1.0
-    epsilon_bound: float = 2.0
-    hidden: int = 128
-    actor_layers: int = 2
-    critic_layers: int = 2
-    critics: int = 5
-    learning_rate: float = 7e-4
-    batch_size: int = 128
-    utd: int = 5
-    gamma: float = 0.99
-    polyak: float = 0.005
-    initial_temperature: float = 0.1
-    entropy_per_dim: float = -1.0
-    epsilon_entropy: float = -1.0
-    sigma_entropy: float = -1.0
+    z_bound: Bound = 2.0
+    sigma_max: Annotated[float, Range(0.0, 1.0)] = 1.0
+    epsilon_bound: Bound = 2.0
+    hidden: Annotated[int, Range(1, 16384)] = 128
+    actor_layers: Layers = 2
+    critic_layers: Layers = 2
+    critics: Annotated[int, Range(1, 256)] = 5
+    learning_rate: Annotated[float, Range(0.0, 1.0, above=True)] = 7e-4
+    batch_size: Annotated[int, Range(1, 1_000_000)] = 128
+    utd: Annotated[int, Range(1, 10_000)] = 5
+    gamma: Annotated[float, Range(0.0, 1.0, above=True)] = 0.99
+    polyak: Annotated[float, Range(0.0, 1.0, above=True)] = 0.005
+    initial_temperature: Annotated[float, Range(0.0, 1e6, above=True)] = 0.1
+    entropy_per_dim: Entropy = -1.0
+    epsilon_entropy: Entropy = -1.0
+    sigma_entropy: Entropy = -1.0
 
     def __post_init__(self) -> None:
         """Refuses values with which the method is not defined.
@@ -59,17 +65,7 @@ class TmrlConfig:
         Raises:
             ConfigError: Names the value and the range.
         """
-        for name in ("hidden", "actor_layers", "critic_layers", "critics", "batch_size", "utd"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"agent.{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("z_bound", "epsilon_bound", "learning_rate", "initial_temperature"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"agent.{name} is {getattr(self, name)}; it must be above 0")
-        for name in ("gamma", "polyak"):
-            if not 0 < getattr(self, name) <= 1:
-                raise ConfigError(f"agent.{name} is {getattr(self, name)}; it must lie in (0, 1]")
-        if not 0 <= self.sigma_max <= 1:
-            raise ConfigError(f"agent.sigma_max is {self.sigma_max}; it must lie in [0, 1]")
+        check_fields(self, "agent.")
         if self.sigma_head and self.sigma_max == 0:
             raise ConfigError(
                 "agent.sigma_max is 0, which leaves the sigma head nothing to choose; raise it, or "

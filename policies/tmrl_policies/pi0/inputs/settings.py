@@ -1,12 +1,13 @@
 """Settings of a served pi0, checked without loading torch."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from tmrl_common.config import nearest_name
+from tmrl_common.constraints import OneOf, Range, check_fields
 from tmrl_common.errors import ConfigError
 from tmrl_policies.dino_embeddings import DINO_EMBEDDINGS
 from tmrl_policies.pi0.config import KINDS
-from tmrl_policies.pi0.inputs.rigs import RIGS, scale_named
+from tmrl_policies.pi0.inputs.rigs import RIGS, Scale
 
 PREFIX_NORMS: tuple[str, ...] = ("rms", "none")
 DTYPES: tuple[str, ...] = ("bfloat16", "float32")
@@ -52,17 +53,17 @@ class Pi0Settings:
     """
 
     dino: str = ""
-    dino_embedding: str = ""
-    rig: str = ""
-    kind: str = ""
-    prefix_norm: str = ""
-    horizon: int = 0
-    scale: str = ""
+    dino_embedding: Annotated[str, OneOf(*DINO_EMBEDDINGS, or_empty=True)] = ""
+    rig: Annotated[str, OneOf(*RIGS, or_empty=True)] = ""
+    kind: Annotated[str, OneOf(*KINDS, or_empty=True)] = ""
+    prefix_norm: Annotated[str, OneOf(*PREFIX_NORMS, or_empty=True)] = ""
+    horizon: Annotated[int, Range(0, 10_000)] = 0
+    scale: Annotated[str, OneOf(*Scale, or_empty=True)] = ""
     asset_id: str = ""
     tokeniser: str = ""
     prompt: str = ""
     device: str = "auto"
-    dtype: str = ""
+    dtype: Annotated[str, OneOf(*DTYPES, or_empty=True)] = ""
     graphs: bool = True
     compiled: bool = False
 
@@ -77,17 +78,4 @@ class Pi0Settings:
                 "setting 'dino' is missing; give the directory of DINOv2-base, whose embeddings "
                 f"the steering actor sees, or '{NO_DINO}' to try out without images in its features"
             )
-        for name, valid in (
-            ("dino_embedding", list(DINO_EMBEDDINGS)),
-            ("rig", list(RIGS)),
-            ("kind", list(KINDS)),
-            ("prefix_norm", list(PREFIX_NORMS)),
-            ("dtype", list(DTYPES)),
-        ):
-            value = getattr(self, name)
-            if value and value not in valid:
-                raise ConfigError(f"unknown {name} '{value}'. {nearest_name(value, valid)}")
-        if self.scale:
-            scale_named(self.scale)
-        if self.horizon < 0:
-            raise ConfigError(f"horizon is {self.horizon}; it must be at least 1, or 0 for default")
+        check_fields(self)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from tmrl_common.constraints import NotEmpty, OneOf, Range, check_fields
+from tmrl_common.config import nearest_name
+from tmrl_common.constraints import SEED, NotEmpty, OneOf, Range, check_fields
 from tmrl_common.errors import ConfigError
 from tmrl_common.ros_names import RosName
 from tmrl_common.types import SteeringSource
@@ -14,6 +15,31 @@ ShortS = Annotated[float, Range(0.0, 10.0, unit="s")]
 WaitS = Annotated[float, Range(0.0, 600.0, above=True, unit="s")]
 CONTROLLERS_CAP = -1.0
 """Value of a request_*_cap that stands for the cap which the controller reports."""
+
+
+TOOL_FIELDS = (
+    *("tool_x", "tool_y", "tool_z", "tool_qx", "tool_qy", "tool_qz", "tool_qw"),
+    *("tool_roll", "tool_pitch", "tool_yaw"),
+    *("gripper_opening", "gripper_closing", "gripper_command"),
+)
+"""Values of the robot state that every arm has; those of its joints are joint.<name>."""
+
+
+class StateField:
+    """Constraint: the name of a value of the robot state."""
+
+    @property
+    def text(self) -> str:
+        """What is valid."""
+        return f"{', '.join(TOOL_FIELDS)}, or joint.<name>"
+
+    def admits(self, value: str) -> bool:
+        """Returns whether it is such a name; which joints there are, the arm says."""
+        return value in TOOL_FIELDS or value.removeprefix("joint.") not in ("", value)
+
+    def remedy(self, value: str) -> str:
+        """Returns the nearest name, and all of them."""
+        return f"{nearest_name(value, list(TOOL_FIELDS))}, or joint.<name>"
 
 
 @dataclass(frozen=True)
@@ -77,7 +103,7 @@ class AgentConfig:
     session: Annotated[str, NotEmpty("monday")]
     run_dir: Annotated[str, NotEmpty("runs/monday")]
     server: Annotated[str, NotEmpty("tcp://127.0.0.1:5760")]
-    proprio_fields: tuple[str, ...]
+    proprio_fields: Annotated[tuple[str, ...], StateField()]
     client_key: str = ""
     server_key: str = ""
     action_space: str = "bridge_delta_ee_7"
@@ -94,7 +120,7 @@ class AgentConfig:
     max_rounds_owed: Annotated[int, Range(-1)] = -1
     max_observation_age_s: Annotated[float, Range(0.0, 10.0, above=True, unit="s")] = 0.3
     max_image_lag_s: ShortS = 0.5
-    seed: Annotated[int, Range(0)] = 0
+    seed: Annotated[int, SEED] = 0
     unknown_learner_source: Annotated[str, OneOf(SteeringSource.UNIFORM, SteeringSource.BASE)] = (
         "uniform"
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from tmrl_common.constraints import NotEmpty, OneOf, Range, check_fields
+from tmrl_common.constraints import SEED, NotEmpty, OneOf, Range, check_fields
 
 LABEL_MODES = ("auto", "manual")
 RESETS = ("scene", "person")
@@ -46,7 +46,7 @@ class OperatorConfig:
     label_mode: Annotated[str, OneOf(*LABEL_MODES)] = "auto"
     reset: Annotated[str, OneOf(*RESETS)] = "person"
     max_episodes: Count = 0
-    seed: Count = 0
+    seed: Annotated[int, SEED] = 0
     wait_for_learner: bool = False
     peer_timeout_s: Annotated[float, Range(0.0, 60.0, above=True, unit="s")] = 5.0
     agent_timeout_s: TimeoutS = 30.0

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tmrl_cell.cameras import CAMERAS
 from tmrl_cell.layouts import OBJECTS, LayoutName
-from tmrl_common.constraints import NotEmpty, OneOf, Range, check_fields
+from tmrl_common.constraints import SEED, NotEmpty, OneOf, Range, check_fields
 
 PHYSICS_STEP_S = 0.005
 _MAX_REAL_TIME_FACTOR = 20.0
@@ -58,7 +58,7 @@ class SimConfig:
     run_dir: str = ""
     backend: Annotated[str, OneOf(*Backend)] = Backend.MUJOCO.value
     layout: Annotated[str, OneOf(*LayoutName)] = LayoutName.DOWNSTREAM.value
-    seed: Count = 0
+    seed: Annotated[int, SEED] = 0
     target: Annotated[str, OneOf(*OBJECTS)] = "sausage"
     real_time_factor: Annotated[float, Range(0.0, _MAX_REAL_TIME_FACTOR)] = 0.0
     control_period_s: Annotated[float, Range(0.0, above=True)] = 0.2
