@@ -19,7 +19,7 @@ from tmrl_bringup.supervisor import ProcessSpec
 from tmrl_common.transport.curve import is_local
 from tmrl_policies.pi0.inputs.settings import NO_DINO
 
-_PATHS = ("checkpoint", "dino", "tokeniser", "secret_key", "allowed_keys", "websocket_keys")
+SERVER_PATHS = ("checkpoint", "dino", "tokeniser", "secret_key", "allowed_keys", "websocket_keys")
 """Settings of the server that name a file or a folder."""
 
 
@@ -87,7 +87,7 @@ def server_argv(rig: Rig) -> tuple[str, ...]:
     settings.setdefault("bind", link_of(rig).bind)
     arguments = [sys.executable, "-m", part_of(SERVER).executable]
     for key, value in settings.items():
-        names_a_file = key in _PATHS and value and (key, value) != ("dino", NO_DINO)
+        names_a_file = key in SERVER_PATHS and value and (key, value) != ("dino", NO_DINO)
         given = path_in_rig(value) if names_a_file else value
         # In one word: a value may begin with a hyphen, such as a prompt.
         arguments.append(f"--{key.replace('_', '-')}={given}")

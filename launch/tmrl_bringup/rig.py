@@ -129,14 +129,20 @@ class Rig:
                 (`tmrl_bringup.rig_checks`).
 
         Raises:
-            RigError: A key has no part or an unknown one.
+            RigError: A key has no part or an unknown one, or is below a single value.
         """
         parts = {name: dict(values) for name, values in self.parts.items()}
         for path, value in overrides.items():
             part, key = self._split(path)
             group, dot, name = key.partition(".")
             if dot:
-                parts[part][group] = {**(parts[part].get(group) or {}), name: value}
+                inner = parts[part].get(group) or {}
+                if not isinstance(inner, Mapping):
+                    raise RigError(
+                        f"unknown parameter {path}: {part}.{group} is one value, and nothing is "
+                        f"below it; give {part}.{group}"
+                    )
+                parts[part][group] = {**inner, name: value}
             else:
                 parts[part][key] = value
         return dataclasses.replace(self, parts=parts)

@@ -127,7 +127,10 @@ def sections_of(rig: Rig, parts: Iterable[str]) -> list[Section]:
 
 
 def driver_problem(rig: Rig) -> str:
-    """Why the arm's driver cannot be loaded; empty where it can, or where none is given yet."""
+    """Why the arm's driver cannot be loaded; empty where it can, or where none is given yet.
+
+    What stands in the group of its settings is looked at as well.
+    """
     name = rig.parts["arm"].get("driver")
     if not isinstance(name, str):
         return ""
@@ -135,6 +138,9 @@ def driver_problem(rig: Rig) -> str:
         find_driver(name)
     except DriverError as error:
         return str(error)
+    group = rig.parts["arm"].get(name)
+    if not isinstance(group or {}, Mapping):
+        return f"{name} is {group!r}; it must be a group of keys, each as key: value"
     return ""
 
 
