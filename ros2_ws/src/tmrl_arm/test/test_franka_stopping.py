@@ -44,12 +44,15 @@ def franka(ros_domain_id):
 
 
 def swing(robot, client):
-    """Turn the first joint, on a command that stays valid, until it is at speed."""
+    """Turn the first joint until it is at speed; the last command stays valid for a while."""
     client.first_state()
-    client.send(ArmCommand.JOINT_VELOCITY, joint_velocity=TURN, valid_for_s=1.0)
-    client.wait(
-        lambda: (robot.velocities()[:, 1] > 0.99 * SPEED_RAD_S).any(), "the robot to be at speed"
-    )
+
+    def at_speed():
+        # A busy machine may take longer to start the motion than one command is valid.
+        client.send(ArmCommand.JOINT_VELOCITY, joint_velocity=TURN, valid_for_s=1.0)
+        return (robot.velocities()[-10:, 1] > 0.99 * SPEED_RAD_S).any()
+
+    client.wait(at_speed, "the robot to be at speed")
 
 
 def check_ramp(commanded):
@@ -59,8 +62,9 @@ def check_ramp(commanded):
     numbers, speed = numbers[ramp], speed[ramp]
     assert speed[-1] == pytest.approx(0.0, abs=2e-3)
     assert np.diff(speed).max() <= 1e-6
-    # Over 10 ms: on a busy machine single commands come in a bunch.
-    slope = (speed[10:] - speed[:-10]) / ((numbers[10:] - numbers[:-10]) * 1e-3)
+    # Over 30 ms: on a busy machine a command may count as one of a cycle sooner or later, at both
+    # ends, and single ones come in a bunch.
+    slope = (speed[30:] - speed[:-30]) / ((numbers[30:] - numbers[:-30] + 2.0) * 1e-3)
     assert slope.min() >= -1.02 * BRAKE_RAD_S2
     assert SPEED_RAD_S / BRAKE_RAD_S2 <= (numbers[-1] - numbers[0]) * 1e-3 < 0.5
 
