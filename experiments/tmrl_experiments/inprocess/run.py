@@ -13,6 +13,7 @@ import torch
 
 from tmrl_cell.cell import CONTROL_PERIOD_S, WidowXCell
 from tmrl_common.algorithms import NO_LEARNING
+from tmrl_common.constraints import SEED, Range
 from tmrl_common.errors import ConfigError
 from tmrl_common.storage import prepare_file, write_text
 from tmrl_common.types import Outcome
@@ -106,6 +107,13 @@ def _metrics(episodes: Sequence[EpisodeSummary]) -> dict[str, float]:
 def _check(arguments: argparse.Namespace) -> None:
     if arguments.episodes < 1:
         raise ConfigError(f"--episodes is {arguments.episodes}; it must be at least 1")
+    for option, value, limits in (
+        ("--until-success", arguments.until_success, Range(0.0, 1.0, above=True)),
+        ("--warmup-marginal-fraction", arguments.warmup_marginal_fraction, Range(0.0, 1.0)),
+        ("--seed", arguments.seed, SEED),
+    ):
+        if value is not None and not limits.admits(value):
+            raise ConfigError(f"{option} is {value}; {limits.remedy(value)}")
     if not 0.0 <= arguments.base_sigma <= 1.0:
         raise ConfigError(f"--base-sigma is {arguments.base_sigma}; it must be 0 to 1")
     if arguments.base_sigma and arguments.method != NO_LEARNING:
