@@ -151,8 +151,14 @@ class FinetuneConfig:
                 f"batch_size is {self.batch_size}; it must be a multiple of accumulation, "
                 f"{self.accumulation}"
             )
-        rig_named(self.rig)
         scale_named(self.scale)
+        rig = rig_named(self.rig)
+        needed = max(rig.state_dim, rig.action_dim)
+        if self.model.action_dim < needed:
+            raise ConfigError(
+                f"model.action_dim is {self.model.action_dim}; rig '{rig.name}' has {needed} "
+                "numbers, and they must fit into it"
+            )
 
     def to_mapping(self) -> dict[str, Any]:
         """The configuration as nested plain values."""
@@ -194,6 +200,8 @@ def finetune_config(
             raise ConfigError(
                 f"{name} follows from the kind of network; give --kind, one of {', '.join(KINDS)}"
             )
+    if "rig" in (overrides or {}):
+        raise ConfigError("layout and lengths follow from the rig; give --rig instead of --set rig")
     known = rig_named(rig)
     network = _network(kind, model, known)
     config = FinetuneConfig(

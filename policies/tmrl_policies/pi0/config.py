@@ -38,6 +38,11 @@ class SiglipConfig:
             ConfigError: Names the field, its value and its range.
         """
         check_fields(self)
+        if self.width % self.heads:
+            raise ConfigError(
+                f"the image encoder's width is {self.width}; it must be a multiple of its heads, "
+                f"{self.heads}"
+            )
 
     @property
     def tokens(self) -> int:
