@@ -20,7 +20,7 @@ from ament_index_python.packages import get_package_share_directory
 
 from tmrl_bringup.layout import repository_root
 from tmrl_bringup.parts import CAMERAS, PARTS, SERVER
-from tmrl_bringup.rig_yaml import Example, parse
+from tmrl_bringup.rig_yaml import Example, parse, value_of
 from tmrl_common.arm_drivers import driver_names
 from tmrl_common.config import as_field
 from tmrl_common.errors import ConfigError
@@ -223,7 +223,7 @@ def parse_overrides(arguments: list[str]) -> dict[str, Any]:
             overrides[key] = value
             continue
         try:
-            overrides[key] = yaml.safe_load(value)
+            overrides[key] = value_of(value)
         except yaml.YAMLError as error:
             problem = getattr(error, "problem", None) or "it cannot be read"
             raise RigError(

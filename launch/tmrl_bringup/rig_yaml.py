@@ -1,5 +1,10 @@
-"""The text of a rig's file: plain YAML with `!example`, every key once, every key a text."""
+"""The text of a rig's file: plain YAML with `!example`, every key once, every key a text.
 
+Numbers are decimal, as people write them: for YAML 1.1, 010 is 8 and 1:30 is 90. Here both are
+text, which the field's type then reads.
+"""
+
+import re
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -45,6 +50,24 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in forms if tag not in (_INT, _FLOAT)]
+    for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    _INT, re.compile(r"[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F]+)$"), list("-+0123456789")
+)
+_Loader.add_implicit_resolver(
+    _FLOAT,
+    re.compile(
+        r"(?:[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9]+)(?:[eE][-+][0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+    ),
+    list("-+.0123456789"),
+)
+
+
 class _Unclear(yaml.YAMLError):
     """YAML that could mean two things."""
 
@@ -85,6 +108,15 @@ def parse(content: bytes) -> Any:
         raise ValueError(f"cannot be used: {error}") from error
     except yaml.YAMLError as error:
         raise ValueError(f"is no YAML: {_one_line(error)}") from error
+
+
+def value_of(text: str) -> Any:
+    """The value that the text of an override means, by the same rules.
+
+    Raises:
+        yaml.YAMLError: It is no YAML.
+    """
+    return yaml.load(text, Loader=_Loader)
 
 
 def _one_line(error: yaml.YAMLError) -> str:
