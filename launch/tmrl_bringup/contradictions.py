@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tmrl_bringup.arm_contradictions import ARM_CHECKS
-from tmrl_bringup.parts import CAMERAS
+from tmrl_bringup.parts import CAMERAS, SERVER
 from tmrl_bringup.whole import Check, Whole
 
 
@@ -35,6 +35,15 @@ def _steps_beyond_the_chunk(whole: Whole) -> Iterable[str]:
         yield (
             f"agent.execute_steps is {steps}, but a chunk has controller.horizon = {rows} steps: "
             f"give at most {rows}"
+        )
+
+
+def _no_words_for_a_language_policy(whole: Whole) -> Iterable[str]:
+    kind, prompt = whole.rig.parts[SERVER].get("kind"), whole.get("agent", "prompt")
+    if kind and prompt is not None and not prompt.strip():
+        yield (
+            f"agent.prompt is {prompt!r}, but a policy of the kind {kind} is told in words what to "
+            "do: write the instruction of its demonstrations"
         )
 
 
@@ -160,6 +169,7 @@ _CHECKS: tuple[Check, ...] = (
     _another_robots_name,
     *ARM_CHECKS,
     _steps_beyond_the_chunk,
+    _no_words_for_a_language_policy,
     _two_action_spaces,
     _shorter_than_a_chunk,
     _frozen_after_a_chunk,
