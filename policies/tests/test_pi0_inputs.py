@@ -167,7 +167,7 @@ def test_a_missing_tokeniser_names_what_to_bring(tmp_path):
 def test_a_damaged_tokeniser_is_refused(tmp_path, tokeniser_file):
     damaged = tmp_path / "damaged.model"
     damaged.write_bytes(tokeniser_file.read_bytes()[:500])
-    with pytest.raises(ConfigError, match="not a SentencePiece model, or is cut short"):
+    with pytest.raises(ConfigError, match="is no SentencePiece model, or is cut short"):
         PromptTokeniser(damaged, 48, 512)
 
 

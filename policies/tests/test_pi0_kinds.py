@@ -106,7 +106,7 @@ def test_a_pi0_called_a_pi05_is_refused_with_what_it_may_be(of_others, kind):
 
 
 def test_an_unknown_way_to_normalise_is_answered_with_the_known_ones():
-    with pytest.raises(ConfigError, match=r"unknown prefix_norm 'raw'\. Valid: none, rms"):
+    with pytest.raises(ConfigError, match="prefix_norm is 'raw'; valid: none, rms"):
         settings(prefix_norm="raw")
 
 
