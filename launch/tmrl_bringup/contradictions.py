@@ -42,8 +42,8 @@ def _no_words_for_a_language_policy(whole: Whole) -> Iterable[str]:
     kind, prompt = whole.rig.parts[SERVER].get("kind"), whole.get("agent", "prompt")
     if kind and prompt is not None and not prompt.strip():
         yield (
-            f"agent.prompt is {prompt!r}, but a policy of the kind {kind} is told in words what to "
-            "do: write the instruction of its demonstrations"
+            f"agent.prompt is {prompt!r}, but a policy of the kind {kind} takes its task in "
+            "words: write the instruction of its demonstrations"
         )
 
 

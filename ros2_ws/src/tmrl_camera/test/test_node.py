@@ -141,4 +141,4 @@ def test_a_serial_number_that_is_no_text_is_a_sentence_at_the_start():
     process = run_process(serial=123)
     problem = process.communicate(timeout=TIMEOUT_S)[1]
     assert process.returncode == 2
-    assert "parameter serial is 123; it must be str" in problem
+    assert "serial is 123; it must be text: put it into quotes" in problem
