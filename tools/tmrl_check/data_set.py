@@ -6,10 +6,7 @@ import numpy as np
 
 from tmrl_common.errors import TmrlError
 from tmrl_learner.pi0.config import finetune_config
-from tmrl_learner.pi0.demonstrations import open_demonstrations
-from tmrl_learner.pi0.lerobot.looks import look_at_images
-from tmrl_learner.pi0.samples import ChunkSamples
-from tmrl_learner.pi0.statistics import compute_statistics
+from tmrl_learner.pi0.dataset_check import check_dataset
 from tmrl_policies.far_state import FAR_DEVIATIONS, StateWatch
 from tmrl_policies.pi0.fitness import CheckedCheckpoint, Verdict, judge_prompt, judge_units
 from tmrl_policies.pi0.inputs.record import Pi0Record
@@ -35,19 +32,19 @@ def judge_data(checked: CheckedCheckpoint, folder: Path) -> None:
 
 def _read(checked: CheckedCheckpoint, record: Pi0Record, folder: Path) -> RobotStatistics:
     config = finetune_config(record.rig.name, kind=record.config.kind)
-    data = open_demonstrations(folder, config.columns, record.rig)
-    found = compute_statistics(data, record.config.horizon, quiet=True)
-    samples = ChunkSamples(data, record.config.horizon, quiet=True)
-    look_at_images(data.info, data.cameras, samples.episodes, quiet=True)
+    report = check_dataset(
+        folder, config.columns, record.rig, horizon=record.config.horizon, quiet=True
+    )
+    data = report.demonstrations
     checked.note(
         "data set",
         Verdict.FITS,
         f"{len(data.episodes)} episodes at {data.info.fps_hz:g} rows per second, "
-        f"{len(samples)} chunks",
+        f"{report.rows} chunks",
     )
     for instruction in data.instructions():
         judge_prompt(checked, instruction)
-    return found
+    return report.statistics
 
 
 def _judge_ranges(
