@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from ament_index_python.packages import get_package_prefix
@@ -87,11 +88,19 @@ def server_argv(rig: Rig) -> tuple[str, ...]:
     settings.setdefault("bind", link_of(rig).bind)
     arguments = [sys.executable, "-m", part_of(SERVER).executable]
     for key, value in settings.items():
-        names_a_file = key in SERVER_PATHS and value and (key, value) != ("dino", NO_DINO)
-        given = path_in_rig(value) if names_a_file else value
         # In one word: a value may begin with a hyphen, such as a prompt.
-        arguments.append(f"--{key.replace('_', '-')}={given}")
+        arguments.append(f"--{key.replace('_', '-')}={server_setting(key, value)}")
     return tuple(arguments)
+
+
+def server_setting(key: str, value: Any) -> Any:
+    """A setting of the policy server as its process takes it: a path is that of a file in the rig.
+
+    Raises:
+        RigError: See `path_in_rig`.
+    """
+    names_a_file = key in SERVER_PATHS and value and (key, value) != ("dino", NO_DINO)
+    return path_in_rig(value) if names_a_file else value
 
 
 def write_parameters(rig: Rig, run_dir: Path, parts: Iterable[str]) -> dict[str, Path]:

@@ -26,7 +26,7 @@ from tmrl_policy_server.accelerator import (
     AcceleratorMemoryError,
     explained,
 )
-from tmrl_policy_server.config import EngineConfig, InferencePlace, ServerConfig
+from tmrl_policy_server.config import EngineConfig, InferencePlace, ServerConfig, assigned
 from tmrl_policy_server.door import LoadingDoor
 from tmrl_policy_server.engine import Engine
 from tmrl_policy_server.front_ends import FrontEnds
@@ -111,7 +111,7 @@ def parse(arguments: Sequence[str]) -> Settings:
     given = vars(known)
     assignments: list[str] = given.pop("assignments")
     values = {name: value for name, value in given.items() if value is not None}
-    values.update(_assigned(assignment) for assignment in assignments)
+    values.update(assigned(assignment) for assignment in assignments)
     return _configs(values)
 
 
@@ -209,13 +209,6 @@ def _security(config: ServerConfig) -> ServerSecurity | None:
         return ServerSecurity(KeyPair.load(Path(config.secret_key)), allowed)
     except ValueError as error:
         raise ConfigError(f"{config.allowed_keys}: {error}") from error
-
-
-def _assigned(assignment: str) -> tuple[str, str]:
-    name, separator, value = assignment.partition("=")
-    if not separator:
-        raise ConfigError(f"--set {assignment} is not of the form NAME=VALUE")
-    return name, value
 
 
 def _configs(values: Mapping[str, Any]) -> Settings:

@@ -126,3 +126,15 @@ class ServerConfig:
     def limits(self) -> ServerLimits:
         """How many clients and requests it takes on."""
         return ServerLimits(self.max_clients, self.max_batch, self.batch_window_s)
+
+
+def assigned(assignment: str) -> tuple[str, str]:
+    """Name and value of a setting as command lines take it, NAME=VALUE.
+
+    Raises:
+        ConfigError: There is no equals sign.
+    """
+    name, separator, value = assignment.partition("=")
+    if not separator:
+        raise ConfigError(f"--set {assignment} is not of the form NAME=VALUE")
+    return name, value

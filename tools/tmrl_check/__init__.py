@@ -9,6 +9,7 @@ from tmrl_bringup.rig import RigError, available
 from tmrl_check.report import check, print_findings
 from tmrl_common.errors import ConfigError, TmrlError
 from tmrl_policies.pi0.fitness import Verdict
+from tmrl_policy_server.config import assigned
 
 _DESCRIPTION = """\
 Looks at a checkpoint as the policy server and finetune-pi0 do, without its network's memory:
@@ -31,7 +32,8 @@ def main(argv: list[str]) -> int:
         for path in (parsed.checkpoint, parsed.data):
             if path is not None and not path.is_dir():
                 raise ConfigError(f"there is no folder at {path}")
-        findings = check(parsed.checkpoint, parsed.rig, parsed.data, _assigned(parsed.set))
+        settings = dict(map(assigned, parsed.set))
+        findings = check(parsed.checkpoint, parsed.rig, parsed.data, settings)
     except (TmrlError, RigError) as error:
         sys.stderr.write(f"tmrl check: {error}\n")
         return 2
@@ -57,13 +59,3 @@ def _parser() -> argparse.ArgumentParser:
         help="a setting of the policy server, such as kind=cspi0, which wins over the rig's",
     )
     return parser
-
-
-def _assigned(assignments: list[str]) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for assignment in assignments:
-        name, separator, value = assignment.partition("=")
-        if not separator:
-            raise ConfigError(f"--set {assignment} is not of the form NAME=VALUE")
-        values[name] = value
-    return values

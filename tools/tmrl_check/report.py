@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tmrl_bringup.rig import Rig, load, path_in_rig
+from tmrl_bringup.parts import SERVER
+from tmrl_bringup.processes import server_setting
+from tmrl_bringup.rig import Rig, load
 from tmrl_check.data_set import judge_data
 from tmrl_check.rig_values import Served, given, judge_rig
 from tmrl_common.config import build_config, nearest_name
@@ -16,9 +18,6 @@ from tmrl_policies.pi0.fitness import CheckedCheckpoint, Finding, Verdict, judge
 from tmrl_policies.pi0.inputs.settings import NO_DINO, Pi0Settings
 from tmrl_policy_server.config import EngineConfig
 from tmrl_policy_server.loading import is_flow
-
-_PATHS = ("dino", "tokeniser")
-_SERVER = "policy_server"
 
 
 def check(
@@ -69,13 +68,14 @@ def _of_rig(rig: Rig | None, known: Sequence[str]) -> dict[str, Any]:
     """The settings of a pi0 that a rig gives; what still is an example is none."""
     if rig is None:
         return {}
-    values = {name: given(rig, _SERVER, name) for name in known}
+    values = {name: given(rig, SERVER, name) for name in known}
     values["prompt"] = given(rig, "agent", "prompt")
-    found = {name: value for name, value in values.items() if value not in (None, "")}
-    for name in _PATHS:
-        if name in found and found[name] != NO_DINO:
-            found[name] = str(path_in_rig(found[name]))
-    return found
+    # Paths as text, as on the server's command line.
+    return {
+        name: str(made) if isinstance(made := server_setting(name, value), Path) else made
+        for name, value in values.items()
+        if value not in (None, "")
+    }
 
 
 def _judge_dino(checked: CheckedCheckpoint, settings: Pi0Settings) -> None:
@@ -90,7 +90,7 @@ def _judge_dino(checked: CheckedCheckpoint, settings: Pi0Settings) -> None:
 def _small_policy(folder: Path, rig: Rig | None) -> tuple[CheckedCheckpoint, Served | None]:
     """The same for a small flow policy, which is loaded: it costs nothing."""
     checked, served = CheckedCheckpoint(), None
-    chosen = None if rig is None else given(rig, _SERVER, "action_transform")
+    chosen = None if rig is None else given(rig, SERVER, "action_transform")
     transform = chosen or EngineConfig().action_transform
     try:
         spec = ServedFlowPolicy.load(folder, str(transform)).spec
