@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 
+from tmrl_common.stand_ins import stand_in
+
 _BEGINNING_BYTES = 512
-_LFS = b"version https://git-lfs.github.com/spec/"
 _PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 _PICKLED = (
@@ -55,15 +56,8 @@ def mistaken_content(file: Path) -> str:
             beginning = stream.read(_BEGINNING_BYTES)
     except OSError:
         return ""
-    if not beginning:
-        return "is empty; copy or download it again"
-    if beginning.startswith(_LFS):
-        return (
-            "is a pointer of git-lfs and not the file itself; run 'git lfs pull' in its "
-            "repository, or download the file"
-        )
-    if beginning.lstrip().lower().startswith((b"<!doctype html", b"<html")):
-        return "is a web page and not the file itself; download the file by its own link"
+    if found := stand_in(beginning):
+        return f"is {found}"
     if beginning.startswith(_PICKLES):
         return _PICKLED.format(name=file.name)
     return ""

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from tmrl_common.json_object import is_json_object
+from tmrl_common.stand_ins import stand_in
 from tmrl_learner.pi0.lerobot.errors import DatasetError
 
-_BEGINNINGS = (
-    (b"version https://git-lfs", "a pointer of git-lfs; run `git lfs pull` in the data set"),
+_BEGINNING_BYTES = 512
+_PACKED = (
     (b"\x1f\x8b", "compressed with gzip; unpack it"),
     (b"PK\x03\x04", "a zip file; unpack it"),
-    (b"<!DOCTYPE", "a web page; a download went wrong, copy it again"),
-    (b"<html", "a web page; a download went wrong, copy it again"),
 )
 
 
@@ -82,12 +81,12 @@ def what_it_is(path: Path, otherwise: str) -> str:
     """
     try:
         with path.open("rb") as file:
-            beginning = file.read(32)
+            beginning = file.read(_BEGINNING_BYTES)
     except OSError as error:
         return f"a file that cannot be opened: {error.strerror}"
-    if not beginning:
-        return "empty; copy it again"
-    for bytes_of_it, answer in _BEGINNINGS:
+    if found := stand_in(beginning):
+        return found
+    for bytes_of_it, answer in _PACKED:
         if beginning.startswith(bytes_of_it):
             return answer
     return otherwise
