@@ -8,8 +8,6 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from rclpy.context import Context
-from rclpy.node import Node
 
 from tmrl_bringup.link import ServerLink
 from tmrl_bringup.parameter_files import parameter_file
@@ -18,7 +16,7 @@ from tmrl_bringup.processes import SERVER_PATHS, server_argv
 from tmrl_bringup.rig import Rig, RigError, load, parse_overrides
 from tmrl_bringup.rig_checks import impossible_values, node_parameters, sections_of
 from tmrl_common.constraints import read_fields
-from tmrl_ros.network import enter_ros
+from tmrl_ros.testing import parameters_in_a_node
 
 from .every_setting import Setting, every_setting
 
@@ -118,21 +116,9 @@ def values_of(rig: Rig) -> st.SearchStrategy[Mapping[str, Any]]:
 
 def through_ros(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Parameters as a node has them that was started with a file of them."""
-    file, context = folder / "parameters.yaml", Context()
+    file = folder / "parameters.yaml"
     file.write_text(parameter_file(dict(parameters)), encoding="utf-8")
-    enter_ros(["--ros-args", "--params-file", str(file)], context=context)
-    try:
-        node = Node(
-            "settings",
-            context=context,
-            automatically_declare_parameters_from_overrides=True,
-            start_parameter_services=False,
-            enable_rosout=False,
-        )
-        read = {name: each.value for name, each in node.get_parameters_by_prefix("").items()}
-        node.destroy_node()
-    finally:
-        context.try_shutdown()
+    read = parameters_in_a_node(file)
     return {name: plain(value) for name, value in read.items() if name not in OF_ROS}
 
 

@@ -5,21 +5,17 @@ The rig is `widowx`, its examples taken for values.
 
 from pathlib import Path
 
-from tmrl_bringup.options import SessionOptions
-from tmrl_bringup.processes import select_parts
-from tmrl_bringup.rig import RigError, load, parse_overrides
-from tmrl_bringup.rig_checks import judge
+from tmrl_bringup.rig import RigError, parse_overrides
 
 from ..reading import Answer, Outcome
+from .rig import judged_with
 
 
 def read(given: list[str], folder: Path) -> Answer:
     """The answer of the check that runs before any process starts."""
     try:
         values = parse_overrides([str(argument) for argument in given])
-        rig = load("widowx").with_examples().with_overrides(values)
-        rig = SessionOptions(run_dir=folder / "run").apply(rig)
-        judge(rig, select_parts(rig))
+        judged_with("widowx", values, folder)
     except RigError as error:
         return Answer(Outcome.REFUSED, str(error))
     return Answer(Outcome.TAKEN, repr(values))

@@ -8,12 +8,10 @@ what stands in their place (each once); `added`, a text at the end; `text`, the 
 from pathlib import Path
 from typing import Any
 
-from tmrl_bringup.options import SessionOptions
-from tmrl_bringup.processes import select_parts
-from tmrl_bringup.rig import RigError, config_dir, load
-from tmrl_bringup.rig_checks import judge
+from tmrl_bringup.rig import RigError, config_dir
 
 from ..reading import Answer, Outcome
+from .rig import judged_with
 
 
 def read(given: dict[str, Any], folder: Path) -> Answer:
@@ -28,9 +26,7 @@ def read(given: dict[str, Any], folder: Path) -> Answer:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes((text + given.get("added", "")).encode(given.get("encoding", "utf-8")))
     try:
-        rig = load(str(path)).with_examples()
-        rig = SessionOptions(run_dir=folder / "run").apply(rig)
-        judge(rig, select_parts(rig))
+        rig = judged_with(str(path), {}, folder)
     except RigError as error:
         return Answer(Outcome.REFUSED, str(error))
     kind = "simulated" if rig.simulated else "hardware"

@@ -1,12 +1,14 @@
 """What tests of nodes share: nodes that are spun until something has happened."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import rclpy
 from builtin_interfaces.msg import Time
 from rclpy.client import Client
+from rclpy.context import Context
 from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
 
@@ -32,6 +34,25 @@ def parameter_arguments(parameters: Mapping[str, object], node: str = "") -> lis
     for name, value in parameters.items():
         arguments += ["-p", f"{whose}{name}:={value}"]
     return arguments
+
+
+def parameters_in_a_node(file: Path) -> dict[str, Any]:
+    """All parameters of a node that was started with a parameter file, by name."""
+    context = Context()
+    enter_ros(["--ros-args", "--params-file", str(file)], context=context)
+    try:
+        node = Node(
+            "reader",
+            context=context,
+            automatically_declare_parameters_from_overrides=True,
+            start_parameter_services=False,
+            enable_rosout=False,
+        )
+        values = {name: each.value for name, each in node.get_parameters_by_prefix("").items()}
+        node.destroy_node()
+    finally:
+        context.try_shutdown()
+    return values
 
 
 def spin_until(
