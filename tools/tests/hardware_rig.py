@@ -24,7 +24,7 @@ from tmrl_policies.pi0.inputs.statistics import RobotStatistics, Statistics, wri
 from tmrl_ros.testing import NodeBench
 
 TIMEOUT_S = 180.0
-
+_LOG_TAIL = 4000
 
 WEIGHTS = {"widowx": rigs.BRIDGE, "franka": rigs.DROID}
 
@@ -62,6 +62,8 @@ def write_rig(path: Path, name: str, policy: Path) -> Path:
         "agent.frozen_after_s": 0.0,
         "agent.execute_steps": 2,
         "operator.time_limit_s": 600.0,
+        "operator.peer_timeout_s": 60.0,
+        "operator.service_timeout_s": 60.0,
         "policy_server.endpoint": f"tcp://127.0.0.1:{free_port()}",
         "policy_server.checkpoint": str(policy),
         "policy_server.rig": WEIGHTS[name].name,
@@ -78,11 +80,19 @@ def write_rig(path: Path, name: str, policy: Path) -> Path:
 
 @dataclass
 class Rig:
-    """A rig that runs: `./tmrl up` with a lab's own file, and the made-up camera beside it."""
+    """A rig that runs: `./tmrl up` with a lab's own file, and the made-up camera beside it.
+
+    Attributes:
+        file: The lab's file.
+        run_dir: Of the session.
+        output: What all processes print.
+        answer: What the operator said last, for the report of a wait that failed.
+    """
 
     file: Path
     run_dir: Path
     output: Path
+    answer: str = ""
     _processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
     @property
@@ -135,7 +145,9 @@ class Rig:
         try:
             wait_until(holds, what, TIMEOUT_S)
         except TimeoutError as error:
-            error.add_note(self.output.read_text())
+            error.add_note(f"last answer: {self.answer}\n{self.output.read_text()}")
+            for log in sorted(self.run_dir.glob("logs/*.log")):
+                error.add_note(f"--- {log.name}\n{log.read_text()[-_LOG_TAIL:]}")
             raise
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """What the doctor says of cameras on the ROS 2 network that are found and not heard."""
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,3 +40,21 @@ def test_the_cause_is_found_on_the_network(
         look_at_camera(None, "camera/front/image", listener)
     assert remedy in caught.value.remedy
     assert "/lab/doctor" in str(caught.value) or "carries" in cause
+
+
+def test_listening_again_and_again_is_safe(listener: TopicListener) -> None:
+    """A topic that is given up just while the node looks for news must not end the node."""
+    topic = "camera/front/image"
+    front = listener.node.create_publisher(Image, topic, qos.IMAGE)
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(100):
+            front.publish(Image())
+            listener.receive(Image, topic, qos.IMAGE, enough=1, wait_s=0.01)
+    finally:
+        sys.setswitchinterval(interval_s)
+    front.publish(Image())
+    late = listener.node.create_timer(0.05, lambda: front.publish(Image()))
+    assert listener.receive(Image, topic, qos.IMAGE, enough=1, wait_s=20.0)
+    late.cancel()

@@ -39,6 +39,7 @@ def test_a_hardware_rig_runs_an_episode_and_leaves_nothing_behind(
 
         def ask(name: str) -> bool:
             answer = call(Trigger, f"/{rig.robot}/operator/{name}")
+            rig.answer = f"{name}: {answer.message}"
             return answer.success
 
         rig.wait_until(lambda: ask("start"), "the start")

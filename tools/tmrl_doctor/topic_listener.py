@@ -14,6 +14,7 @@ from tmrl_common.closeable import Closeable
 from tmrl_doctor.hearing import Publisher
 
 _POLL_S = 0.02
+_ACT_S = 20.0
 
 
 class TopicListener(Closeable):
@@ -27,7 +28,6 @@ class TopicListener(Closeable):
         self._context = rclpy.Context()
         rclpy.init(args=[], context=self._context)
         self.node = Node("doctor", context=self._context, namespace=namespace)
-        self._lock = threading.Lock()
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, name="listener", daemon=True)
@@ -77,14 +77,27 @@ class TopicListener(Closeable):
             wait_s: Longest time to listen.
         """
         received: list[tuple[float, Any]] = []
-        with self._lock:
-            subscription = self.node.create_subscription(
+
+        def listen() -> Any:
+            return self.node.create_subscription(
                 kind, topic, lambda message: received.append((time.monotonic(), message)), profile
             )
+
+        subscription = self._in_executor(listen)
         _until(lambda: len(received) >= enough, wait_s)
-        with self._lock:
-            self.node.destroy_subscription(subscription)
+        self._in_executor(lambda: self.node.destroy_subscription(subscription))
         return list(received)
+
+    def _in_executor(self, act: Callable[[], Any]) -> Any:
+        """Lets the listening thread change the node: rclpy fails when another does, now and then.
+
+        Raises:
+            RuntimeError: The thread has ended, or is stuck.
+        """
+        task = self._executor.create_task(act)
+        if not _until(task.done, _ACT_S):
+            raise RuntimeError(f"the doctor's own node did not act within {_ACT_S:g} s")
+        return task.result()
 
     def _spin(self) -> None:
         try:
