@@ -12,7 +12,7 @@ from tmrl_bringup.options import SessionOptions
 from tmrl_bringup.parts import PARTS, part_of
 from tmrl_bringup.processes import describe, select_parts
 from tmrl_bringup.rig import RigError, available, load
-from tmrl_bringup.up import propose
+from tmrl_bringup.up import propose, resolve
 
 
 def written(path: Path, name: str, **changes: Any) -> str:
@@ -68,6 +68,29 @@ def test_a_file_that_lacks_a_part_is_refused_by_name(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(content))
     with pytest.raises(RigError, match="lacks agent"):
         load(str(path))
+
+
+def test_an_optional_part_may_be_left_out(tmp_path: Path) -> None:
+    path = Path(written(tmp_path / "own.yaml", "widowx"))
+    content = yaml.safe_load(path.read_text())
+    del content["recorder"]
+    path.write_text(yaml.safe_dump(content))
+    assert "recorder" not in select_parts(load(str(path)))
+
+
+def test_an_override_adds_an_optional_part(tmp_path: Path) -> None:
+    keys = {"run_dir": str(tmp_path), "recorder.images": "none"}
+    session = resolve("widowx_sim", keys)
+    assert "recorder" in session.parts
+    assert session.rig.parts["recorder"] == {
+        "robot": "widowx",
+        "images": "none",
+        "session": tmp_path.name,
+        "run_dir": str(tmp_path),
+    }
+    assert "recorder" not in resolve("widowx_sim", {"run_dir": str(tmp_path)}).parts
+    with pytest.raises(RigError, match="unknown; did you mean images"):
+        resolve("widowx_sim", {**keys, "recorder.image": "none"})
 
 
 def test_the_base_policy_runs_without_a_learner(tmp_path: Path) -> None:

@@ -45,9 +45,14 @@ def failing(code: int) -> tuple[str, ...]:
     return (sys.executable, "-c", f"import sys; print('port 5760 is taken'); sys.exit({code})")
 
 
-def run(specs: list[ProcessSpec], folder: Path, story: "object") -> list[ProcessEvent]:
-    """Runs a story against a supervisor and stops it; the events."""
-    events: list[ProcessEvent] = []
+def run(
+    specs: list[ProcessSpec],
+    folder: Path,
+    story: "object",
+    events: list[ProcessEvent] | None = None,
+) -> list[ProcessEvent]:
+    """Runs a story against a supervisor and stops it; the events, which a story may watch."""
+    events = [] if events is None else events
 
     async def main() -> None:
         supervisor = Supervisor(specs, folder, events.append)
@@ -94,6 +99,23 @@ def test_restarts_are_bounded_and_pointless_ones_left_out(
 
     events = run([ProcessSpec("server", failing(code), restartable=True)], tmp_path, story)
     assert sum(e.kind == "started" for e in events) == starts
+
+
+@pytest.mark.parametrize("argv", [failing(BAD_CONFIGURATION), ("/no/such/program",)])
+def test_a_session_continues_without_an_optional_process(
+    tmp_path: Path, argv: tuple[str, ...]
+) -> None:
+    events: list[ProcessEvent] = []
+
+    async def story(supervisor: Supervisor) -> None:
+        await until(lambda: any(e.kind == "died" for e in events))
+        assert supervisor.alive() == {"recorder": False, "driver": True}
+        assert not supervisor.failed.is_set()
+
+    recorder = ProcessSpec("recorder", argv, restartable=True, optional=True)
+    run([recorder, ProcessSpec("driver", SLEEP)], tmp_path, story, events)
+    (died,) = [e for e in events if e.kind == "died"]
+    assert not died.fatal
 
 
 def test_the_budget_of_restarts_is_per_hour_not_per_life(tmp_path: Path) -> None:

@@ -73,8 +73,10 @@ class Kept:
 
     def _judge(self, code: int) -> list[Action]:
         verdict = self.budget.on_exit(code, self.log)
-        if not verdict.again:
+        if verdict.fatal:
             raise SessionEndedError(verdict.text)
+        if not verdict.again:
+            return [LogInfo(msg=verdict.text)]
         pause = TimerAction(period=restarts.RESTART_PAUSE_S, actions=self.start())
         return [LogInfo(msg=verdict.text), pause]
 
@@ -106,8 +108,10 @@ def _start(rig_name: str, context: LaunchContext) -> list[Action]:
     run_dir, log_dir = prepare_directories(session.options, session.parts)
     clock = SteadyClock()
 
-    def keep(name: str, make: _Make, grace_s: float, *, restartable: bool) -> list[Action]:
-        budget = RestartBudget(name, clock, restartable=restartable)
+    def keep(
+        name: str, make: _Make, grace_s: float, *, restartable: bool, optional: bool = False
+    ) -> list[Action]:
+        budget = RestartBudget(name, clock, restartable=restartable, optional=optional)
         return Kept(make, log_dir / f"{name}.log", budget, grace_s).start()
 
     actions: list[Action] = []
@@ -115,7 +119,13 @@ def _start(rig_name: str, context: LaunchContext) -> list[Action]:
         make, server = _server(server_argv(session.rig)), part_of(SERVER)
         actions += keep(SERVER, make, server.stop_grace_s, restartable=server.restartable)
     for node in describe_nodes(session.rig, run_dir, session.parts):
-        actions += keep(node.name, _node(node), node.stop_grace_s, restartable=node.restartable)
+        actions += keep(
+            node.name,
+            _node(node),
+            node.stop_grace_s,
+            restartable=node.restartable,
+            optional=node.optional,
+        )
     return actions
 
 

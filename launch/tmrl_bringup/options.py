@@ -87,6 +87,8 @@ class SessionOptions:
         if self.sigma is not None:
             changes = rig.parts["learning"].get("overrides", [])
             values["learning"]["overrides"] = [*changes, f"agent.sigma_max={self.sigma}"]
+        if "recorder" in rig.parts:
+            values["recorder"] = common
         if self.method == "base":
             # No learner is needed for it: where none runs, nobody steers.
             values["agent"]["unknown_learner_source"] = "base"

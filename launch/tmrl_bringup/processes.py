@@ -65,6 +65,7 @@ class NodeSpec:
         parameter_file: YAML file with its parameters.
         restartable: Whether it may be started again during a session.
         stop_grace_s: From the first signal to SIGKILL.
+        optional: Whether the session continues without it.
     """
 
     name: str
@@ -74,6 +75,7 @@ class NodeSpec:
     parameter_file: Path
     restartable: bool
     stop_grace_s: float
+    optional: bool = False
 
     def argv(self) -> tuple[str, ...]:
         """Command line without `ros2 run`, for machines that lack it."""
@@ -153,6 +155,7 @@ def describe_nodes(rig: Rig, run_dir: Path, parts: Iterable[str] | None = None) 
             files[part],
             part_of(part).restartable,
             part_of(part).stop_grace_s,
+            part_of(part).optional,
         )
         for part in chosen
     ]
@@ -162,7 +165,9 @@ def describe(rig: Rig, run_dir: Path, parts: Iterable[str] | None = None) -> lis
     """Every process of a session on this machine, for the supervisor; arguments as above."""
     chosen = tuple(parts or select_parts(rig))
     specs = [
-        ProcessSpec(node.name, node.argv(), node.restartable, node.stop_grace_s)
+        ProcessSpec(
+            node.name, node.argv(), node.restartable, node.stop_grace_s, optional=node.optional
+        )
         for node in describe_nodes(rig, run_dir, chosen)
     ]
     if SERVER in chosen:

@@ -21,24 +21,30 @@ class Verdict:
 
     Attributes:
         text: One sentence for the screen.
-        again: Whether it is started again; otherwise the session ends.
+        again: Whether it is started again.
+        fatal: Whether the session ends.
     """
 
     text: str
     again: bool
+    fatal: bool = False
 
 
 class RestartBudget:
     """Restarts that are left to one process."""
 
-    def __init__(self, name: str, clock: Clock, *, restartable: bool) -> None:
+    def __init__(
+        self, name: str, clock: Clock, *, restartable: bool, optional: bool = False
+    ) -> None:
         """Begins with the whole budget.
 
         Args:
             name: Of the process.
             clock: For the window.
             restartable: Whether the process may be started again at all.
+            optional: Whether the session continues without it.
         """
+        self._optional = optional
         self._name = name
         self._clock = clock
         self._restartable = restartable
@@ -55,15 +61,20 @@ class RestartBudget:
         if words := last_words(log):
             text += f": {words}"
         if not self._restartable or code == BAD_CONFIGURATION:
-            return Verdict(text, again=False)
+            return self._without(text)
         now_s = self._clock.now_s()
         while self._restarts_s and now_s - self._restarts_s[0] >= RESTART_WINDOW_S:
             self._restarts_s.popleft()
         if len(self._restarts_s) >= MAX_RESTARTS:
             spent = f"it was started again {MAX_RESTARTS} times within the last hour; see {log}"
-            return Verdict(f"{text}; {spent}", again=False)
+            return self._without(f"{text}; {spent}")
         self._restarts_s.append(now_s)
         return Verdict(f"{text}; starting it again", again=True)
+
+    def _without(self, text: str) -> Verdict:
+        if self._optional:
+            return Verdict(f"{text}; the session continues without it", again=False)
+        return Verdict(text, again=False, fatal=True)
 
 
 def last_words(log: Path, lines: int = 3) -> str:

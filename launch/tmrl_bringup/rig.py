@@ -125,8 +125,8 @@ class Rig:
 
         Args:
             overrides: Values by `part.key`, `cameras.name.key` or `arm.driver.key`. The part
-                must exist; whether the key does is judged by the part's own configuration
-                (`tmrl_bringup.rig_checks`).
+                must exist, or be an optional one, which is then added; whether the key does is
+                judged by the part's own configuration (`tmrl_bringup.rig_checks`).
 
         Raises:
             RigError: A key has no part or an unknown one, or is below a single value.
@@ -134,6 +134,7 @@ class Rig:
         parts = {name: dict(values) for name, values in self.parts.items()}
         for path, value in overrides.items():
             part, key = self._split(path)
+            parts.setdefault(part, {"robot": self.robot})
             group, dot, name = key.partition(".")
             if dot:
                 inner = parts[part].get(group) or {}
@@ -162,11 +163,20 @@ class Rig:
 
     def _split(self, path: str) -> tuple[str, str]:
         """Part and key of an override's path."""
-        for part in self.parts:
+        for part in (*self.parts, *self._left_out()):
             if path.startswith(f"{part}."):
                 return part, path.removeprefix(f"{part}.")
         wrong = path.rpartition(".")[0] or path
-        raise RigError(f"unknown parameter {path}: write part.key; {nearest(wrong, [*self.parts])}")
+        valid = [*self.parts, *self._left_out()]
+        raise RigError(f"unknown parameter {path}: write part.key; {nearest(wrong, valid)}")
+
+    def _left_out(self) -> list[str]:
+        """Optional parts that such a rig may have, and this one has not."""
+        return [
+            name
+            for name, part in PARTS.items()
+            if part.optional and part.in_rig(simulated=self.simulated) and name not in self.parts
+        ]
 
     def for_its_driver(self) -> "Rig":
         """A copy without the parameters of drivers that are not in use; nodes refuse them."""
@@ -282,17 +292,20 @@ def load(name: str) -> Rig:
     except ConfigError as error:
         raise RigError(f"{path}: {error}") from error
     names = [name for name, part in PARTS.items() if part.in_rig(simulated=simulated)]
-    required = ("robot", "simulated", *names)
-    missing = [key for key in required if key not in content]
+    known = ("robot", "simulated", *names)
+    optional = {name for name in names if PARTS[name].optional}
+    missing = [key for key in known if key not in content and key not in optional]
     if missing:
         raise RigError(f"{path} lacks {', '.join(missing)}")
-    for name in sorted(set(content) - set(required)):
+    for name in sorted(set(content) - set(known)):
         kind = "a simulated" if simulated else "a hardware"
         why = f"{kind} rig has no such part" if name in PARTS else "there is no such part or key"
-        raise RigError(f"{path} has {name}, but {why}; {nearest(name, [*required])}")
+        raise RigError(f"{path} has {name}, but {why}; {nearest(name, [*known])}")
     robot = ros_name("robot", content["robot"])
     parts: dict[str, dict[str, Any]] = {}
     for part in names:
+        if part not in content:
+            continue
         sections = (
             _camera_sections(path, content[part]) if part == CAMERAS else {part: content[part]}
         )

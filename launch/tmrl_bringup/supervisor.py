@@ -2,7 +2,8 @@
 
 Used where ROS's own `launch` packages are missing, and by the demo everywhere. A process is either
 essential, and its death ends the session, or restartable (policy server, learner), because the arm
-holds without it and nothing that was collected depends on it.
+holds without it and nothing that was collected depends on it. Without an optional one (recorder)
+that cannot be started again the session continues.
 """
 
 import asyncio
@@ -34,6 +35,7 @@ class ProcessSpec:
         restartable: Whether it is started again when it dies (within its RestartBudget).
         stop_grace_s: From SIGTERM to SIGKILL; longer for what has something to bring to rest.
         env: Variables on top of the supervisor's own environment.
+        optional: Whether the session continues without it.
     """
 
     name: str
@@ -41,6 +43,7 @@ class ProcessSpec:
     restartable: bool = False
     stop_grace_s: float = STOP_GRACE_S
     env: dict[str, str] = field(default_factory=dict)
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,10 +109,12 @@ class Supervisor:
         return self._log_dir / f"{name}.log"
 
     async def start(self) -> None:
-        """Starts every process and a watcher for each; one that cannot be started is fatal."""
+        """Starts every process and a watcher for each; what is not optional must start."""
         self._log_dir.mkdir(parents=True, exist_ok=True)
         for spec in self._specs:
             if not await self._spawn(spec):
+                if spec.optional:
+                    continue
                 return
             self._watchers.append(asyncio.create_task(self._watch(spec)))
 
@@ -128,25 +133,29 @@ class Supervisor:
                     preexec_fn=die_with_parent,
                 )
         except OSError as error:
-            self._give_up(spec, f"{spec.name} cannot be started: {error}")
+            text = f"{spec.name} cannot be started: {error}"
+            self._give_up(spec, text, fatal=not spec.optional)
             return False
         self._on_event(ProcessEvent(spec.name, "started", f"{spec.name} started"))
         return True
 
-    def _give_up(self, spec: ProcessSpec, text: str) -> None:
-        self._on_event(ProcessEvent(spec.name, "died", text, fatal=True))
-        self.failed.set()
+    def _give_up(self, spec: ProcessSpec, text: str, *, fatal: bool) -> None:
+        self._on_event(ProcessEvent(spec.name, "died", text, fatal=fatal))
+        if fatal:
+            self.failed.set()
 
     async def _watch(self, spec: ProcessSpec) -> None:
         """Waits for the process's end, and starts it again where that is allowed."""
-        budget = RestartBudget(spec.name, self._clock, restartable=spec.restartable)
+        budget = RestartBudget(
+            spec.name, self._clock, restartable=spec.restartable, optional=spec.optional
+        )
         while True:
             code = await self._running[spec.name].wait()
             if self._stopping:
                 return
             verdict = budget.on_exit(code, self.log_of(spec.name))
             if not verdict.again:
-                self._give_up(spec, verdict.text)
+                self._give_up(spec, verdict.text, fatal=verdict.fatal)
                 return
             self._on_event(ProcessEvent(spec.name, "restarting", verdict.text))
             await asyncio.sleep(restarts.RESTART_PAUSE_S)

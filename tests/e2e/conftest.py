@@ -68,6 +68,7 @@ class Demo:
             "agent": "tmrl_agent/agent",
             "operator": "tmrl_operator/operator",
             "driver": "tmrl_sim/sim",
+            "recorder": "tmrl_recorder/recorder",
         }
         found: list[psutil.Process] = []
 

@@ -50,6 +50,7 @@ SECTIONS = (
     Section("arm.loopback", "tmrl_arm.loopback:LoopbackConfig"),
     Section("cameras.NAME", "tmrl_camera.params:CameraConfig"),
     Section("driver", "tmrl_sim.params:SimConfig"),
+    Section("recorder", "tmrl_recorder.params:RecorderConfig"),
     Section("learning", "tmrl_learner.run_config:RunConfig"),
 )
 

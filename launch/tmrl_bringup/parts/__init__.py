@@ -11,6 +11,7 @@ from tmrl_bringup.parts import (
     learning,
     operator,
     policy_server,
+    recorder,
 )
 from tmrl_bringup.parts.part import Part
 
@@ -24,6 +25,7 @@ PARTS: Mapping[str, Part] = {
         agent,
         operator,
         learning,
+        recorder,
         policy_server,
     )
 }

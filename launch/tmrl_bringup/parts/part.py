@@ -39,6 +39,8 @@ class Part:
         rigs: Which rigs have it.
         restartable: Whether it may be started again during a session: the arm holds without it.
         stop_grace_s: From the signal that ends it to SIGKILL, s.
+        optional: Whether a rig may leave it out, and a session continues without it once it cannot
+            be started again.
         named: Whether its section holds parts of their own, such as `cameras.<name>`.
     """
 
@@ -50,6 +52,7 @@ class Part:
     rigs: RigKind = RigKind.ANY
     restartable: bool = False
     stop_grace_s: float = STOP_GRACE_S
+    optional: bool = False
     named: bool = False
 
     @property

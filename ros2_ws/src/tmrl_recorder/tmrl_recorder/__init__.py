@@ -1,0 +1,1 @@
+"""Records the topics of a robot, one MCAP file for each episode."""
