@@ -28,7 +28,8 @@ from tmrl_bringup.supervisor import ProcessEvent, Supervisor
 _DESCRIPTION = """\
 Starts the processes of a rig and keeps them running until Ctrl-C: the same description as
 `ros2 launch tmrl_bringup <rig>.launch.py`. The session starts when a person asks for it:
-./tmrl call operator/start, or ros2 service call /ROBOT/operator/start std_srvs/srv/Trigger"""
+./tmrl call operator/start, or
+ros2 service call /ROBOT/operator/start tmrl_msgs/srv/PersonRequest"""
 
 
 def _epilog() -> str:

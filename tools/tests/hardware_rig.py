@@ -70,7 +70,7 @@ def write_rig(path: Path, name: str, policy: Path) -> Path:
         "policy_server.dino": "none",
     }
     for number, camera in enumerate(shipped.cameras):
-        size = {"serial": f"{number:012d}", "width_px": 64, "height_px": 48, "rate_hz": 15}
+        size = {"serial": f"{number:012d}", "width_px": 64, "height_px": 48, "rate_hz": 5}
         own |= {f"cameras.{camera}.{key}": value for key, value in size.items()}
     rig = shipped.with_overrides(own).as_dict()
     del rig["rig"]

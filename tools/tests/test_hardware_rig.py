@@ -12,10 +12,8 @@ import pytest
 
 pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
 
-from std_srvs.srv import Trigger
-
 from tmrl_msgs.msg import EpisodeOutcome
-from tmrl_msgs.srv import LabelEpisode
+from tmrl_msgs.srv import LabelEpisode, PersonRequest
 
 from .hardware_rig import Rig, chunks, failed_checks, person, write_policy, write_rig
 
@@ -38,7 +36,7 @@ def test_a_hardware_rig_runs_an_episode_and_leaves_nothing_behind(
     with person(ros_domain_id) as call:
 
         def ask(name: str) -> bool:
-            answer = call(Trigger, f"/{rig.robot}/operator/{name}")
+            answer = call(PersonRequest, f"/{rig.robot}/operator/{name}")
             rig.answer = f"{name}: {answer.message}"
             return answer.success
 

@@ -7,7 +7,6 @@ from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-from std_srvs.srv import Trigger
 
 from tmrl_common.types import Outcome
 from tmrl_demo.record import LearnerFacts, SessionRecord
@@ -19,9 +18,10 @@ from tmrl_msgs.msg import (
     LearnerStatus,
     Transition,
 )
+from tmrl_msgs.srv import PersonRequest
 from tmrl_ros import qos
 
-TriggerClient = Client[Trigger.Request, Trigger.Response]
+RequestClient = Client[PersonRequest.Request, PersonRequest.Response]
 
 _STATES = ("idle", "resetting", "ready", "running", "labelling", "paused")
 _MODES = ("hold", "policy", "teleop", "e-stop", "fault")
@@ -52,8 +52,8 @@ class Monitor:
         subscribe(LearnerStatus, "learner/status", self._on_learner, qos.STATUS)
         subscribe(AgentStatus, "agent/status", self._on_agent, qos.STATUS)
         subscribe(ControllerStatus, "controller/status", self._on_controller, qos.STATUS)
-        self._start = self._node.create_client(Trigger, "operator/start")
-        self._stop = self._node.create_client(Trigger, "operator/stop")
+        self._start = self._node.create_client(PersonRequest, "operator/start")
+        self._stop = self._node.create_client(PersonRequest, "operator/stop")
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._spin, name="monitor", daemon=True)
         self._thread.start()
@@ -80,11 +80,11 @@ class Monitor:
             executor.spin_once(timeout_sec=_SPIN_S)
         executor.shutdown()
 
-    def _call(self, client: TriggerClient, timeout_s: float) -> str:
+    def _call(self, client: RequestClient, timeout_s: float) -> str:
         if not client.service_is_ready():
             return f"{client.srv_name} is not there yet"
         answered = threading.Event()
-        future = client.call_async(Trigger.Request())
+        future = client.call_async(PersonRequest.Request(operator_name="demo"))
         future.add_done_callback(lambda _: answered.set())
         if not answered.wait(timeout_s):
             return f"{client.srv_name} did not answer within {timeout_s:g} s"

@@ -338,6 +338,7 @@ class EpisodeOutcome:
     episode: int
     outcome: int
     source: str
+    author: str
     detail: str
     revision: int
     def __init__(
@@ -349,6 +350,7 @@ class EpisodeOutcome:
         episode: int = ...,
         outcome: int = ...,
         source: str = ...,
+        author: str = ...,
         detail: str = ...,
         revision: int = ...,
     ) -> None: ...
@@ -369,6 +371,9 @@ class EpisodeState:
     started: builtin_interfaces.msg.Time
     time_limit_s: float
     first_arm_state_sequence: int
+    suggestion: int
+    suggestion_confidence: float
+    suggestion_detail: str
     def __init__(
         self,
         *,
@@ -381,6 +386,9 @@ class EpisodeState:
         started: builtin_interfaces.msg.Time = ...,
         time_limit_s: float = ...,
         first_arm_state_sequence: int = ...,
+        suggestion: int = ...,
+        suggestion_confidence: float = ...,
+        suggestion_detail: str = ...,
     ) -> None: ...
 
 class LearnerStatus:

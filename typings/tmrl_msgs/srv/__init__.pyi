@@ -27,10 +27,12 @@ class ClearEstop:
 class DiscardEpisode:
     class Request:
         episode: int
+        operator_name: str
         def __init__(
             self,
             *,
             episode: int = ...,
+            operator_name: str = ...,
         ) -> None: ...
 
     class Response:
@@ -82,12 +84,14 @@ class LabelEpisode:
         outcome: int
         stamp: builtin_interfaces.msg.Time
         operator_name: str
+        episode: int
         def __init__(
             self,
             *,
             outcome: int = ...,
             stamp: builtin_interfaces.msg.Time = ...,
             operator_name: str = ...,
+            episode: int = ...,
         ) -> None: ...
 
     class Response:
@@ -106,6 +110,25 @@ class LabelEpisode:
             outcome_before: int = ...,
             outcome: int = ...,
             revision: int = ...,
+        ) -> None: ...
+
+class PersonRequest:
+    class Request:
+        operator_name: str
+        def __init__(
+            self,
+            *,
+            operator_name: str = ...,
+        ) -> None: ...
+
+    class Response:
+        success: bool
+        message: str
+        def __init__(
+            self,
+            *,
+            success: bool = ...,
+            message: str = ...,
         ) -> None: ...
 
 class RelabelEpisode:

@@ -7,9 +7,9 @@ import yaml
 
 from tmrl_common.types import Outcome
 from tmrl_operator.effects import Effect, PublishLabel
-from tmrl_operator.episode import RefusedError
 from tmrl_operator.ledger import Label, Ledger, LedgerError
 from tmrl_operator.params import OperatorConfig
+from tmrl_operator.refused import RefusedError
 from tmrl_operator.requests import Request
 from tmrl_operator.states import State
 from tmrl_operator.testing import STEP_NS, Bench
@@ -348,7 +348,7 @@ def test_torn_last_line_is_dropped_and_damage_before_it_is_refused(tmp_path: Pat
     path = tmp_path / "episodes.jsonl"
     ledger = Ledger(path)
     ledger.start(1, 5)
-    ledger.label(1, Outcome.SUCCESS, 9, "operator", "")
+    ledger.label(Label(1, Outcome.SUCCESS, 9, "operator", "", 0))
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"event": "star')
     assert Ledger(path).labels == ledger.labels

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tmrl_common.types import Outcome
-from tmrl_operator.episode import RefusedError
+from tmrl_operator.refused import RefusedError
 from tmrl_operator.requests import Request
 from tmrl_operator.states import State
 from tmrl_operator.testing import Bench
@@ -70,11 +70,23 @@ class Interleavings(RuleBasedStateMachine):
             lambda: self.bench.label(outcome),
             lambda: self.bench.relabel(episode, outcome),
             lambda: self.bench.discard(episode),
+            lambda: self.bench.label(outcome, episode=episode),
+            self.bench.undo,
         ):
             try:
                 call()
             except RefusedError as error:
                 assert str(error)
+
+    @rule()
+    def pause(self) -> None:
+        before = self.bench.machine.state
+        try:
+            self.bench.pause()
+        except RefusedError:
+            assert before in (State.IDLE, State.LABELLING)
+        else:
+            assert self.bench.machine.state is State.PAUSED
 
     @rule()
     def stop(self) -> None:

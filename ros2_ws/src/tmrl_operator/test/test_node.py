@@ -1,5 +1,7 @@
 """The node over real DDS: a whole episode, and what a person's requests are answered with."""
 
+import json
+import time
 from contextlib import ExitStack
 
 import pytest
@@ -19,6 +21,7 @@ from tmrl_ros.testing import NodeBench
 pytestmark = pytest.mark.ros
 
 STEP_NS = 200_000_000
+NO_SUGGESTION = 255
 
 
 class World(Node):
@@ -43,8 +46,10 @@ class World(Node):
         self.create_service(Trigger, "controller/resume", self.on_call("resume"))
         self.create_service(srv.ResetScene, "scene/reset", self.on_reset)
         kinds = {
-            "start": Trigger,
-            "stop": Trigger,
+            "start": srv.PersonRequest,
+            "stop": srv.PersonRequest,
+            "pause": srv.PersonRequest,
+            "undo": srv.PersonRequest,
             "label": srv.LabelEpisode,
             "relabel": srv.RelabelEpisode,
             "discard": srv.DiscardEpisode,
@@ -81,8 +86,10 @@ class World(Node):
             msg.AgentStatus(session="run", agent_epoch="epoch", server_connected=True)
         )
 
-    def judge(self, success):
-        message = msg.SuccessDetection(success=success, ground_truth=True, detail="in pot")
+    def judge(self, *, success, ground_truth=True):
+        message = msg.SuccessDetection(
+            success=success, ground_truth=ground_truth, confidence=0.75, detail="in pot"
+        )
         message.header.stamp = stamp_of_nanoseconds(self.now_ns)
         self.success.publish(message)
 
@@ -157,6 +164,50 @@ def test_a_person_labels_relabels_and_discards(start):
     assert [label.revision for label in world.labels] == [0, 1, 2]
     answer = stack.ask("relabel", episode=1, outcome=77, operator_name="ada")
     assert not answer.success
+    answer = stack.ask("undo", operator_name="bob")
+    assert (answer.success, answer.message) == (
+        True,
+        "episode 1: DISCARDED -> SUCCESS (revision 3)",
+    )
+    stack.until(lambda: len(world.labels) == 4, "the label that holds again")
+    assert (world.labels[-1].outcome, world.labels[-1].author) == (
+        msg.EpisodeOutcome.SUCCESS,
+        "bob",
+    )
+
+
+def test_a_suggestion_is_shown_until_a_person_decides(start):
+    stack = start(label_mode="manual")
+    world = stack.world
+    stack.start()
+    assert world.states[-1].suggestion == NO_SUGGESTION
+    world.now_ns += STEP_NS
+    world.show()
+    world.judge(success=True, ground_truth=False)
+    stack.until(lambda: world.states[-1].suggestion == msg.EpisodeOutcome.SUCCESS, "the suggestion")
+    assert world.states[-1].suggestion_detail == "in pot"
+    assert not world.labels, "only a person labels"
+    assert stack.ask("label", outcome=0, operator_name="ada", episode=1).success
+    again = stack.ask("label", outcome=0, operator_name="ada", episode=1)
+    assert (again.success, again.message) == (True, "episode 1 is labelled SUCCESS already")
+    stack.until(lambda: world.labels, "the label")
+    assert world.labels[0].detail == "suggested: SUCCESS, 0.75 in pot"
+    stack.until(lambda: world.states[-1].suggestion == NO_SUGGESTION, "the suggestion to go")
+
+
+def test_the_ledger_says_who_asked_for_what_and_when(start, tmp_path):
+    stack = start()
+    stack.start()
+    assert stack.ask("pause", operator_name="ada").success
+    stack.until(lambda: stack.world.state == msg.EpisodeState.PAUSED, "the pause")
+    assert "paused by ada" in stack.world.states[-1].reason
+    stack.until(lambda: stack.world.calls[-1] == "hold", "the arm to hold")
+    assert not stack.ask("undo", operator_name="bob").success
+    lines = [json.loads(line) for line in (tmp_path / "episodes.jsonl").read_text().splitlines()]
+    asked = [(line["request"], line["author"]) for line in lines if line["event"] == "asked"]
+    assert asked[-2:] == [("pause", "ada"), ("undo", "bob")]
+    assert "nothing to take back" in lines[-1]["refused"]
+    assert all(abs(line["wall_time_s"] - time.time()) < 600.0 for line in lines)
 
 
 def test_an_estop_ends_the_episode_and_only_a_start_goes_on(start):

@@ -41,6 +41,28 @@ class PublishLabel:
 
 
 @dataclass(frozen=True)
+class KeepLabel:
+    """Answer that a label is as asked for already: a key was pressed twice.
+
+    Attributes:
+        label: The label.
+    """
+
+    label: Label
+
+    @property
+    def before(self) -> Outcome:
+        """The outcome that it has had all along."""
+        return self.label.outcome
+
+    @property
+    def sentence(self) -> str:
+        """That nothing was changed, for the person who asked."""
+        label = self.label
+        return f"episode {label.episode} is labelled {label.outcome.name} already"
+
+
+@dataclass(frozen=True)
 class PublishState:
     """Publish where the session stands: state or reason has changed."""
 
@@ -56,4 +78,4 @@ class Say:
     text: str
 
 
-Effect = Ask | PublishLabel | PublishState | Say
+Effect = Ask | PublishLabel | KeepLabel | PublishState | Say

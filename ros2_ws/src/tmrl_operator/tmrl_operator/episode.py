@@ -7,22 +7,20 @@ Every public method takes one event (tmrl_operator.events) and returns the effec
 from tmrl_common.clock import Clock
 from tmrl_common.types import Outcome
 from tmrl_operator import events as ev
-from tmrl_operator.effects import Ask, Effect, PublishLabel, PublishState, Say
-from tmrl_operator.ledger import Ledger
+from tmrl_operator.effects import Ask, Effect, PublishState, Say
+from tmrl_operator.labels import Labels
+from tmrl_operator.ledger import Label, Ledger
 from tmrl_operator.params import OperatorConfig
 from tmrl_operator.pause import Pause
 from tmrl_operator.peers import Peers
+from tmrl_operator.refused import RefusedError
 from tmrl_operator.requests import Request, layout_seed, timeout_s, unanswered
 from tmrl_operator.states import ALLOWED, State
+from tmrl_operator.time_limit import TimeLimit
 
-_NANO = 1_000_000_000
 _READY = "ready: call operator/start"
 _LEAST_PAUSE_S = 1.0
 """Whoever has worse to report, such as an e-stop, does so once per second."""
-
-
-class RefusedError(Exception):
-    """A request of a person that is not possible now; the text says what is."""
 
 
 class EpisodeMachine:
@@ -37,19 +35,21 @@ class EpisodeMachine:
         state: Where the session stands.
         reason: Why, one sentence; empty where the state says it all.
         episode: Number of the newest episode; 0 before the first.
-        started_ns: ROS time at which the running episode began.
         first_arm_state_sequence: First arm state of the running episode.
+        suggestion: What a detector holds the episode for that runs or waits for its label; None
+            while it sees no success. Only a person makes a label of it.
     """
 
     def __init__(self, config: OperatorConfig, ledger: Ledger, clock: Clock) -> None:
         self._config = config
         self._ledger = ledger
+        self._labels = Labels(ledger)
         self._clock = clock
         self.state = State.IDLE
         self.reason = ""
         self.episode = ledger.last_episode
-        self.started_ns = 0
         self.first_arm_state_sequence = 0
+        self.suggestion: ev.Suggestion | None = None
         self._now_ns = 0
         self._arm_sequence = 0
         self._ended_ns = 0
@@ -57,10 +57,15 @@ class EpisodeMachine:
         self._asked_at_s = 0.0
         self._stop_asked = False
         self._said_ready = False
-        self._limit_passed_s: float | None = None
+        self._time = TimeLimit(config.time_limit_s, config.peer_timeout_s)
         self._peers = Peers(config, clock)
         self._pause = Pause("")
         self._effects: list[Effect] = []
+
+    @property
+    def started_ns(self) -> int:
+        """ROS time at which the newest episode began; 0 before the first."""
+        return self._time.started_ns
 
     def _taken(self) -> list[Effect]:
         """Returns what the event at hand has caused."""
@@ -86,6 +91,14 @@ class EpisodeMachine:
             self._end(Outcome.SUCCESS, verdict.stamp_ns, "ground_truth", verdict.detail)
         elif automatic and current:
             self._check_time_limit(verdict.stamp_ns, verdict.detail)
+        return self._taken()
+
+    def suggested(self, new: ev.Suggestion) -> list[Effect]:
+        """Takes in what a detector sees that only suggests; it is shown."""
+        if self._has_episode and new.stamp_ns > self.started_ns:
+            if new.success is (self.suggestion is None):
+                self._effects.append(PublishState())
+            self.suggestion = new if new.success else None
         return self._taken()
 
     def controller_seen(self, news: ev.ControllerNews) -> list[Effect]:
@@ -128,78 +141,84 @@ class EpisodeMachine:
             raise RefusedError(f"cannot start: {silent}")
         if self._all_done():
             raise RefusedError(f"{self._ledger.labelled} episodes are done, as max_episodes asks")
-        self._label_the_lost()
+        self._effects += self._labels.lost()
         self._stop_asked = False
         self._go_reset()
         return self._taken()
 
     def stop(self, request: ev.Stop) -> list[Effect]:
         """Ends the session; a running episode is aborted."""
-        del request
         self._stop_asked = True
         if self.state is not State.IDLE:
             # In every state: a resume may be in flight.
             self._ask(Request.HOLD)
             self._waiting_for = None
             if self.state in (State.RUNNING, State.LABELLING):
-                self._label(Outcome.ABORTED, self._now_ns, "operator", "session stopped")
-            self._enter(State.IDLE, "stopped")
+                detail = "session stopped"
+                self._label(Outcome.ABORTED, self._now_ns, "operator", detail, request.person)
+            self._enter(State.IDLE, f"stopped by {request.person}" if request.person else "stopped")
+        return self._taken()
+
+    def pause(self, request: ev.Pause) -> list[Effect]:
+        """Makes the arm hold until a person starts again; a running episode is aborted.
+
+        Raises:
+            RefusedError: An episode waits for its label, or no session runs; the arm holds already.
+        """
+        if self.state is State.LABELLING:
+            raise RefusedError(f"episode {self.episode} waits for its label first; the arm holds")
+        if self.state is State.IDLE:
+            raise RefusedError("no session runs; the arm holds")
+        if self.state is not State.PAUSED:
+            by = f"paused by {request.person}" if request.person else "paused by a person"
+            if self.state is State.RUNNING:
+                self._label(Outcome.ABORTED, self._now_ns, "operator", "paused", request.person)
+            self._go_pause(Pause(by, wanted=True))
         return self._taken()
 
     def label(self, given: ev.GiveLabel) -> list[Effect]:
-        """Label the running episode, which ends it, or the one that waits for its label.
+        """Labels the running episode, which ends it, or the one that waits for its label.
 
         Raises:
             RefusedError: There is none, or the outcome is not a person's to give.
         """
         if given.outcome not in (Outcome.SUCCESS, Outcome.FAILURE):
             raise RefusedError(f"{given.outcome.name} cannot be given here; SUCCESS or FAILURE can")
-        stamp_ns = self._checked(given.stamp_ns) if self._has_episode else 0
-        if self.state is State.RUNNING:
-            self._end(given.outcome, stamp_ns or self._now_ns, "operator", given.person)
-        elif self.state is State.LABELLING:
-            self._label(given.outcome, stamp_ns or self._ended_ns, "operator", given.person)
-            self._next()
+        if self._has_episode and given.episode in (0, self.episode):
+            self._time.check(given.stamp_ns, self._now_ns)
+            self._judge(given.outcome, given.stamp_ns, given.person)
         else:
-            raise RefusedError(
-                f"no episode waits for a label while {self.state.name.lower()}; relabel changes "
-                "the label of an earlier one"
-            )
+            self._effects.append(self._labels.late(given, given.episode or self.episode))
         return self._taken()
 
     def relabel(self, wanted: ev.Relabel) -> list[Effect]:
-        """Change the label of an earlier episode.
+        """Changes the label of an earlier episode.
 
         Raises:
             RefusedError: The episode has no label yet, or the outcome is not a person's to give.
         """
-        if wanted.outcome not in (Outcome.SUCCESS, Outcome.FAILURE, Outcome.DISCARDED):
-            raise RefusedError(
-                f"{wanted.outcome.name} cannot be given; SUCCESS, FAILURE, DISCARDED can"
-            )
-        earlier = self._ledger.labels.get(wanted.episode)
-        if earlier is None:
-            known = f"1 to {self._ledger.last_episode}" if self._ledger.labels else "none yet"
-            raise RefusedError(
-                f"episode {wanted.episode} has no label to change; labelled: {known}"
-            )
-        self._publish(wanted.episode, wanted.outcome, earlier.stamp_ns, "operator", wanted.person)
+        self._effects.append(self._labels.change(wanted))
+        return self._taken()
+
+    def undo(self, request: ev.Undo) -> list[Effect]:
+        """Takes the newest label that a person gave back.
+
+        Raises:
+            RefusedError: There is none.
+        """
+        self._effects.append(self._labels.take_back(request.person))
         return self._taken()
 
     def discard(self, wanted: ev.Discard) -> list[Effect]:
-        """Label an episode so that nothing of it is learned from.
+        """Labels an episode so that nothing of it is learned from.
 
         Raises:
             RefusedError: There is no such episode.
         """
         number = wanted.episode or self.episode
-        if number == self.episode and self.state is State.RUNNING:
-            self._end(Outcome.DISCARDED, self._now_ns, "operator", "")
-        elif number == self.episode and self.state is State.LABELLING:
-            self._label(Outcome.DISCARDED, self._ended_ns, "operator", "")
-            self._next()
-        else:
-            return self.relabel(ev.Relabel(number, Outcome.DISCARDED))
+        if number != self.episode or not self._has_episode:
+            return self.relabel(ev.Relabel(number, Outcome.DISCARDED, wanted.person))
+        self._judge(Outcome.DISCARDED, 0, wanted.person)
         return self._taken()
 
     def reset_done(self, request: ev.ResetDone) -> list[Effect]:
@@ -257,6 +276,17 @@ class EpisodeMachine:
     def _has_episode(self) -> bool:
         return self.state in (State.RUNNING, State.LABELLING)
 
+    def _judge(self, outcome: Outcome, stamp_ns: int, person: str) -> None:
+        """Takes a person's label of the newest episode; stamp 0 stands for now, or its end."""
+        seen = self.suggestion
+        detail = "" if seen is None else f"suggested: SUCCESS, {seen.confidence:.2f} {seen.detail}"
+        waits = self.state is State.LABELLING
+        if not waits:
+            self._ask(Request.HOLD)
+        at_ns = stamp_ns or (self._ended_ns if waits else self._now_ns)
+        self._label(outcome, at_ns, "operator", detail.strip(), person)
+        self._next()
+
     def _announce(self) -> None:
         """Shows that everybody is there before the session starts; logged once."""
         there = not (self._peers.silent() or self._peers.not_ready())
@@ -278,7 +308,9 @@ class EpisodeMachine:
         elif self.state is State.RUNNING and stuck:
             self._abort(Pause(stuck))
         elif self.state is State.RUNNING:
-            self._end_without_verdict()
+            # The detector that should judge the last instant may have fallen silent.
+            if self._time.is_overdue(self._now_ns, self._clock.now_s()):
+                self._check_time_limit(self._now_ns, "no detector judged the last instant")
         elif self.state is State.READY and self._waiting_for is None:
             not_ready = self._peers.not_ready()
             if not_ready:
@@ -288,42 +320,14 @@ class EpisodeMachine:
 
     def _run(self) -> None:
         self.episode = self._ledger.last_episode + 1
-        self.started_ns = self._now_ns
-        self._limit_passed_s = None
+        self._time.begin(self._now_ns)
         self._peers.trust_agent()
         self._ledger.start(self.episode, self.started_ns)
         self._enter(State.RUNNING)
 
     def _check_time_limit(self, stamp_ns: int, detail: str = "") -> None:
-        if self.state is State.RUNNING and stamp_ns >= self._limit_ns:
-            self._end(Outcome.TIMEOUT, self._limit_ns, "time_limit", detail)
-
-    @property
-    def _limit_ns(self) -> int:
-        return self.started_ns + round(self._config.time_limit_s * _NANO)
-
-    def _end_without_verdict(self) -> None:
-        """Time is up and the detector that should have judged that instant stays silent."""
-        now_s = self._clock.now_s()
-        if self._now_ns < self._limit_ns:
-            return
-        if self._limit_passed_s is None:
-            self._limit_passed_s = now_s
-        elif now_s - self._limit_passed_s > self._config.peer_timeout_s:
-            self._check_time_limit(self._now_ns, "no detector judged the last instant")
-
-    def _checked(self, stamp_ns: int) -> int:
-        """A person's stamp; 0 stays 0.
-
-        Raises:
-            RefusedError: It lies outside of the episode.
-        """
-        if stamp_ns and not self.started_ns < stamp_ns <= self._now_ns:
-            raise RefusedError(
-                f"the stamp {stamp_ns / _NANO:.3f} s lies outside of the episode, which began at "
-                f"{self.started_ns / _NANO:.3f} s; it is {self._now_ns / _NANO:.3f} s now"
-            )
-        return stamp_ns
+        if self.state is State.RUNNING and stamp_ns >= self._time.ends_ns:
+            self._end(Outcome.TIMEOUT, self._time.ends_ns, "time_limit", detail)
 
     def _end(self, outcome: Outcome, stamp_ns: int, source: str, detail: str) -> None:
         """Stops the arm and labels the episode, or asks a person for the label."""
@@ -355,6 +359,7 @@ class EpisodeMachine:
     def _go_pause(self, pause: Pause) -> None:
         self._waiting_for, self._pause = None, pause
         self._asked_at_s = self._clock.now_s()
+        self._ledger.pause(pause.cause)
         self._effects.append(Ask(Request.HOLD))
         self._enter(State.PAUSED, pause.sentence)
 
@@ -367,21 +372,11 @@ class EpisodeMachine:
         else:
             self._enter(State.PAUSED, self._pause.over)
 
-    def _label_the_lost(self) -> None:
-        """Episodes that a crash of this node cut off were aborted by it."""
-        for episode, stamp_ns in self._ledger.unlabelled():
-            self._publish(episode, Outcome.ABORTED, stamp_ns, "fault", "the operator restarted")
-
-    def _label(self, outcome: Outcome, stamp_ns: int, source: str, detail: str) -> None:
-        self._publish(self.episode, outcome, stamp_ns, source, detail)
-
-    def _publish(
-        self, episode: int, outcome: Outcome, stamp_ns: int, source: str, detail: str
+    def _label(
+        self, outcome: Outcome, stamp_ns: int, source: str, detail: str, person: str = ""
     ) -> None:
-        earlier = self._ledger.labels.get(episode)
-        label = self._ledger.label(episode, outcome, stamp_ns, source, detail)
-        before = Outcome.PENDING if earlier is None else earlier.outcome
-        self._effects.append(PublishLabel(label, before))
+        label = Label(self.episode, outcome, stamp_ns, source, detail, 0, person)
+        self._effects.append(self._labels.give(label))
 
     def _ask(self, request: Request) -> None:
         self._waiting_for = request
@@ -397,4 +392,6 @@ class EpisodeMachine:
             raise RuntimeError(f"{self.state.name} -> {state.name} is not in the table")
         if (state, reason) != (self.state, self.reason):
             self.state, self.reason = state, reason
+            if not self._has_episode:
+                self.suggestion = None
             self._effects.append(PublishState())

@@ -90,18 +90,75 @@ class Tick:
 
 
 @dataclass(frozen=True)
+class Suggestion:
+    """A detector that only suggests judged one instant.
+
+    Attributes:
+        stamp_ns: ROS time of the instant, ns.
+        success: Whether it takes the task as done.
+        confidence: 0 to 1.
+        detail: Free text.
+    """
+
+    stamp_ns: int
+    success: bool
+    confidence: float = 0.0
+    detail: str = ""
+
+
+@dataclass(frozen=True)
 class Start:
-    """A person starts the session, or resumes it after a pause."""
+    """A person starts the session, or resumes it after a pause.
+
+    Attributes:
+        person: Who; empty where nobody said.
+    """
+
+    person: str = ""
 
 
 @dataclass(frozen=True)
 class Stop:
-    """A person ends the session."""
+    """A person ends the session.
+
+    Attributes:
+        person: Who.
+    """
+
+    person: str = ""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A person wants the session to pause.
+
+    Attributes:
+        person: Who.
+    """
+
+    person: str = ""
+
+
+@dataclass(frozen=True)
+class Undo:
+    """A person takes the newest label that a person gave back.
+
+    Attributes:
+        person: Who.
+    """
+
+    person: str = ""
 
 
 @dataclass(frozen=True)
 class ResetDone:
-    """A person has put the scene back."""
+    """A person has put the scene back.
+
+    Attributes:
+        person: Who.
+    """
+
+    person: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,11 +169,13 @@ class GiveLabel:
         outcome: SUCCESS or FAILURE.
         stamp_ns: ROS time that the label refers to, ns; 0: now, or the end of the episode.
         person: Who.
+        episode: Which one is meant; 0: the newest.
     """
 
     outcome: Outcome
     stamp_ns: int = 0
     person: str = ""
+    episode: int = 0
 
 
 @dataclass(frozen=True)
@@ -140,6 +199,8 @@ class Discard:
 
     Attributes:
         episode: Its number; 0: the running one, or the last.
+        person: Who.
     """
 
     episode: int = 0
+    person: str = ""

@@ -15,15 +15,17 @@ from tmrl_msgs.msg import (
     SuccessDetection,
 )
 from tmrl_msgs.srv import DiscardEpisode, LabelEpisode, RelabelEpisode, ResetScene
-from tmrl_operator.effects import Effect, PublishLabel
+from tmrl_operator.effects import Effect, KeepLabel, PublishLabel
 from tmrl_operator.episode import EpisodeMachine
 from tmrl_operator.events import (
     AgentNews,
     Answered,
     ArmSeen,
     ControllerNews,
+    Discard,
     GiveLabel,
     Relabel,
+    Suggestion,
     Verdict,
 )
 from tmrl_operator.ledger import Label
@@ -63,14 +65,25 @@ def to_verdict(message: SuccessDetection) -> Verdict:
     return Verdict(nanoseconds(message.header.stamp), message.success, message.detail)
 
 
+def to_suggestion(message: SuccessDetection) -> Suggestion:
+    """Returns what a detector that only suggests says of one instant."""
+    stamp_ns = nanoseconds(message.header.stamp)
+    return Suggestion(stamp_ns, message.success, message.confidence, message.detail)
+
+
 def to_label(request: LabelEpisode.Request) -> GiveLabel:
     """Returns the label that a person gives.
 
     Raises:
         ValueError: There is no such outcome.
     """
-    outcome = Outcome(request.outcome)
-    return GiveLabel(outcome, nanoseconds(request.stamp), request.operator_name)
+    stamp_ns, person = nanoseconds(request.stamp), request.operator_name
+    return GiveLabel(Outcome(request.outcome), stamp_ns, person, request.episode)
+
+
+def to_discard(request: DiscardEpisode.Request) -> Discard:
+    """Returns which episode a person discards."""
+    return Discard(request.episode, request.operator_name)
 
 
 def to_relabel(request: RelabelEpisode.Request) -> Relabel:
@@ -97,11 +110,13 @@ def to_answered(request: Request, response: Any) -> Answered:
 def fill_answer(response: Any, effects: list[Effect], machine: EpisodeMachine) -> None:
     """Makes an answer say what was done: which label was changed, or where the session stands."""
     response.success, response.message = True, machine.state.name.lower()
-    changes = [effect for effect in effects if isinstance(effect, PublishLabel)]
-    if not (changes and isinstance(response, _CHANGES_LABELS)):
+    changes = [effect for effect in effects if isinstance(effect, PublishLabel | KeepLabel)]
+    if not changes:
         return
     change = changes[-1]
     response.message = change.sentence
+    if not isinstance(response, _CHANGES_LABELS):
+        return
     response.episode = change.label.episode
     response.outcome_before = int(change.before)
     response.outcome = int(change.label.outcome)
@@ -116,6 +131,7 @@ def label_msg(label: Label, config: OperatorConfig) -> EpisodeOutcome:
         episode=label.episode,
         outcome=int(label.outcome),
         source=label.source,
+        author=label.author,
         detail=label.detail,
         revision=label.revision,
     )
@@ -134,6 +150,11 @@ def state_msg(machine: EpisodeMachine, config: OperatorConfig, stamp: Time) -> E
         started=stamp_of_nanoseconds(machine.started_ns),
         time_limit_s=config.time_limit_s,
         first_arm_state_sequence=machine.first_arm_state_sequence,
+        suggestion=int(Outcome.PENDING),
     )
+    if machine.suggestion is not None:
+        message.suggestion = int(Outcome.SUCCESS)
+        message.suggestion_confidence = machine.suggestion.confidence
+        message.suggestion_detail = machine.suggestion.detail
     message.header.stamp = stamp
     return message

@@ -1,7 +1,6 @@
 """The operator node: topics and services around the episode state machine."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,12 @@ from tmrl_common.clock import SteadyClock
 from tmrl_msgs import msg, srv
 from tmrl_operator import events as ev
 from tmrl_operator import messages
-from tmrl_operator.effects import Ask, Effect, PublishLabel, PublishState, Say
-from tmrl_operator.episode import EpisodeMachine, RefusedError
+from tmrl_operator.effects import Ask, Effect, KeepLabel, PublishLabel, PublishState, Say
+from tmrl_operator.episode import EpisodeMachine
 from tmrl_operator.ledger import Label, Ledger
 from tmrl_operator.params import OperatorConfig
 from tmrl_operator.requests import Request
+from tmrl_operator.services import serve_people
 from tmrl_operator.states import State
 from tmrl_ros import qos
 from tmrl_ros.node import TmrlNode
@@ -54,7 +54,7 @@ class OperatorNode(TmrlNode[OperatorConfig]):
         listen(msg.ControllerStatus, "controller/status", self._on_controller, qos.STATUS)
         listen(msg.AgentStatus, "agent/status", self._on_agent, qos.STATUS)
         listen(msg.LearnerStatus, "learner/status", self._on_learner, qos.STATUS)
-        self._serve()
+        serve_people(self.create_service, self._machine, ledger, self._carry_out)
         self.create_timer(_TICK_S, self._tick, clock=self.wall_clock)
         self.create_timer(_STATE_PERIOD_S, self._publish_state, clock=self.wall_clock)
         self._publish_state()
@@ -67,30 +67,6 @@ class OperatorNode(TmrlNode[OperatorConfig]):
         trouble = self._machine.reason if self._machine.state is State.PAUSED else ""
         return trouble, {"state": self._machine.state.name, "episode": str(self._machine.episode)}
 
-    def _serve(self) -> None:
-        machine, serve = self._machine, self._service
-        serve(Trigger, "start", lambda _: machine.start(ev.Start()))
-        serve(Trigger, "stop", lambda _: machine.stop(ev.Stop()))
-        serve(Trigger, "reset_done", lambda _: machine.reset_done(ev.ResetDone()))
-        serve(srv.LabelEpisode, "label", lambda r: machine.label(messages.to_label(r)))
-        serve(srv.RelabelEpisode, "relabel", lambda r: machine.relabel(messages.to_relabel(r)))
-        serve(srv.DiscardEpisode, "discard", lambda r: machine.discard(ev.Discard(r.episode)))
-
-    def _service(self, kind: Any, name: str, act: Callable[[Any], list[Effect]]) -> None:
-        """Serves `operator/<name>`: a refusal is an answer, everything else a fault."""
-
-        def serve(request: Any, response: Any) -> Any:
-            try:
-                effects = act(request)
-            except (RefusedError, ValueError) as error:
-                response.success, response.message = False, str(error)
-                return response
-            self._carry_out(effects)
-            messages.fill_answer(response, effects, self._machine)
-            return response
-
-        self.create_service(kind, f"operator/{name}", serve)
-
     def _carry_out(self, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
@@ -98,6 +74,8 @@ class OperatorNode(TmrlNode[OperatorConfig]):
                     self._request(request, seed)
                 case PublishLabel(label):
                     self._publish_label(label)
+                case KeepLabel():
+                    pass
                 case PublishState():
                     self._publish_state()
                 case Say(text):
@@ -106,6 +84,8 @@ class OperatorNode(TmrlNode[OperatorConfig]):
     def _on_success(self, message: msg.SuccessDetection) -> None:
         if message.ground_truth:
             self._carry_out(self._machine.verdict_seen(messages.to_verdict(message)))
+        else:
+            self._carry_out(self._machine.suggested(messages.to_suggestion(message)))
 
     def _on_arm(self, message: msg.ArmState) -> None:
         self._carry_out(self._machine.arm_seen(messages.to_arm(message)))

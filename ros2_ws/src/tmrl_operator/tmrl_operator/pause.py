@@ -13,14 +13,18 @@ class Pause:
         cause: What went wrong, one sentence.
         passing: Whether it is over as soon as everybody answers again: a node was silent, did not
             answer, or could not confirm a hold. Everything else stays until a person has looked.
+        wanted: Whether a person asked for it; there is no cause to remove then.
     """
 
     cause: str
     passing: bool = False
+    wanted: bool = False
 
     @property
     def sentence(self) -> str:
         """What to remove and what to press."""
+        if self.wanted:
+            return f"{self.cause}: {_RESUMES}"
         return f"{self.cause}. Remove the cause, then {_RESUMES}"
 
     @property

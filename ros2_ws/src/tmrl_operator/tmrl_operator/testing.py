@@ -5,7 +5,7 @@ from pathlib import Path
 from tmrl_common.testing.fake_clock import FakeClock
 from tmrl_common.types import Outcome
 from tmrl_operator import events as ev
-from tmrl_operator.effects import Ask, Effect, PublishLabel, PublishState, Say
+from tmrl_operator.effects import Ask, Effect, KeepLabel, PublishLabel, PublishState, Say
 from tmrl_operator.episode import EpisodeMachine
 from tmrl_operator.ledger import Label, Ledger
 from tmrl_operator.params import OperatorConfig
@@ -49,6 +49,8 @@ class Bench:
                     self.requests.append((request, seed))
                 case PublishLabel(label):
                     self.labels.append(label)
+                case KeepLabel():
+                    pass
                 case PublishState():
                     self.states.append(self.machine.state)
                 case Say(text):
@@ -90,21 +92,35 @@ class Bench:
         """Some wall time has passed."""
         self.carry_out(self.machine.tick(ev.Tick()))
 
+    def suggested(self, *, success: bool = True, confidence: float = 0.9) -> None:
+        """A detector that only suggests judged the newest instant."""
+        seen = ev.Suggestion(self.now_ns, success, confidence, "pot")
+        self.carry_out(self.machine.suggested(seen))
+
     def start(self) -> None:
         """A person starts."""
-        self.carry_out(self.machine.start(ev.Start()))
+        self.carry_out(self.machine.start(ev.Start("ada")))
 
     def stop(self) -> None:
         """A person stops."""
-        self.carry_out(self.machine.stop(ev.Stop()))
+        self.carry_out(self.machine.stop(ev.Stop("ada")))
+
+    def pause(self) -> None:
+        """A person pauses."""
+        self.carry_out(self.machine.pause(ev.Pause("ada")))
+
+    def undo(self) -> list[Effect]:
+        """A person takes a label back."""
+        return self.carry_out(self.machine.undo(ev.Undo("bob")))
 
     def reset_done(self) -> None:
         """A person has put the scene back."""
         self.carry_out(self.machine.reset_done(ev.ResetDone()))
 
-    def label(self, outcome: Outcome, stamp_ns: int = 0) -> list[Effect]:
+    def label(self, outcome: Outcome, stamp_ns: int = 0, episode: int = 0) -> list[Effect]:
         """A person labels."""
-        return self.carry_out(self.machine.label(ev.GiveLabel(outcome, stamp_ns, "ada")))
+        given = ev.GiveLabel(outcome, stamp_ns, "ada", episode)
+        return self.carry_out(self.machine.label(given))
 
     def relabel(self, episode: int, outcome: Outcome) -> list[Effect]:
         """A person changes a label."""
@@ -112,7 +128,7 @@ class Bench:
 
     def discard(self, episode: int) -> list[Effect]:
         """A person discards an episode."""
-        return self.carry_out(self.machine.discard(ev.Discard(episode)))
+        return self.carry_out(self.machine.discard(ev.Discard(episode, "ada")))
 
     def step(self, *, success: bool = False, detail: str = "") -> None:
         """One control period of the simulation."""
