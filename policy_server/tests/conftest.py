@@ -1,5 +1,4 @@
 import hashlib
-import socket
 import subprocess
 import sys
 import threading
@@ -11,6 +10,7 @@ import torch
 from safetensors.torch import save as encode_tensors
 
 from tmrl_common.messages import ActorSpec, Swap
+from tmrl_common.ports import free_port
 from tmrl_common.types import Observation
 from tmrl_policies.flow_checkpoint import save_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig, PolicyBatch
@@ -68,19 +68,7 @@ def server_process():
 
 
 @pytest.fixture(scope="session")
-def free_port():
-    """Finds a port that nobody uses at the moment."""
-
-    def find():
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return probe.getsockname()[1]
-
-    return find
-
-
-@pytest.fixture(scope="session")
-def both_wires(server_process, free_port):
+def both_wires(server_process):
     """Serves a checkpoint over ZeroMQ and openpi's websocket: a context of endpoint and port."""
 
     @contextmanager
@@ -96,7 +84,7 @@ def both_wires(server_process, free_port):
 
 
 @pytest.fixture
-def endpoint(free_port):
+def endpoint():
     return f"tcp://127.0.0.1:{free_port()}"
 
 

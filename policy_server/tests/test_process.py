@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tmrl_common.errors import ConfigError, DeadlineExceededError
+from tmrl_common.ports import free_port
 from tmrl_common.protocol import ClientSettings
 from tmrl_common.transport import PolicyClient
 from tmrl_common.types import SteeringLimits, SteeringSource
@@ -113,7 +114,7 @@ def test_while_it_loads_a_client_hears_how_far_it_is(
         assert server.wait_for_end() == 2
 
 
-def test_figures_for_other_machines_are_warned_of(server_process, checkpoint, endpoint, free_port):
+def test_figures_for_other_machines_are_warned_of(server_process, checkpoint, endpoint):
     arguments = ("--checkpoint", checkpoint, "--bind", endpoint, "--metrics-bind")
     for host, warned in (("127.0.0.1", False), ("0.0.0.0", True)):
         address = f"{host}:{free_port()}"

@@ -9,6 +9,7 @@ import pytest
 
 from tmrl_common.errors import ErrorCode, TransportError
 from tmrl_common.messages import ErrorReply, Ping
+from tmrl_common.ports import free_port
 from tmrl_common.testing.message_examples import EXAMPLES
 from tmrl_common.transport import PolicyClient
 from tmrl_common.types import SteeringLimits, SteeringSource
@@ -63,9 +64,7 @@ def test_batches_actor_and_the_work_under_way_are_told(meter):
     assert value(meter, "tmrl_busy_seconds") == 2.5
 
 
-def test_a_server_process_answers_prometheus(
-    server_process, checkpoint, endpoint, free_port, observation
-):
+def test_a_server_process_answers_prometheus(server_process, checkpoint, endpoint, observation):
     address = f"127.0.0.1:{free_port()}"
     arguments = ("--checkpoint", checkpoint, "--bind", endpoint, "--metrics-bind", address)
     with (

@@ -17,6 +17,7 @@ from websockets.sync.client import connect as connect_websocket
 
 from tmrl_common.errors import TransportError
 from tmrl_common.messages import Hello, Welcome
+from tmrl_common.ports import free_port
 from tmrl_common.testing.message_examples import EXAMPLE_SPEC
 from tmrl_common.transport import PolicyClient
 from tmrl_common.types import Observation, Steering, SteeringLimits, SteeringSource
@@ -37,7 +38,7 @@ KEY = "0123456789abcdef0123456789abcdef"
 class Served:
     """A server process with both front ends."""
 
-    def __init__(self, server_process, free_port):
+    def __init__(self, server_process):
         self.endpoint, self.port = f"tcp://127.0.0.1:{free_port()}", free_port()
         self._class = server_process
         self.process = None
@@ -57,16 +58,16 @@ class Served:
 
 
 @pytest.fixture
-def server(server_process, free_port):
-    made = Served(server_process, free_port)
+def server(server_process):
+    made = Served(server_process)
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
-def shared(server_process, free_port):
+def shared(server_process):
     """A server for the tests that leave it as it was."""
-    made = Served(server_process, free_port)
+    made = Served(server_process)
     yield made.start()
     made.close()
 

@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import json
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ import torch
 from torch.nn import functional
 
 from tmrl_common.errors import DeadlineExceededError, TmrlError
+from tmrl_common.ports import free_port
 from tmrl_common.storage import prepare_folder
 from tmrl_common.transport import PolicyClient
 from tmrl_common.types import Observation, SteeringLimits, SteeringSource
@@ -127,7 +127,7 @@ def _write_random(
 
 def _served(folder: Path, dtype: str, threads: int) -> dict[str, Any]:
     """Starts the server, asks it, ends it, and says what was seen."""
-    endpoint = _free_endpoint()
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
     options = {
         "--checkpoint": folder,
         "--dino": "none",
@@ -223,12 +223,6 @@ def _peak_rss_bytes(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
     return 1024 * int(line.split()[1])
-
-
-def _free_endpoint() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
 
 
 @torch.inference_mode()

@@ -14,7 +14,6 @@ by itself; by default a turn has 500.
 import argparse
 import asyncio
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from tmrl_common.ports import free_port
 
 _IMAGE, _STATE, _HORIZON, _ACTIONS = (224, 224, 3), 7, 32, 7
 _CAMERAS = ("exterior", "wrist")
@@ -148,9 +149,7 @@ def _say_ready() -> None:
 @contextmanager
 def _server(*arguments: str | Path) -> Iterator[int]:
     """A server process of this file; gives its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, __file__, arguments[0], str(port), *map(str, arguments[1:])]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import rclpy
 import yaml
 
 from tmrl_bringup.rig import load
+from tmrl_common.ports import free_port
 from tmrl_common.testing.waiting import wait_until
 from tmrl_policies.pi0.config import TINY
 from tmrl_policies.pi0.inputs import rigs, testing
@@ -39,12 +39,6 @@ def write_policy(folder: Path, name: str) -> Path:
     state = testing.make_statistics(weights).state
     write_statistics(folder, weights.name, RobotStatistics(state, actions))
     return folder
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def write_rig(path: Path, name: str, policy: Path) -> Path:

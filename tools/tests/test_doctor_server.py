@@ -21,6 +21,7 @@ from tmrl_bringup.link import ServerLink
 from tmrl_bringup.rig import Rig, load
 from tmrl_cli.keys import main as make_key
 from tmrl_common.errors import DeadlineExceededError
+from tmrl_common.ports import free_port
 from tmrl_common.testing.fake_policy_server import FakePolicyServer
 from tmrl_common.testing.message_examples import EXAMPLE_SPEC
 from tmrl_common.transport.curve import KeyPair, ServerSecurity, read_keys
@@ -30,7 +31,7 @@ from tmrl_doctor.server import ServerSeen
 from tmrl_doctor.server_probe import NoServerError, look_at_server
 from tmrl_policy_server.door import LoadingDoor
 
-from .hardware_rig import TIMEOUT_S, free_port
+from .hardware_rig import TIMEOUT_S
 
 ABSENT = "tcp://127.0.0.1:{}"
 

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tmrl_common.ports import free_port
+
 pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
 
-from .hardware_rig import TIMEOUT_S, Rig, chunks, failed_checks, free_port
+from .hardware_rig import TIMEOUT_S, Rig, chunks, failed_checks
 
 pytestmark = [pytest.mark.e2e, pytest.mark.ros]
 

@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import shlex
-import socket
 import sys
 import time
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from tmrl_bringup.processes import describe
 from tmrl_bringup.rig import Rig, RigError, load, parse_overrides
 from tmrl_bringup.rundir import has_history, prepare_run_dir, refuse_lost_journal
 from tmrl_bringup.supervisor import ProcessEvent, Supervisor
+from tmrl_common.ports import free_port
 from tmrl_common.storage import prepare_file
 from tmrl_demo.monitor import IDLE, Monitor
 from tmrl_demo.options import DemoOptions
@@ -57,13 +57,6 @@ class Ending:
     reason: str
     exit_code: int
     last_episode: int | None = None
-
-
-def free_port() -> int:
-    """A TCP port on the loopback address that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def open_run_dir(options: DemoOptions) -> Path:

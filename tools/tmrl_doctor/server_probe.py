@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,7 @@ from tmrl_bringup.restarts import last_words
 from tmrl_bringup.rig import Rig
 from tmrl_bringup.supervisor import die_with_parent
 from tmrl_common.errors import DeadlineExceededError
+from tmrl_common.ports import free_port
 from tmrl_common.transport.client import PolicyClient
 from tmrl_common.transport.curve import client_security
 from tmrl_common.types import Observation, PolicySpec
@@ -137,9 +137,7 @@ def _nothing_to_see(spec: PolicySpec) -> Observation:
 def _temporary_server(
     rig: Rig,
 ) -> "Generator[tuple[ServerLink, subprocess.Popen[bytes], Path]]":
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        endpoint = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
     there = rig.with_overrides({"policy_server.endpoint": endpoint, "policy_server.bind": endpoint})
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "policy_server.log")
