@@ -27,6 +27,7 @@ LAYERS = (
         "tmrl_agent",
         "tmrl_learning",
         "tmrl_recorder",
+        "tmrl_teleop",
     ),
     ("tmrl_sim",),
     ("tmrl_bringup",),

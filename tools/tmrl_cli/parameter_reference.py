@@ -51,6 +51,7 @@ SECTIONS = (
     Section("cameras.NAME", "tmrl_camera.params:CameraConfig"),
     Section("driver", "tmrl_sim.params:SimConfig"),
     Section("recorder", "tmrl_recorder.params:RecorderConfig"),
+    Section("teleop", "tmrl_teleop.params:TeleopConfig"),
     Section("learning", "tmrl_learner.run_config:RunConfig"),
 )
 

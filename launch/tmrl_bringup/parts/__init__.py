@@ -12,6 +12,7 @@ from tmrl_bringup.parts import (
     operator,
     policy_server,
     recorder,
+    teleop,
 )
 from tmrl_bringup.parts.part import Part
 
@@ -26,6 +27,7 @@ PARTS: Mapping[str, Part] = {
         operator,
         learning,
         recorder,
+        teleop,
         policy_server,
     )
 }

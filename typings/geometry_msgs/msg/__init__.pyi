@@ -69,6 +69,26 @@ class TransformStamped:
         transform: Transform = ...,
     ) -> None: ...
 
+class Twist:
+    linear: Vector3
+    angular: Vector3
+    def __init__(
+        self,
+        *,
+        linear: Vector3 = ...,
+        angular: Vector3 = ...,
+    ) -> None: ...
+
+class TwistStamped:
+    header: std_msgs.msg.Header
+    twist: Twist
+    def __init__(
+        self,
+        *,
+        header: std_msgs.msg.Header = ...,
+        twist: Twist = ...,
+    ) -> None: ...
+
 class Vector3:
     x: float
     y: float

@@ -112,6 +112,24 @@ class JointState:
         effort: array[float] | Sequence[float] | NDArray[np.float64] = ...,
     ) -> None: ...
 
+class Joy:
+    header: std_msgs.msg.Header
+    @property
+    def axes(self) -> array[float]: ...
+    @axes.setter
+    def axes(self, value: array[float] | Sequence[float] | NDArray[np.float32]) -> None: ...
+    @property
+    def buttons(self) -> array[int]: ...
+    @buttons.setter
+    def buttons(self, value: array[int] | Sequence[int] | NDArray[np.int32]) -> None: ...
+    def __init__(
+        self,
+        *,
+        header: std_msgs.msg.Header = ...,
+        axes: array[float] | Sequence[float] | NDArray[np.float32] = ...,
+        buttons: array[int] | Sequence[int] | NDArray[np.int32] = ...,
+    ) -> None: ...
+
 class RegionOfInterest:
     x_offset: int
     y_offset: int

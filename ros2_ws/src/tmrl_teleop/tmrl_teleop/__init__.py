@@ -1,0 +1,1 @@
+"""A person's device as take-overs of the arm."""
