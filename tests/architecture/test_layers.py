@@ -31,6 +31,7 @@ LAYERS = (
     ),
     ("tmrl_sim",),
     ("tmrl_bringup",),
+    ("tmrl_run",),
     ("tmrl_doctor", "tmrl_demo", "tmrl_check"),
     ("tmrl_cli",),
 )
@@ -49,6 +50,7 @@ FOLDERS = {
     "tmrl_doctor": ROOT / "tools",
     "tmrl_demo": ROOT / "tools",
     "tmrl_check": ROOT / "tools",
+    "tmrl_run": ROOT / "tools",
     **{path.parent.name: path.parent for path in ROS_PACKAGES.glob("*/setup.py")},
 }
 

@@ -3,9 +3,9 @@
 import pytest
 
 from tmrl_common.types import Outcome
-from tmrl_demo.history import EpisodeRecord, episodes_to, sigma_mean, success_over_window
 from tmrl_demo.record import SessionRecord
 from tmrl_demo.report import History
+from tmrl_run.history import EpisodeRecord, episodes_to, sigma_mean, success_over_window
 
 
 def session(pattern: str) -> list[EpisodeRecord]:

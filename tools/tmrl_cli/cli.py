@@ -33,6 +33,8 @@ VERBS = {
     ),
     "doctor": Verb("[RIG]", "say what works on this machine or rig, what does not", "tmrl_doctor"),
     "call": Verb("SERVICE [FIELD:=VALUE ...]", "ask a running rig", "tmrl_cli.call"),
+    "export": Verb("lerobot RUN OUT", "make a data set of a run", "tmrl_run.lerobot.cli"),
+    "report": Verb("RUN [--out FILE]", "show a run on one page", "tmrl_run.report.cli"),
     "journal": Verb("recover RUN", "give a journal back what it lost", "tmrl_cli.journal"),
     "keys": Verb("FILE", "make the keys of a machine", "tmrl_cli.keys"),
     "env": Verb("", "print the environment as shell commands", _HOST),

@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tmrl_demo.figures import draw_sigmas
-from tmrl_demo.history import WINDOW
+from tmrl_run.history import WINDOW
 
 Report = dict[str, Any]
 _COLOURS = {"tmrl": "#1f4e9c", "dsrl": "#c4572f", "fixed-sigma": "#7b5aa6", "base": "#8a8a8a"}

@@ -11,7 +11,7 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from tmrl_common.types import Outcome
-from tmrl_demo.history import WINDOW, EpisodeRecord, success_over_window
+from tmrl_run.history import WINDOW, EpisodeRecord, success_over_window
 
 matplotlib.use("Agg")
 _SUCCESS = "#1b7f4d"

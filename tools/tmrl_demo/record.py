@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from tmrl_common.types import Outcome
-from tmrl_demo.history import WINDOW, EpisodeRecord, successes
+from tmrl_run.history import WINDOW, EpisodeRecord, successes
 
 
 @dataclass

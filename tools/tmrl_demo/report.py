@@ -12,7 +12,7 @@ from tmrl_agent.journal import MAX_FETCH, Journal
 from tmrl_common.storage import refusals, write_text
 from tmrl_common.types import Outcome
 from tmrl_demo.figures import draw_learning_curve, draw_sigma
-from tmrl_demo.history import (
+from tmrl_run.history import (
     EpisodeRecord,
     episodes_to,
     sigma_mean,

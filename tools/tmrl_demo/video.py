@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tmrl_cell.trajectory import trajectory_path
 from tmrl_cell.video import render_gif
-from tmrl_demo.history import EpisodeRecord
+from tmrl_run.history import EpisodeRecord
 
 
 def first_and_last(episodes: Sequence[EpisodeRecord], run_dir: Path) -> list[Path]:

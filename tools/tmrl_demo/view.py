@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tmrl_common.types import Outcome
-from tmrl_demo.history import WINDOW, EpisodeRecord, sigma_mean, success_over_window
 from tmrl_demo.record import SessionRecord
+from tmrl_run.history import WINDOW, EpisodeRecord, sigma_mean, success_over_window
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _MARKS = {

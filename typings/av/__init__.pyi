@@ -21,6 +21,7 @@ class VideoStream:
     height: int
     pix_fmt: str
     bit_rate: int
+    options: dict[str, str]
     time_base: Fraction
     def encode(self, frame: VideoFrame | None = ...) -> list[Packet]: ...
 
@@ -51,4 +52,4 @@ class OutputContainer(_Container):
 @overload
 def open(file: str, mode: Literal["r"] = ...) -> InputContainer: ...
 @overload
-def open(file: str, mode: Literal["w"]) -> OutputContainer: ...
+def open(file: str, mode: Literal["w"], format: str | None = ...) -> OutputContainer: ...
