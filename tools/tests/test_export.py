@@ -96,6 +96,8 @@ def test_the_meta_data_say_what_is_there(tmp_path: Path) -> None:
     assert second["dataset_from_index"] == first["dataset_to_index"] == 4 * STEPS
     columns = [pq.read_table(p) for p in sorted((out / "data").glob("*/*.parquet"))]
     actions = np.concatenate([np.array(t.column("action").to_pylist()) for t in columns])
+    schema = pq.read_schema(out / "meta/tasks.parquet")
+    assert json.loads(schema.metadata[b"pandas"])["index_columns"] == ["task"], "LeRobot needs it"
     statistics = json.loads((out / "meta/stats.json").read_text())["action"]
     assert statistics["mean"] == pytest.approx(actions.mean(axis=0).tolist())
     assert statistics["std"] == pytest.approx(actions.std(axis=0).tolist())

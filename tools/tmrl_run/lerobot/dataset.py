@@ -33,6 +33,22 @@ _QUALITY = {"crf": "18", "g": "2", "bf": "0"}
 _SAMPLED = 20
 """Pictures of an episode that its statistics look at."""
 _TEMPORARY = ".incomplete"
+_INDEXED = json.dumps(
+    {
+        "index_columns": ["task"],
+        "column_indexes": [],
+        "columns": [
+            {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": stored}
+            | {"metadata": None}
+            for name, kind, stored in (
+                ("task_index", "int64", "int64"),
+                ("task", "unicode", "object"),
+            )
+        ],
+        "pandas_version": "2.0.0",
+    }
+)
+"""LeRobot reads the instructions with pandas, and takes them from the frame's index."""
 
 
 @dataclass(frozen=True)
@@ -232,6 +248,7 @@ class Dataset:
         row |= {
             "meta/episodes/chunk_index": chunk,
             "meta/episodes/file_index": file,
+            "run_session": self._layout.session,
             "run_episode": episode.number,
             "outcome": episode.outcome.name.lower(),
         }
@@ -247,9 +264,8 @@ class Dataset:
 
     def _write_tasks(self) -> None:
         path = self._place("meta/tasks.parquet")
-        # As pandas writes a frame whose index are the instructions.
         table = pa.table({"task_index": list(range(len(self._tasks))), "task": self._tasks})
-        pq.write_table(table, _beside(path))
+        pq.write_table(table.replace_schema_metadata({"pandas": _INDEXED}), _beside(path))
         _beside(path).replace(path)
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
@@ -273,7 +289,6 @@ class Dataset:
             "data_path": DATA,
             "video_path": VIDEO if self._pictures else None,
             "features": self._columns | {k: self._video(v) for k, v in self._pictures.items()},
-            "session": layout.session,
         }
 
     def _video(self, size: tuple[int, int]) -> dict[str, Any]:
