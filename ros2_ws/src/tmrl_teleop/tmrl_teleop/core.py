@@ -73,7 +73,7 @@ class Teleop:
         linear, angular, stamp_ns = self._wanted(reading)
         self.problem = self._cannot_turn()
         if not self._is_held(reading, linear, angular):
-            # Released readings are still sent: the controller wants to have seen the switch released.
+            # Released readings are sent, too: the controller wants to have seen the release.
             self._driving = False
             return [self._release(reading.stamp_ns)]
         if self.problem:
