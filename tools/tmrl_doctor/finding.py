@@ -58,6 +58,10 @@ def skipped(detail: str, remedy: str) -> Finding:
     return Finding(Level.SKIPPED, detail, remedy)
 
 
+COMPUTES_S = 120.0
+"""Limit of a look that waits for nobody: it imports and computes, long where others do so too."""
+
+
 @dataclass(frozen=True)
 class Check:
     """One line of the table.

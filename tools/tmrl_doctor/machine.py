@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tmrl_bringup.layout import repository_root
-from tmrl_doctor.finding import Check, Finding, failed, good, warning
+from tmrl_doctor.finding import COMPUTES_S, Check, Finding, failed, good, warning
 from tmrl_doctor.silence import absent_servers
 
 _FREE_GIB = 2.0
@@ -106,11 +106,11 @@ def check_disk() -> Finding:
 
 
 MACHINE_CHECKS = (
-    Check("packages", check_packages, limit_s=120.0),
-    Check("GPU", check_gpu, limit_s=120.0),
-    Check("rendering", check_rendering, limit_s=120.0),
-    Check("policy checkpoint", check_policy, limit_s=120.0),
-    Check("DDS discovery", check_discovery, limit_s=120.0),
+    Check("packages", check_packages, limit_s=COMPUTES_S),
+    Check("GPU", check_gpu, limit_s=COMPUTES_S),
+    Check("rendering", check_rendering, limit_s=COMPUTES_S),
+    Check("policy checkpoint", check_policy, limit_s=COMPUTES_S),
+    Check("DDS discovery", check_discovery, limit_s=COMPUTES_S),
     Check("disk", check_disk),
 )
 """What the demo needs. Importing the packages takes the most of it."""

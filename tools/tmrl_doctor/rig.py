@@ -16,7 +16,7 @@ from tmrl_common.messages import PolicyExpectation
 from tmrl_doctor import arm, cameras, network, probes, server, session, storage, timing
 from tmrl_doctor.arm_probe import ArmNotAskedError, look_at_arm
 from tmrl_doctor.camera_probe import look_at_camera
-from tmrl_doctor.finding import Check, Finding, failed, good, skipped
+from tmrl_doctor.finding import COMPUTES_S, Check, Finding, failed, good, skipped
 from tmrl_doctor.hearing import NotHeardError
 from tmrl_doctor.machine import check_gpu, check_packages
 from tmrl_doctor.running import Shared
@@ -61,15 +61,15 @@ class RigChecks:
         """Every check, in the order of the table."""
         run_dir = self._session.options.run_dir
         checks = [
-            Check("rig file", self._check_file),
-            Check("packages", check_packages, limit_s=120.0),
-            Check("GPU", check_gpu, limit_s=120.0),
+            Check("rig file", self._check_file, COMPUTES_S),
+            Check("packages", check_packages, limit_s=COMPUTES_S),
+            Check("GPU", check_gpu, limit_s=COMPUTES_S),
             *(self._arm_checks() if not self._rig.simulated else []),
             *self._camera_checks(),
             Check("clock", lambda: timing.judge_clock(probes.look_at_clock())),
             Check("clock of the learner", self._check_skew),
             Check("real-time jitter", self._check_jitter, alone=True),
-            Check("DDS discovery", _check_discovery, limit_s=120.0),
+            Check("DDS discovery", _check_discovery, limit_s=COMPUTES_S),
             Check("ROS network", self._check_participants),
             Check("session", self._check_session, limit_s=40.0),
             Check("policy server", self._check_server, LOAD_S + 30.0, lambda: self._news_s),
