@@ -1,9 +1,11 @@
 """Options of a session that reach several parts at once: method, seed, run directory, labels."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tmrl_bringup.parts import part_of
 from tmrl_bringup.rig import Rig, RigError, nearest, path_in_rig
 from tmrl_common.algorithms import method_names
 from tmrl_common.arm_drivers import DriverError, find_driver
@@ -94,6 +96,9 @@ class SessionOptions:
             values["agent"]["unknown_learner_source"] = "base"
         if nothing_real_moves(rig):
             _add_missing(values, rig, "controller", "simulated_arm", value=True)
+        if "console" in rig.parts:
+            values["console"] = dict(common)
+            _show_cameras(values, rig)
         if rig.simulated:
             values["driver"] = {"run_dir": str(self.run_dir)}
             if self.method == "dsrl":
@@ -123,6 +128,21 @@ def nothing_real_moves(rig: Rig) -> bool:
         return isinstance(name, str) and find_driver(name).simulated
     except DriverError:
         return False
+
+
+def _show_cameras(values: dict[str, dict[str, Any]], rig: Rig) -> None:
+    """The console shows what the agent looks at, or else all cameras that the rig runs."""
+    agent = rig.parts["agent"]
+    if agent.get("camera_topics"):
+        for key in ("cameras", "camera_topics", "best_effort_images"):
+            _add_missing(values, rig, "console", key, agent.get(key))
+        return
+    run: Any = rig.cameras
+    if rig.simulated:
+        (simulation,) = part_of("driver").classes()
+        defaults = {each.name: each.default for each in dataclasses.fields(simulation)}
+        run = rig.parts["driver"].get("cameras", defaults["cameras"])
+    _add_missing(values, rig, "console", "cameras", list(run))
 
 
 def _add_missing(

@@ -17,6 +17,7 @@ from tmrl_bringup.arguments import (
     rig_to_load,
     whole_number,
 )
+from tmrl_bringup.console_address import announce, forget_address
 from tmrl_bringup.end_signals import when_asked_to_end
 from tmrl_bringup.options import SessionOptions
 from tmrl_bringup.processes import describe, select_parts
@@ -117,9 +118,15 @@ def resolve(rig_name: str, overrides: dict[str, Any]) -> Session:
     return session
 
 
-async def _keep_running(supervisor: Supervisor) -> int:
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+async def _keep_running(supervisor: Supervisor, run_dir: Path) -> int:
     interrupted = asyncio.Event()
     when_asked_to_end(asyncio.get_running_loop(), interrupted.set)
+    address = asyncio.create_task(announce(run_dir, _say))
     waits = [asyncio.create_task(e.wait()) for e in (interrupted, supervisor.failed)]
     try:
         await supervisor.start()
@@ -127,7 +134,7 @@ async def _keep_running(supervisor: Supervisor) -> int:
     finally:
         # Whatever happened: an arm's driver is asked to brake, not killed with this process.
         await supervisor.stop()
-        for wait in waits:
+        for wait in (*waits, address):
             wait.cancel()
     return 1 if supervisor.failed.is_set() else 0
 
@@ -155,10 +162,11 @@ def main(argv: list[str]) -> int:
         return 2
 
     def on_event(event: ProcessEvent) -> None:
-        sys.stdout.write(event.text + "\n")
+        _say(event.text)
 
+    forget_address(run_dir)
     specs = describe(session.rig, run_dir, session.parts)
     supervisor = Supervisor(specs, log_dir, on_event)
     domain = os.environ.get("ROS_DOMAIN_ID", "0")
     sys.stdout.write(f"run directory {run_dir}, ROS domain {domain}; Ctrl-C ends it\n")
-    return asyncio.run(_keep_running(supervisor))
+    return asyncio.run(_keep_running(supervisor, run_dir))

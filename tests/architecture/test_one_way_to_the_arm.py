@@ -32,6 +32,7 @@ ROOTS = {
 DRIVERS = ("tmrl_arm", "tmrl_sim")
 WHO_DECIDES = (
     "tmrl_agent",
+    "tmrl_console",
     "tmrl_experiments",
     "tmrl_learner",
     "tmrl_learning",

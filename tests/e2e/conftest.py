@@ -43,8 +43,9 @@ class Demo:
     output: str = ""
     _family: list[psutil.Process] = field(default_factory=list)
 
-    def start(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "tmrl_cli.cli", "demo", "--headless", "--no-video"]
+    def start(self, *arguments: str, headless: bool = True) -> None:
+        command = [sys.executable, "-m", "tmrl_cli.cli", "demo", "--no-video"]
+        command += ["--headless"] if headless else []
         command += ["--run-dir", str(self.run_dir), *arguments]
         with self._terminal.open("w") as terminal:
             self.process = subprocess.Popen(
@@ -66,6 +67,7 @@ class Demo:
             "learning": "tmrl_learning/learning",
             "controller": "tmrl_controller/controller",
             "agent": "tmrl_agent/agent",
+            "console": "tmrl_console/console",
             "operator": "tmrl_operator/operator",
             "driver": "tmrl_sim/sim",
             "recorder": "tmrl_recorder/recorder",

@@ -28,6 +28,7 @@ _ODD_TEXTS = st.sampled_from(
 _TEXTS = _ODD_TEXTS | st.text(_LETTERS, max_size=40)
 _FURTHER_NAMES = {
     "driver": driver_names(),
+    "keys": ("F13=success", "KeyQ=estop", "Numpad0=drive"),
     "method": method_names(),
     "proprio_fields": ("tool_x", "joint.waist"),
 }

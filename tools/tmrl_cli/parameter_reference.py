@@ -44,6 +44,7 @@ SECTIONS = (
     Section("controller", "tmrl_controller.config:ControllerConfig"),
     Section("agent", "tmrl_agent.params:AgentConfig"),
     Section("operator", "tmrl_operator.params:OperatorConfig"),
+    Section("console", "tmrl_console.params:ConsoleConfig"),
     Section("arm", "tmrl_arm.params:ArmConfig"),
     Section("arm.interbotix", "tmrl_arm.interbotix.config:InterbotixConfig"),
     Section("arm.franky", "tmrl_arm.franka.franky_config:FrankyConfig"),

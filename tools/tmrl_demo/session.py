@@ -14,9 +14,11 @@ import domain_coordinator
 from rich.console import Console
 from rich.live import Live
 
+from tmrl_bringup.console_address import announce, forget_address
 from tmrl_bringup.end_signals import when_asked_to_end
 from tmrl_bringup.options import SessionOptions
-from tmrl_bringup.processes import describe
+from tmrl_bringup.parts import CONSOLE
+from tmrl_bringup.processes import describe, select_parts
 from tmrl_bringup.rig import Rig, RigError, load, parse_overrides
 from tmrl_bringup.rundir import has_history, prepare_run_dir, refuse_lost_journal
 from tmrl_bringup.supervisor import ProcessEvent, Supervisor
@@ -110,7 +112,8 @@ class DemoSession:
         self.record = SessionRecord(control_period_s=float(rig.parts["driver"]["control_period_s"]))
         self.header = Header(options.method, options.seed, options.episodes, str(run_dir))
         self.console = Console()
-        self._supervisor = Supervisor(describe(rig, run_dir), run_dir / "logs", self._on_event)
+        processes = describe(rig, run_dir, _parts(options, rig))
+        self._supervisor = Supervisor(processes, run_dir / "logs", self._on_event)
         self._interrupted = asyncio.Event()
         self._started_s = time.monotonic()
         self._printed = 0
@@ -136,6 +139,8 @@ class DemoSession:
         """Runs the processes until the session is over, then ends them."""
         when_asked_to_end(asyncio.get_running_loop(), self._interrupted.set)
         self._load_past()
+        forget_address(self.run_dir)
+        address = asyncio.create_task(announce(self.run_dir, self._print))
         monitor = Monitor(f"/{self.rig.robot}", self.run_dir.name, self.record)
         try:
             await self._supervisor.start()
@@ -144,9 +149,13 @@ class DemoSession:
                 if ending.exit_code == EXIT_OK:
                     await self._drain(monitor)
         finally:
+            address.cancel()
             await self._supervisor.stop()
             monitor.close()
         return ending
+
+    def _print(self, text: str) -> None:
+        self.console.print(text, highlight=False, soft_wrap=True)
 
     def _load_past(self) -> None:
         if self.options.resume:
@@ -225,6 +234,11 @@ class DemoSession:
             if stored and labelled >= self.record.finished:
                 return
             await asyncio.sleep(_REFRESH_S)
+
+
+def _parts(options: DemoOptions, rig: Rig) -> tuple[str, ...]:
+    """Without a view on the screen nobody looks at a page either."""
+    return tuple(p for p in select_parts(rig) if p != CONSOLE or not options.headless)
 
 
 def _facts(session: DemoSession, ending: Ending, past: dict[str, object]) -> SessionFacts:

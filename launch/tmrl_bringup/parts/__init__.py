@@ -6,6 +6,7 @@ from tmrl_bringup.parts import (
     agent,
     arm,
     cameras,
+    console,
     controller,
     driver,
     learning,
@@ -25,6 +26,7 @@ PARTS: Mapping[str, Part] = {
         controller,
         agent,
         operator,
+        console,
         learning,
         recorder,
         teleop,
@@ -34,6 +36,7 @@ PARTS: Mapping[str, Part] = {
 """Every part by its name, nodes in the order of their start."""
 
 CAMERAS = cameras.PART.name
+CONSOLE = console.PART.name
 SERVER = policy_server.PART.name
 
 

@@ -1,0 +1,75 @@
+// Cameras: one socket each; a picture is asked for when the one before is on the screen.
+
+import { byId, make } from "./page.js";
+
+const RETRY_MS = 1000;
+const STALE_MS = 2000;
+
+export function showCameras(names) {
+  const box = byId("cameras");
+  if (box.dataset.names === names.join()) return;
+  box.dataset.names = names.join();
+  box.replaceChildren(...names.map((name) => new Camera(name).element));
+  box.dataset.count = names.length;
+  if (!names.length) box.append(make("p", { textContent: "This rig shows no camera here." }));
+}
+
+class Camera {
+  constructor(name) {
+    this.name = name;
+    this.image = make("img", { alt: `camera ${name}`, draggable: false });
+    this.word = make("span", { textContent: "waits for a picture" });
+    this.element = make("figure", {}, this.image, make("figcaption", {}, `${name} `, this.word));
+    this.connect();
+    setInterval(() => this.age(), 500);
+    document.addEventListener("visibilitychange", () => this.wanted());
+  }
+
+  // A hidden page watches nothing: the simulation then renders nothing for it.
+  wanted() {
+    if (document.hidden) this.socket?.close();
+    else if (!this.socket) this.connect();
+  }
+
+  connect() {
+    if (document.hidden || !this.element.isConnected && this.socket) return;
+    const secure = location.protocol === "https:" ? "wss" : "ws";
+    const socket = new WebSocket(`${secure}://${location.host}/camera/${this.name}`);
+    socket.binaryType = "blob";
+    this.socket = socket;
+    socket.onmessage = async (event) => {
+      if (typeof event.data === "string") this.complain(event.data);
+      else await this.draw(event.data);
+      if (socket.readyState === WebSocket.OPEN) socket.send("shown");
+    };
+    socket.onclose = () => {
+      this.socket = null;
+      setTimeout(() => this.socket || this.connect(), RETRY_MS);
+    };
+  }
+
+  async draw(blob) {
+    const old = this.image.src;
+    this.image.src = URL.createObjectURL(blob);
+    try {
+      await this.image.decode();
+    } catch {
+      this.complain("a picture is broken");
+    }
+    if (old) URL.revokeObjectURL(old);
+    this.at = performance.now();
+    this.age();
+  }
+
+  complain(text) {
+    this.word.textContent = text;
+    this.element.classList.add("stale");
+  }
+
+  age() {
+    if (this.at === undefined) return;
+    const age = performance.now() - this.at;
+    this.element.classList.toggle("stale", age > STALE_MS);
+    this.word.textContent = age > STALE_MS ? `no picture for ${Math.round(age / 1000)} s` : "";
+  }
+}
