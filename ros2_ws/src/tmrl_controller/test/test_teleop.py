@@ -71,3 +71,36 @@ def test_a_device_that_was_not_pressed_at_the_stop_drives_at_once(switch):
     switch.receive(PRESSED, 1.1)
 
     assert switch.wants_control(1.1)
+
+
+def test_a_device_that_lies_idle_takes_the_arm_from_nobody(switch):
+    idle = teleop_command(active=False, device="idle")
+    switch.receive(PRESSED, 1.0)
+    switch.receive(idle, 1.1)
+
+    assert switch.wants_control(1.1)
+    assert switch.device == PRESSED.device
+
+
+def test_one_drives_until_it_lets_go_and_the_other_is_turned_away_once(switch):
+    other = teleop_command(device="other")
+    switch.receive(teleop_command(active=False, device="other"), 0.1)
+    switch.receive(PRESSED, 1.0)
+    switch.receive(other, 1.1)
+    assert switch.device == PRESSED.device
+    assert "one must let go first" in switch.first_word_of_another(other, 1.1)
+    assert switch.first_word_of_another(other, 1.1) == ""
+
+    switch.receive(RELEASED, 1.2)
+    switch.receive(other, 1.2)
+    assert switch.wants_control(1.2)
+    assert switch.device == "other"
+
+
+def test_a_device_that_lies_idle_unlocks_no_other(switch):
+    switch.receive(PRESSED, 1.0)
+    switch.lock()
+    switch.receive(teleop_command(active=False, device="idle"), 1.1)
+    switch.receive(PRESSED, 1.2)
+
+    assert not switch.wants_control(1.2), "it was held down over the stop"

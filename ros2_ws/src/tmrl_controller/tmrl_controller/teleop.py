@@ -1,4 +1,4 @@
-"""When a person's device may drive: pressed, fresh, and seen released since the last stop."""
+"""When a person's device may drive: pressed, fresh, alone, and released since the last stop."""
 
 from dataclasses import replace
 
@@ -9,7 +9,8 @@ class DeadManSwitch:
     """Decides from the newest reading whether a person wants to drive.
 
     After the start, a hold, an e-stop or a fault a device that is pressed must be released first,
-    and must say so: one that merely fell silent may be held down all the while.
+    and must say so: one that merely fell silent may be held down all the while. Of several devices
+    each is released for itself, and while one drives the others change nothing.
     """
 
     def __init__(self, max_age_s: float) -> None:
@@ -21,8 +22,9 @@ class DeadManSwitch:
         self._max_age_s = max_age_s
         self._newest: TeleopCommand | None = None
         self._newest_s = 0.0
-        self._locked = True
+        self._released: set[str] = set()
         self._said = False
+        self._turned_away = ""
 
     @property
     def device(self) -> str:
@@ -47,9 +49,14 @@ class DeadManSwitch:
             command: The reading.
             now_s: Time of its arrival, s.
         """
+        if not command.active:
+            self._released.add(command.device)
+            if command.device == self._turned_away:
+                self._turned_away = ""
+        if command.device != self.device and self.wants_control(now_s):
+            return
         self._newest, self._newest_s = command, now_s
         if not command.active:
-            self._locked = False
             self._said = False
 
     def let_go(self, now_s: float) -> None:
@@ -60,11 +67,25 @@ class DeadManSwitch:
         """
         if self._newest is not None and self._newest.active:
             self._newest, self._newest_s = replace(self._newest, active=False), now_s
-            self._locked = True
+            self._released.discard(self.device)
+
+    def first_word_of_another(self, command: TeleopCommand, now_s: float) -> str:
+        """Why a device that is pressed while another one drives moves nothing, once for each press.
+
+        Args:
+            command: Its reading, which has been received.
+            now_s: Time, s.
+        """
+        if not command.active or command.device in (self.device, self._turned_away):
+            return ""
+        if not self.wants_control(now_s):
+            return ""
+        self._turned_away = command.device
+        return f"{command.device!r} is pressed while {self.device!r} drives: one must let go first"
 
     def first_word_of_lock(self, now_s: float) -> str:
         """Why a switch that is pressed moves nothing, once for each press; otherwise empty."""
-        if not (self._locked and self.pressed(now_s)) or self._said:
+        if self.device in self._released or not self.pressed(now_s) or self._said:
             return ""
         self._said = True
         return (
@@ -82,9 +103,9 @@ class DeadManSwitch:
 
     def wants_control(self, now_s: float) -> bool:
         """Whether the person may drive now."""
-        return self.pressed(now_s) and not self._locked
+        return self.pressed(now_s) and self.device in self._released
 
     def lock(self) -> None:
         """Asks for a release before the next takeover, unless the newest reading was one."""
-        if self._newest is None or self._newest.active:
-            self._locked = True
+        released = self._newest is not None and not self._newest.active
+        self._released &= {self.device} if released else set[str]()

@@ -44,7 +44,8 @@ class TeleopGate:
                 self._switch.let_go(now_s)
             return refusal
         self._switch.receive(command, now_s)
-        if sentence := self._switch.first_word_of_lock(now_s):
+        sentence = self._switch.first_word_of_another(command, now_s)
+        if sentence := sentence or self._switch.first_word_of_lock(now_s):
             return Refusal(RefusalCode.CANNOT_START, sentence)
         return None
 
