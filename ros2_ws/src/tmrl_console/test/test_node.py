@@ -274,6 +274,13 @@ def test_the_address_is_noted_and_the_next_free_port_is_taken(start_cell, tmp_pa
     assert urlsplit(cell.address).port >= 8350
 
 
+def test_an_address_for_the_whole_network_is_one_that_a_tablet_can_open(start_cell, tmp_path):
+    path = tmp_path / "console.password"
+    write_password(path, "correct horse")
+    cell = start_cell(host="0.0.0.0", password_file=str(path))
+    assert urlsplit(cell.address).hostname == socket.gethostname().lower()
+
+
 def test_a_port_that_is_taken_is_a_sentence_at_the_start(start_cell):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -11,6 +11,8 @@ from tmrl_common.errors import LocalError
 from tmrl_console.params import PORTS
 
 _STOP_S = 3.0
+_EVERYWHERE = ("0.0.0.0", "::")
+"""No address that a tablet could open: it gets this machine's name."""
 
 
 class PortError(LocalError):
@@ -80,6 +82,8 @@ class WebThread(threading.Thread):
         super().__init__(name="web", daemon=True)
         self._listening = listening
         host, port = listening.getsockname()[:2]
+        if host in _EVERYWHERE:
+            host = socket.gethostname()
         self.address = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
         self._server = uvicorn.Server(
             uvicorn.Config(
