@@ -11,11 +11,11 @@ from tmrl_common.errors import ConfigError
 from tmrl_common.plugins import cause_of, installed, package_of, packages_of
 
 GROUP = "tmrl.algorithms"
-BUILT_IN = ("tmrl", "dsrl", "fixed-sigma")
+BUILT_IN = ("tmrl", "dsrl", "dsrl_na", "fixed-sigma")
 """Ours that learn also over ROS."""
 
 NO_LEARNING = "base"
-_RESERVED = (*BUILT_IN, "dsrl_na", NO_LEARNING)
+_RESERVED = (*BUILT_IN, NO_LEARNING)
 _TUTORIAL = "docs/tutorials/new_algorithm.md"
 
 

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from tmrl_common.types import FloatArray, Outcome, Steering, SteeringSource
-from tmrl_experiments.inprocess.flow_base import FlowActions, FlowBase
+from tmrl_experiments.inprocess.flow_base import FlowBase
 from tmrl_experiments.inprocess.loop import Acting, EpisodeSummary, InProcessLoop
 from tmrl_experiments.inprocess.report import episodes_to_90, report
 from tmrl_experiments.inprocess.steering import Drawn, uniform_steerings
+from tmrl_learner.algorithms.dsrl_na.flow_actions import FlowActions
 from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 from tmrl_learner.config import LearnerConfig, ReplayConfig, ScheduleConfig, Sizes
 from tmrl_learner.pretrain.evaluate import Scene

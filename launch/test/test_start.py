@@ -16,7 +16,7 @@ from tmrl_bringup.processes import select_parts, server_argv
 from tmrl_bringup.rig import available, load
 
 for name in available():
-    for method in ("tmrl", "dsrl", "fixed-sigma", "base"):
+    for method in ("tmrl", "dsrl", "dsrl_na", "fixed-sigma", "base"):
         rig = SessionOptions(run_dir=Path("run"), method=method).apply(load(name).with_examples())
         judge(rig, select_parts(rig))
         server_argv(rig)

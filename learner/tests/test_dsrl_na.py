@@ -10,13 +10,16 @@ from torch import Tensor
 
 from tmrl_common.chunks import Driver
 from tmrl_common.transitions import Transition
-from tmrl_common.types import Outcome
+from tmrl_common.types import Outcome, PolicySpec
 from tmrl_learner.algorithms.dsrl_na.agent import DsrlNaAgent
+from tmrl_learner.algorithms.dsrl_na.flow_actions import load_flow_actions
 from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 from tmrl_learner.config import LearnerConfig, ReplayConfig, ScheduleConfig, Sizes
 from tmrl_learner.errors import LearnerError, ResumeError
 from tmrl_learner.session import LearnerSession
 from tmrl_learner.testing import FEATURES, make_transition
+from tmrl_policies.flow_checkpoint import save_flow_policy
+from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
 
 SIZES = Sizes(features=FEATURES, z=2, epsilon=0, actions=4)
 GOAL = np.array([0.6, -0.5], np.float32)
@@ -133,10 +136,58 @@ def test_a_resumed_run_is_bit_equal_to_an_uninterrupted_one(
         assert torch.equal(tensor, theirs[name]), name
 
 
-def test_without_the_base_policy_it_says_where_it_works(tmp_path: Path) -> None:
-    with pytest.raises(LearnerError, match=r"python -m tmrl_experiments finetune"):
+def test_without_the_base_policy_it_says_what_to_set(tmp_path: Path) -> None:
+    with pytest.raises(LearnerError, match="set policy and execute_steps"):
         LearnerSession(CONFIG, SIZES, lambda: 0.0)
     make_session().save(tmp_path)
     other = replace(CONFIG, dsrl_na=replace(CONFIG.dsrl_na, uniform_share=0.9))
     with pytest.raises(ResumeError, match="dsrl_na"):
         make_session(other).load(tmp_path)
+
+
+def served(folder: Path) -> PolicySpec:
+    """Saves a small flow policy of x, y, z and gripper, and says what a server announces of it."""
+    shape = FlowPolicyConfig(proprio_dim=2, context_dim=1, action_dim=4, horizon=3)
+    version = save_flow_policy(folder, FlowPolicy(shape), {})
+    return PolicySpec(
+        action_space="bridge_delta_ee_7",
+        action_dim=7,
+        horizon=3,
+        proprio_dim=2,
+        context_dim=1,
+        cameras=(),
+        z_dim=4,
+        epsilon_dim=1,
+        features_dim=3,
+        policy_version=version,
+        statistics_hash="",
+    )
+
+
+def test_the_policy_that_is_served_judges_actions_in_the_robots_columns(tmp_path: Path) -> None:
+    base = load_flow_actions(tmp_path, served(tmp_path), 2, "cpu")
+    assert base.width == 2 * 7
+    judged = base.actions(torch.zeros(5, 3), torch.ones(5, 4)).unflatten(-1, (2, 7))
+    assert judged.isfinite().all()
+    assert (judged[..., 3:6] == 0.0).all(), "the policy turns nothing"
+    assert (judged[..., [0, 1, 2, 6]] != 0.0).any()
+    turned = torch.zeros(1, 14)
+    turned[:, 3] = 0.05
+    assert base.normalise(turned).unflatten(-1, (2, 7))[0, 0, 3] == pytest.approx(0.5)
+
+
+def test_a_copy_of_another_policy_is_refused(tmp_path: Path) -> None:
+    spec = replace(served(tmp_path), policy_version="another")
+    with pytest.raises(LearnerError, match="give the learner the folder that is served"):
+        load_flow_actions(tmp_path, spec, 2, "cpu")
+
+
+def test_a_pi0_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(LearnerError, match=r"holds no flow policy.*method tmrl or dsrl"):
+        load_flow_actions(tmp_path, served(tmp_path / "flow"), 2, "cpu")
+
+
+def test_more_steps_than_a_chunk_has_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(LearnerError, match="correct the learner's execute_steps"):
+        load_flow_actions(tmp_path, served(tmp_path), 4, "cpu")

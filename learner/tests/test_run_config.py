@@ -12,9 +12,9 @@ from tmrl_learner.run_config import RunConfig
     [
         (
             {"method": "dsrl_na"},
-            r"needs the base policy.*python -m tmrl_experiments",
+            r"needs a copy of the frozen policy.*policy is empty.*tmrl or dsrl",
         ),
-        ({"method": "trml"}, "did you mean .tmrl.. Valid: base, dsrl, fixed-sigma, tmrl"),
+        ({"method": "trml"}, "did you mean .tmrl.. Valid: base, dsrl, dsrl_na, fixed-sigma, tmrl"),
         ({"actor_every_rounds": 0}, "at least 1"),
         ({"checkpoint_every_s": 0.0}, "above 0"),
         ({"overrides": ("agent.utd",)}, "dotted.key=value"),

@@ -29,7 +29,7 @@ _Count = Annotated[int, Range(0, 1_000_000_000)]
 
 def methods() -> tuple[str, ...]:
     """Names of everything that learns here: ours, and the algorithms that are installed."""
-    return (*(name for name in method_names() if name != NO_LEARNING), "dsrl_na")
+    return tuple(name for name in method_names() if name != NO_LEARNING)
 
 
 @dataclass(frozen=True)

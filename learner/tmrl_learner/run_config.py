@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from tmrl_common.algorithms import InstalledAlgorithm, method_names
+from tmrl_common.algorithms import InstalledAlgorithm
 from tmrl_common.constraints import SEED, NotEmpty, OneOf, Range, check_fields
 from tmrl_learner.config import LearnerConfig, resolve
 from tmrl_learner.tracking.config import WANDB_MODES
@@ -25,6 +25,10 @@ class RunConfig:
         method: The algorithm; with "base" transitions are stored and nothing is learned.
         preset: Named settings of the learner (tmrl_learner.config.PRESETS).
         overrides: Changes to the preset, each "dotted.key=value".
+        policy: Folder of the flow policy that the policy server serves; only the method "dsrl_na"
+            reads it. The launch takes policy_server.checkpoint.
+        execute_steps: Steps of each chunk that are executed, which "dsrl_na" learns with; the
+            launch takes agent.execute_steps.
         seed: Of networks and draws.
         actor_every_rounds: Update rounds between two publications of the actor.
         checkpoint_every_s: Longest time between two checkpoints while something changes, wall time.
@@ -42,6 +46,8 @@ class RunConfig:
     method: Annotated[str, InstalledAlgorithm()] = "tmrl"
     preset: str = "widowx_sim"
     overrides: tuple[str, ...] = ()
+    policy: str = ""
+    execute_steps: Annotated[int, Range(1)] = 5
     seed: Annotated[int, SEED] = 0
     actor_every_rounds: Annotated[int, Range(1)] = 10
     checkpoint_every_s: Annotated[float, Range(0.0, above=True)] = 20.0
@@ -54,14 +60,13 @@ class RunConfig:
         Raises:
             ValueError: Names the value and the valid ones.
         """
-        if self.method == "dsrl_na":
-            raise ValueError(
-                "method is dsrl_na, which needs the base policy in the learner's own process, and "
-                "here it is in the policy server; run it in simulation with `python -m "
-                "tmrl_experiments finetune --method dsrl_na`, or use one of "
-                f"{', '.join(method_names())}"
-            )
         check_fields(self)
+        if self.method == "dsrl_na" and not self.policy:
+            raise ValueError(
+                "method is dsrl_na, which needs a copy of the frozen policy in the learner's own "
+                "process, and policy is empty: give the folder of the flow policy that the policy "
+                "server serves, or use the method tmrl or dsrl"
+            )
         for entry in self.overrides:
             if "=" not in str(entry):
                 raise ValueError(

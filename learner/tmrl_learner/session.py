@@ -355,7 +355,7 @@ def _agent(config: LearnerConfig, sizes: Sizes, base: LatentPolicy | None) -> Al
         return make_algorithm(config, sizes)
     if base is None or sizes.actions < 1:
         raise LearnerError(
-            "dsrl_na needs the base policy in the learner's process, and the length of what is "
-            "executed of its chunks; both are there in `python -m tmrl_experiments finetune`"
+            "dsrl_na needs a copy of the frozen policy in the learner's process, and the length of "
+            "what is executed of its chunks: set policy and execute_steps"
         )
     return DsrlNaAgent(config.agent, config.dsrl_na, sizes, config.seed, config.device, base)

@@ -24,6 +24,7 @@ from tmrl_common.transitions import InvalidTransitionError, Transition
 from tmrl_common.transport.client import PolicyClient
 from tmrl_common.transport.curve import client_security
 from tmrl_common.types import PolicySpec
+from tmrl_learner.algorithms.dsrl_na.flow_actions import load_flow_actions
 from tmrl_learner.config import Sizes
 from tmrl_learner.devices import check_device
 from tmrl_learner.run_config import RunConfig
@@ -194,14 +195,27 @@ class LearnerWorker:
                 _log.info("waiting for the policy server: %s", error)
                 stop.wait(_RETRY_S)
                 continue
-            sizes = sizes_of(welcome.spec, self._config.method)
-            session = LearnerSession(self._learner_config, sizes, self._clock.now_s)
+            session = self._session(welcome.spec)
             if holds_checkpoint(self._folder):
                 session.load(self._folder)
                 _log.info("resumed: %s", json.dumps(vars(session.counters)))
             self._resumed(session)
             return session
         return None
+
+    def _session(self, spec: PolicySpec) -> LearnerSession:
+        """A session for the policy served; DSRL-NA gets a copy of it.
+
+        Raises:
+            TmrlError: There is no copy, or it is another policy's.
+        """
+        config, sizes = self._config, sizes_of(spec, self._config.method)
+        if config.method != "dsrl_na":
+            return LearnerSession(self._learner_config, sizes, self._clock.now_s)
+        device, steps = self._learner_config.device, config.execute_steps
+        base = load_flow_actions(Path(config.policy), spec, steps, device)
+        sizes = replace(sizes, actions=base.width)
+        return LearnerSession(self._learner_config, sizes, self._clock.now_s, base)
 
     def _resumed(self, session: LearnerSession) -> None:
         """Hands the server an actor before anything is learned: weights of a checkpoint, or bounds.

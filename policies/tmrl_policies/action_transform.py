@@ -19,12 +19,14 @@ class ActionTransform:
         policy_dim: Columns that the policy makes.
         action_dim: Columns that the rig takes.
         apply: Maps (..., policy_dim) to (..., action_dim).
+        columns: Column of the rig's action for each of the policy's.
     """
 
     action_space: str
     policy_dim: int
     action_dim: int
     apply: Callable[[FloatArray], FloatArray]
+    columns: tuple[int, ...]
 
 
 def _pad_rotation(actions: FloatArray) -> FloatArray:
@@ -40,8 +42,10 @@ def _as_they_are(actions: FloatArray) -> FloatArray:
 
 
 _TRANSFORMS = {
-    "xyz_gripper_to_bridge_delta_ee_7": ActionTransform("bridge_delta_ee_7", 4, 7, _pad_rotation),
-    "bridge_delta_ee_7": ActionTransform("bridge_delta_ee_7", 7, 7, _as_they_are),
+    "xyz_gripper_to_bridge_delta_ee_7": ActionTransform(
+        "bridge_delta_ee_7", 4, 7, _pad_rotation, (0, 1, 2, 6)
+    ),
+    "bridge_delta_ee_7": ActionTransform("bridge_delta_ee_7", 7, 7, _as_they_are, tuple(range(7))),
 }
 
 
@@ -62,3 +66,11 @@ def action_transform(name: str, policy_dim: int) -> ActionTransform:
             f"the policy's have {policy_dim}"
         )
     return transform
+
+
+def robot_columns(policy_dim: int, action_space: str) -> tuple[int, ...] | None:
+    """Which column of a rig's action each column of a policy's is; None without a transform."""
+    for transform in _TRANSFORMS.values():
+        if (transform.policy_dim, transform.action_space) == (policy_dim, action_space):
+            return transform.columns
+    return None

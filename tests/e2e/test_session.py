@@ -73,7 +73,12 @@ def test_a_session_learns_from_every_transition_and_reports(demo: Demo, tmp_path
 
 @pytest.mark.parametrize(
     ("method", "sigma"),
-    [(["dsrl"], 0.0), (["base"], 0.0), (["fixed-sigma", "--sigma", "0.5"], 0.5)],
+    [
+        (["dsrl"], 0.0),
+        (["dsrl_na"], 0.0),
+        (["base"], 0.0),
+        (["fixed-sigma", "--sigma", "0.5"], 0.5),
+    ],
 )
 def test_the_baselines_run_too(demo: Demo, method: list[str], sigma: float) -> None:
     demo.start("--method", *method, "--episodes", "3", *FAST)

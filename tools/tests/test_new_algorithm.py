@@ -75,7 +75,7 @@ def test_a_name_that_nobody_offers_is_refused_before_anything_starts() -> None:
     refused = run("-m", "tmrl_cli.cli", "up", "widowx_sim", "method:=cmm")
     assert refused.returncode == 2
     assert "cmm" in refused.stderr
-    assert "tmrl, dsrl, fixed-sigma" in refused.stderr
+    assert "tmrl, dsrl, dsrl_na, fixed-sigma" in refused.stderr
 
 
 @pytest.mark.e2e

@@ -1,10 +1,7 @@
 """The small flow policy behind the loop's interface."""
 
-import copy
-
 import numpy as np
 import torch
-from torch import Tensor
 
 from tmrl_common.types import FloatArray, Steering
 from tmrl_learner.pretrain.evaluate import Scene
@@ -67,42 +64,3 @@ class FlowBase:
             noise[None],
         )
         return actions[0].numpy()
-
-
-class FlowActions:
-    """Which actions a latent leads to, at sigma = 0: a flow policy inside DSRL-NA's learner.
-
-    Args:
-        policy: In evaluation mode, without gradients; it is copied.
-        execute_steps: h, steps of each chunk that are executed.
-        device: Torch device of the learner.
-    """
-
-    def __init__(self, policy: FlowPolicy, execute_steps: int, device: str) -> None:
-        self._policy = copy.deepcopy(policy).to(device)
-        self._steps = execute_steps
-
-    @property
-    def width(self) -> int:
-        """H * A."""
-        return self._steps * self._policy.config.action_dim
-
-    @torch.no_grad()
-    def actions(self, features: Tensor, z: Tensor) -> Tensor:
-        """See `tmrl_learner.algorithms.dsrl_na.latent_policy.LatentPolicy`."""
-        policy, config = self._policy, self._policy.config
-        proprio, context = features.split([config.proprio_dim, config.context_dim], dim=-1)
-        rows = z.view(len(z), -1, config.action_dim)
-        chunks = policy.sample(
-            policy.proprio_normaliser.restore(proprio),
-            policy.context_normaliser.restore(context),
-            features.new_zeros(len(features)),
-            torch.zeros_like(context),
-            rows.expand(-1, config.horizon, -1),
-        )
-        return policy.action_normaliser.normalise(chunks[:, : self._steps]).flatten(1)
-
-    def normalise(self, executed: Tensor) -> Tensor:
-        """See `tmrl_learner.algorithms.dsrl_na.latent_policy.LatentPolicy`."""
-        steps = executed.unflatten(-1, (self._steps, self._policy.config.action_dim))
-        return self._policy.action_normaliser.normalise(steps).flatten(1)

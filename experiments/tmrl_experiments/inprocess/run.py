@@ -17,12 +17,13 @@ from tmrl_common.constraints import SEED, Range
 from tmrl_common.errors import ConfigError
 from tmrl_common.storage import prepare_file, write_text
 from tmrl_common.types import Outcome
-from tmrl_experiments.inprocess.flow_base import FlowActions, FlowBase
+from tmrl_experiments.inprocess.flow_base import FlowBase
 from tmrl_experiments.inprocess.loop import Acting, EpisodeSummary, InProcessLoop
 from tmrl_experiments.inprocess.report import report, success_last_window
 from tmrl_experiments.inprocess.run_directory import RunDirectory, open_run_directory
 from tmrl_experiments.inprocess.steering import Drawn
 from tmrl_experiments.widowx.task import PickTask
+from tmrl_learner.algorithms.dsrl_na.flow_actions import FlowActions
 from tmrl_learner.config import Sizes, resolve
 from tmrl_learner.devices import check_device
 from tmrl_learner.session import LearnerSession

@@ -1,0 +1,112 @@
+"""Which actions a latent leads to: a copy of the frozen flow policy inside DSRL-NA's learner."""
+
+import copy
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tmrl_common.types import PolicySpec
+from tmrl_learner.errors import LearnerError
+from tmrl_policies.action_transform import robot_columns
+from tmrl_policies.flow_checkpoint import load_flow_policy
+from tmrl_policies.flow_policy import FlowPolicy
+
+_REMEDY = "use the method tmrl or dsrl, which need no copy of the policy and pass human rows over"
+_UNIT = 0.1
+"""Of a column that the policy does not make, such as a rotation [rad] of a person's: what counts as
+one in the critics, which is of the order of a control step."""
+
+
+class FlowActions:
+    """The actions of a latent at sigma = 0, as a `LatentPolicy`.
+
+    Args:
+        policy: In evaluation mode, without gradients; it is copied.
+        execute_steps: h, steps of each chunk that are executed.
+        device: Torch device of the learner.
+        columns: Column of the robot's action for each of the policy's; None where they are the
+            same.
+        action_dim: A, columns of the robot's action; 0 where they are the policy's.
+    """
+
+    def __init__(
+        self,
+        policy: FlowPolicy,
+        execute_steps: int,
+        device: str,
+        columns: tuple[int, ...] | None = None,
+        action_dim: int = 0,
+    ) -> None:
+        self._policy = copy.deepcopy(policy).to(device)
+        self._steps = execute_steps
+        self._columns = list(columns or range(policy.config.action_dim))
+        self._action_dim = action_dim or policy.config.action_dim
+
+    @property
+    def width(self) -> int:
+        """H * A."""
+        return self._steps * self._action_dim
+
+    @torch.no_grad()
+    def actions(self, features: Tensor, z: Tensor) -> Tensor:
+        """See `LatentPolicy`; columns that the policy does not make are 0."""
+        policy, config = self._policy, self._policy.config
+        proprio, context = features[:, : config.proprio_dim], features[:, config.proprio_dim :]
+        rows = z.view(len(z), -1, config.action_dim)
+        chunks = policy.sample(
+            policy.proprio_normaliser.restore(proprio),
+            policy.context_normaliser.restore(context),
+            features.new_zeros(len(features)),
+            torch.zeros_like(context),
+            rows.expand(-1, config.horizon, -1),
+        )
+        judged = features.new_zeros(len(features), self._steps, self._action_dim)
+        judged[..., self._columns] = policy.action_normaliser.normalise(chunks[:, : self._steps])
+        return judged.flatten(1)
+
+    def normalise(self, executed: Tensor) -> Tensor:
+        """See `LatentPolicy`."""
+        steps = executed.reshape(len(executed), self._steps, self._action_dim)
+        judged = steps / _UNIT
+        judged[..., self._columns] = self._policy.action_normaliser.normalise(
+            steps[..., self._columns]
+        )
+        return judged.flatten(1)
+
+
+def load_flow_actions(
+    folder: Path, spec: PolicySpec, execute_steps: int, device: str
+) -> FlowActions:
+    """Reads the policy that a server serves.
+
+    Args:
+        folder: Of its checkpoint, on this machine.
+        spec: What the server serves.
+        execute_steps: h, steps of each chunk that are executed.
+        device: Torch device of the learner.
+
+    Raises:
+        LearnerError: It is no flow policy, or another one than the server's.
+        CheckpointError: Its files are damaged.
+    """
+    if not (folder / "policy.safetensors").is_file():
+        raise LearnerError(
+            f"method is dsrl_na, which needs a copy of the frozen policy in the learner, and "
+            f"{folder} (policy) holds no flow policy: a pi0 cannot be sampled here; {_REMEDY}"
+        )
+    loaded = load_flow_policy(folder)
+    if loaded.version != spec.policy_version:
+        raise LearnerError(
+            f"the flow policy in {folder} (policy) is {loaded.version[:12]}, the policy server "
+            f"serves {spec.policy_version[:12]}: give the learner the folder that is served, or "
+            f"{_REMEDY}"
+        )
+    columns = robot_columns(loaded.policy.config.action_dim, spec.action_space)
+    if columns is None or execute_steps > spec.horizon:
+        raise LearnerError(
+            f"the policy makes chunks of {spec.horizon} x {loaded.policy.config.action_dim} "
+            f"numbers, which do not become {execute_steps} steps (execute_steps) of "
+            f"{spec.action_space}; correct the learner's execute_steps, or {_REMEDY}"
+        )
+    return FlowActions(loaded.policy, execute_steps, device, columns, spec.action_dim)
