@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tmrl_common.chunks import Driver
+from tmrl_common.chunks import Driver, Origin
 from tmrl_common.testing.transition_examples import assert_same, example_transition
 from tmrl_common.transition_cells import from_cells, hash_of, to_cells
-from tmrl_common.transitions import FIELDS, InvalidTransitionError, Kind, Origin, check, origin_of
+from tmrl_common.transitions import FIELDS, InvalidTransitionError, Kind, check, origin_of
 from tmrl_common.types import Outcome
 
 NAMES = [each.name for each in FIELDS]

@@ -41,6 +41,13 @@ class Driver(IntEnum):
     NONE = 2
 
 
+class Origin(StrEnum):
+    """Who produced the actions; the names are those of tmrl_msgs/ChunkOutcome."""
+
+    POLICY = "policy"
+    HUMAN = "human"
+
+
 class Preemption(StrEnum):
     """What ended a chunk before its last step; the codes are those of tmrl_msgs/ChunkOutcome."""
 
@@ -140,10 +147,14 @@ class ActionChunk(ChunkId):
 
 @dataclass(frozen=True)
 class ChunkOutcome:
-    """What became of one chunk; every chunk gets exactly one (tmrl_msgs/ChunkOutcome).
+    """What became of one chunk, or of one segment of a person's driving (tmrl_msgs/ChunkOutcome).
+
+    Every chunk gets exactly one. A segment lasts as many steps as a chunk executes, or until the
+    person lets go.
 
     Attributes:
-        chunk: Which chunk.
+        chunk: Which chunk; of a segment only the robot is given, and the sequence number, which
+            counts up by one within the life of the controller.
         result: Completed, refused, preempted or superseded.
         code: A `RefusalCode` or a `Preemption`; empty when completed.
         reason: One sentence with the value, the limit and the remedy; empty when completed.
@@ -154,6 +165,9 @@ class ChunkOutcome:
         clamped: Whether a limit changed the step, shape (steps,), bool.
         step_ends_ns: ROS time at which each step's period ended, shape (steps,), int64.
         arm_state_sequence: First arm state measured after the last step.
+        origin: HUMAN for a segment of a person's driving.
+        first_arm_state_sequence: Arm state that a segment began with: the `arm_state_sequence` of
+            the outcome before it, where the arm was driven without a break; 0 for a chunk.
     """
 
     chunk: ChunkId
@@ -167,6 +181,8 @@ class ChunkOutcome:
     clamped: NDArray[np.bool_]
     step_ends_ns: NDArray[np.int64]
     arm_state_sequence: int
+    origin: Origin = Origin.POLICY
+    first_arm_state_sequence: int = 0
 
     @property
     def steps(self) -> int:

@@ -116,6 +116,8 @@ class Act:
                 f"source is '{self.source}' and explicit steering is "
                 f"{'absent' if self.explicit is None else 'given'}; it goes with source 'explicit'"
             )
+        if self.source is SteeringSource.NONE:
+            raise ValueError("source is 'none', which is a person's driving: no chunk comes of it")
         if not 0 <= self.seed <= MAX_SEED:
             raise ValueError(f"seed is {self.seed}; it must lie in [0, {MAX_SEED}]")
 

@@ -7,14 +7,14 @@ field is one line here, one in `tmrl_msgs/Transition.msg`, and a higher SCHEMA_V
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from enum import Enum, StrEnum, auto
+from enum import Enum, auto
 from math import inf, isfinite
 from typing import Annotated, Any, get_args, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tmrl_common.chunks import Driver
+from tmrl_common.chunks import Driver, Origin
 from tmrl_common.errors import LocalError
 from tmrl_common.types import FloatArray, Outcome, SteeringSource
 
@@ -32,13 +32,6 @@ is a float32."""
 
 class InvalidTransitionError(LocalError, ValueError):
     """A transition contradicts itself, or holds a value out of range or of another size."""
-
-
-class Origin(StrEnum):
-    """Who produced the actions of a chunk."""
-
-    POLICY = "policy"
-    HUMAN = "human"
 
 
 class Kind(Enum):
@@ -103,17 +96,20 @@ def _no_stamps() -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Transition:
-    """One step of the high-level decision process: one action chunk (tmrl_msgs/Transition).
+    """One step of the high-level decision process (tmrl_msgs/Transition).
+
+    It is one action chunk, or as many control steps of a person's driving as a chunk executes.
 
     Attributes:
         robot: Name of the arm.
         session: Identifier of the fine-tuning run.
         sequence: Counts from 1 within (robot, session) and is never used twice.
         episode: Counts from 1.
-        chunk: Counts from 0 within the episode.
+        chunk: Counts from 0 within the episode; what a person drove counts, too.
         revision: A higher one replaces the same (session, episode, chunk).
         features: s, shape (features_dim,).
-        z: Shape (z_dim,), or (horizon * z_dim,) flattened where z differs per step.
+        z: Shape (z_dim,), or (horizon * z_dim,) flattened where z differs per step; empty where a
+            person drove.
         sigma: Context timestep in [0, 1].
         epsilon: Shape (epsilon_dim,) or empty.
         steering: Who picked z, sigma and epsilon.

@@ -33,6 +33,8 @@ class SteeringSource(StrEnum):
     UNIFORM = "uniform"
     BASE = "base"
     EXPLICIT = "explicit"
+    NONE = "none"
+    """A person drove: there was nothing to steer, and nobody can ask a server for it."""
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,7 @@ class SessionOptions:
         if self.method == "base":
             # No learner is needed for it: where none runs, nobody steers.
             values["agent"]["unknown_learner_source"] = "base"
+        checkpoint = server.get("checkpoint")
         if nothing_real_moves(rig):
             _add_missing(values, rig, "controller", "simulated_arm", value=True)
         if "console" in rig.parts:
@@ -101,15 +102,17 @@ class SessionOptions:
             _show_cameras(values, rig)
         if rig.simulated:
             values["driver"] = {"run_dir": str(self.run_dir)}
-            if self.method == "dsrl":
-                # It steers plain behaviour cloning, which is trained beside the smoothed policy.
-                beside = Path(server["checkpoint"]).with_name("bc")
-                values["policy_server"]["checkpoint"] = str(beside)
+            if self.method in ("dsrl", "dsrl_na"):
+                # They steer plain behaviour cloning, which is trained beside the smoothed policy.
+                checkpoint = str(Path(server["checkpoint"]).with_name("bc"))
+                values["policy_server"]["checkpoint"] = checkpoint
         else:
             _add_missing(values, rig, "agent", "cameras", list(rig.cameras))
             # Beside no run: a stop that was pressed in one session holds in the next.
             stop = Path.home() / ".tmrl" / f"{rig.robot}.estop"
             _add_missing(values, rig, "controller", "estop_file", str(stop))
+        copied = checkpoint if self.method == "dsrl_na" else None
+        _add_length_of_chunks(values, rig, copied)
         prompt = rig.parts["agent"].get("prompt")
         if isinstance(prompt, str) and "dino" in server:
             # A pi0 prepares for the length of its prompt before the first chunk.
@@ -117,6 +120,22 @@ class SessionOptions:
         return rig.for_its_driver().with_overrides(
             {f"{part}.{key}": value for part, of in values.items() for key, value in of.items()}
         )
+
+
+def _add_length_of_chunks(values: dict[str, dict[str, Any]], rig: Rig, checkpoint: object) -> None:
+    """Tells controller and learner how many steps of a chunk are executed.
+
+    Args:
+        values: Get what the rig does not give.
+        rig: The rig.
+        checkpoint: Of the policy that the learner needs a copy of; None where it needs none.
+    """
+    steps = rig.parts["agent"].get("execute_steps")
+    # A person's segments are as long as chunks, also before the first chunk.
+    _add_missing(values, rig, "controller", "execute_steps", steps)
+    if isinstance(checkpoint, str):
+        _add_missing(values, rig, "learning", "policy", str(path_in_rig(checkpoint)))
+        _add_missing(values, rig, "learning", "execute_steps", steps)
 
 
 def nothing_real_moves(rig: Rig) -> bool:

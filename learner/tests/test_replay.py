@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmrl_common.chunks import Driver
+from tmrl_common.chunks import Driver, Origin
 from tmrl_common.transitions import InvalidTransitionError, Transition
-from tmrl_common.types import Outcome
+from tmrl_common.types import Outcome, SteeringSource
 from tmrl_learner.config import ReplayConfig
 from tmrl_learner.errors import ReplayFullError
 from tmrl_learner.replay.buffer import InsertResult, ReplayBuffer
@@ -247,3 +247,33 @@ def test_missing_numbers_are_those_that_did_not_arrive(arrived: list[int]) -> No
     assert index.missing(30) == [s for s in range(1, 31) if s not in set(arrived)]
     assert len(index) == len(set(arrived))
     assert all(s in index for s in arrived)
+
+
+def test_what_a_person_drove_is_stored_and_not_drawn_without_its_actions() -> None:
+    buffer = ReplayBuffer(ReplayConfig(capacity=10), FEATURES, Z, 0)
+    human = by_a_person(1)
+    assert buffer.insert(human) is InsertResult.STORED
+    assert (len(buffer), buffer.learnable) == (1, 0)
+
+
+def test_what_a_person_drove_is_drawn_with_its_actions() -> None:
+    buffer = ReplayBuffer(ReplayConfig(capacity=10), FEATURES, Z, 0, actions_dim=20)
+    buffer.insert(by_a_person(1))
+    assert buffer.learnable == 1
+    batch = buffer.sample(np.random.default_rng(0), 1, 4)
+    assert (batch["z"] == 0.0).all()
+    assert (batch["actions"][:, :12] == 2.0).all()
+    assert (batch["actions"][:, 12:] == 2.0).all(), "a shorter segment holds its last action"
+
+
+def by_a_person(sequence: int) -> Transition:
+    """A segment of three steps, after which the person let go."""
+    return make_transition(
+        *(sequence, 1, 0),
+        z=np.zeros(0, np.float32),
+        sigma=0.0,
+        steering=SteeringSource.NONE,
+        origin=Origin.HUMAN,
+        executed_actions=np.full((3, 4), 2.0, np.float32),
+        driver=np.full(3, Driver.TELEOP, np.uint8),
+    )

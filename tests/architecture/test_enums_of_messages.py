@@ -31,6 +31,7 @@ PAIRS = [
     Pair(chunks.ControllerMode, "ControllerStatus"),
     Pair(chunks.ChunkResult, "ChunkOutcome"),
     Pair(chunks.Driver, "ChunkOutcome", "DRIVER_"),
+    Pair(chunks.Origin, "ChunkOutcome", "ORIGIN_"),
     Pair(chunks.RefusalCode, "ChunkOutcome", "REFUSAL_"),
     Pair(chunks.Preemption, "ChunkOutcome", "PREEMPTION_"),
     Pair(types.SteeringSource, "ActionChunk", "STEERING_"),

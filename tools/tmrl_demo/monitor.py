@@ -8,7 +8,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from tmrl_common.types import Outcome
+from tmrl_common.types import Outcome, SteeringSource
 from tmrl_demo.record import LearnerFacts, SessionRecord
 from tmrl_msgs.msg import (
     AgentStatus,
@@ -103,9 +103,9 @@ class Monitor:
 
     def _on_transition(self, message: Transition) -> None:
         if message.session == self._session:
-            self.record.on_transition(
-                message.episode, message.revision, message.sigma, message.steps
-            )
+            steered = message.steering != SteeringSource.NONE.value
+            sigma = message.sigma if steered else None
+            self.record.on_transition(message.episode, message.revision, sigma, message.steps)
 
     def _on_learner(self, message: LearnerStatus) -> None:
         self.record.learner = LearnerFacts(

@@ -72,10 +72,18 @@ class SessionRecord:
         """The episode of that number, new if it was not known."""
         return self.episodes.setdefault(number, EpisodeRecord(number))
 
-    def on_transition(self, episode: int, revision: int, sigma: float, steps: int) -> None:
-        """Takes one published transition; revisions change a label, not what was executed."""
+    def on_transition(self, episode: int, revision: int, sigma: float | None, steps: int) -> None:
+        """Takes one published transition; revisions change a label, not what was executed.
+
+        Args:
+            episode: Counts from 1.
+            revision: 0 for what is new.
+            sigma: Context timestep; None where a person drove.
+            steps: How many were executed.
+        """
         if revision == 0:
-            self.episode(episode).sigmas.append(sigma)
+            if sigma is not None:
+                self.episode(episode).sigmas.append(sigma)
             self.episode(episode).steps += steps
 
     def on_outcome(self, episode: int, outcome: Outcome, detail: str) -> None:

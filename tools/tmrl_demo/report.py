@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tmrl_agent.journal import MAX_FETCH, Journal
 from tmrl_common.storage import refusals, write_text
-from tmrl_common.types import Outcome
+from tmrl_common.types import Outcome, SteeringSource
 from tmrl_demo.figures import draw_learning_curve, draw_sigma
 from tmrl_run.history import (
     EpisodeRecord,
@@ -90,7 +90,8 @@ def read_history(run_dir: Path, robot: str) -> History:
                     episode = episodes.setdefault(
                         transition.episode, EpisodeRecord(transition.episode)
                     )
-                    episode.sigmas.append(transition.sigma)
+                    if transition.steering is not SteeringSource.NONE:
+                        episode.sigmas.append(transition.sigma)
                     episode.steps += len(transition.executed_actions)
             count, last = count + len(batch), batch[-1].sequence
         for label in journal.labels():

@@ -21,11 +21,13 @@ from tmrl_learner.replay.columns import ColumnStore
 from tmrl_learner.replay.row_set import IntArray, RowSet
 from tmrl_learner.replay.transition import (
     FLOAT_FIELDS,
+    STEERED,
     EpisodeKey,
     actions_row,
     episode_key,
     explains_actions,
     explains_latent,
+    unsteered,
 )
 
 FAILED = (Outcome.FAILURE, Outcome.TIMEOUT)
@@ -257,7 +259,7 @@ class ReplayBuffer:
     def _check_lengths(self, transition: Transition) -> None:
         for name in ("features", "z", "epsilon", "next_features"):
             got, want = getattr(transition, name).shape, (self._columns.width(name),)
-            if got != want:
+            if got != want and not (name in STEERED and unsteered(transition)):
                 raise InvalidTransitionError(
                     f"transition {transition.sequence} of session {transition.session!r}: {name} "
                     f"has shape {got}, this learner was configured for {want}; start it with the "
@@ -293,6 +295,8 @@ class ReplayBuffer:
         values: dict[str, ArrayLike] = {
             name: getattr(transition, name) for name in (*FLOAT_FIELDS, "terminated")
         }
+        if unsteered(transition):
+            values |= dict.fromkeys(STEERED, 0.0)
         if actions is not None:
             values["actions"] = actions
             learnable = explains_actions(transition, self._actions_dim)

@@ -14,9 +14,12 @@ import numpy as np
 
 from tmrl_common.chunks import Driver
 from tmrl_common.transitions import InvalidTransitionError, Transition
-from tmrl_common.types import FloatArray
+from tmrl_common.types import FloatArray, SteeringSource
 
 FLOAT_FIELDS = ("features", "z", "sigma", "epsilon", "reward", "next_features")
+
+STEERED = ("z", "epsilon")
+"""What a person's segment has none of: there was nothing to steer."""
 
 EpisodeKey = tuple[str, str, int]
 """Robot, session, episode."""
@@ -27,6 +30,11 @@ def episode_key(transition: Transition) -> EpisodeKey:
     return transition.robot, transition.session, transition.episode
 
 
+def unsteered(transition: Transition) -> bool:
+    """Whether a person drove without a chunk, so that there is neither z nor epsilon."""
+    return transition.steering is SteeringSource.NONE
+
+
 def explains_latent(transition: Transition) -> bool:
     """Whether (z, sigma, epsilon) explain the reward: the policy drove every executed step.
 
@@ -34,7 +42,7 @@ def explains_latent(transition: Transition) -> bool:
     that was asked for; an aborted one ends in a state that nobody vouches for.
     """
     driven = transition.driver.size > 0 and bool((transition.driver == Driver.POLICY).all())
-    return driven and not transition.aborted
+    return driven and not transition.aborted and not unsteered(transition)
 
 
 def explains_actions(transition: Transition, width: int) -> bool:

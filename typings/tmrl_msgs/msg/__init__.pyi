@@ -14,6 +14,7 @@ class ActionChunk:
     STEERING_UNIFORM: ClassVar[str]
     STEERING_BASE: ClassVar[str]
     STEERING_EXPLICIT: ClassVar[str]
+    STEERING_NONE: ClassVar[str]
     header: std_msgs.msg.Header
     robot: str
     session: str
@@ -192,6 +193,8 @@ class ChunkOutcome:
     DRIVER_POLICY: ClassVar[int]
     DRIVER_TELEOP: ClassVar[int]
     DRIVER_NONE: ClassVar[int]
+    ORIGIN_POLICY: ClassVar[str]
+    ORIGIN_HUMAN: ClassVar[str]
     REFUSAL_WRONG_ROBOT: ClassVar[str]
     REFUSAL_MISSING_IDENTITY: ClassVar[str]
     REFUSAL_STALE_EPOCH: ClassVar[str]
@@ -251,6 +254,8 @@ class ChunkOutcome:
     @step_ends.setter
     def step_ends(self, value: Sequence[builtin_interfaces.msg.Time]) -> None: ...
     arm_state_sequence: int
+    origin: str
+    first_arm_state_sequence: int
     def __init__(
         self,
         *,
@@ -272,6 +277,8 @@ class ChunkOutcome:
         clamped: Sequence[bool] = ...,
         step_ends: Sequence[builtin_interfaces.msg.Time] = ...,
         arm_state_sequence: int = ...,
+        origin: str = ...,
+        first_arm_state_sequence: int = ...,
     ) -> None: ...
 
 class ControllerStatus:
@@ -296,6 +303,7 @@ class ControllerStatus:
     max_rotation_rad: float
     started_epoch: str
     started_sequence: int
+    segments: int
     chunks_accepted: int
     chunks_refused: int
     steps_clamped: int
@@ -318,6 +326,7 @@ class ControllerStatus:
         max_rotation_rad: float = ...,
         started_epoch: str = ...,
         started_sequence: int = ...,
+        segments: int = ...,
         chunks_accepted: int = ...,
         chunks_refused: int = ...,
         steps_clamped: int = ...,

@@ -8,6 +8,7 @@ import pytest
 from tmrl_agent.assembly import Assembled
 from tmrl_agent.chunk_pipeline import (
     ADMITS_NEXT,
+    NEEDS_SERVER,
     OVER,
     TRANSITIONS,
     ChunkPipeline,
@@ -20,7 +21,10 @@ from tmrl_agent.testing import made_chunk
 from tmrl_common.types import Observation
 
 NOTHING = np.zeros(0, dtype=np.float32)
-LIFE = [State.ASKED, State.SENT, State.RUNNING, State.ENDED, State.SEEN, State.RECORDED]
+LIFE = [
+    *(State.ASKED, State.SENT, State.RUNNING),
+    *(State.DRIVEN, State.ENDED, State.SEEN, State.RECORDED),
+]
 
 
 def seen(number):
@@ -62,7 +66,9 @@ def test_a_second_chunk_waits_until_the_first_one_admits_it(state):
     first = queue.of_request(1)
     first.state = state
     queue.tidy()
-    assert (queue.blocking is None) == (state in ADMITS_NEXT | OVER)
+    assert (queue.blocking is None) == (state in NEEDS_SERVER | OVER)
+    if state not in OVER:
+        assert queue.admits_beside(first) == (state in ADMITS_NEXT)
 
 
 def test_two_lives_side_by_side_keep_their_own_request_chunk_and_observation():

@@ -1,12 +1,8 @@
-"""Whatever arrives, in whatever order: every chunk that moved the arm is recorded once and rightly.
-
-The oracle is this file's own: a log of what was sent, what became of it and what was committed.
-"""
+"""Whatever arrives, in whatever order: all that moved the arm is recorded once and rightly."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -16,34 +12,28 @@ from tmrl_agent.core import AgentCore
 from tmrl_agent.effects import AgentStatus, PublishTransitions
 from tmrl_agent.events import ControllerView, EpisodeLabel, EpisodeView, LearnerView, SentChunk
 from tmrl_agent.requests import AskFeatures, ChunkAnswer, Connection, FailedAnswer, FeaturesAnswer
-from tmrl_agent.testing import STEP_NS, features_of, made_config, made_end, made_reply
+from tmrl_agent.testing import (
+    STEP_NS,
+    features_of,
+    made_chunk,
+    made_config,
+    made_end,
+    made_reply,
+    made_segment,
+)
 from tmrl_agent.transitions import Record, TransitionBuilder
 from tmrl_common.chunks import ChunkResult, ControllerMode
 from tmrl_common.testing import FakeClock
 from tmrl_common.types import Outcome
 
+from .agent_oracle import Executed, Oracle, key_of
+
 PATIENCE_S = 5.0
 LABELS = [Outcome.SUCCESS, Outcome.FAILURE, Outcome.TIMEOUT, Outcome.ABORTED, Outcome.DISCARDED]
-SLACK_NS = 1_000_000
 
 
-@dataclass
-class Executed:
-    """A chunk that moved the arm."""
-
-    sent: SentChunk
-    started_ns: int
-    first_state_after: int
-    is_seen: bool
-    """Whether the arm's state and everything else after it was there with its outcome."""
-    may_be_lost: bool
-    """Whether its outcome came after the next episode had stopped waiting for it."""
-
-
-class Agent(RuleBasedStateMachine):
+class Agent(Oracle, RuleBasedStateMachine):
     """An agent among unreliable arms, controllers, operators, servers, disks and learners."""
-
-    lock_step = True
 
     @initialize(max_rounds_owed=st.sampled_from([-1, 0]))
     def start(self, max_rounds_owed):
@@ -61,7 +51,7 @@ class Agent(RuleBasedStateMachine):
         self.old_answers = []
         # What the oracle knows.
         self.on_the_arm, self.sent_s, self.started = None, 0.0, False
-        self.sequence = 0
+        self.sequence = self.segments = 0
         self.executed: list[Executed] = []
         self.earliest_state = {0: 0}
         self.labels: dict[int, EpisodeLabel] = {}
@@ -151,7 +141,8 @@ class Agent(RuleBasedStateMachine):
     def controller_reports(self, mode, sigma_cap=0.5):
         self.mode = mode
         started = self.sequence if self.started else max(self.sequence - 1, 0)
-        self.do(self.core.on_controller(ControllerView(mode, sigma_cap, 2.0, 5.0, started)))
+        view = ControllerView(mode, sigma_cap, 2.0, 5.0, started, self.segments)
+        self.do(self.core.on_controller(view))
 
     @rule(listeners=st.sampled_from([0, 1, 1, 2]))
     def listeners_change(self, listeners):
@@ -224,6 +215,57 @@ class Agent(RuleBasedStateMachine):
         ended_ns, following = self.state * STEP_NS, self.state
         times = {"started_ns": started_ns, "ended_ns": ended_ns, "arm_state_sequence": following}
         return replace(end, **times)
+
+    @precondition(lambda self: self.view.running)
+    @rule(steps=st.integers(1, 4))
+    def person_takes_over(self, steps=1):
+        """A chunk on the arm ends with what the policy did of it; then the controller says so."""
+        if self.on_the_arm is not None and not self.is_given_up():
+            self.chunk_ends(steps, ChunkResult.PREEMPTED, "teleop")
+        self.controller_reports(ControllerMode.TELEOP)
+
+    @precondition(lambda self: self.mode is ControllerMode.TELEOP and self.on_the_arm is None)
+    @rule(steps=st.integers(1, 5), doubled=st.booleans())
+    def person_drives(self, steps=5, *, doubled=False):
+        if self.view.running and self.core.episode != self.view.episode:
+            return  # What comes of it before the agent has joined, test_takeover says.
+        first, started_ns = self.state, self.state * STEP_NS
+        self.see()
+        for _ in range(steps):
+            self.arm_moves()
+        self.segments += 1
+        end = made_segment(self.segments, first, steps)
+        view = self.view
+        if view.running and first >= view.first_arm_state_sequence:
+            number = sum(e.sent.episode == view.episode for e in self.executed)
+            driven = replace(made_chunk(view.episode, number, 0), arm_state_sequence=first)
+            late = view.episode in self.labels
+            by_hand = Executed(driven, started_ns, self.state, is_seen=True, may_be_lost=late)
+            self.executed.append(by_hand)
+            self.earliest_state[view.episode] = self.state
+        for _ in range(1 + doubled):
+            self.do(self.core.on_outcome(end))
+
+    @precondition(lambda self: self.mode is ControllerMode.TELEOP)
+    @rule(mode=st.sampled_from([ControllerMode.POLICY, ControllerMode.HOLD]))
+    def person_lets_go(self, mode):
+        self.controller_reports(mode)
+
+    @rule(
+        rows=st.lists(st.integers(1, 5), min_size=1, max_size=4),
+        mode=st.sampled_from([ControllerMode.POLICY, ControllerMode.HOLD]),
+        settles=st.booleans(),
+    )
+    def a_take_over(self, rows, mode, settles):
+        """A whole one, with the server and the disk as fast as the person or slower."""
+        self.a_chunk_is_sent()
+        self.person_takes_over()
+        if self.on_the_arm is None:
+            for steps in rows:
+                self.person_drives(steps)
+                if settles:
+                    self.settle(rounds=1)
+        self.person_lets_go(mode)
 
     @rule(skips=st.sampled_from([0, 0, 1]), limited=st.booleans())
     def next_episode(self, skips=0, *, limited=False):
@@ -326,6 +368,8 @@ class Agent(RuleBasedStateMachine):
     def teardown(self):
         if not hasattr(self, "core"):
             return
+        self.learner_reports(taken=10_000, owed=0, phase="training")
+        self.controller_reports(ControllerMode.HOLD)
         for _ in range(3):
             self.arm_moves()
             self.settle()
@@ -338,55 +382,10 @@ class Agent(RuleBasedStateMachine):
             assert t.revision == seen[t.episode, t.chunk]
             seen[t.episode, t.chunk] += 1
         newest = {(t.episode, t.chunk): t for t in transitions}
-        key = lambda e: (e.sent.episode, e.sent.chunk)  # noqa: E731
-        self.executed = [e for e in self.executed if key(e) in newest or not e.may_be_lost]
+        self.executed = [e for e in self.executed if key_of(e) in newest or not e.may_be_lost]
         self.check_every_chunk(newest)
+        self.check_gapless(newest)
         self.check_labels(newest)
-
-    def check_every_chunk(self, newest):
-        executed = {(e.sent.episode, e.sent.chunk): e for e in self.executed}
-        assert newest.keys() <= executed.keys()
-        for key, chunk in executed.items():
-            record = newest.get(key)
-            label = self.labels.get(chunk.sent.episode)
-            if label is not None and chunk.started_ns >= label.stamp_ns - SLACK_NS:
-                # Dropped by the rule: it began after the instant that the label refers to.
-                assert record is None or record.aborted
-                continue
-            assert record is not None, f"chunk {key} moved the arm and is not recorded"
-            assert record.features[0] == chunk.sent.arm_state_sequence
-            self.check_next(record, chunk)
-
-    def check_next(self, record, chunk):
-        if chunk.is_seen:
-            assert record.next_features[0] == chunk.first_state_after
-            return
-        if np.array_equal(record.next_features, record.features):
-            assert record.aborted or record.terminated or record.episode_outcome == LABELS[4]
-            return
-        seen = record.next_features[0]
-        assert seen >= chunk.first_state_after
-        later = [e.sent for e in self.executed if e.sent.sequence > chunk.sent.sequence]
-        assert not later or seen <= later[0].arm_state_sequence
-        if self.lock_step:
-            assert seen == chunk.first_state_after
-
-    def check_labels(self, newest):
-        written = [record.label for record in self.committed if record.label is not None]
-        assert len({(w.episode, w.revision) for w in written}) == len(written)
-        for episode, label in self.labels.items():
-            assert label in written
-            belonging = [
-                e.sent.chunk
-                for e in self.executed
-                if e.sent.episode == episode and e.started_ns < label.stamp_ns - SLACK_NS
-            ]
-            labelled = {
-                chunk: t.episode_outcome
-                for (of, chunk), t in newest.items()
-                if of == episode and t.episode_outcome is not Outcome.PENDING
-            }
-            assert labelled == ({belonging[-1]: label.outcome} if belonging else {})
 
 
 class AgentInRealTime(Agent):

@@ -9,8 +9,9 @@ import pytest
 
 from tmrl_agent.journal import Journal, JournalCorruptError, JournalError
 from tmrl_agent.testing import made_label
+from tmrl_common.chunks import Origin
 from tmrl_common.testing.transition_examples import example_transition
-from tmrl_common.transitions import FIELDS, Kind, Origin
+from tmrl_common.transitions import FIELDS, Kind
 from tmrl_common.types import Outcome
 
 VERSION_1 = Path(__file__).with_name("data") / "journal_v1.sqlite"

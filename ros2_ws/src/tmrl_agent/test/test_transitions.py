@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tmrl_agent.testing import features_of, made_chunk, made_end, made_label
 from tmrl_agent.transitions import TransitionBuilder
-from tmrl_common.chunks import ChunkResult, Driver
-from tmrl_common.transitions import Origin, Transition
+from tmrl_common.chunks import ChunkResult, Driver, Origin
+from tmrl_common.transitions import Transition
 from tmrl_common.types import Outcome
 
 
@@ -213,7 +213,7 @@ def test_a_chunk_cut_short_keeps_only_what_was_executed(session):
     assert last.driver.shape == (2,)
 
 
-def test_a_chunk_that_a_person_drove_in_part_is_a_persons(session):
+def test_a_chunk_of_which_a_person_drove_a_part_is_a_persons(session):
     session.send()
     driver = np.array([Driver.POLICY, Driver.TELEOP, Driver.TELEOP], np.uint8)
     end = replace(made_end(session.sent, 0, steps=3), driver=driver)

@@ -32,12 +32,12 @@ def test_the_status_says_in_plain_english_whom_the_agent_waits_for():
     assert waits_for(world).startswith("chunk 1 was sent, has not begun")
     world.do(world.core.on_controller(replace(CAPS, started_sequence=1)))
     assert waits_for(world).startswith("chunk 1 runs")
-    world.do(world.core.on_controller(ControllerView(ControllerMode.TELEOP, 0.5, 2.0, 5.0, 1)))
-    assert waits_for(world) == "the person who drives, to let go: chunk 1 ends then"
-    world.do(world.core.on_controller(ControllerView(ControllerMode.HOLD, 0.5, 2.0, 5.0, 1)))
     world.see(STEPS)
     world.end(0, result=ChunkResult.PREEMPTED, code="teleop")
+    world.do(world.core.on_controller(ControllerView(ControllerMode.TELEOP, 0.5, 2.0, 5.0, 1)))
     world.answer(1)
+    assert waits_for(world) == "the person who drives, to let go"
+    world.do(world.core.on_controller(ControllerView(ControllerMode.HOLD, 0.5, 2.0, 5.0, 1)))
     assert waits_for(world) == "the controller, to leave mode hold: call controller/resume"
     assert world.reason == ""
 

@@ -4,18 +4,21 @@ Fails closed: a part that is missing, stale, of another moment or not a number g
 but the sentence that says why.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
 
-from tmrl_agent.frames import CameraWatch, ImageReading
+from tmrl_agent.frames import CameraWatch, Glance, ImageReading
 from tmrl_agent.params import AgentConfig
 from tmrl_common.config import nearest_name
 from tmrl_common.types import FloatArray, Observation
 
 _NS_PER_S = 1e9
+_MOMENTS = 32
+"""Arm states that are looked back to: the outcome of what a person drove comes after its end."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,17 @@ class NotReady:
     reason: str
 
 
+@dataclass
+class Moment:
+    """The newest readings at the arrival of an arm state; in lock-step also those of its stamp."""
+
+    arm: ArmReading
+    objects: Reading | None
+    images: dict[str, Glance]
+
+
 class ObservationAssembler:
-    """Keeps the newest readings and joins them on request.
+    """Keeps the newest readings and those of some moments before, and joins them on request.
 
     Args:
         config: The layout of the observation and how old its parts may be.
@@ -86,6 +98,7 @@ class ObservationAssembler:
     def __init__(self, config: AgentConfig) -> None:
         self._config = config
         self._arm: ArmReading | None = None
+        self._past: deque[Moment] = deque(maxlen=_MOMENTS)
         self._objects: Reading | None = None
         self._cameras = {
             name: CameraWatch(config.image_source(name), config) for name in config.cameras
@@ -96,17 +109,40 @@ class ObservationAssembler:
         """The newest state of the arm."""
         return self._arm
 
+    @property
+    def past(self) -> list[Moment]:
+        """The newest moments, oldest first."""
+        return list(self._past)
+
     def on_arm(self, reading: ArmReading) -> None:
         """Takes a state of the arm."""
+        repeats = self._arm is not None and self._arm.sequence == reading.sequence
         self._arm = reading
+        if repeats:
+            self._past.pop()
+        self._past.append(self._now(reading))
 
     def on_objects(self, reading: Reading) -> None:
         """Takes the positions of the objects."""
         self._objects = reading
+        for moment in self._of_stamp(reading.stamp_ns):
+            moment.objects = reading
 
     def on_image(self, camera: str, reading: ImageReading) -> None:
         """Takes a picture of one of the cameras."""
         self._cameras[camera].take(reading)
+        for moment in self._of_stamp(reading.stamp_ns):
+            moment.images[camera] = self._cameras[camera].glance
+
+    def _now(self, arm: ArmReading) -> Moment:
+        glances = {name: watch.glance for name, watch in self._cameras.items()}
+        return Moment(arm, self._objects, glances)
+
+    def _of_stamp(self, stamp_ns: int) -> list[Moment]:
+        """In lock-step, the moments that a reading belongs to although it comes after the arm's."""
+        if not self._config.lock_step:
+            return []
+        return [moment for moment in self._past if moment.arm.stamp_ns == stamp_ns]
 
     def assemble(self, now_s: float) -> Assembled | NotReady:
         """Joins the newest readings.
@@ -114,25 +150,36 @@ class ObservationAssembler:
         Args:
             now_s: Steady time.
         """
-        arm = self._arm
-        if arm is None:
+        if self._arm is None:
             return NotReady("no arm/state has arrived; is the driver alive?")
+        return self.join(self._now(self._arm), now_s)
+
+    def join(self, moment: Moment, now_s: float) -> Assembled | NotReady:
+        """Joins the readings of a moment.
+
+        Args:
+            moment: The moment.
+            now_s: Steady time of it: by then none of its parts may be too old.
+        """
+        arm = moment.arm
         if arm.fault:
             return NotReady(f"the arm reports a fault: {arm.fault}")
+        images = {name: glance.reading for name, glance in moment.images.items()}
         parts: dict[str, Reading | ImageReading | None] = {"arm/state": arm}
         if self._config.context_objects:
-            parts["perception/objects"] = self._objects
-        for camera, watch in self._cameras.items():
-            if watch.newest is not None and watch.newest.picture is not None:
-                parts[self._config.image_source(camera)] = watch.newest
+            parts["perception/objects"] = moment.objects
+        for camera, image in images.items():
+            if image is not None and image.picture is not None:
+                parts[self._config.image_source(camera)] = image
         problems = chain(
             (self._problem(topic, part, arm, now_s) for topic, part in parts.items()),
-            (watch.problem(now_s) for watch in self._cameras.values()),
+            (watch.problem(moment.images[name], now_s) for name, watch in self._cameras.items()),
         )
         for problem in filter(None, problems):
             return NotReady(problem)
         oldest_s = min(self._seen_s(part, arm) for part in parts.values() if part is not None)
-        return self._join(arm, now_s, oldest_s)
+        usable = {name: image for name, image in images.items() if image is not None}
+        return self._join(arm, moment.objects, usable, now_s - oldest_s)
 
     def _problem(
         self, topic: str, part: Reading | ImageReading | None, arm: ArmReading, now_s: float
@@ -182,12 +229,16 @@ class ObservationAssembler:
             return part.received_s - max(_lag_s(part, arm), 0.0)
         return part.received_s
 
-    def _join(self, arm: ArmReading, now_s: float, oldest_s: float) -> Assembled | NotReady:
-        objects: Mapping[str, float] = self._objects.values if self._objects else {}
+    def _join(
+        self,
+        arm: ArmReading,
+        objects: Reading | None,
+        images: Mapping[str, ImageReading],
+        age_s: float,
+    ) -> Assembled | NotReady:
+        seen: Mapping[str, float] = objects.values if objects else {}
         proprio = _pick("arm/state", "proprio_fields", self._config.proprio_fields, arm.values)
-        context = _pick(
-            "perception/objects", "context_objects", self._config.context_objects, objects
-        )
+        context = _pick("perception/objects", "context_objects", self._config.context_objects, seen)
         if isinstance(proprio, NotReady):
             return proprio
         if isinstance(context, NotReady):
@@ -195,13 +246,12 @@ class ObservationAssembler:
         observation = Observation(
             proprio=proprio,
             context=context,
-            images={name: watch.pixels() for name, watch in self._cameras.items()},
+            images={name: self._cameras[name].pixels(image) for name, image in images.items()},
             prompt=self._config.prompt,
             arm_state_sequence=arm.sequence,
-            age_s=now_s - oldest_s,
+            age_s=age_s,
         )
-        newest = {name: watch.newest for name, watch in self._cameras.items()}
-        stamps_ns = {name: image.stamp_ns for name, image in newest.items() if image is not None}
+        stamps_ns = {name: image.stamp_ns for name, image in images.items()}
         return Assembled(observation, arm.stamp_ns, arm.frame_id, stamps_ns)
 
 

@@ -1,6 +1,10 @@
 """The life of one chunk, from the request for it to its record, as a table of transitions.
 
+A segment of a person's driving takes the place of a chunk. It begins as DRIVEN, for it is known
+only when it is over, and continues as a chunk that has ENDED.
+
     ASKED      the policy server was asked for it
+    DRIVEN     no chunk but what a person drove; the features at its start are not known yet
     SENT       it was published; the controller has not reported its first step
     RUNNING    the controller executes it
     ENDED      it moved the arm; what the policy would see next is not known yet
@@ -21,12 +25,14 @@ from types import MappingProxyType
 from tmrl_agent.assembly import Assembled
 from tmrl_agent.events import SentChunk
 from tmrl_common.chunks import ChunkOutcome
+from tmrl_common.types import FloatArray
 
 
 class State(StrEnum):
     """Where a chunk is in its life."""
 
     ASKED = "asked"
+    DRIVEN = "driven"
     SENT = "sent"
     RUNNING = "running"
     ENDED = "ended"
@@ -48,6 +54,8 @@ class Event(StrEnum):
     """Its outcome has steps that belong to the episode."""
     VOID = "void"
     """It was refused, moved nothing, or began after the end that the label gives the episode."""
+    PLACED = "placed"
+    """The features at the start of what a person drove are known."""
     OBSERVED = "observed"
     """The observation after its last step is kept."""
     ENCODED = "encoded"
@@ -63,6 +71,9 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
         (State.ASKED, Event.ANSWERED): State.SENT,
         (State.ASKED, Event.UNANSWERED): State.DROPPED,
         (State.ASKED, Event.ABANDONED): State.DROPPED,
+        (State.DRIVEN, Event.PLACED): State.ENDED,
+        (State.DRIVEN, Event.MISSED): State.RECORDED,
+        (State.DRIVEN, Event.VOID): State.DROPPED,
         (State.SENT, Event.STARTED): State.RUNNING,
         (State.SENT, Event.EXECUTED): State.ENDED,
         (State.SENT, Event.VOID): State.DROPPED,
@@ -81,8 +92,10 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
 
 ON_THE_ARM = frozenset({State.SENT, State.RUNNING})
 """The controller owes an outcome."""
-LACKS_FEATURES = frozenset({State.ENDED, State.SEEN})
+LACKS_FEATURES = frozenset({State.DRIVEN, State.ENDED, State.SEEN})
 """The transition lacks its next features."""
+NEEDS_SERVER = frozenset({State.DRIVEN, State.SEEN})
+"""Features of an observation that is kept are to be asked for."""
 ADMITS_NEXT = frozenset({State.SEEN})
 """The next chunk may be asked for; its observation is the one after this chunk."""
 OVER = frozenset({State.RECORDED, State.DROPPED})
@@ -105,7 +118,9 @@ class ChunkPipeline:
         chunk: What was published; None before SENT.
         outcome: What became of it; None before ENDED.
         ended_s: Steady time at which the outcome arrived.
-        after: The observation after its last step; None before SEEN.
+        after: The observation after its last step; None before SEEN, unless it is DRIVEN.
+        after_features: Its features; None before RECORDED.
+        number: Of its transition within the episode; counts from 0.
     """
 
     request: int
@@ -115,31 +130,49 @@ class ChunkPipeline:
     outcome: ChunkOutcome | None = None
     ended_s: float = 0.0
     after: Assembled | None = None
+    after_features: FloatArray | None = None
+    number: int = -1
 
     @property
     def name(self) -> str:
         """How sentences name it."""
-        return "the next chunk" if self.chunk is None else f"chunk {self.chunk.sequence}"
+        if self.chunk is not None:
+            return f"chunk {self.chunk.sequence}"
+        by_hand = f"segment {self.outcome.chunk.sequence}" if self.outcome is not None else ""
+        return by_hand or "the next chunk"
 
     def sent(self, chunk: SentChunk) -> None:
         """It is published."""
         self._apply(Event.ANSWERED)
         self.chunk = chunk
 
-    def executed(self, outcome: ChunkOutcome, now_s: float) -> None:
+    def executed(self, outcome: ChunkOutcome, now_s: float, number: int) -> None:
         """It moved the arm.
 
         Args:
             outcome: What became of it.
             now_s: Steady time.
+            number: Of its transition within the episode.
         """
         self._apply(Event.EXECUTED)
-        self.outcome, self.ended_s = outcome, now_s
+        self.outcome, self.ended_s, self.number = outcome, now_s, number
 
     def observed(self, after: Assembled) -> None:
         """The observation after its last step is there."""
-        self._apply(Event.OBSERVED)
         self.after = after
+        if self.state is not State.DRIVEN:
+            self._apply(Event.OBSERVED)
+
+    def placed(self) -> None:
+        """The features of what was seen before a person drove are known."""
+        self._apply(Event.PLACED)
+        if self.after is not None:
+            self._apply(Event.OBSERVED)
+
+    def encoded(self, features: FloatArray) -> None:
+        """The features of the observation after it are known, shape (features_dim,)."""
+        self._apply(Event.ENCODED)
+        self.after_features = features
 
     def apply(self, event: Event) -> None:
         """Takes an event that brings nothing with it.

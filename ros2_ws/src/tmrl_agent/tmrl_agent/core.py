@@ -4,12 +4,18 @@ Every method takes one event and returns the effects that follow from it. The li
 table in `chunk_pipeline`; here is what drives it.
 """
 
-from collections import deque
-
 from tmrl_agent import steering
 from tmrl_agent.assembly import ArmReading, Assembled, NotReady, Reading
-from tmrl_agent.chunk_pipeline import LACKS_FEATURES, ON_THE_ARM, ChunkPipeline, Event, State
+from tmrl_agent.chunk_pipeline import (
+    LACKS_FEATURES,
+    NEEDS_SERVER,
+    ON_THE_ARM,
+    ChunkPipeline,
+    Event,
+    State,
+)
 from tmrl_agent.effects import AgentStatus, Effect, PublishTransitions
+from tmrl_agent.endings import Endings
 from tmrl_agent.events import ControllerView, EpisodeLabel, EpisodeView, LearnerView, SentChunk
 from tmrl_agent.frames import ImageReading
 from tmrl_agent.learner_watch import LearnerWatch
@@ -29,11 +35,11 @@ from tmrl_agent.requests import (
     FailedAnswer,
     FeaturesAnswer,
 )
+from tmrl_agent.takeover import Takeover
 from tmrl_agent.transitions import Record, TransitionBuilder
 from tmrl_agent.waiting import Wait, WaitTimer
-from tmrl_common.chunks import ChunkOutcome, ChunkResult
+from tmrl_common.chunks import ChunkOutcome, ChunkResult, Origin
 from tmrl_common.clock import Clock
-from tmrl_common.types import FloatArray
 
 
 class AgentCore:
@@ -62,8 +68,17 @@ class AgentCore:
         self._slot = RequestSlot(config, clock)
         self._refusals = RefusalStreak(config, clock)
         self._waiting = WaitTimer(config.wait_warning_s, clock)
+        self._takeover = Takeover(self._observations, last_episode)
+        self._endings = Endings(
+            clock,
+            self._observations,
+            self._takeover,
+            self._pipelines,
+            builder,
+            self._outbox,
+            self._waiting,
+        )
         self._connection = Connection("connecting to the policy server")
-        self._labels: deque[EpisodeLabel] = deque()
         self._last_sent: SentChunk | None = None
         self._announced: tuple[object, ...] = ()
 
@@ -96,6 +111,7 @@ class AgentCore:
         old, self._peers.controller = self._peers.controller, view
         if old is not None and old.caps != view.caps:
             self._refusals.forget()
+        self._takeover.on_controller(view)
         pipeline = self._pipelines.on_the_arm(view.started_sequence)
         if pipeline is not None and pipeline.state is State.SENT:
             pipeline.apply(Event.STARTED)
@@ -108,16 +124,23 @@ class AgentCore:
 
     def on_episode(self, view: EpisodeView) -> list[Effect]:
         """The operator reported where the session stands."""
+        self._takeover.on_episode(view)
         self._peers.episode = view
         return self.tick()
 
     def on_label(self, label: EpisodeLabel) -> list[Effect]:
         """An episode was labelled, or labelled again."""
-        self._labels.append(label)
+        self._endings.labels.append(label)
         return self.tick()
 
     def on_outcome(self, end: ChunkOutcome) -> list[Effect]:
-        """The controller reported what became of a chunk; only one on the arm means something."""
+        """The controller reported what became of a chunk, or what a person drove.
+
+        Of chunks, only one on the arm means something.
+        """
+        if end.origin is Origin.HUMAN:
+            self._takeover.on_segment(end)
+            return self.tick()
         pipeline = self._pipelines.on_the_arm(end.chunk.sequence)
         if pipeline is not None:
             self._observations.chunk_ended(end.arm_state_sequence)
@@ -126,11 +149,7 @@ class AgentCore:
                 self._refusals.refused(end.code, sentence)
             else:
                 self._refusals.forget()
-            self._outbox.put(self._builder.ended(end))
-            if self._builder.wants_features:
-                pipeline.executed(end, self._clock.now_s())
-            else:
-                pipeline.apply(Event.VOID)
+            self._endings.chunk(pipeline, end)
         return self.tick()
 
     # Events: what the shell did
@@ -139,6 +158,7 @@ class AgentCore:
         """Something came from the policy server; an answer that nobody waits for means nothing."""
         if isinstance(answer, Connection):
             self._connection = answer
+            self._endings.policy_version = answer.policy_version
             return self.tick()
         if not self._slot.release(answer):
             return []
@@ -148,10 +168,11 @@ class AgentCore:
             if pipeline is not None and pipeline.state is State.ASKED:
                 pipeline.apply(Event.UNANSWERED)
         elif isinstance(answer, FeaturesAnswer):
-            self._encoded(pipeline, answer.features)
+            self._endings.encoded(pipeline, answer.features)
         else:
-            self._encoded(self._pipelines.before(pipeline), answer.reply.features)
-            if self._wait_before_chunk() is None:
+            self._endings.encoded(self._pipelines.before(pipeline), answer.reply.features)
+            # A person may have driven since it was asked for, and let go again.
+            if self._pipelines.is_newest(pipeline) and self._wait_before_chunk() is None:
                 effects.append(self._send(pipeline, answer))
             else:
                 pipeline.apply(Event.UNANSWERED)
@@ -170,8 +191,9 @@ class AgentCore:
 
     def tick(self) -> list[Effect]:
         """Draws the conclusions of everything known by now; also to be called regularly."""
-        self._observe()
-        self._apply_labels()
+        self._endings.take_segments()
+        self._endings.observe()
+        self._endings.apply_labels()
         self._join()
         self._pipelines.tidy()
         return [*self._outbox.due(), *self._ask(), *self._announce()]
@@ -183,6 +205,11 @@ class AgentCore:
         return self._outbox.records
 
     # Status
+
+    @property
+    def episode(self) -> int:
+        """The episode that is joined; 0 before the first."""
+        return self._builder.episode
 
     def status(self) -> AgentStatus:
         """The agent as others see it now."""
@@ -219,50 +246,22 @@ class AgentCore:
 
     # Conclusions
 
-    def _observe(self) -> None:
-        """Keeps the observation after a chunk: a reset may come before it is needed."""
-        ended = self._pipelines.first((State.ENDED,))
-        if ended is None:
-            return
-        if not self._observations.has_moved_on(ended.ended_s):
-            after = self._observations.newest()
-            if isinstance(after, Assembled):
-                ended.observed(after)
-                return
-            if not self._waiting.is_overdue(subject_of(ended)):
-                return
-        ended.apply(Event.MISSED)
-        self._outbox.put(self._builder.without_features())
-
-    def _apply_labels(self) -> None:
-        """Applies labels one by one: each may revise what the journal must hold by then."""
-        while self._labels and self._outbox.is_empty:
-            self._outbox.put(self._builder.labelled(self._labels.popleft()))
-            unwanted = self._pipelines.first(LACKS_FEATURES)
-            if unwanted is not None and not self._builder.wants_features:
-                unwanted.apply(Event.VOID)
-
     def _join(self) -> None:
         """Begins the running episode, once nothing of the one before can come any more."""
         view = self._peers.episode
         is_new = view.episode > max(self._builder.episode, self._last_episode)
-        if not (view.running and is_new) or self._labels or not self._outbox.is_empty:
+        if not (view.running and is_new) or self._endings.labels or not self._outbox.is_empty:
             return
         on_the_arm = self._pipelines.first(ON_THE_ARM)
         if on_the_arm is not None and not self._waiting.is_overdue(subject_of(on_the_arm)):
             return
-        if self._pipelines.first((State.SEEN,)) is not None:
+        if self._pipelines.first(NEEDS_SERVER) is not None or self._endings.awaits_segment:
             return
         self._pipelines.leave()
+        self._takeover.continues(None)
         self._outbox.put(self._builder.begin(view.episode))
         self._observations.episode_begins(view.first_arm_state_sequence)
         self._refusals.forget()
-
-    def _encoded(self, pipeline: ChunkPipeline | None, features: FloatArray) -> None:
-        """The features of the observation after a chunk arrived."""
-        if pipeline is not None and pipeline.state is State.SEEN:
-            pipeline.apply(Event.ENCODED)
-            self._outbox.put(self._builder.seen_next(features))
 
     def _send(self, pipeline: ChunkPipeline, answer: ChunkAnswer) -> SentChunk:
         seen = pipeline.observation
@@ -303,8 +302,12 @@ class AgentCore:
         slow = self._learner.wait(self._builder.last_sequence) if wait is None else None
         if slow is not None:
             return slow
-        seen = self._pipelines.first((State.SEEN,))
-        if seen is not None and (wait is not None or not self._observations.is_newest(seen.after)):
+        seen = self._pipelines.first(NEEDS_SERVER)
+        if seen is not None and not (
+            wait is None
+            and self._pipelines.admits_beside(seen)
+            and self._observations.is_newest(seen.after)
+        ):
             return self._ask_features(seen)
         if wait is not None:
             return wait
@@ -337,7 +340,7 @@ class AgentCore:
             )
             return Wait("join", sentence, may_last=False)
         # A label waits for the journal before it closes its episode, but it means the same by then.
-        is_labelled = any(label.episode == view.episode for label in self._labels)
+        is_labelled = any(label.episode == view.episode for label in self._endings.labels)
         if wait is None and (is_labelled or not self._builder.is_open):
             return Wait("label", f"the next episode: episode {view.episode} is labelled")
         if wait is None and self._refusals.forbids:
@@ -345,9 +348,10 @@ class AgentCore:
         return wait
 
     def _ask_features(self, seen: ChunkPipeline) -> AskFeatures:
-        assert seen.after is not None, "SEEN without an observation"
+        wanted = seen.observation if seen.state is State.DRIVEN else seen.after
+        assert wanted is not None, "SEEN without an observation"
         seen.request = self._slot.take()
-        return AskFeatures(seen.request, seen.after.observation)
+        return AskFeatures(seen.request, wanted.observation)
 
     def _ask_chunk(self, seen: Assembled) -> AskChunk:
         controller, builder = self._peers.controller, self._builder

@@ -23,6 +23,7 @@ class ControllerView:
         epsilon_cap: Largest magnitude of a component of the context noise that it lets pass.
         started_sequence: Of the newest chunk of this agent whose first step was commanded; 0 before
             the first.
+        segments: Of a person's driving, that the controller has published.
     """
 
     mode: ControllerMode
@@ -30,6 +31,7 @@ class ControllerView:
     z_cap: float
     epsilon_cap: float
     started_sequence: int = 0
+    segments: int = 0
 
     @property
     def caps(self) -> tuple[float, float, float]:
@@ -98,7 +100,7 @@ class EpisodeLabel:
 
 @dataclass(frozen=True)
 class SentChunk:
-    """A chunk that was published.
+    """A chunk that was published; of a person's segment what it has in common with one.
 
     Attributes:
         episode: Counts from 1.

@@ -27,6 +27,19 @@ class ImageReading:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class Glance:
+    """What a camera showed at some instant.
+
+    Attributes:
+        reading: The newest picture by then; None before the first.
+        changed_s: Steady time since which its pictures had been the same.
+    """
+
+    reading: ImageReading | None
+    changed_s: float
+
+
 class CameraWatch:
     """Keeps the newest picture of one camera and judges it.
 
@@ -41,11 +54,12 @@ class CameraWatch:
         self._newest: ImageReading | None = None
         self._changed_s = 0.0
         self._pixels: Pixels | None = None
+        self._pixels_of: Picture | None = None
 
     @property
-    def newest(self) -> ImageReading | None:
-        """The newest picture; None before the first."""
-        return self._newest
+    def glance(self) -> Glance:
+        """What it shows now."""
+        return Glance(self._newest, self._changed_s)
 
     def take(self, reading: ImageReading) -> None:
         """Takes a picture."""
@@ -54,36 +68,40 @@ class CameraWatch:
         if known is None or reading.picture is None or not same_content(known, reading.picture):
             self._changed_s = reading.received_s
             self._pixels = None
+        elif self._pixels_of is known:
+            # The same content needs no decoding again.
+            self._pixels_of = reading.picture
 
-    def problem(self, now_s: float) -> str:
-        """What is wrong with the newest picture; empty where nothing is.
+    def problem(self, glance: Glance, now_s: float) -> str:
+        """What is wrong with a picture; empty where nothing is.
 
         Args:
-            now_s: Steady time.
+            glance: The picture.
+            now_s: Steady time at which it was the newest.
         """
-        newest = self._newest
-        if newest is None:
+        reading = glance.reading
+        if reading is None:
             return f"no {self._source} has arrived; is its source alive?"
-        if newest.picture is None:
-            return f"{self._source} {newest.problem}"
-        return self._frozen(now_s) or self._black()
+        if reading.picture is None:
+            return f"{self._source} {reading.problem}"
+        return self._frozen(now_s - glance.changed_s) or self._black(reading)
 
-    def pixels(self) -> Pixels:
-        """The newest picture as the policy gets it, at most `max_image_px` long and wide.
+    def pixels(self, reading: ImageReading) -> Pixels:
+        """A picture as the policy gets it, at most `max_image_px` long and wide.
 
         Raises:
-            ValueError: There is none that could be decoded.
+            ValueError: It cannot be decoded.
         """
-        if self._newest is None or self._newest.picture is None:
+        if reading.picture is None:
             raise ValueError("there is no usable picture")
-        if self._pixels is None:
-            self._pixels = capped(self._newest.picture.pixels(), self._config.max_image_px)
+        if self._pixels is None or self._pixels_of is not reading.picture:
+            self._pixels = capped(reading.picture.pixels(), self._config.max_image_px)
+            self._pixels_of = reading.picture
         return self._pixels
 
-    def _frozen(self, now_s: float) -> str:
+    def _frozen(self, same_s: float) -> str:
         # In lock-step a still world repeats itself rightly, and its stamps prove that it is new.
         limit_s = self._config.frozen_after_s
-        same_s = now_s - self._changed_s
         if self._config.lock_step or limit_s == 0.0 or same_s <= limit_s:
             return ""
         return (
@@ -92,10 +110,10 @@ class CameraWatch:
             "repeats a still scene: there, set frozen_after_s to 0"
         )
 
-    def _black(self) -> str:
+    def _black(self, reading: ImageReading) -> str:
         limit = self._config.black_below
         try:
-            black = is_black(self.pixels(), limit)
+            black = is_black(self.pixels(reading), limit)
         except ValueError as error:
             return f"{self._source} {error}"
         if not black:

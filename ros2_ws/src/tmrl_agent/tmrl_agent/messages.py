@@ -88,6 +88,7 @@ def controller_view(message: msg.ControllerStatus, epoch: str) -> ControllerView
         z_cap=message.z_cap,
         epsilon_cap=message.epsilon_cap,
         started_sequence=message.started_sequence if ours else 0,
+        segments=message.segments,
     )
 
 

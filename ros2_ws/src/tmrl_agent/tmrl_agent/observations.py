@@ -45,6 +45,36 @@ class Observations:
             )
         return self.assembler.assemble(self._clock.now_s())
 
+    def at(self, first_state: int, known_s: float) -> Assembled | NotReady | None:
+        """What was to be seen at an arm state that may be past; soon after it, without lock-step.
+
+        Args:
+            first_state: Number of the arm state; earlier ones show something else.
+            known_s: Steady time at which that number was reported.
+
+        Returns:
+            None where it was never seen, or so late that it shows something else.
+        """
+        found: Assembled | NotReady | None = NotReady("the arm state is still to come")
+        for moment in self.assembler.past:
+            if moment.arm.sequence < first_state:
+                continue
+            if self._is_late(moment.arm, first_state, known_s):
+                return None
+            found = self.assembler.join(moment, moment.arm.received_s)
+            if isinstance(found, Assembled):
+                return found
+        gone = not self._config.lock_step and self._is_over(known_s, self._clock.now_s())
+        return None if gone else found
+
+    def _is_late(self, arm: ArmReading, first_state: int, known_s: float) -> bool:
+        if self._config.lock_step:
+            return arm.sequence > first_state
+        return self._is_over(known_s, arm.received_s)
+
+    def _is_over(self, since_s: float, now_s: float) -> bool:
+        return now_s - since_s > self._config.max_observation_age_s
+
     def has_moved_on(self, ended_s: float) -> bool:
         """Whether what is seen by now is not the end of the last chunk but what came after it.
 
@@ -56,7 +86,7 @@ class Observations:
         if self._config.lock_step:
             arm = self.arm
             return arm is not None and arm.sequence > self._earliest_state
-        return self._clock.now_s() - ended_s > self._config.max_observation_age_s
+        return self._is_over(ended_s, self._clock.now_s())
 
     def is_newest(self, seen: Assembled | None) -> bool:
         """Whether no arm state has come since that observation."""

@@ -43,6 +43,8 @@ class Peers:
         if controller is None:
             sentence = "no controller/status has arrived; is the controller alive?"
             return Wait("controller", sentence, may_last=False)
+        if self.is_teleoperated:
+            return Wait("mode", "the person who drives, to let go")
         if controller.mode is not ControllerMode.POLICY:
             mode = controller.mode.name.lower()
             return Wait("mode", f"the controller, to leave mode {mode}: call controller/resume")
@@ -58,9 +60,6 @@ class Peers:
         if pipeline.state is State.ENDED:
             sentence = f"nothing was seen after {name} yet; is the driver alive?"
             return Wait(subject, sentence, may_last=False)
-        if self.is_teleoperated:
-            # A person may drive for as long as it takes; the outcome comes when they let go.
-            return Wait(subject, f"the person who drives, to let go: {name} ends then")
         begun = "runs" if pipeline.state is State.RUNNING else "was sent, has not begun"
         sentence = f"{name} {begun} and has no outcome yet; is the controller alive?"
         return Wait(subject, sentence, may_last=False)

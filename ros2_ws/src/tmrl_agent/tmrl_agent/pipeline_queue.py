@@ -7,7 +7,15 @@ At most one of them is on the arm. A second one is opened only beside one that a
 from collections.abc import Collection
 
 from tmrl_agent.assembly import Assembled
-from tmrl_agent.chunk_pipeline import ADMITS_NEXT, ON_THE_ARM, OVER, ChunkPipeline, State
+from tmrl_agent.chunk_pipeline import (
+    ADMITS_NEXT,
+    LACKS_FEATURES,
+    NEEDS_SERVER,
+    ON_THE_ARM,
+    OVER,
+    ChunkPipeline,
+    State,
+)
 
 
 class PipelineQueue:
@@ -18,8 +26,16 @@ class PipelineQueue:
 
     @property
     def blocking(self) -> ChunkPipeline | None:
-        """The oldest one that the next chunk must wait for; None when it need not wait."""
-        return next((p for p in self._pipelines if p.state not in ADMITS_NEXT), None)
+        """The oldest one that every request must wait for; None when none need wait."""
+        return next((p for p in self._pipelines if p.state not in NEEDS_SERVER), None)
+
+    def is_newest(self, pipeline: ChunkPipeline) -> bool:
+        """Whether nothing has moved the arm since, and nothing else has been asked for."""
+        return self._pipelines[-1] is pipeline
+
+    def admits_beside(self, pipeline: ChunkPipeline) -> bool:
+        """Whether the next chunk may be asked for beside this one."""
+        return self.is_newest(pipeline) and pipeline.state in ADMITS_NEXT
 
     def first(self, states: Collection[State]) -> ChunkPipeline | None:
         """The oldest one in one of the states."""
@@ -41,6 +57,21 @@ class PipelineQueue:
         """The one whose next observation is this one's observation."""
         index = self._pipelines.index(pipeline)
         return self._pipelines[index - 1] if index > 0 else None
+
+    def lacking_features(self) -> list[ChunkPipeline]:
+        """Those whose transition lacks its next features, oldest first."""
+        return [p for p in self._pipelines if p.state in LACKS_FEATURES]
+
+    def after(self, pipeline: ChunkPipeline) -> ChunkPipeline | None:
+        """What a person drove from the very observation after this one; None where nobody did."""
+        for follower in self._pipelines:
+            if follower.state is State.DRIVEN and follower.observation is pipeline.after:
+                return follower
+        return None
+
+    def driven(self, pipeline: ChunkPipeline) -> None:
+        """A person drove."""
+        self._pipelines.append(pipeline)
 
     def open(self, request: int, observation: Assembled) -> None:
         """The policy server is asked for another chunk."""

@@ -41,7 +41,8 @@ def topics(
     Args:
         core: Is fed.
         config: Names cameras and session; messages of other sessions are passed over.
-        epoch: Of this agent; outcomes of the chunks of other ones are passed over.
+        epoch: Of this agent; outcomes of the chunks of other ones are passed over, those of a
+            person's driving belong to nobody.
         now_s: Steady time.
     """
 
@@ -58,7 +59,7 @@ def topics(
         return core.on_controller(messages.controller_view(message, epoch))
 
     def on_outcome(message: msg.ChunkOutcome) -> list[Effect]:
-        ours = message.agent_epoch == epoch
+        ours = message.agent_epoch == epoch or message.origin == msg.ChunkOutcome.ORIGIN_HUMAN
         return core.on_outcome(chunk_outcome(message)) if ours else []
 
     def on_label(message: msg.EpisodeOutcome) -> list[Effect]:
@@ -73,10 +74,11 @@ def topics(
         ours = message.session == config.session
         return core.on_learner(messages.learner_view(message)) if ours else []
 
+    state_profile = qos.STATE_BY_STATE if config.lock_step else qos.STATE
     image_profile = qos.IMAGE_OF_OTHERS if config.best_effort_images else qos.IMAGE
     return [
-        Topic(msg.ObjectPoses, "perception/objects", qos.STATE, on_objects),
-        Topic(msg.ArmState, "arm/state", qos.STATE, on_arm),
+        Topic(msg.ObjectPoses, "perception/objects", state_profile, on_objects),
+        Topic(msg.ArmState, "arm/state", state_profile, on_arm),
         Topic(msg.ControllerStatus, "controller/status", qos.STATUS, on_controller),
         Topic(msg.ChunkOutcome, "controller/outcome", qos.EVENT, on_outcome),
         Topic(msg.EpisodeOutcome, "episode/outcome", qos.LABELS, on_label),

@@ -1,5 +1,6 @@
 """Made-up events for tests, and a small world around a core: distinct values show a mix-up."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from tmrl_agent.events import ControllerView, EpisodeLabel, EpisodeView, SentChu
 from tmrl_agent.params import AgentConfig
 from tmrl_agent.requests import AskChunk, AskFeatures, ChunkAnswer, Connection, FeaturesAnswer
 from tmrl_agent.transitions import Record, TransitionBuilder
-from tmrl_common.chunks import ChunkId, ChunkOutcome, ChunkResult, ControllerMode
+from tmrl_common.chunks import ChunkId, ChunkOutcome, ChunkResult, ControllerMode, Driver, Origin
 from tmrl_common.messages import ChunkReply, Timings
 from tmrl_common.testing import FakeClock
 from tmrl_common.transitions import Transition
@@ -104,6 +105,35 @@ def made_end(
         arm_state_sequence=chunk * STEPS + steps,
         code=code,
         reason="made up" if code else "",
+    )
+
+
+def made_segment(
+    number: int, first_state: int, steps: int = STEPS, *, whole: bool = True
+) -> ChunkOutcome:
+    """What the controller reports of a person's segment from an arm state on.
+
+    Args:
+        number: Of the segment.
+        first_state: Its stamp counts control steps, as in `World.see`.
+        steps: How many a person drove.
+        whole: Whether it is as long as a chunk; otherwise the person let go.
+    """
+    end = made_end(number, 0, steps, ChunkResult.COMPLETED if whole else ChunkResult.PREEMPTED)
+    started_ns = first_state * STEP_NS
+    return replace(
+        end,
+        chunk=ChunkId("widowx", "", 0, 0, number, ""),
+        code="" if whole else "teleop",
+        reason="" if whole else "the person let go",
+        started_ns=started_ns,
+        ended_ns=started_ns + steps * STEP_NS,
+        executed_actions=np.full((steps, 7), number, dtype=np.float32),
+        driver=np.full(steps, Driver.TELEOP, dtype=np.uint8),
+        step_ends_ns=started_ns + STEP_NS * np.arange(1, steps + 1),
+        arm_state_sequence=first_state + steps,
+        origin=Origin.HUMAN,
+        first_arm_state_sequence=first_state,
     )
 
 
@@ -221,6 +251,29 @@ class World:
         """The controller reports the end of the newest chunk."""
         end = made_end(self.sent[-1].sequence, chunk, steps, result, code)
         self.do(self.core.on_outcome(end))
+
+    def drive(
+        self, number: int, first_state: int, steps: int = STEPS, *, whole: bool = True
+    ) -> None:
+        """A person drives a segment, every state of which is seen; the controller reports it."""
+        view = replace(CAPS, mode=ControllerMode.TELEOP, segments=number - 1)
+        self.do(self.core.on_controller(view))
+        for state in range(first_state, first_state + steps + 1):
+            self.see(state)
+        end = made_segment(number, first_state, steps, whole=whole)
+        self.do(self.core.on_outcome(end))
+
+    def let_go(self, segments: int, mode: ControllerMode = ControllerMode.POLICY) -> None:
+        """The person lets go, after so many segments."""
+        self.do(self.core.on_controller(replace(CAPS, mode=mode, segments=segments)))
+
+    def encode(self) -> None:
+        """Answers questions for features until there is none, each with its state's number."""
+        while self.asked and isinstance(self.asked[-1], AskFeatures):
+            asked = self.asked.pop()
+            number = asked.observation.arm_state_sequence
+            answer = FeaturesAnswer(asked.request, features_of(number))
+            self.do(self.core.on_answer(answer))
 
     def play(self, chunks: int) -> None:
         """Runs whole chunks from the start of an episode on."""

@@ -8,11 +8,14 @@ new sequence number, so that the sequence alone tells the learner everything
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import numpy as np
 
+from tmrl_agent.assembly import Assembled
 from tmrl_agent.events import EpisodeLabel, SentChunk
-from tmrl_common.chunks import ChunkOutcome
+from tmrl_agent.unsteered import NO_FEATURES, NOTHING_SEEN, unsteered
+from tmrl_common.chunks import ChunkOutcome, Origin
 from tmrl_common.transitions import Transition, origin_of
 from tmrl_common.types import FloatArray, Outcome
 
@@ -40,14 +43,19 @@ class Record:
 
 @dataclass
 class _Finished:
-    """A chunk with its outcome, on its way to a transition."""
+    """A chunk, or a segment of a person's driving, with its outcome, on its way to a transition."""
 
-    sent: SentChunk
+    sent: SentChunk | None
+    """What was published; of a segment what stands in its place, once its features are known."""
     end: ChunkOutcome
     next_features: FloatArray | None = None
     blind: bool = False
-    """Nothing was seen after it: next_features only fills the place."""
+    """Nothing was seen before or after it: its features or next_features only fill the place."""
     released: Transition | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        return self.sent is not None and self.next_features is not None
 
 
 class TransitionBuilder:
@@ -78,6 +86,9 @@ class TransitionBuilder:
         self._under_way: SentChunk | None = None
         self._finished: list[_Finished] = []
         self._label: EpisodeLabel | None = None
+        self._newest_features: FloatArray | None = None
+        self._driven_until_ns = 0
+        self._person_drives = False
 
     @property
     def episode(self) -> int:
@@ -102,7 +113,17 @@ class TransitionBuilder:
     @property
     def wants_features(self) -> bool:
         """Whether the newest finished chunk still lacks what was seen after it."""
-        return bool(self._finished) and self._finished[-1].next_features is None
+        return self.wants(len(self._finished) - 1)
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether there is a label that waits for the rest of its episode."""
+        return self._label is not None
+
+    def wants(self, number: int) -> bool:
+        """Whether the episode's chunk or segment of that number lacks features."""
+        is_there = 0 <= number < len(self._finished)
+        return is_there and not self._finished[number].is_complete
 
     def begin(self, episode: int) -> Record:
         """Opens an episode; whatever is left of the one before is released.
@@ -111,7 +132,13 @@ class TransitionBuilder:
             episode: Its number; higher than any before.
         """
         self._under_way = None
-        record = self.without_features() if self.wants_features else self._settle()
+        self._person_drives = False
+        record = Record()
+        for number in range(len(self._finished)):
+            made = self.without_features(number)
+            record = Record(record.transitions + made.transitions, record.label or made.label)
+        made = self._settle()
+        record = Record(record.transitions + made.transitions, record.label or made.label)
         rest = tuple(self._release(item) for item in self._finished if item.released is None)
         self._episode = episode
         self._finished = []
@@ -121,6 +148,7 @@ class TransitionBuilder:
     def sent(self, chunk: SentChunk) -> None:
         """A chunk was published: the one outcome that is waited for now."""
         self._under_way = chunk
+        self._newest_features = chunk.reply.features
 
     def ended(self, end: ChunkOutcome) -> Record:
         """The outcome of the chunk in progress; that of any other chunk changes nothing."""
@@ -129,23 +157,74 @@ class TransitionBuilder:
             return Record()
         self._under_way = None
         if end.steps > 0:
-            self._finished.append(_Finished(chunk, end))
+            # What a person drove since it was published has taken the number that it was to have.
+            self._finished.append(_Finished(replace(chunk, chunk=len(self._finished)), end))
         return self._settle()
 
-    def seen_next(self, features: FloatArray) -> Record:
-        """The features of the observation after the newest finished chunk, of the same episode."""
-        if not self.wants_features:
-            return Record()
-        self._finished[-1].next_features = features
+    def driven(self, end: ChunkOutcome) -> Record:
+        """A person drove; what was seen before and after it comes later.
+
+        Args:
+            end: The outcome of the segment.
+        """
+        self._finished.append(_Finished(None, end))
         return self._settle()
 
-    def without_features(self) -> Record:
-        """Nothing was seen after the newest finished chunk: it is stored, but not learned from."""
-        if not self.wants_features:
+    def placed(self, number: int, seen: Assembled, features: FloatArray, policy: str) -> Record:
+        """What was seen when a person began a segment is known.
+
+        Args:
+            number: Of the segment within the episode.
+            seen: The observation.
+            features: What the steering actor would have seen, shape (features_dim,).
+            policy: Version of the policy that would have answered.
+        """
+        if self.wants(number):
+            self._newest_features = features
+            item = self._finished[number]
+            item.sent = unsteered(self._episode, number, seen, features, policy)
+        return self._settle()
+
+    def person_drives(self, *, in_progress: bool, until_ns: int) -> Record:
+        """Whether a segment of the person is still to come, which a label may bind to.
+
+        Args:
+            in_progress: Whether one is.
+            until_ns: ROS time until which every segment has come.
+        """
+        self._person_drives, self._driven_until_ns = in_progress, until_ns
+        return self._settle() if self._label is not None else Record()
+
+    def seen_next(self, features: FloatArray, number: int | None = None) -> Record:
+        """The features of the observation after a finished chunk, of the same episode.
+
+        Args:
+            features: Shape (features_dim,).
+            number: Of the chunk or segment within the episode; None for the newest.
+        """
+        number = len(self._finished) - 1 if number is None else number
+        if not self.wants(number):
             return Record()
-        newest = self._finished[-1]
-        newest.next_features = newest.sent.reply.features
-        newest.blind = True
+        self._finished[number].next_features = features
+        return self._settle()
+
+    def without_features(self, number: int | None = None) -> Record:
+        """Nothing was seen before or after a finished chunk: it is stored, but not learned from.
+
+        Args:
+            number: Of the chunk or segment within the episode; None for the newest.
+        """
+        number = len(self._finished) - 1 if number is None else number
+        if not self.wants(number):
+            return Record()
+        item = self._finished[number]
+        item.blind = True
+        if item.sent is None:
+            filler = self._newest_features if self._newest_features is not None else NO_FEATURES
+            seen = Assembled(NOTHING_SEEN, item.end.started_ns, "")
+            item.sent = unsteered(self._episode, number, seen, filler, "")
+        if item.next_features is None or item.next_features.size != item.sent.reply.features.size:
+            item.next_features = item.sent.reply.features
         return self._settle()
 
     def labelled(self, label: EpisodeLabel) -> Record:
@@ -170,16 +249,17 @@ class TransitionBuilder:
         if label is not None and self._can_bind(label):
             end_ns = label.stamp_ns - _STAMP_SLACK_NS
             belonging = [f for f in self._finished if f.end.started_ns < end_ns]
-            if not belonging or belonging[-1].next_features is not None:
+            if all(f.is_complete for f in belonging):
                 return self._close(label, belonging)
-        certain = [f for f in self._finished[:-1] if f.released is None]
-        return Record(tuple(self._release(f) for f in certain))
+        certain = takewhile(lambda f: f.is_complete, self._finished[:-1])
+        return Record(tuple(self._release(f) for f in certain if f.released is None))
 
     def _can_bind(self, label: EpisodeLabel) -> bool:
         """Whether the chunk in progress, if there is one, cannot be the last any more."""
-        if self._under_way is None:
+        if self._under_way is None and not self._person_drives:
             return True
         newest_end_ns = self._finished[-1].end.ended_ns if self._finished else 0
+        newest_end_ns = max(newest_end_ns, self._driven_until_ns)
         return label.stamp_ns <= newest_end_ns + _STAMP_SLACK_NS
 
     def _close(self, label: EpisodeLabel, belonging: list[_Finished]) -> Record:
@@ -220,13 +300,15 @@ class TransitionBuilder:
         revised = self._numbered(replace(changed, revision=previous.revision + 1))
         if self._finished and revised.episode == self._episode:
             newest = self._finished[-1]
-            if newest.sent.chunk == revised.chunk:
+            if newest.sent is not None and newest.sent.chunk == revised.chunk:
                 newest.released = revised
         return revised
 
     def _transition(self, item: _Finished) -> Transition:
-        sent, end, reply = item.sent, item.end, item.sent.reply
+        sent, end = item.sent, item.end
+        assert sent is not None, "released before anything was seen before it"
         assert item.next_features is not None, "released before anything was seen after it"
+        reply = sent.reply
         return Transition(
             robot=self._robot,
             session=self._session,
@@ -275,7 +357,9 @@ def _ended(transition: Transition, outcome: Outcome) -> Transition:
         )
     placeholder = np.array_equal(transition.features, transition.next_features)
     unseen = transition.aborted or (transition.terminated and placeholder)
-    terminated = outcome is Outcome.SUCCESS
+    # Of a segment whose beginning nobody saw, the features are those of another moment.
+    never_seen = transition.origin is Origin.HUMAN and not transition.policy_version
+    terminated = outcome is Outcome.SUCCESS and not never_seen
     aborted = outcome is Outcome.ABORTED or (unseen and not terminated)
     return replace(
         transition,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tmrl_common.arm import CommandMode
-from tmrl_common.chunks import ChunkOutcome, ChunkResult, ControllerMode, Driver
+from tmrl_common.chunks import ChunkOutcome, ChunkResult, ControllerMode, Driver, Origin
 from tmrl_common.geometry import quaternion_from_rotation_vector
 from tmrl_controller.clock import StateClock
 from tmrl_controller.config import Pacing
@@ -29,33 +29,13 @@ from tmrl_controller.testing import (
     teleop_command,
 )
 
+from .odd_inputs import BAD_CHUNKS, NUMBERS
+
 TICK_S, PERIOD_S = CONFIG.tick_period_s, CONFIG.control_period_s
 LOW_M, HIGH_M = CONFIG.motion_limits.low_m, CONFIG.motion_limits.high_m
 SLACK = 1.0 + 1e-5
 
-NUMBERS = st.one_of(
-    st.floats(-0.05, 0.05),
-    st.floats(-10.0, 10.0),
-    st.sampled_from([0.0, np.nan, np.inf, -np.inf, 1e30]),
-)
 SMALL = st.floats(-0.04, 0.04)
-BAD_CHUNKS = st.sampled_from(
-    [
-        {"robot": "franka"},
-        {"session": ""},
-        {"episode": 0},
-        {"sigma": 0.81},
-        {"sigma": -0.5},
-        {"sigma": float("nan")},
-        {"z": np.array([0.0, 2.1], dtype=np.float32)},
-        {"epsilon": np.array([3.1], dtype=np.float32)},
-        {"execute_steps": 0},
-        {"execute_steps": 99},
-        {"horizon": 3},
-        {"action_space": "other"},
-        {"actions": np.zeros(3, dtype=np.float32)},
-    ]
-)
 
 
 class Controlled(RuleBasedStateMachine):
@@ -84,6 +64,8 @@ class Controlled(RuleBasedStateMachine):
         self.sent = {}
         self.outcomes = Counter()
         self.executed_sequences = []
+        self.segments = self.hand_steps = 0
+        self.hand_s = 0.0
         self.commands = 0
         self.last_move = None
         self.moved_at_states = []
@@ -272,15 +254,17 @@ class Controlled(RuleBasedStateMachine):
 
     @rule()
     def tick(self):
-        moves = 0
+        moves, moves_s = 0, 0.0
         for decision in self.core.tick():
             if isinstance(decision, LimitedCommand):
                 self.check_command(decision)
                 moves += decision.mode is CommandMode.CARTESIAN_POSE
+                moves_s += decision.duration_s
             elif isinstance(decision, ChunkOutcome):
                 self.check_outcome(decision)
         mode = self.core.status().mode
         assert moves <= 1
+        self.hand_s += moves_s if mode is ControllerMode.TELEOP else 0.0
         assert moves == 0 or mode in (ControllerMode.POLICY, ControllerMode.TELEOP)
         assert (mode is ControllerMode.ESTOP) == self.estop_latched
         assert mode is not ControllerMode.TELEOP or self.was_released
@@ -332,7 +316,19 @@ class Controlled(RuleBasedStateMachine):
             for position_m, quaternion in starts
         )
 
+    def check_segment(self, segment):
+        self.segments += 1
+        assert segment.chunk.sequence == self.segments
+        assert segment.result in (ChunkResult.COMPLETED, ChunkResult.PREEMPTED)
+        assert set(segment.driver.tolist()) == {Driver.TELEOP}
+        assert 1 <= segment.steps <= CONFIG.horizon, "as many as a chunk executes at most"
+        assert np.isfinite(segment.executed_actions).all()
+        self.hand_steps += segment.steps
+
     def check_outcome(self, outcome):
+        if outcome.origin is Origin.HUMAN:
+            self.check_segment(outcome)
+            return
         chunk = outcome.chunk
         assert id(chunk) in self.sent
         self.outcomes[id(chunk)] += 1
@@ -356,7 +352,8 @@ class Controlled(RuleBasedStateMachine):
         assert np.isfinite(chunk.actions).all()
         steps = chunk.actions.reshape(8, 7)[: chunk.execute_steps]
         assert np.linalg.norm(steps[:, :3], axis=1).max() <= CONFIG.refuse_translation_m
-        assert outcome.driver.tolist().count(Driver.POLICY) <= chunk.execute_steps
+        assert set(outcome.driver.tolist()) == {Driver.POLICY}
+        assert steps.shape[0] >= outcome.steps
         assert not self.executed_sequences or chunk.sequence > max(self.executed_sequences)
         self.executed_sequences.append(chunk.sequence)
         started_s = outcome.started_ns * 1e-9 - (0.0 if self.in_simulation else 1000.0)
@@ -372,7 +369,9 @@ class Controlled(RuleBasedStateMachine):
         self.estop_latched = True
         self.tick()
         assert dict(self.outcomes) == dict.fromkeys(self.sent, 1)
+        assert self.hand_steps * PERIOD_S >= self.hand_s - 1e-6, "a person's steps are all recorded"
         if self.pacing is Pacing.LOCK_STEP:
+            assert self.hand_steps * PERIOD_S <= self.hand_s + 1e-6
             self.check_one_move_per_state()
 
     def check_one_move_per_state(self):

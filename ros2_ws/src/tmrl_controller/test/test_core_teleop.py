@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tmrl_common.chunks import ChunkOutcome, ChunkResult, ControllerMode, Driver
+from tmrl_common.chunks import ChunkOutcome, ChunkResult, ControllerMode, Driver, Origin
 from tmrl_controller.core import ControllerCore
 from tmrl_controller.testing import CONFIG, HardwareScene, holds, moves, of
 
@@ -24,7 +24,8 @@ def test_a_person_takes_over_within_one_tick_from_where_the_arm_is(scene):
     assert "gamepad took over" in scene.core.status().reason
     # From rest the first setpoint differs from the measured pose by a fraction of a millimetre.
     assert move.target.position_m == pytest.approx([0.25, 0.05, 0.12], abs=1e-3)
-    assert of(decisions, ChunkOutcome) == [], "the outcome waits for the end of the intervention"
+    (outcome,) = of(decisions, ChunkOutcome)
+    assert (outcome.result, outcome.code) == (ChunkResult.PREEMPTED, "teleop")
 
 
 def test_a_person_is_limited_like_the_policy(scene):
@@ -36,21 +37,24 @@ def test_a_person_is_limited_like_the_policy(scene):
     assert ys.max() <= CONFIG.workspace_box[3]
 
 
-def test_letting_go_means_hold_and_the_outcome_shows_who_drove(scene):
+def test_letting_go_means_hold_and_the_outcomes_show_who_drove(scene):
     scene.offer(execute_steps=8)
     scene.run(0.3)
-    scene.drive(25)
+    (of_chunk,) = of(scene.drive(25), ChunkOutcome)
 
     decisions = scene.drive(1, active=False)
 
     assert scene.mode is ControllerMode.HOLD
     assert len(holds(decisions)) == 1
-    outcome = of(decisions, ChunkOutcome)[0]
-    assert (outcome.result, outcome.code) == (ChunkResult.PREEMPTED, "teleop")
-    assert outcome.driver.tolist() == [Driver.POLICY] * 2 + [Driver.TELEOP] * 3
-    by_hand_m = outcome.executed_actions[2:, 1].sum()
+    assert (of_chunk.result, of_chunk.code) == (ChunkResult.PREEMPTED, "teleop")
+    assert of_chunk.driver.tolist() == [Driver.POLICY] * 2
+    (by_hand,) = of(decisions, ChunkOutcome)
+    assert (by_hand.origin, by_hand.code) == (Origin.HUMAN, "teleop")
+    assert by_hand.driver.tolist() == [Driver.TELEOP] * 3
+    assert by_hand.first_arm_state_sequence == of_chunk.arm_state_sequence
+    by_hand_m = by_hand.executed_actions[:, 1].sum()
     assert by_hand_m == pytest.approx(scene.position_m[1], abs=1e-6)
-    assert (np.diff(outcome.step_ends_ns) > 0.0).all()
+    assert (np.diff(by_hand.step_ends_ns) > 0.0).all()
 
 
 def test_after_letting_go_the_policy_goes_on_only_where_so_configured():
@@ -220,7 +224,7 @@ def test_a_chunk_that_waits_is_preempted_by_a_takeover(scene):
 
     outcomes = of(scene.drive(1), ChunkOutcome)
 
-    assert [(o.chunk.sequence, o.code) for o in outcomes] == [(2, "teleop")]
+    assert [(o.chunk.sequence, o.code) for o in outcomes] == [(1, "teleop"), (2, "teleop")]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Keeps the books on chunks: which waits, which is in progress, and one outcome for each."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,36 +12,8 @@ from tmrl_controller.clock import StampingClock
 from tmrl_controller.config import ControllerConfig
 from tmrl_controller.limiter import Setpoint
 from tmrl_controller.refusals import Refusal
-
-MAX_STEPS = 4096
-"""Longest record of one chunk; a person who drives for longer is no longer recorded with it."""
-
-
-@dataclass
-class OpenStep:
-    """The current control period.
-
-    Attributes:
-        start: Target at its beginning.
-        driver: Who commands it.
-        ends_s: When it is over, by the pacing clock, s.
-        arm_state_sequence: Newest arm state at its beginning.
-        clamped: Whether a limit has changed it so far.
-    """
-
-    start: Setpoint
-    driver: Driver
-    ends_s: float
-    arm_state_sequence: int
-    clamped: bool = False
-
-
-@dataclass(frozen=True)
-class _ClosedStep:
-    action: tuple[float, ...]
-    driver: Driver
-    clamped: bool
-    end_ns: int
+from tmrl_controller.segments import SegmentLedger
+from tmrl_controller.step_record import OpenStep, StepRecord
 
 
 class ChunkExecution:
@@ -56,11 +27,10 @@ class ChunkExecution:
             action_dim: Columns of the rig's action space, whatever the chunk claims.
             started_ns: ROS time of now.
         """
-        self._action_dim = action_dim
         self._chunk = chunk
         self._started_ns = started_ns
         self._handed_out = 0
-        self._steps: list[_ClosedStep] = []
+        self._record = StepRecord(action_dim)
 
     @property
     def exhausted(self) -> bool:
@@ -88,8 +58,7 @@ class ChunkExecution:
             action: What was commanded in it, as a row of the action space.
             end_ns: ROS time of its end.
         """
-        if len(self._steps) < MAX_STEPS:
-            self._steps.append(_ClosedStep(action, step.driver, step.clamped, end_ns))
+        self._record.add(step, action, end_ns)
 
     def outcome(
         self, result: ChunkResult, code: str, reason: str, ended_ns: int, arm_state_sequence: int
@@ -103,8 +72,7 @@ class ChunkExecution:
             ended_ns: ROS time of the end.
             arm_state_sequence: First arm state measured after the last step.
         """
-        steps = self._steps
-        actions = np.array([step.action for step in steps], dtype=np.float32)
+        record = self._record
         return ChunkOutcome(
             chunk=self._chunk,
             result=result,
@@ -112,10 +80,10 @@ class ChunkExecution:
             reason=reason,
             started_ns=self._started_ns,
             ended_ns=ended_ns,
-            executed_actions=actions.reshape(len(steps), self._action_dim),
-            driver=np.array([step.driver for step in steps], dtype=np.uint8),
-            clamped=np.array([step.clamped for step in steps], dtype=np.bool_),
-            step_ends_ns=np.array([step.end_ns for step in steps], dtype=np.int64),
+            executed_actions=record.actions,
+            driver=record.drivers,
+            clamped=record.clamped,
+            step_ends_ns=record.ends_ns,
             arm_state_sequence=arm_state_sequence,
         )
 
@@ -126,7 +94,8 @@ class ChunkLedger:
     Attributes:
         waiting: Accepted, begins at the end of the current control period.
         running: In progress.
-        step: The current control period, also while a person drives without a chunk.
+        segments: What a person drove.
+        step: The current control period, of a chunk or of a person.
         accepted: Chunks begun since the start.
         started: Epoch and sequence number of the newest of them.
         refused: Chunks refused since the start.
@@ -148,6 +117,7 @@ class ChunkLedger:
             arm: Knows which arm state comes next.
             emit: Takes the outcomes.
         """
+        self.segments = SegmentLedger(config, clock, arm, emit)
         self._action_dim = config.action_dim
         self._space = action_space_of(config)
         self._clock = clock
@@ -173,6 +143,7 @@ class ChunkLedger:
             ChunkResult.SUPERSEDED, Preemption.NEWER_CHUNK, "a newer chunk came first"
         )
         self.waiting = chunk
+        self.segments.steps = chunk.execute_steps
 
     def take_waiting(self) -> ActionChunk | None:
         """The chunk that waits, which now must be begun or refused."""
@@ -201,36 +172,48 @@ class ChunkLedger:
         """
         self.step = None
         self.steps_clamped += step.clamped
-        if self.running is not None:
-            action = self._space.executed(step.start, reached)
+        action = self._space.executed(step.start, reached)
+        if step.driver is Driver.TELEOP:
+            self.segments.add(step, action)
+        elif self.running is not None:
             self.running.record(step, action, self._clock.stamp_ns())
 
-    def finish(
-        self,
-        result: ChunkResult,
-        code: Preemption | None,
-        reason: str,
-        cut_at_state: int | None = None,
-    ) -> None:
-        """Concludes the chunk in progress, if there is one.
+    def finish(self, result: ChunkResult, code: Preemption | None, reason: str) -> None:
+        """Concludes the chunk in progress, if there is one, at the end of one of its steps.
 
         Args:
             result: How it ended.
             code: What ended it early; None when completed.
             reason: Its sentence; empty when completed.
-            cut_at_state: Newest arm state when a step began that was cut short: the state that
-                answers it is still to come.
         """
         execution, self.running = self.running, None
         if execution is not None:
-            earliest = 0 if cut_at_state is None else cut_at_state + 1
-            self._conclude(execution, result, code.value if code else "", reason, earliest)
+            self._conclude(execution, result, code.value if code else "", reason, 0)
+
+    def cut(self, code: Preemption, reason: str, cut_at_state: int | None) -> None:
+        """Concludes whatever is in progress or waits: somebody stops it, or takes over.
+
+        Args:
+            code: What ends it.
+            reason: Its sentence.
+            cut_at_state: Newest arm state when a step began that is cut short: the state that
+                answers it is still to come; None where no step was.
+        """
+        earliest = 0 if cut_at_state is None else cut_at_state + 1
+        self.segments.finish(code, reason, earliest)
+        execution, self.running = self.running, None
+        if execution is not None:
+            preempted = ChunkResult.PREEMPTED
+            following = self._conclude(execution, preempted, code.value, reason, earliest)
+            self.segments.follow(following)
+        self.drop_waiting(ChunkResult.PREEMPTED, code, reason)
 
     def _execution(self, chunk: ActionChunk) -> ChunkExecution:
         return ChunkExecution(chunk, self._action_dim, self._clock.stamp_ns())
 
     def _conclude(
         self, execution: ChunkExecution, result: ChunkResult, code: str, reason: str, earliest: int
-    ) -> None:
+    ) -> int:
         following = max(self._arm.next_sequence(self._clock.now_s()), earliest)
         self._emit(execution.outcome(result, code, reason, self._clock.stamp_ns(), following))
+        return following

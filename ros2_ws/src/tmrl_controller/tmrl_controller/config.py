@@ -116,6 +116,8 @@ class ControllerConfig:
         setpoint_grace_s: How long a setpoint stays valid beyond its period, s; with a real arm at
             most 0.5.
         tick_rate_hz: Rate of decisions, and of setpoints while a person drives, Hz.
+        execute_steps: Steps of a segment of a person's driving until the first chunk came; then as
+            many as the newest chunk executes. The launch takes agent.execute_steps.
         fifo_priority: Of the thread that ticks, 1 to 99 of SCHED_FIFO where the system allows it;
             the node's other callbacks run one below. 0 asks for nothing.
         pacing: "steady" (hardware), "state" (paced simulation) or "lock_step".
@@ -156,6 +158,7 @@ class ControllerConfig:
     refuse_joint_velocity_rad_s: Annotated[float, Range(0.0, 20.0, unit="rad/s")] = 0.0
     setpoint_grace_s: AgeS = 0.1
     tick_rate_hz: Annotated[float, Range(1.0, 1000.0)] = 50.0
+    execute_steps: Annotated[int, Range(1)] = 5
     fifo_priority: Annotated[int, Range(0, 99)] = 50
     pacing: Annotated[str, OneOf(*Pacing)] = Pacing.STEADY.value
     simulated_arm: bool = False

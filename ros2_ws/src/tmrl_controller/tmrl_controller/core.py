@@ -21,7 +21,7 @@ from tmrl_common.types import SteeringLimits
 from tmrl_controller.action_spaces import action_space_of
 from tmrl_controller.arm_monitor import ArmMonitor
 from tmrl_controller.chunk_gate import ChunkGate
-from tmrl_controller.chunk_ledger import ChunkExecution, ChunkLedger, OpenStep
+from tmrl_controller.chunk_ledger import ChunkExecution, ChunkLedger
 from tmrl_controller.clock import StampingClock
 from tmrl_controller.config import ControllerConfig, Pacing
 from tmrl_controller.decisions import ControllerStatus, Decision, LimitedCommand
@@ -31,6 +31,7 @@ from tmrl_controller.mode import Event, ModeMachine, ModeRefusedError
 from tmrl_controller.refusals import Refusal
 from tmrl_controller.setpoints import Limiting, SetpointStream
 from tmrl_controller.status import StatusBoard
+from tmrl_controller.step_record import OpenStep
 from tmrl_controller.teleop import DeadManSwitch
 from tmrl_controller.teleop_gate import TeleopGate
 
@@ -234,8 +235,7 @@ class ControllerCore:
             self.hold(f"teleop could not take over: {anchor}")
             return
         self._policy_before_teleop = self._modes.mode is ControllerMode.POLICY
-        self._close_step()
-        self._chunks.drop_waiting(ChunkResult.PREEMPTED, Preemption.TELEOP, "a person took over")
+        self._chunks.cut(Preemption.TELEOP, "a person took over", self._cut_step())
         self._modes.take_over(self._switch.device)
         self._setpoints.anchor(anchor)
 
@@ -257,11 +257,7 @@ class ControllerCore:
     def _stop(self, code: Preemption, reason: str) -> None:
         """Ends whatever is in progress; the person's device must be released before it drives."""
         self._switch.lock()
-        step = self._chunks.step
-        self._close_step()
-        cut_at_state = None if step is None else step.arm_state_sequence
-        self._chunks.finish(ChunkResult.PREEMPTED, code, reason, cut_at_state)
-        self._chunks.drop_waiting(ChunkResult.PREEMPTED, code, reason)
+        self._chunks.cut(code, reason, self._cut_step())
         self._setpoints.stop()
 
     def _anchor(self) -> Setpoint | str:
@@ -373,6 +369,12 @@ class ControllerCore:
             self._last_end_s = step.ends_s
             self._chunks.close_step(step, self._setpoints.target)
 
+    def _cut_step(self) -> int | None:
+        """Ends the step in progress; the newest arm state at its beginning, None without a step."""
+        step = self._chunks.step
+        self._close_step()
+        return None if step is None else step.arm_state_sequence
+
     def _advance(self, limiting: Limiting, dt_s: float, driver: Driver, start_s: float) -> None:
         """Commands a movement within the current step, or begins one with it."""
         start = self._setpoints.target
@@ -382,8 +384,8 @@ class ControllerCore:
             self._fault(str(error))
             return
         if self._chunks.step is None:
-            ends_s = start_s + self._config.control_period_s
-            self._chunks.step = OpenStep(start, driver, ends_s, self._arm.newest_sequence)
+            ends_s, newest = start_s + self._config.control_period_s, self._arm.newest_sequence
+            self._chunks.step = OpenStep(start, driver, ends_s, newest, self._clock.stamp_ns())
         self._chunks.step.clamped |= clamped
 
     # Reports

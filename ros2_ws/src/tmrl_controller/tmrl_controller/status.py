@@ -55,6 +55,7 @@ class StatusBoard:
             caps=self._gate.caps,
             waits_for=self._waits_for(),
             started=self._chunks.started,
+            segments=self._chunks.segments.published,
             chunks_accepted=self._chunks.accepted,
             chunks_refused=self._chunks.refused,
             steps_clamped=self._chunks.steps_clamped,

@@ -12,7 +12,7 @@ from dataclasses import fields
 import numpy as np
 
 from tmrl_common.arm import ArmCommand, ArmState
-from tmrl_common.chunks import ActionChunk, ChunkId, ChunkOutcome, ChunkResult
+from tmrl_common.chunks import ActionChunk, ChunkId, ChunkOutcome, ChunkResult, Origin
 from tmrl_common.geometry import Vector
 from tmrl_msgs import msg
 from tmrl_ros.conversion import (
@@ -88,6 +88,8 @@ def chunk_outcome(message: msg.ChunkOutcome) -> ChunkOutcome:
         clamped=np.array(message.clamped, dtype=np.bool_),
         step_ends_ns=np.array([nanoseconds(end) for end in message.step_ends], dtype=np.int64),
         arm_state_sequence=message.arm_state_sequence,
+        origin=Origin(message.origin),
+        first_arm_state_sequence=message.first_arm_state_sequence,
     )
     for name in ("driver", "clamped", "step_ends_ns"):
         size = getattr(outcome, name).size
@@ -115,6 +117,8 @@ def chunk_outcome_msg(outcome: ChunkOutcome) -> msg.ChunkOutcome:
         clamped=outcome.clamped.tolist(),
         step_ends=[stamp_of_nanoseconds(end_ns) for end_ns in outcome.step_ends_ns.tolist()],
         arm_state_sequence=outcome.arm_state_sequence,
+        origin=outcome.origin.value,
+        first_arm_state_sequence=outcome.first_arm_state_sequence,
     )
     message.header.stamp = stamp_of_nanoseconds(outcome.ended_ns)
     return message
