@@ -77,7 +77,7 @@ def test_what_was_done_and_seen_is_read_back(tmp_path: Path) -> None:
     assert read_back(out) == [1, 2], "the third is discarded"
     table = pq.read_table(out / "data/chunk-000/file-001.parquet").to_pydict()
     count = 4 * STEPS
-    assert table["sigma"] == pytest.approx(np.repeat([0.2, 0.25, 0.3, 0.35], STEPS).tolist())
+    assert table["sigma"] == pytest.approx(np.repeat([0.2, 0.0, 0.3, 0.35], STEPS).tolist())
     assert table["driver"] == [0] * STEPS + [1] * STEPS + [0] * 2 * STEPS
     assert table["outcome"] == [int(Outcome.TIMEOUT)] * count
     assert table["index"] == list(range(count, 2 * count))

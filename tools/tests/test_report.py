@@ -72,6 +72,7 @@ def test_what_happened_is_on_the_page(tmp_path: Path) -> None:
     assert data["success_over_window"] == [1.0, 0.5, 0.3333, 0.5], "without the discarded one"
     assert data["episodes"][1]["human_steps"] == [0, 3, 0, 0]
     assert data["episodes"][0]["sigma"] == [0.1, 0.15, 0.2, 0.25]
+    assert data["episodes"][1]["sigma"][1] is None, "nothing was steered where a person drove"
     assert all(each["recorded"] for each in data["episodes"])
     assert {each["labelled_by"] for each in data["episodes"]} == {"ada"}
     assert [(e["episode"], e["kind"]) for e in data["safety"] if e["kind"] == "aborted"] == [

@@ -16,7 +16,7 @@ from tmrl_agent.events import EpisodeLabel
 from tmrl_agent.journal import Journal
 from tmrl_common.testing.transition_examples import example_transition
 from tmrl_common.transitions import Transition, origin_of
-from tmrl_common.types import Outcome
+from tmrl_common.types import Outcome, SteeringSource
 from tmrl_msgs.msg import ArmState
 from tmrl_recorder.episode_file import EpisodeFile
 from tmrl_recorder.file_names import path_of
@@ -97,7 +97,8 @@ def _chunks(
     found: list[Transition] = []
     for chunk in range(what.chunks):
         row, ends = chunk * STEPS, chunk == what.chunks - 1
-        driver = np.full(STEPS, int(chunk == 1 and episode == 2), np.uint8)
+        by_person = chunk == 1 and episode == 2
+        driver = np.full(STEPS, int(by_person), np.uint8)
         begin_ns = episode * 100 * _NANO + row * _PERIOD_NS
         found.append(
             example_transition(
@@ -105,7 +106,8 @@ def _chunks(
                 session=session,
                 episode=episode,
                 chunk=chunk,
-                sigma=min(1.0, 0.1 * episode + 0.05 * chunk),
+                sigma=0.0 if by_person else min(1.0, 0.1 * episode + 0.05 * chunk),
+                steering=SteeringSource.NONE if by_person else SteeringSource.ACTOR,
                 executed_actions=(
                     episode + 0.01 * np.arange(row, row + STEPS)[:, None] * np.ones(7)
                 ).astype(np.float32),

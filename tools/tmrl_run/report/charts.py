@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tmrl_common.types import Outcome
-from tmrl_run.report.content import EpisodeLine
+from tmrl_run.report.content import Chunk, EpisodeLine
 
 WIDTH = 1000.0
 """Of every figure, in its own units."""
@@ -72,17 +72,24 @@ def sigma_map(episodes: Sequence[EpisodeLine], height: float) -> list[Box]:
             round(height - (j + 1) * row, 2),
             round(width + 0.3, 2),
             round(row + 0.3, 2),
-            "" if chunk.human_steps == chunk.steps > 0 else colour_of(chunk.sigma),
-            "human" if chunk.human_steps == chunk.steps > 0 else "",
-            f"episode {each.number}, chunk {j}: {_said(chunk.sigma, chunk.human_steps)}",
+            "" if _by_person(chunk) else colour_of(chunk.sigma or 0.0),
+            "human" if _by_person(chunk) else "",
+            f"episode {each.number}, chunk {j}: {_said(chunk)}",
         )
         for i, each in enumerate(episodes)
         for j, chunk in enumerate(each.chunks)
     ]
 
 
-def _said(sigma: float, human_steps: int) -> str:
-    return f"σ {sigma:.2f}" + (f", {human_steps} steps by a person" if human_steps else "")
+def _by_person(chunk: Chunk) -> bool:
+    return chunk.sigma is None or chunk.human_steps == chunk.steps > 0
+
+
+def _said(chunk: Chunk) -> str:
+    if chunk.sigma is None:
+        return f"{chunk.human_steps} steps by a person"
+    besides = f", {chunk.human_steps} steps by a person" if chunk.human_steps else ""
+    return f"σ {chunk.sigma:.2f}{besides}"
 
 
 def interventions(episodes: Sequence[EpisodeLine], height: float) -> list[Box]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tmrl_common.chunks import Driver
 from tmrl_common.transitions import Transition
-from tmrl_common.types import Outcome
+from tmrl_common.types import Outcome, SteeringSource
 from tmrl_run.history import EpisodeRecord, episodes_to, success_over_window
 from tmrl_run.report.safety import SafetyEvent, events_of
 from tmrl_run.run_folder import RunFolder
@@ -23,14 +23,14 @@ class Chunk:
     """One chunk of an episode.
 
     Attributes:
-        sigma: Its context timestep.
+        sigma: Its context timestep; None where a person drove alone, and nothing was steered.
         z: Largest magnitude of a component of its initial noise; None where a person drove alone.
         steps: Executed control steps.
         human_steps: Those that a person commanded.
         clamped: Whether a limit changed a step.
     """
 
-    sigma: float
+    sigma: float | None
     z: float | None
     steps: int
     human_steps: int
@@ -72,8 +72,9 @@ class EpisodeLine:
 
     @property
     def sigma(self) -> float | None:
-        """Mean context timestep; None without a chunk."""
-        return float(np.mean([c.sigma for c in self.chunks])) if self.chunks else None
+        """Mean context timestep of the policy's chunks; None without one."""
+        sigmas = [chunk.sigma for chunk in self.chunks if chunk.sigma is not None]
+        return float(np.mean(sigmas)) if sigmas else None
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def read_content(run: RunFolder) -> Content:
 
 def _chunk(transition: Transition) -> Chunk:
     return Chunk(
-        sigma=transition.sigma,
+        sigma=None if transition.steering is SteeringSource.NONE else transition.sigma,
         z=float(np.abs(transition.z).max()) if len(transition.z) else None,
         steps=len(transition.driver),
         human_steps=int((transition.driver == Driver.TELEOP).sum()),
@@ -177,9 +178,13 @@ def _episode_json(episode: EpisodeLine) -> dict[str, Any]:
         "labelled_by": episode.labelled_by,
         "labels": episode.labels,
         "recorded": episode.recorded,
-        "sigma": [round(chunk.sigma, 3) for chunk in episode.chunks],
-        "z": [None if chunk.z is None else round(chunk.z, 3) for chunk in episode.chunks],
+        "sigma": [_rounded(chunk.sigma) for chunk in episode.chunks],
+        "z": [_rounded(chunk.z) for chunk in episode.chunks],
         "steps": [chunk.steps for chunk in episode.chunks],
         "human_steps": [chunk.human_steps for chunk in episode.chunks],
         "clamped": [chunk.clamped for chunk in episode.chunks],
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
