@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
 
-from tests.inputs.readers.verb import carry_out
 from tmrl_cli import bench, checks, cli
 from tmrl_cli.bootstrap import entry
+from tmrl_cli.testing import carry_out
 
 NONSENSE: dict[str, list[str]] = {
     "an option": ["--no-such-option"],
