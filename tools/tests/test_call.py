@@ -53,6 +53,7 @@ def test_an_outcome_may_be_given_by_its_name(text: str, number: int) -> None:
         ("outcome:=sucess", "does not fit .*; by name: success \\(0\\), failure \\(1\\)"),
         ("outcome:=true", "does not fit"),
         ("outcome:=[", "does not fit"),
+        ("operator_name:=ada", "needs outcome, such as outcome:=success or failure"),
     ],
 )
 def test_fields_that_do_not_fit_are_refused(field: str, sentence: str) -> None:

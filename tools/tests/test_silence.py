@@ -2,28 +2,17 @@
 
 import multiprocessing
 import socket
-import threading
 from collections.abc import Iterator
 
 import pytest
 
 pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
 
-from rclpy.node import Node
-from std_srvs.srv import Trigger
 
 from tmrl_cli import call
 from tmrl_cli.call import main
+from tmrl_cli.testing import offer_and_hang
 from tmrl_doctor import silence
-from tmrl_ros.network import enter_ros
-
-
-def offer_and_hang() -> None:
-    """Offers services and answers none."""
-    enter_ros([])
-    node = Node("controller", namespace="widowx")
-    node.create_service(Trigger, "controller/estop", lambda _, response: response)
-    threading.Event().wait()
 
 
 @pytest.fixture
@@ -53,7 +42,10 @@ def test_a_stop_that_nobody_answers_says_so_and_what_to_do(
 @pytest.mark.parametrize(
     ("service", "stops"),
     [
-        *((name, True) for name in ("estop", "/widowx/controller/estop", "hold", "operator/stop")),
+        *(
+            (name, True)
+            for name in ("estop", "/widowx/controller/estop", "hold", "operator/stop", "pause")
+        ),
         *((name, False) for name in ("", "/", "arm/home", "operator/start", "clear_estop")),
         ("/left/controller/clear_estop", False),
     ],

@@ -32,7 +32,7 @@ _NAMED = {"outcome": ("EpisodeOutcome", ("SUCCESS", "FAILURE", "DISCARDED"))}
 _FIND_S = 10.0
 _LIST_S = 3.0
 _ANSWER_S = 60.0
-_STOPS = ("controller/estop", "controller/hold", "operator/stop")
+_STOPS = ("controller/estop", "controller/hold", "operator/stop", "operator/pause")
 """Whoever asks for these waits beside an arm that moves: no answer is soon said to be none."""
 _FIND_STOP_S = 5.0
 _ANSWER_STOP_S = 5.0
@@ -114,7 +114,7 @@ def filled(request: Any, kind: str, fields: Mapping[str, str]) -> Any:
         fields: Values as they were typed; what the field is no text for is read as YAML.
 
     Raises:
-        RigError: There is no such field, or the value does not fit it.
+        RigError: There is no such field, the value does not fit it, or what must be said is not.
     """
     types = request.get_fields_and_field_types()
     for name, typed in fields.items():
@@ -131,6 +131,10 @@ def filled(request: Any, kind: str, fields: Mapping[str, str]) -> Any:
             beside = f"; by name: {known}" if known else ""
             raise RigError(f"{name}:={typed} does not fit {kind}, {types[name]}{beside}")
         setattr(request, name, wanted(value))
+    for name in types:
+        # Left out, the number 0 would be sent, which is a success.
+        if (names := _names_of(name)) and name not in fields:
+            raise RigError(f"{kind} needs {name}, such as {name}:={' or '.join(names)}")
     return request
 
 

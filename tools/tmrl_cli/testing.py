@@ -1,12 +1,17 @@
-"""What tests of command lines share: a verb carried out within this process."""
+"""What tests of command lines share: a verb carried out in this process, a node that hangs."""
 
 import contextlib
 import io
+import threading
 from pathlib import Path
 from unittest import mock
 
+from rclpy.node import Node
+from std_srvs.srv import Trigger
+
 from tmrl_cli import call, cli
 from tmrl_cli.bootstrap import entry
+from tmrl_ros.network import enter_ros
 
 
 def carry_out(argv: list[str], root: Path) -> tuple[int, str]:
@@ -31,3 +36,11 @@ def carry_out(argv: list[str], root: Path) -> tuple[int, str]:
         except SystemExit as end:
             code = int(end.code or 0)
     return code, said.getvalue() or printed.getvalue()
+
+
+def offer_and_hang() -> None:
+    """Offers the controller's e-stop and never answers; for a process of its own."""
+    enter_ros([])
+    node = Node("controller", namespace="widowx")
+    node.create_service(Trigger, "controller/estop", lambda _, response: response)
+    threading.Event().wait()
