@@ -37,6 +37,10 @@ class SteeringSource(StrEnum):
     """A person drove: there was nothing to steer, and nobody can ask a server for it."""
 
 
+REQUESTABLE_SOURCES = tuple(s for s in SteeringSource if s is not SteeringSource.NONE)
+"""What a server may be asked for."""
+
+
 @dataclass(frozen=True)
 class SteeringLimits:
     """Caps on the steering: the server clamps to them, the controller refuses chunks above them.

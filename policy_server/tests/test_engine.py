@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from tmrl_common.errors import ConfigError, ErrorCode, RequestError
 from tmrl_common.messages import Act
-from tmrl_common.types import Observation, Steering, SteeringLimits, SteeringSource
+from tmrl_common.types import (
+    REQUESTABLE_SOURCES,
+    Observation,
+    Steering,
+    SteeringLimits,
+    SteeringSource,
+)
 from tmrl_policy_server.config import EngineConfig
 from tmrl_policy_server.engine import Engine
 from tmrl_policy_server.loading import load_policy
@@ -164,7 +170,7 @@ CAPS = st.floats(1e-6, 20.0)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     limits=st.builds(SteeringLimits, sigma_cap=st.floats(0.0, 1.0), z_cap=CAPS, epsilon_cap=CAPS),
-    source=st.sampled_from(SteeringSource),
+    source=st.sampled_from(REQUESTABLE_SOURCES),
     sigma=st.floats(0.0, 1.0),
     seed=st.integers(0, 2**63 - 1),
 )

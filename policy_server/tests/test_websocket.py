@@ -145,6 +145,7 @@ def test_openpis_broker_plays_the_chunk_step_by_step(openpi):
         ({"tmrl/sigma": 1.5}, "sigma is 1.5"),
         ({"tmrl/z": np.zeros(3)}, r"z has shape \(3,\)"),
         ({"tmrl/source": "random"}, "must be one of actor, uniform, base, explicit"),
+        ({"tmrl/source": "none"}, "must be one of actor, uniform, base, explicit"),
         ({"tmrl/source": "base", "tmrl/sigma": 0.5}, "leave one out"),
         ({"tmrl/source": "actor"}, "ask for 'uniform'"),
         ({"tmrl/seed": 0.5}, "'tmrl/seed' is float; it must be a whole number"),

@@ -17,6 +17,7 @@ from tmrl_common.config import nearest_name
 from tmrl_common.errors import ErrorCode, RequestError
 from tmrl_common.messages import MAX_SEED, Act, ChunkReply, Welcome
 from tmrl_common.types import (
+    REQUESTABLE_SOURCES,
     FloatArray,
     Observation,
     PolicySpec,
@@ -102,7 +103,7 @@ class OpenpiDialect:
             },
             "tmrl": {
                 "keys": [_PREFIX + name for name in _STEERING],
-                "sources": [str(source) for source in SteeringSource],
+                "sources": [str(source) for source in REQUESTABLE_SOURCES],
                 "sigma_cap": caps.sigma_cap,
                 "z_dim": spec.z_dim,
                 "z_cap": caps.z_cap,
@@ -259,7 +260,7 @@ def _seed(value: Any) -> int:
 def _source(value: Any) -> SteeringSource:
     if value is None:
         return SteeringSource.BASE
-    names = [str(source) for source in SteeringSource]
+    names = [str(source) for source in REQUESTABLE_SOURCES]
     if not isinstance(value, str) or value not in names:
         raise _refusal(f"'tmrl/source' is {value!r}; it must be one of {', '.join(names)}")
     return SteeringSource(value)
