@@ -1,6 +1,7 @@
 """The configuration: nothing about a rig's limits is assumed, nothing impossible accepted."""
 
 import dataclasses
+import inspect
 
 import pytest
 
@@ -81,10 +82,11 @@ def test_the_columns_of_an_action_are_those_of_its_space():
 
 
 def test_every_field_is_described():
-    described = ControllerConfig.__doc__.partition("Attributes:")[2]
+    # Cleaned, since Python 3.13 keeps docstrings without their indentation.
+    described = inspect.getdoc(ControllerConfig).partition("Attributes:")[2]
 
     for field in dataclasses.fields(ControllerConfig):
-        assert f"        {field.name}: " in described
+        assert f"\n    {field.name}: " in described
 
 
 def test_sigma_may_be_capped_at_zero():
