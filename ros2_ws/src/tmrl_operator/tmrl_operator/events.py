@@ -108,13 +108,7 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Start:
-    """A person starts the session, or resumes it after a pause.
-
-    Attributes:
-        person: Who; empty where nobody said.
-    """
-
-    person: str = ""
+    """A person starts the session, or resumes it after a pause."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +116,7 @@ class Stop:
     """A person ends the session.
 
     Attributes:
-        person: Who.
+        person: Who; empty where nobody said.
     """
 
     person: str = ""
@@ -152,13 +146,7 @@ class Undo:
 
 @dataclass(frozen=True)
 class ResetDone:
-    """A person has put the scene back.
-
-    Attributes:
-        person: Who.
-    """
-
-    person: str = ""
+    """A person has put the scene back."""
 
 
 @dataclass(frozen=True)

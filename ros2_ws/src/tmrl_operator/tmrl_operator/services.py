@@ -45,11 +45,11 @@ def serve_people(
         create_service(kind, f"operator/{name}", answer)
 
     asked = srv.PersonRequest
-    serve(asked, "start", lambda r: machine.start(ev.Start(r.operator_name)))
+    serve(asked, "start", lambda _: machine.start(ev.Start()))
     serve(asked, "stop", lambda r: machine.stop(ev.Stop(r.operator_name)))
     serve(asked, "pause", lambda r: machine.pause(ev.Pause(r.operator_name)))
     serve(asked, "undo", lambda r: machine.undo(ev.Undo(r.operator_name)))
-    serve(asked, "reset_done", lambda r: machine.reset_done(ev.ResetDone(r.operator_name)))
+    serve(asked, "reset_done", lambda _: machine.reset_done(ev.ResetDone()))
     serve(srv.LabelEpisode, "label", lambda r: machine.label(messages.to_label(r)))
     serve(srv.RelabelEpisode, "relabel", lambda r: machine.relabel(messages.to_relabel(r)))
     serve(srv.DiscardEpisode, "discard", lambda r: machine.discard(messages.to_discard(r)))

@@ -99,7 +99,7 @@ class Bench:
 
     def start(self) -> None:
         """A person starts."""
-        self.carry_out(self.machine.start(ev.Start("ada")))
+        self.carry_out(self.machine.start(ev.Start()))
 
     def stop(self) -> None:
         """A person stops."""
