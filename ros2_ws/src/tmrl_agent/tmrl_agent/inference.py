@@ -1,7 +1,6 @@
 """The one thread that asks the policy server, so that no callback of the node ever waits for it."""
 
 import queue
-import threading
 from collections.abc import Callable
 from typing import Protocol
 
@@ -14,6 +13,7 @@ from tmrl_agent.requests import (
     FailedAnswer,
     FeaturesAnswer,
 )
+from tmrl_common.checked_thread import CheckedThread
 from tmrl_common.clock import Clock
 from tmrl_common.errors import ClientClosedError, TmrlError
 from tmrl_common.messages import ChunkReply, Pong, Welcome
@@ -84,8 +84,7 @@ class InferenceThread:
         self._deliver = deliver
         self._requests: queue.SimpleQueue[AskChunk | AskFeatures | None] = queue.SimpleQueue()
         self._connection: Connection | None = None
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
+        self._thread = CheckedThread(self._run, "inference")
 
     def start(self) -> None:
         """Starts the thread."""
@@ -97,15 +96,13 @@ class InferenceThread:
 
     def check(self) -> None:
         """Raises what ended the thread, if something has; to be called regularly."""
-        if self._failure is not None:
-            raise self._failure
+        self._thread.check()
 
     def close(self) -> None:
         """Ends the thread and every call in flight."""
         self._requests.put(None)
         self._server.close()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.join()
 
     def _run(self) -> None:
         try:
@@ -122,8 +119,6 @@ class InferenceThread:
                 self._watch()
         except ClientClosedError:
             return
-        except BaseException as error:  # noqa: BLE001 - check() raises it in the node's thread
-            self._failure = error
 
     def _answer(self, request: AskChunk | AskFeatures) -> Answer:
         start_s = self._clock.now_s()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tmrl_camera.camera import Camera, CameraError, Frame, Opened
+from tmrl_common.checked_thread import CheckedThread
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,7 @@ class CaptureThread:
         self._capture = capture
         self._deliver = deliver
         self._closing = threading.Event()
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+        self._thread = CheckedThread(self._run, "capture")
 
     def start(self) -> None:
         """Starts the thread."""
@@ -94,14 +94,12 @@ class CaptureThread:
 
     def check(self) -> None:
         """Raises what ended the thread, if something has; to be called regularly."""
-        if self._failure is not None:
-            raise self._failure
+        self._thread.check()
 
     def close(self) -> None:
         """Ends the thread and stops the camera."""
         self._closing.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.join()
 
     def _run(self) -> None:
         try:
@@ -110,7 +108,5 @@ class CaptureThread:
                 self._deliver(step.event)
                 if step.pause_s > 0.0:
                     self._closing.wait(step.pause_s)
-        except BaseException as error:  # noqa: BLE001 - check() raises it in the node's thread
-            self._failure = error
         finally:
             self._capture.close()

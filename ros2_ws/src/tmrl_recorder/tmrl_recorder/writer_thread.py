@@ -4,6 +4,7 @@ import queue
 import threading
 from collections.abc import Callable
 
+from tmrl_common.checked_thread import CheckedThread
 from tmrl_common.closeable import Closeable
 from tmrl_recorder.recording import Recording
 from tmrl_recorder.sample import EpisodeSeen, Sample
@@ -32,8 +33,7 @@ class WriterThread(Closeable):
         self._waiting_bytes = 0
         self._lock = threading.Lock()
         self._queue: queue.SimpleQueue[Sample | EpisodeSeen | None] = queue.SimpleQueue()
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
+        self._thread = CheckedThread(self._run, "recording")
         self._thread.start()
 
     def put(self, what: Sample | EpisodeSeen) -> None:
@@ -48,8 +48,7 @@ class WriterThread(Closeable):
 
     def check(self) -> None:
         """Raises what ended the thread, if something has; to be called regularly."""
-        if self._failure is not None:
-            raise self._failure
+        self._thread.check()
 
     @property
     def recording(self) -> Recording | None:
@@ -62,13 +61,10 @@ class WriterThread(Closeable):
         self._thread.join()
 
     def _run(self) -> None:
-        try:
-            self._recording = recording = self._make()
-            while self._next(recording):
-                recording.tick()
-            recording.close()
-        except BaseException as error:  # noqa: BLE001 - check() raises it in the node's thread
-            self._failure = error
+        self._recording = recording = self._make()
+        while self._next(recording):
+            recording.tick()
+        recording.close()
 
     def _next(self, recording: Recording) -> bool:
         """Takes the next thing over, or nothing for a moment; whether there will be more."""

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from tmrl_common.checked_thread import CheckedThread
 from tmrl_teleop.spacemouse_reports import SpaceMouseReports
 
 _HIDRAW = Path("/sys/class/hidraw")
@@ -83,14 +84,12 @@ class SpaceMouse:
         self._deliver = deliver
         self._report_problem = report_problem
         self._closing = threading.Event()
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="spacemouse", daemon=True)
+        self._thread = CheckedThread(self._run, "spacemouse")
         self._thread.start()
 
     def check(self) -> None:
         """Raises what ended the thread, if something has; to be called regularly."""
-        if self._failure is not None:
-            raise self._failure
+        self._thread.check()
 
     def close(self) -> None:
         """Ends the thread."""
@@ -98,15 +97,12 @@ class SpaceMouse:
         self._thread.join()
 
     def _run(self) -> None:
-        try:
-            while not self._closing.is_set():
-                try:
-                    self._read_until_lost()
-                except DeviceError as error:
-                    self._report_problem(str(error))
-                    self._closing.wait(_RETRY_S)
-        except BaseException as error:  # noqa: BLE001 - check() raises it in the node's thread
-            self._failure = error
+        while not self._closing.is_set():
+            try:
+                self._read_until_lost()
+            except DeviceError as error:
+                self._report_problem(str(error))
+                self._closing.wait(_RETRY_S)
 
     def _read_until_lost(self) -> None:
         path = Path(self._path) if self._path else find()

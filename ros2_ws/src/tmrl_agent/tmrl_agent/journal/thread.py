@@ -1,13 +1,13 @@
 """The one thread that writes the journal, so that no callback of the node ever waits for a disk."""
 
 import queue
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tmrl_agent.journal.errors import JournalError
 from tmrl_agent.journal.journal import Journal
 from tmrl_agent.transitions import Record
+from tmrl_common.checked_thread import CheckedThread
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,7 @@ class JournalThread:
         self._journal = journal
         self._deliver = deliver
         self._records: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread = CheckedThread(self._run, "journal")
 
     @property
     def last_sequence(self) -> int:
@@ -61,21 +60,16 @@ class JournalThread:
 
     def check(self) -> None:
         """Raises what ended the thread, if something has; to be called regularly."""
-        if self._failure is not None:
-            raise self._failure
+        self._thread.check()
 
     def close(self) -> None:
         """Ends the thread, after it has written what was submitted."""
         self._records.put(None)
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.join()
 
     def _run(self) -> None:
-        try:
-            while (record := self._records.get()) is not None:
-                self._deliver(self._write(record))
-        except BaseException as error:  # noqa: BLE001 - check() raises it in the node's thread
-            self._failure = error
+        while (record := self._records.get()) is not None:
+            self._deliver(self._write(record))
 
     def _write(self, record: Record) -> WriteResult:
         try:
