@@ -120,6 +120,8 @@ class AgentNode(TmrlNode[AgentConfig]):
     def _tick(self) -> None:
         self._inference.check()
         self._journal.check()
+        # The guard condition only makes it quick: a wake-up that was lost must not end the session.
+        self._take_answers()
         self._carry_out(self._core.on_listeners(self._chunks.get_subscription_count()))
 
     def _carry_out(self, effects: list[Effect]) -> None:

@@ -50,7 +50,8 @@ class World(Node):
         super().__init__("world")
         self.sequence = 0
         self.chunk, self.steps_left = None, 0
-        self.chunks, self.transitions, self.reason = [], [], ""
+        self.chunks, self.transitions = [], []
+        self.reason = self.waits_for = ""
         self.arm = self.create_publisher(msg.ArmState, "arm/state", qos.STATE)
         self.outcome = self.create_publisher(msg.ChunkOutcome, "controller/outcome", qos.EVENT)
         self.controller = self.create_publisher(
@@ -66,7 +67,7 @@ class World(Node):
         self.create_timer(0.05, self.tick)
 
     def on_status(self, status):
-        self.reason = status.reason
+        self.reason, self.waits_for = status.reason, status.waits_for
 
     def on_chunk(self, chunk):
         assert self.steps_left == 0, "one chunk at a time"
@@ -136,7 +137,9 @@ class Stack(NodeBench):
         try:
             super().until(condition, what)
         except TimeoutError as error:
-            error.add_note(f"the agent's reason: {self.world.reason}")
+            world = self.world
+            error.add_note(f"the agent's reason: {world.reason}, it waits for {world.waits_for}")
+            error.add_note(f"chunks {len(world.chunks)}, requests {len(self.server.requests)}")
             raise
 
     def run(self, driver=None):

@@ -38,7 +38,7 @@ class Franka:
         self.clock = ManualClock()
         self.core = ControllerCore(replace(FRANKA_CONFIG, **changes), self.clock)
         self.joints = FRANKA_REST_RAD.copy()
-        self.sequence = 0
+        self.sequence = self.taken = 0
         self.see()
         assert self.core.resume().success
         self.teleop(active=False)
@@ -49,8 +49,9 @@ class Franka:
 
     def see(self, **changes):
         self.sequence += 1
-        values = {"sequence": self.sequence, "joint_position_rad": self.joints} | changes
-        self.core.on_arm_state(franka_state(**values))
+        values = {"sequence": self.sequence, "joint_position_rad": self.joints}
+        taken = {"last_command_sequence": self.taken}
+        self.core.on_arm_state(franka_state(**(values | taken | changes)))
 
     def run(self, duration_s):
         log, speeds = [], np.zeros(7)
@@ -60,6 +61,7 @@ class Franka:
             for command in of(decisions, LimitedCommand):
                 moves = command.mode is CommandMode.JOINT_VELOCITY
                 speeds = command.joint_velocity_rad_s if moves else np.zeros(7)
+                self.taken = command.sequence
             self.joints = self.joints + speeds * TICK_S
             self.clock.time_s += TICK_S
             self.see()

@@ -101,7 +101,9 @@ def test_in_a_paced_simulation_the_stamps_of_the_states_pace_the_steps():
     log = []
     for number in range(60):
         clock.set(number * 20_000_000)
-        core.on_arm_state(arm_state(sequence=number))
+        sent = of(log, LimitedCommand)
+        taken = sent[-1].sequence if sent else 0
+        core.on_arm_state(arm_state(sequence=number, last_command_sequence=taken))
         if number == 0:
             core.resume()
             core.on_chunk(action_chunk(arm_state_sequence=0, execute_steps=3))

@@ -127,6 +127,45 @@ def test_a_driver_that_takes_nothing_does_not_confirm_though_its_states_go_on():
     assert "has not taken the hold" in scene.core.unconfirmed_hold()
 
 
+def test_a_hold_that_never_reached_the_driver_is_commanded_again_until_it_does():
+    scene = HardwareScene()
+    scene.obeys = False
+    scene.core.hold()
+    lost = holds(scene.run(1.0))
+    assert 5 <= len(lost) <= 12, "again and again, and not with every tick"
+    scene.obeys = True
+    scene.run(0.2)
+    assert scene.core.unconfirmed_hold() == ""
+    assert holds(scene.run(1.0)) == [], "one that was taken is enough"
+
+
+def test_a_hold_is_not_commanded_again_once_the_policy_drives():
+    scene = HardwareScene()
+    scene.obeys = False
+    scene.core.hold()
+    scene.tick()
+    scene.core.resume()
+    scene.offer(execute_steps=8)
+    scene.tick()
+    assert holds(scene.run(0.5)) == []
+
+
+def test_in_lock_step_a_hold_that_was_lost_is_commanded_again():
+    scene = LockStepScene()
+    scene.core.hold()
+    assert len(holds(scene.core.tick())) == 1
+    scene.repeat()
+    assert holds(scene.core.tick()) == [], "this state may have been on its way"
+    scene.repeat()
+    (again,) = holds(scene.core.tick())
+    scene.taken = again
+    scene.repeat()
+    assert scene.core.unconfirmed_hold() == ""
+    scene.repeat()
+    scene.repeat()
+    assert holds(scene.core.tick()) == []
+
+
 def test_the_word_of_a_driver_from_before_this_controller_started_does_not_count():
     scene = HardwareScene()
     scene.obeys = False

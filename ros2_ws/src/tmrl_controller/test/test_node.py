@@ -266,6 +266,19 @@ def test_a_hold_that_the_driver_does_not_take_is_refused_and_everything_else_goe
     assert "see whether the driver is alive" in waiting.result().message
 
 
+def test_a_hold_that_was_lost_on_its_way_is_confirmed_once_the_driver_has_a_later_one(hardware):
+    world = hardware.world
+    world.publish_state()
+    hardware.until(lambda: hardware.ask("hold").success, "a hold that the driver has")
+    world.obeys = False
+    held = len(world.commands)
+    waiting = world.clients_by_name["hold"].call_async(Trigger.Request())
+    hardware.until(lambda: len(world.commands) > held, "the hold that gets lost")
+    world.obeys = True
+    hardware.until(waiting.done, "the answer")
+    assert waiting.result().success, waiting.result().message
+
+
 def test_in_lock_step_a_hold_is_confirmed_though_the_clock_stands_still(lock_step):
     world = lock_step.world
     world.publish_state()

@@ -19,7 +19,10 @@ Limiting = Callable[[Motion, Setpoint], Limited]
 """Takes the last commanded motion and where the arm is, and lets through what the limits allow."""
 
 _REPETITIONS = 2
-"""Of a state, after a movement: the first may have been sent before the movement came."""
+"""Of a state, after a command: the first may have been sent before the command came."""
+_HOLD_AGAIN_S = 0.1
+"""A driver answers within a few of its states; by then the hold was lost, as one is that was sent
+while driver and controller were still finding each other."""
 _ANYWHERE = Setpoint(np.zeros(3), IDENTITY_QUATERNION, 0.0)
 """Where to hold still before anything is known of the arm: a driver needs no pose to stop."""
 
@@ -55,6 +58,7 @@ class SetpointStream:
         self._lease = MotionLease()
         self._stop_due = False
         self._held_by: int | None = None
+        self._hold_sent_s = 0.0
         self._sequence = 0
         self._moved_at_state = -1
         self._moved_by = self._repeated_before = 0
@@ -81,8 +85,18 @@ class SetpointStream:
         return self._moved_by < newest.last_command_sequence <= self._sequence
 
     @property
-    def _movement_is_lost(self) -> bool:
-        """Whether a world that is alive, for it repeats itself, has not taken the last movement."""
+    def _hold_is_lost(self) -> bool:
+        """Whether the driver had time to take the hold and has not."""
+        newest = self._arm.newest
+        if self._held_by is None or (newest and newest.last_command_sequence >= self._held_by):
+            return False
+        if self._lock_step:
+            return self._world_repeats_itself
+        return self._clock.now_s() - self._hold_sent_s >= _HOLD_AGAIN_S
+
+    @property
+    def _world_repeats_itself(self) -> bool:
+        """Whether a world that is alive has not taken the last movement or hold, in lock-step."""
         return self._arm.repeated >= self._repeated_before + _REPETITIONS
 
     def anchor(self, setpoint: Setpoint) -> None:
@@ -157,17 +171,19 @@ class SetpointStream:
 
         Args:
             latched: Whether an e-stop or a fault is latched; then the hold is repeated every tick.
+                Otherwise one is enough, and only one that its driver has not taken is repeated.
         """
         if self._lease.over(self._clock.now_s()):
             self.stop()
             # In lock-step the world stands still by itself.
             self._stop_due = not self._lock_step
         # There a hold waits for the answer to the last movement, which would never come if the hold
-        # overtook it. And one is enough.
-        due = self._stop_due and (self.world_has_answered or self._movement_is_lost)
-        if due or (latched and not self._lock_step):
+        # overtook it.
+        due = self._stop_due and (self.world_has_answered or self._world_repeats_itself)
+        if due or self._hold_is_lost or (latched and not self._lock_step):
             known = self._motion.setpoint if self._motion is not None else self._arm.measured
             self._command(known or _ANYWHERE, 0.0, self._grace_s)
+            self._hold_sent_s, self._repeated_before = self._clock.now_s(), self._arm.repeated
         if due:
             self._stop_due, self._held_by = False, self._sequence
 

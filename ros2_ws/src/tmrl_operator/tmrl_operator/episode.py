@@ -229,7 +229,8 @@ class EpisodeMachine:
         """
         del request
         if self.state is not State.RESETTING or self._config.reset != "person":
-            raise RefusedError(f"nobody waits for a reset while {self.state.name.lower()}")
+            why = f" ({self.reason})" if self.state is State.PAUSED else ""
+            raise RefusedError(f"nobody waits for a reset while {self.state.name.lower()}{why}")
         if self._waiting_for is not None:
             raise RefusedError("the arm is still on its way home; ask again when it is there")
         self.first_arm_state_sequence = self._arm_sequence + 1
