@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from tmrl_common.chunks import Driver, Origin
+from tmrl_common.transitions import Transition
 from tmrl_common.types import FloatArray, Outcome, Steering, SteeringSource
 from tmrl_experiments.inprocess.flow_base import FlowBase
 from tmrl_experiments.inprocess.loop import Acting, EpisodeSummary, InProcessLoop
 from tmrl_experiments.inprocess.report import episodes_to_90, report
 from tmrl_experiments.inprocess.steering import Drawn, uniform_steerings
-from tmrl_learner.algorithms.dsrl_na.flow_actions import FlowActions
 from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 from tmrl_learner.config import LearnerConfig, ReplayConfig, ScheduleConfig, Sizes
+from tmrl_learner.flow_actions import FlowActions
 from tmrl_learner.pretrain.evaluate import Scene
 from tmrl_learner.session import LearnerSession
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
@@ -121,6 +123,39 @@ def test_the_learner_sees_what_was_drawn_in_place_of_the_choice(drawn: Drawn, co
     np.testing.assert_allclose(columns[column].reshape(len(done), -1), np.vstack(done), rtol=1e-6)
     spread = np.std(np.vstack(done)[4:])
     assert spread > (0.2 if drawn is Drawn.SIGMA else 0.6), "as wide as the draw, not as the actor"
+
+
+class FirstEpisodesFromTheSecondChunkOn:
+    """A person who helps in the first two episodes, in steps that solve the task in one chunk."""
+
+    def drives(self, episode: int, chunk: int) -> bool:
+        return episode <= 2 and chunk >= 1
+
+    def act(self, episode: int, scene: Scene) -> FloatArray:
+        return np.array([1.0 if scene.proprio[0] > 0.7 else 0.3, 0.0], np.float32)
+
+
+def test_what_a_helper_drives_is_a_persons_row_and_no_success_of_the_policy() -> None:
+    session = LearnerSession(CONFIG, Sizes(features=1, z=2, epsilon=1), steady_s=lambda: 0.0)
+    rows = list[Transition]()
+    ingest = session.ingest
+    session.ingest = lambda row: (rows.append(row), ingest(row))[1]
+    still = Pusher()
+    still.act = lambda scene, latent: np.zeros(still.noise_shape, np.float32)
+    helper = FirstEpisodesFromTheSecondChunkOn()
+    loop = InProcessLoop(still, Corridor(), session, seed=0, helper=helper)
+    first, _, alone = (loop.run_episode() for _ in range(3))
+    assert (first.outcome, first.chunks, first.helped_chunks) == (Outcome.SUCCESS, 2, 1)
+    assert not first.solved
+    assert (alone.outcome, alone.helped_chunks) == (Outcome.TIMEOUT, 0)
+    policys, persons = rows[:2]
+    assert (policys.origin, persons.origin) == (Origin.POLICY, Origin.HUMAN)
+    assert (persons.steering, persons.z.size) == (SteeringSource.NONE, 0)
+    assert set(persons.driver) == {Driver.TELEOP}
+    np.testing.assert_allclose(persons.executed_actions[:, 0], [0.3, 0.3, 0.3, 1.0])
+    np.testing.assert_array_equal(persons.features, policys.next_features)
+    assert persons.terminated, "the person solved the task"
+    assert persons.reward == 0.0
 
 
 def test_equal_seeds_give_equal_runs() -> None:

@@ -111,8 +111,7 @@ class SessionOptions:
             # Beside no run: a stop that was pressed in one session holds in the next.
             stop = Path.home() / ".tmrl" / f"{rig.robot}.estop"
             _add_missing(values, rig, "controller", "estop_file", str(stop))
-        copied = checkpoint if self.method == "dsrl_na" else None
-        _add_length_of_chunks(values, rig, copied)
+        _add_length_of_chunks(values, rig, checkpoint)
         prompt = rig.parts["agent"].get("prompt")
         if isinstance(prompt, str) and "dino" in server:
             # A pi0 prepares for the length of its prompt before the first chunk.
@@ -128,7 +127,7 @@ def _add_length_of_chunks(values: dict[str, dict[str, Any]], rig: Rig, checkpoin
     Args:
         values: Get what the rig does not give.
         rig: The rig.
-        checkpoint: Of the policy that the learner needs a copy of; None where it needs none.
+        checkpoint: Of the policy that is served; a learner may need a copy of it.
     """
     steps = rig.parts["agent"].get("execute_steps")
     # A person's segments are as long as chunks, also before the first chunk.

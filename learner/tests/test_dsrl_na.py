@@ -12,10 +12,10 @@ from tmrl_common.chunks import Driver
 from tmrl_common.transitions import Transition
 from tmrl_common.types import Outcome, PolicySpec
 from tmrl_learner.algorithms.dsrl_na.agent import DsrlNaAgent
-from tmrl_learner.algorithms.dsrl_na.flow_actions import load_flow_actions
 from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 from tmrl_learner.config import LearnerConfig, ReplayConfig, ScheduleConfig, Sizes
 from tmrl_learner.errors import LearnerError, ResumeError
+from tmrl_learner.flow_actions import load_flow_actions
 from tmrl_learner.session import LearnerSession
 from tmrl_learner.testing import FEATURES, make_transition
 from tmrl_policies.flow_checkpoint import save_flow_policy

@@ -120,6 +120,29 @@ class ScheduleConfig:
 
 
 @dataclass(frozen=True)
+class HindsightConfig:
+    """The search for the latent of what a person drove.
+
+    Attributes:
+        candidates: Latents that are tried for each of a person's segments; 0: no search, what
+            people drive teaches nothing but to methods that judge actions.
+        tolerance: Largest distance at which a candidate explains the segment: root mean square over
+            its steps and columns, in the policy's normalised units.
+    """
+
+    candidates: Annotated[int, Range(0, 100_000)] = 0
+    tolerance: Annotated[float, Range(0.0, 10.0, above=True)] = 0.2
+
+    def __post_init__(self) -> None:
+        """Refuses numbers out of range.
+
+        Raises:
+            ConfigError: Names the value and the range.
+        """
+        check_fields(self, "hindsight.")
+
+
+@dataclass(frozen=True)
 class LearnerConfig:
     """Everything that decides what a learner does with the same transitions.
 
@@ -131,6 +154,7 @@ class LearnerConfig:
         replay: The replay buffer.
         schedule: Warm-up and update debt.
         dsrl_na: What only DSRL-NA needs.
+        hindsight: How methods that judge latents learn from what people drive.
     """
 
     method: str = "tmrl"
@@ -140,6 +164,7 @@ class LearnerConfig:
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     dsrl_na: DsrlNaConfig = field(default_factory=DsrlNaConfig)
+    hindsight: HindsightConfig = field(default_factory=HindsightConfig)
 
     def __post_init__(self) -> None:
         """Refuses an unknown method or device, and replay on a GPU that learning does not use.

@@ -26,7 +26,7 @@ class RunConfig:
         preset: Named settings of the learner (tmrl_learner.config.PRESETS).
         overrides: Changes to the preset, each "dotted.key=value".
         policy: Folder of the flow policy that the policy server serves; only the method "dsrl_na"
-            reads it. The launch takes policy_server.checkpoint.
+            and hindsight read it. The launch takes policy_server.checkpoint.
         execute_steps: Steps of each chunk that are executed, which "dsrl_na" learns with; the
             launch takes agent.execute_steps.
         seed: Of networks and draws.
@@ -61,18 +61,24 @@ class RunConfig:
             ValueError: Names the value and the valid ones.
         """
         check_fields(self)
-        if self.method == "dsrl_na" and not self.policy:
-            raise ValueError(
-                "method is dsrl_na, which needs a copy of the frozen policy in the learner's own "
-                "process, and policy is empty: give the folder of the flow policy that the policy "
-                "server serves, or use the method tmrl or dsrl"
-            )
         for entry in self.overrides:
             if "=" not in str(entry):
                 raise ValueError(
                     f"overrides has {entry!r}, which is not dotted.key=value, such as device=cuda"
                 )
-        _ = self.learner
+        if self.needs_policy and not self.policy:
+            asks = "method is dsrl_na" if self.method == "dsrl_na" else "hindsight is on"
+            raise ValueError(
+                f"{asks}, which needs a copy of the frozen policy in the learner's own process, "
+                "and policy is empty: give the folder of the flow policy that the policy server "
+                "serves, or use the method tmrl or dsrl without hindsight"
+            )
+
+    @property
+    def needs_policy(self) -> bool:
+        """Whether the learner asks the frozen policy which actions a latent leads to."""
+        searches = self.method != "base" and self.learner.hindsight.candidates > 0
+        return self.method == "dsrl_na" or searches
 
     @property
     def learner(self) -> LearnerConfig:

@@ -20,13 +20,15 @@ from safetensors.torch import save as encode_tensors
 
 from tmrl_common.transitions import Transition, check
 from tmrl_learner.algorithms.dsrl_na.agent import DsrlNaAgent
-from tmrl_learner.algorithms.dsrl_na.latent_policy import LatentPolicy
 from tmrl_learner.algorithms.interface import Algorithm, make_algorithm
 from tmrl_learner.config import LearnerConfig, Sizes
 from tmrl_learner.devices import check_device
 from tmrl_learner.errors import LearnerError, ResumeError
+from tmrl_learner.frozen_policy import LatentPolicy, SteeredPolicy
+from tmrl_learner.hindsight import HindsightLatents
 from tmrl_learner.replay.buffer import InsertResult, ReplayBuffer
 from tmrl_learner.replay.sequences import SequenceIndex
+from tmrl_learner.replay.transition import unsteered
 from tmrl_policies.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -92,6 +94,8 @@ class Counters:
         rounds_owed: Update rounds that the stored transitions still call for.
         rounds_skipped: Rounds forgiven because the debt exceeded its bound.
         training: Whether the warm-up has ended.
+        human: Segments that people drove and for which a latent was searched.
+        explained: Those for which one was found.
     """
 
     stored: int = 0
@@ -103,6 +107,8 @@ class Counters:
     rounds_owed: int = 0
     rounds_skipped: int = 0
     training: bool = False
+    human: int = 0
+    explained: int = 0
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,7 @@ class LearnerSession:
         config: What to do with the transitions.
         sizes: Lengths that the policy dictates.
         steady_s: Steady clock, s; measures the duration of rounds and decides nothing.
-        base: The frozen policy, which only the method "dsrl_na" asks for.
+        base: The frozen policy, which the method "dsrl_na" and hindsight ask for.
 
     Raises:
         ConfigError: The device is a GPU, and there is none; or the method is not installed.
@@ -147,6 +153,7 @@ class LearnerSession:
         actions_dim = sizes.actions if config.method == "dsrl_na" else 0
         self.replay = ReplayBuffer(config.replay, sizes.features, sizes.z, epsilon_dim, actions_dim)
         self.agent = _agent(config, sizes, base)
+        self._hindsight = _hindsight(config, sizes, base, self.agent)
         self._rng = np.random.default_rng(config.seed)
         self._steady_s = steady_s
         self._seen: dict[Stream, SequenceIndex] = {}
@@ -178,9 +185,13 @@ class LearnerSession:
         if transition.sequence in index:
             self.counters.duplicates += 1
             return False
-        result = self.replay.insert(transition)
+        found = transition if self._hindsight is None else self._hindsight.explain(transition)
+        result = self.replay.insert(found)
         index.add(transition.sequence)
         self.counters.stored += result is InsertResult.STORED
+        if self._hindsight is not None and unsteered(transition) and result is InsertResult.STORED:
+            self.counters.human += 1
+            self.counters.explained += not unsteered(found)
         self.counters.revised += result is InsertResult.REVISED
         self.counters.duplicates += result in (InsertResult.DUPLICATE, InsertResult.EVICTED)
         if self.counters.training:
@@ -235,6 +246,9 @@ class LearnerSession:
         metrics = self.agent.update(batch)
         self.counters.rounds += 1
         self.counters.rounds_owed -= 1
+        if self._hindsight is not None:
+            metrics |= {"human_segments": self.counters.human}
+            metrics |= {"human_segments_explained": self.counters.explained}
         return metrics | {"round_s": self._steady_s() - start_s}
 
     def actor_snapshot(self) -> ActorSnapshot:
@@ -359,3 +373,27 @@ def _agent(config: LearnerConfig, sizes: Sizes, base: LatentPolicy | None) -> Al
             "what is executed of its chunks: set policy and execute_steps"
         )
     return DsrlNaAgent(config.agent, config.dsrl_na, sizes, config.seed, config.device, base)
+
+
+def _hindsight(
+    config: LearnerConfig, sizes: Sizes, base: LatentPolicy | None, agent: Algorithm
+) -> HindsightLatents | None:
+    if not config.hindsight.candidates or config.method == "dsrl_na":
+        return None
+    if not isinstance(base, SteeredPolicy):
+        raise LearnerError(
+            f"hindsight.candidates is {config.hindsight.candidates}, and the search needs a copy "
+            "of the frozen policy in the learner's process: set policy and execute_steps, or "
+            "hindsight.candidates=0"
+        )
+    heads = config.agent.sigma_head, config.agent.epsilon_head
+    return HindsightLatents(
+        config.hindsight,
+        base,
+        agent.bounds,
+        sizes.z,
+        sizes.epsilon,
+        heads,
+        config.seed,
+        config.device,
+    )

@@ -24,9 +24,9 @@ from tmrl_common.transitions import InvalidTransitionError, Transition
 from tmrl_common.transport.client import PolicyClient
 from tmrl_common.transport.curve import client_security
 from tmrl_common.types import PolicySpec
-from tmrl_learner.algorithms.dsrl_na.flow_actions import load_flow_actions
 from tmrl_learner.config import Sizes
 from tmrl_learner.devices import check_device
+from tmrl_learner.flow_actions import load_flow_actions
 from tmrl_learner.run_config import RunConfig
 from tmrl_learner.session import LearnerSession, Phase, holds_checkpoint
 from tmrl_learner.tracking import RunTracker, TrackingConfig
@@ -204,13 +204,13 @@ class LearnerWorker:
         return None
 
     def _session(self, spec: PolicySpec) -> LearnerSession:
-        """A session for the policy served; DSRL-NA gets a copy of it.
+        """A session for the policy served; DSRL-NA and hindsight get a copy of it.
 
         Raises:
             TmrlError: There is no copy, or it is another policy's.
         """
         config, sizes = self._config, sizes_of(spec, self._config.method)
-        if config.method != "dsrl_na":
+        if not config.needs_policy:
             return LearnerSession(self._learner_config, sizes, self._clock.now_s)
         device, steps = self._learner_config.device, config.execute_steps
         base = load_flow_actions(Path(config.policy), spec, steps, device)

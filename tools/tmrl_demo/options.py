@@ -19,6 +19,7 @@ class DemoOptions:
             reaches this; None for no early end.
         sigma: That of every chunk with method fixed-sigma; None for 1.
         label: "auto" or "manual".
+        real_time: The arm takes as long as a real one, so that a person can watch, label and drive.
         headless: Plain lines instead of the live view.
         json: Where to write a copy of report.json.
         run_dir: Directory of the run; None for a new one below runs/.
@@ -33,6 +34,7 @@ class DemoOptions:
     until_success: float | None
     sigma: float | None
     label: str
+    real_time: bool
     headless: bool
     json: Path | None
     run_dir: Path | None
@@ -52,6 +54,7 @@ examples:
   ./tmrl demo --until-success 0.9              stop when 18 of the last 20 episodes succeeded
   ./tmrl demo --method dsrl --seed 3           steer a plain behaviour-cloning policy instead
   ./tmrl demo --method fixed-sigma --sigma 1   steer z alone, every chunk at the marginal
+  ./tmrl demo --label manual                   you label, on the page that it prints
   ./tmrl demo --run-dir runs/mine --resume     resume a session that was interrupted
   ./tmrl demo controller.sigma_cap:=0.5        the same with another parameter"""
 
@@ -75,6 +78,11 @@ def parse(argv: list[str]) -> DemoOptions:
     add("--until-success", type=float, metavar="RATE", help="stop at this rate over the last 20")
     add("--sigma", type=float, metavar="X", help="of method fixed-sigma (default there: 1)")
     add("--label", choices=LABEL_MODES, default="auto", help="who labels (default: auto)")
+    add(
+        "--real-time",
+        action="store_true",
+        help="the arm takes as long as a real one, for whoever drives it (with --label manual: on)",
+    )
     add("--headless", action="store_true", help="plain lines instead of the live view")
     add("--json", type=Path, metavar="FILE", help="also write the report's JSON there")
     add("--run-dir", type=Path, metavar="DIR", help="default: a new one below runs/")
@@ -92,4 +100,5 @@ def parse(argv: list[str]) -> DemoOptions:
         parser.error(f"--sigma is {parsed.sigma}; it must lie in [0, 1]")
     if parsed.resume and parsed.run_dir is None:
         parser.error("--resume needs --run-dir DIR, the directory of the session to resume")
+    parsed.real_time = parsed.real_time or parsed.label == "manual"
     return DemoOptions(**vars(parsed))

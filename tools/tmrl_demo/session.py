@@ -38,6 +38,11 @@ from tmrl_demo.report import (
 from tmrl_demo.view import Header, render
 
 RIG = "widowx_sim"
+_REAL_TIME = {
+    "driver.real_time_factor": 1.0,
+    "controller.pacing": "state",
+    "agent.lock_step": False,
+}
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 _REFRESH_S = 0.25
 _START_TIMEOUT_S = 90.0
@@ -93,7 +98,8 @@ def resolve_rig(options: DemoOptions, run_dir: Path) -> Rig:
         sigma=options.sigma,
     )
     rig = load(RIG).with_overrides({"policy_server.bind": f"tcp://127.0.0.1:{free_port()}"})
-    return session.apply(rig.with_overrides(parse_overrides(options.overrides)))
+    pace = _REAL_TIME if options.real_time else {}
+    return session.apply(rig.with_overrides(pace | parse_overrides(options.overrides)))
 
 
 class DemoSession:

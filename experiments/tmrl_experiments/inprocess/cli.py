@@ -65,6 +65,13 @@ def parser() -> argparse.ArgumentParser:
         help="draw this at random in every chunk instead of learning it, for an ablation",
     )
     add(
+        "--helped-episodes",
+        type=int,
+        default=0,
+        metavar="N",
+        help="in so many first episodes a scripted person takes over after a while (default: 0)",
+    )
+    add(
         "--z-per-step",
         action="store_true",
         help="let z differ from step to step of a chunk instead of repeating one row",

@@ -18,7 +18,7 @@ from tmrl_experiments.inprocess.steering import (
     drawn_at_random,
     uniform_steerings,
 )
-from tmrl_experiments.inprocess.transition import chunk_transition
+from tmrl_experiments.inprocess.transition import UNSTEERED, chunk_transition
 from tmrl_learner.devices import restore_generator
 from tmrl_learner.pretrain.evaluate import Scene, TaskEnvironment
 from tmrl_learner.session import LearnerSession, Phase, ShellState
@@ -43,6 +43,18 @@ class ChunkPolicy(Protocol):
 
     def act(self, scene: Scene, latent: Steering) -> FloatArray:
         """A chunk of actions, (H, A), raw units."""
+        ...
+
+
+class Helper(Protocol):
+    """Somebody who takes the arm over, chunk by chunk."""
+
+    def drives(self, episode: int, chunk: int) -> bool:
+        """Whether the helper drives this chunk instead of the policy."""
+        ...
+
+    def act(self, episode: int, scene: Scene) -> FloatArray:
+        """The helper's next action, (A,), raw units."""
         ...
 
 
@@ -76,6 +88,7 @@ class EpisodeSummary:
         chunks: Action chunks.
         sigma_mean: Mean context timestep over the chunks.
         source: Who picked the latent of the last chunk.
+        helped_chunks: Chunks that a helper drove; the policy did not solve such an episode alone.
     """
 
     outcome: Outcome
@@ -84,6 +97,12 @@ class EpisodeSummary:
     chunks: int
     sigma_mean: float
     source: SteeringSource
+    helped_chunks: int = 0
+
+    @property
+    def solved(self) -> bool:
+        """Whether the policy solved it, without help."""
+        return self.outcome is Outcome.SUCCESS and not self.helped_chunks
 
 
 class InProcessLoop:
@@ -96,6 +115,7 @@ class InProcessLoop:
         seed: Of layouts and of what is drawn while acting.
         execute_steps: Steps of each chunk that are executed.
         acting: How chunks are steered where no actor decides.
+        helper: Takes the arm over now and then; None: nobody does.
     """
 
     def __init__(
@@ -106,6 +126,7 @@ class InProcessLoop:
         seed: int,
         execute_steps: int = 5,
         acting: Acting = _AS_CHOSEN,
+        helper: Helper | None = None,
     ) -> None:
         self._policy = policy
         self._task = task
@@ -113,6 +134,7 @@ class InProcessLoop:
         self._seed = seed
         self._execute_steps = execute_steps
         self._acting = acting
+        self._helper = helper
         self._rng = np.random.default_rng(seed)
         device = "cpu" if session is None else session.agent.device
         self._generator = torch.Generator(device).manual_seed(seed)
@@ -125,25 +147,45 @@ class InProcessLoop:
         """Runs one episode and every update round that it makes due."""
         self._episode += 1
         scene = self._task.reset(self._seed * 100_000 + self._episode)
-        steps, sigmas, wrong = 0, list[float](), False
+        steps, sigmas, wrong, helped = 0, list[float](), False, 0
         source = SteeringSource.BASE
         while not scene.success and steps < self._task.max_steps:
             features = self._policy.features(scene)
-            latent = self._choose(features)
+            latent = self._choose(features, len(sigmas))
             source = latent.source
-            before, chunk = steps, self._policy.act(scene, latent)
-            for action in chunk[: self._execute_steps]:
-                scene = self._task.step(action)
-                steps += 1
-                wrong = wrong or scene.wrong_object
-                if scene.success or steps == self._task.max_steps:
-                    break
+            executed, scenes = self._execute(scene, latent, self._task.max_steps - steps)
+            scene = scenes[-1]
+            steps += len(executed)
+            wrong = wrong or any(seen.wrong_object for seen in scenes)
+            helped += latent is UNSTEERED
             timed_out = steps == self._task.max_steps
-            executed = chunk[: steps - before]
             self._learn(len(sigmas), features, latent, executed, scene, timed_out=timed_out)
             sigmas.append(latent.sigma)
         outcome = Outcome.SUCCESS if scene.success else Outcome.TIMEOUT
-        return EpisodeSummary(outcome, wrong, steps, len(sigmas), float(np.mean(sigmas)), source)
+        mean = float(np.mean(sigmas))
+        return EpisodeSummary(outcome, wrong, steps, len(sigmas), mean, source, helped)
+
+    def _execute(
+        self, scene: Scene, latent: Steering, most_steps: int
+    ) -> tuple[FloatArray, list[Scene]]:
+        """Executes a chunk, the policy's or the helper's, until the task is solved.
+
+        Returns:
+            The actions, (steps, A), and what each led to.
+        """
+        chunk = None if latent is UNSTEERED else self._policy.act(scene, latent)
+        executed, scenes = list[FloatArray](), list[Scene]()
+        for step in range(min(self._execute_steps, most_steps)):
+            executed.append(self._helped_action(scene) if chunk is None else chunk[step])
+            scene = self._task.step(executed[-1])
+            scenes.append(scene)
+            if scene.success:
+                break
+        return np.stack(executed), scenes
+
+    def _helped_action(self, scene: Scene) -> FloatArray:
+        assert self._helper is not None, "a chunk without steering and without a helper"
+        return self._helper.act(self._episode, scene)
 
     def state(self) -> ShellState:
         """Everything that `load_state` needs, between two episodes."""
@@ -166,7 +208,9 @@ class InProcessLoop:
         self._sequence = state.metadata["sequence"]
         self._rng.bit_generator.state = state.metadata["draws"]
 
-    def _choose(self, features: FloatArray) -> Steering:
+    def _choose(self, features: FloatArray, chunk: int) -> Steering:
+        if self._helper is not None and self._helper.drives(self._episode, chunk):
+            return UNSTEERED
         if self._session is None:
             return base_steering(self._policy.noise_shape, self._rng, self._acting.base_sigma)
         agent, marginal = self._session.agent, self._acting.warmup_marginal_fraction

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tmrl_common.types import Outcome
 from tmrl_experiments.inprocess.loop import EpisodeSummary
 
 WINDOW = 20
@@ -20,19 +19,19 @@ def episodes_to_90(successes: Sequence[bool]) -> int | None:
 
 def success_last_window(episodes: Sequence[EpisodeSummary]) -> float:
     """Share of the last 20 episodes that were solved; 0 before there are 20."""
-    solved = sum(e.outcome is Outcome.SUCCESS for e in episodes[-WINDOW:])
+    solved = sum(e.solved for e in episodes[-WINDOW:])
     return solved / WINDOW if len(episodes) >= WINDOW else 0.0
 
 
 def report(episodes: Sequence[EpisodeSummary], period_s: float, wall_s: float) -> dict[str, Any]:
-    """Figures of a run.
+    """Figures of a run. What a helper had a hand in does not count as solved.
 
     Args:
         episodes: At least one.
         period_s: Control period, s.
         wall_s: Wall time of the whole run, s.
     """
-    successes = [e.outcome is Outcome.SUCCESS for e in episodes]
+    successes = [e.solved for e in episodes]
     last = successes[-WINDOW:]
     hit = episodes_to_90(successes)
     steps_to_hit = sum(e.steps for e in episodes[:hit]) if hit else None
@@ -48,5 +47,6 @@ def report(episodes: Sequence[EpisodeSummary], period_s: float, wall_s: float) -
         "first_success": successes.index(True) + 1 if any(successes) else None,
         "sigma_mean_first_last": [episodes[0].sigma_mean, episodes[-1].sigma_mean],
         "chunks": [e.chunks for e in episodes],
+        "helped_chunks": sum(e.helped_chunks for e in episodes),
         "sigma_mean": [round(e.sigma_mean, 3) for e in episodes],
     }

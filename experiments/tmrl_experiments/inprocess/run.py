@@ -16,21 +16,22 @@ from tmrl_common.algorithms import NO_LEARNING
 from tmrl_common.constraints import SEED, Range
 from tmrl_common.errors import ConfigError
 from tmrl_common.storage import prepare_file, write_text
-from tmrl_common.types import Outcome
 from tmrl_experiments.inprocess.flow_base import FlowBase
 from tmrl_experiments.inprocess.loop import Acting, EpisodeSummary, InProcessLoop
 from tmrl_experiments.inprocess.report import report, success_last_window
 from tmrl_experiments.inprocess.run_directory import RunDirectory, open_run_directory
 from tmrl_experiments.inprocess.steering import Drawn
+from tmrl_experiments.widowx.helper import Patience, ScriptedHelper
 from tmrl_experiments.widowx.task import PickTask
-from tmrl_learner.algorithms.dsrl_na.flow_actions import FlowActions
 from tmrl_learner.config import Sizes, resolve
 from tmrl_learner.devices import check_device
+from tmrl_learner.flow_actions import FlowActions
 from tmrl_learner.session import LearnerSession
 from tmrl_learner.tracking import RunTracker, open_tracker
 from tmrl_policies.flow_checkpoint import LoadedPolicy, load_flow_policy
 
 _EXECUTE_STEPS = 5
+_TARGET = "sausage"
 
 
 @dataclass
@@ -63,11 +64,12 @@ def run(arguments: argparse.Namespace, overrides: Mapping[str, str]) -> None:
     session = _session(arguments, overrides, loaded, policy)
     loop = InProcessLoop(
         policy,
-        PickTask(WidowXCell(), "sausage"),
+        PickTask(WidowXCell(), _TARGET),
         session,
         arguments.seed,
         _EXECUTE_STEPS,
         Acting(arguments.warmup_marginal_fraction, arguments.base_sigma, Drawn(arguments.drawn)),
+        ScriptedHelper(_TARGET, arguments.seed, Patience(arguments.helped_episodes)),
     )
     progress = _Progress()
     directory = _directory(arguments, loaded)
@@ -98,7 +100,7 @@ def _tracker(
 
 def _metrics(episodes: Sequence[EpisodeSummary]) -> dict[str, float]:
     return {
-        "success": float(episodes[-1].outcome is Outcome.SUCCESS),
+        "success": float(episodes[-1].solved),
         "success_last_20": success_last_window(episodes),
         "sigma_mean": episodes[-1].sigma_mean,
         "steps": float(episodes[-1].steps),
@@ -166,6 +168,7 @@ def _directory(arguments: argparse.Namespace, loaded: LoadedPolicy) -> RunDirect
             "--seed": arguments.seed,
             "--warmup-marginal-fraction": arguments.warmup_marginal_fraction,
             "--drawn": str(arguments.drawn),
+            "--helped-episodes": arguments.helped_episodes,
             "the policy": loaded.version,
         },
     )
@@ -196,7 +199,7 @@ def _write_report(
 
 def _line(episodes: Sequence[EpisodeSummary], session: LearnerSession | None, wall_s: float) -> str:
     last, recent = episodes[-1], episodes[-20:]
-    successes = sum(e.outcome is Outcome.SUCCESS for e in recent)
+    successes = sum(e.solved for e in recent)
     rounds = session.counters.rounds if session else 0
     return (
         f"episode {len(episodes):3d}  {last.source:7}  {last.outcome.name.lower():7}  "

@@ -100,10 +100,11 @@ class RunDirectory:
         shell = session.load(self._folder)
         theirs = shell.metadata["arguments"]
         for name, mine in self._arguments.items():
-            if theirs.get(name) != mine:
+            # A run may be older than an argument.
+            if theirs.get(name, mine) != mine:
                 raise ResumeError(
                     f"the run in {self._folder.parent} was started with {name} = "
-                    f"{theirs.get(name)}, not with {mine}; resume with the same or choose another "
+                    f"{theirs[name]}, not with {mine}; resume with the same or choose another "
                     "--run-dir"
                 )
         loop.load_state(ShellState(shell.tensors, shell.metadata["loop"]))

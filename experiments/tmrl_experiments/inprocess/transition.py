@@ -2,9 +2,14 @@
 
 import numpy as np
 
-from tmrl_common.chunks import Driver
+from tmrl_common.chunks import Driver, Origin
 from tmrl_common.transitions import Transition
-from tmrl_common.types import FloatArray, Outcome, Steering
+from tmrl_common.types import FloatArray, Outcome, Steering, SteeringSource
+
+_NONE: FloatArray = np.zeros(0, np.float32)
+
+UNSTEERED = Steering(SteeringSource.NONE, _NONE, 0.0, _NONE)
+"""Of what a person drove."""
 
 
 def chunk_transition(
@@ -28,14 +33,14 @@ def chunk_transition(
         episode: Of the chunk.
         chunk: Counts from 0 within the episode.
         features: What the actor saw, (S,).
-        steering: What it chose.
+        steering: What it chose; `UNSTEERED` where a person drove.
         executed: Actions that were executed, (steps, A).
         next_features: What came of it, (S,).
         success: Whether the chunk solved the task; reward 0 then, -1 otherwise.
         timed_out: Whether the episode's time ran out with it.
     """
     truncated = timed_out and not success
-    outcome = Outcome.PENDING
+    outcome, helped = Outcome.PENDING, steering.source is SteeringSource.NONE
     if success or truncated:
         outcome = Outcome.SUCCESS if success else Outcome.TIMEOUT
     return Transition(
@@ -57,5 +62,6 @@ def chunk_transition(
         aborted=False,
         episode_outcome=outcome,
         executed_actions=executed,
-        driver=np.full(len(executed), Driver.POLICY, np.uint8),
+        driver=np.full(len(executed), Driver.TELEOP if helped else Driver.POLICY, np.uint8),
+        origin=Origin.HUMAN if helped else Origin.POLICY,
     )

@@ -32,15 +32,23 @@ def episode_key(transition: Transition) -> EpisodeKey:
 
 def unsteered(transition: Transition) -> bool:
     """Whether a person drove without a chunk, so that there is neither z nor epsilon."""
-    return transition.steering is SteeringSource.NONE
+    return transition.steering is SteeringSource.NONE and not transition.z.size
+
+
+def explained_in_hindsight(transition: Transition) -> bool:
+    """Whether a person drove, and a latent was found that leads to the same actions."""
+    return transition.steering is SteeringSource.NONE and transition.z.size > 0
 
 
 def explains_latent(transition: Transition) -> bool:
     """Whether (z, sigma, epsilon) explain the reward: the policy drove every executed step.
 
     A chunk that teleoperation took over, or of which no step ran, says nothing about the latent
-    that was asked for; an aborted one ends in a state that nobody vouches for.
+    that was asked for; an aborted one ends in a state that nobody vouches for. What a person drove
+    counts where its latent was found (`tmrl_learner.hindsight`).
     """
+    if explained_in_hindsight(transition):
+        return not transition.aborted
     driven = transition.driver.size > 0 and bool((transition.driver == Driver.POLICY).all())
     return driven and not transition.aborted and not unsteered(transition)
 

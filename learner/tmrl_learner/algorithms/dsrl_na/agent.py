@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from tmrl_learner.algorithms.dsrl_na.config import DsrlNaConfig
-from tmrl_learner.algorithms.dsrl_na.latent_policy import LatentPolicy
 from tmrl_learner.algorithms.tmrl.agent import Batch, TmrlAgent
 from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 from tmrl_learner.algorithms.tmrl.critic_gradient import CriticGradient, flatten
 from tmrl_learner.algorithms.tmrl.networks import CriticEnsemble, critic_inputs
 from tmrl_learner.config import Sizes
+from tmrl_learner.frozen_policy import LatentPolicy
 from tmrl_policies.steering import scale_steering
 from tmrl_policies.torch_seam import seeded, split, take_step
 

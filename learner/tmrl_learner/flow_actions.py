@@ -1,4 +1,4 @@
-"""Which actions a latent leads to: a copy of the frozen flow policy inside DSRL-NA's learner."""
+"""Which actions a latent leads to: a copy of the frozen flow policy inside the learner."""
 
 import copy
 from pathlib import Path
@@ -12,14 +12,14 @@ from tmrl_policies.action_transform import robot_columns
 from tmrl_policies.flow_checkpoint import load_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy
 
-_REMEDY = "use the method tmrl or dsrl, which need no copy of the policy and pass human rows over"
+_REMEDY = "use the method tmrl or dsrl without hindsight, which need no copy of the policy"
 _UNIT = 0.1
 """Of a column that the policy does not make, such as a rotation [rad] of a person's: what counts as
 one in the critics, which is of the order of a control step."""
 
 
 class FlowActions:
-    """The actions of a latent at sigma = 0, as a `LatentPolicy`.
+    """The actions of a latent, as a `SteeredPolicy`.
 
     Args:
         policy: In evaluation mode, without gradients; it is copied.
@@ -45,20 +45,25 @@ class FlowActions:
 
     @property
     def width(self) -> int:
-        """H * A."""
+        """See `SteeredPolicy`."""
         return self._steps * self._action_dim
 
-    @torch.no_grad()
     def actions(self, features: Tensor, z: Tensor) -> Tensor:
         """See `LatentPolicy`; columns that the policy does not make are 0."""
+        context = features[:, self._policy.config.proprio_dim :]
+        return self.steered(features, z, z.new_zeros(len(z)), torch.zeros_like(context))
+
+    @torch.no_grad()
+    def steered(self, features: Tensor, z: Tensor, sigma: Tensor, epsilon: Tensor) -> Tensor:
+        """See `SteeredPolicy`; columns that the policy does not make are 0."""
         policy, config = self._policy, self._policy.config
         proprio, context = features[:, : config.proprio_dim], features[:, config.proprio_dim :]
         rows = z.view(len(z), -1, config.action_dim)
         chunks = policy.sample(
             policy.proprio_normaliser.restore(proprio),
             policy.context_normaliser.restore(context),
-            features.new_zeros(len(features)),
-            torch.zeros_like(context),
+            sigma,
+            epsilon,
             rows.expand(-1, config.horizon, -1),
         )
         judged = features.new_zeros(len(features), self._steps, self._action_dim)
@@ -92,8 +97,9 @@ def load_flow_actions(
     """
     if not (folder / "policy.safetensors").is_file():
         raise LearnerError(
-            f"method is dsrl_na, which needs a copy of the frozen policy in the learner, and "
-            f"{folder} (policy) holds no flow policy: a pi0 cannot be sampled here; {_REMEDY}"
+            f"the learner needs a copy of the frozen policy, for the method dsrl_na or for "
+            f"hindsight, and {folder} (policy) holds no flow policy: a pi0 cannot be sampled here; "
+            f"{_REMEDY}"
         )
     loaded = load_flow_policy(folder)
     if loaded.version != spec.policy_version:
