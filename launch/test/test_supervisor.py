@@ -25,7 +25,7 @@ from tmrl_bringup.supervisor import (
 )
 from tmrl_common.testing import FakeClock
 
-_TIMEOUT_S = 30.0
+_TIMEOUT_S = 120.0
 SLEEP = (sys.executable, "-c", "import time; print('up', flush=True); time.sleep(1000)")
 STUBBORN = (
     sys.executable,

@@ -17,7 +17,7 @@ from tmrl_policy_server.inference import ThreadInference, is_abandoned
 from tmrl_policy_server.server import PolicyServer
 
 LIMITS = SteeringLimits(sigma_cap=0.7, z_cap=1.5, epsilon_cap=2.0)
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 class GatedEngine(Engine):

@@ -171,7 +171,7 @@ class Demo:
             self._family = psutil.Process(self.process.pid).children(recursive=True)
         self._wait(lambda: self.process is None or self.process.poll() is not None, "its end")
         self.output = self._written()
-        _, alive = psutil.wait_procs(self._family, timeout=10)
+        _, alive = psutil.wait_procs(self._family, timeout=60)
         assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE], "processes are left"
         return self.process.returncode
 

@@ -217,5 +217,5 @@ def test_everything_ends_when_the_command_itself_is_killed(demo: Demo) -> None:
     assert demo.process is not None
     family = psutil.Process(demo.process.pid).children(recursive=True)
     demo.process.kill()
-    _, alive = psutil.wait_procs(family, timeout=30)
+    _, alive = psutil.wait_procs(family, timeout=60)
     assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]

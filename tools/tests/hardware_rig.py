@@ -125,7 +125,7 @@ class Rig:
         for process in self._processes:
             process.terminate()
         code = self._processes[0].wait(timeout=TIMEOUT_S)
-        _, alive = psutil.wait_procs(family, timeout=20)
+        _, alive = psutil.wait_procs(family, timeout=60)
         assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE], "processes are left"
         return code
 

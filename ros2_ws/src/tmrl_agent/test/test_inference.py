@@ -22,7 +22,7 @@ from tmrl_common.errors import ErrorCode, RequestError
 from tmrl_common.testing.fake_policy_server import FakePolicyServer
 from tmrl_common.types import Observation, SteeringLimits, SteeringSource
 
-WAIT_S = 30.0
+WAIT_S = 120.0
 SEEN = Observation(np.zeros(2, dtype=np.float32), np.zeros(1, dtype=np.float32))
 
 

@@ -22,7 +22,7 @@ from tmrl_ros.parameters import ParameterError
 
 pytestmark = pytest.mark.ros
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 120.0
 
 
 class Page:
