@@ -286,6 +286,81 @@ class Pong:
 
 
 @dataclass(frozen=True)
+class Offer:
+    """A robot's journal, for a learner that cannot reach it itself. Answer: Wanted.
+
+    Attributes:
+        robot: Name of the arm.
+        session: Identifier of the fine-tuning run.
+        sender: Identifies the life of the process that offers.
+        announced: Highest sequence number that the journal is known to hold.
+        first: The number that the rows answer; 0 where they answer nothing.
+        last_sequence: Highest number that the journal ever gave to a transition, by that answer.
+        rows: From `first` on, ascending, packed by `tmrl_common.parcels`, shape (n,).
+    """
+
+    robot: str
+    session: str
+    sender: str
+    announced: int
+    first: int
+    last_sequence: int
+    rows: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the learner asks the journal for, and how it stands.
+
+    Attributes:
+        first: Sequence number from which on it wants rows; 0 while it wants none.
+        report: The newest that it told of itself, a JSON object in UTF-8, shape (n,); empty before
+            the first.
+        age_s: Time since it told that.
+    """
+
+    first: int
+    report: NDArray[np.uint8]
+    age_s: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """A learner that learns from a journal elsewhere. Answer: Parcel.
+
+    Attributes:
+        robot: Name of the arm whose transitions it learns from.
+        session: Identifier of the fine-tuning run.
+        sender: Identifies the life of the process that learns.
+        first: Sequence number from which on it wants rows; 0 while it wants none.
+        report: What it tells of itself, a JSON object in UTF-8, shape (n,).
+    """
+
+    robot: str
+    session: str
+    sender: str
+    first: int
+    report: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What the robot's journal answered by now; the fields are those of `Offer`.
+
+    Attributes:
+        announced: 0 where no robot has offered anything yet.
+        first: 0 while the journal has not answered what is wanted.
+        last_sequence: Of that answer.
+        rows: Of that answer.
+    """
+
+    announced: int
+    first: int
+    last_sequence: int
+    rows: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
 class ErrorReply:
     """The request was not carried out.
 
@@ -298,8 +373,8 @@ class ErrorReply:
     message: str
 
 
-Request = Hello | Act | Encode | Swap | Ping
-Reply = Welcome | ChunkReply | Features | Swapped | Pong | ErrorReply
+Request = Hello | Act | Encode | Swap | Ping | Offer | Report
+Reply = Welcome | ChunkReply | Features | Swapped | Pong | Wanted | Parcel | ErrorReply
 Message = Request | Reply
 
 KINDS: dict[str, type[Message]] = {
@@ -313,6 +388,10 @@ KINDS: dict[str, type[Message]] = {
     "swapped": Swapped,
     "ping": Ping,
     "pong": Pong,
+    "offer": Offer,
+    "wanted": Wanted,
+    "report": Report,
+    "parcel": Parcel,
     "error": ErrorReply,
 }
 """Name on the wire -> message."""
@@ -323,5 +402,7 @@ REPLY_TYPES: dict[type[Request], type[Reply]] = {
     Encode: Features,
     Swap: Swapped,
     Ping: Pong,
+    Offer: Wanted,
+    Report: Parcel,
 }
 """Request -> its answer where nothing goes wrong."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tmrl_bringup.parts import part_of
+from tmrl_bringup.parts import UPLINK, part_of
 from tmrl_bringup.rig import Rig, RigError, nearest, path_in_rig
 from tmrl_common.algorithms import method_names
 from tmrl_common.arm_drivers import DriverError, find_driver
@@ -91,6 +91,8 @@ class SessionOptions:
             values["learning"]["overrides"] = [*changes, f"agent.sigma_max={self.sigma}"]
         if "recorder" in rig.parts:
             values["recorder"] = common
+        if UPLINK in rig.parts:
+            values[UPLINK] = {"session": self.session, "server": given, **keys}
         if self.method == "base":
             # No learner is needed for it: where none runs, nobody steers.
             values["agent"]["unknown_learner_source"] = "base"

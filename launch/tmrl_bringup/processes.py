@@ -12,7 +12,7 @@ from ament_index_python.packages import get_package_prefix
 from tmrl_bringup.link import NAMES as LINK_KEYS
 from tmrl_bringup.link import link_of
 from tmrl_bringup.parameter_files import parameter_file
-from tmrl_bringup.parts import CAMERAS, SERVER, part_of
+from tmrl_bringup.parts import CAMERAS, SERVER, UPLINK, part_of
 from tmrl_bringup.parts.part import Place
 from tmrl_bringup.rig import Rig, RigError, nearest, path_in_rig
 from tmrl_bringup.rig_checks import node_parameters
@@ -29,9 +29,9 @@ def select_parts(rig: Rig, chosen: str = "all") -> tuple[str, ...]:
 
     Args:
         rig: With the session's values in it.
-        chosen: "all": every part, but for a policy server whose endpoint is elsewhere; "robot":
-            what must be beside the arm; "gpu": policy server and learner; or names of parts,
-            separated by commas.
+        chosen: "all": every part, but for a policy server whose endpoint is elsewhere and for an
+            uplink, beside whose learner is none; "robot": what must be beside the arm; "gpu":
+            policy server and learner; or names of parts, separated by commas.
 
     Raises:
         RigError: A name is unknown, or there is none.
@@ -40,7 +40,8 @@ def select_parts(rig: Rig, chosen: str = "all") -> tuple[str, ...]:
     if chosen == "all":
         endpoint = rig.parts[SERVER].get("endpoint")
         elsewhere = isinstance(endpoint, str) and not is_local(endpoint)
-        return every[1:] if elsewhere else every
+        here = tuple(part for part in every if part != UPLINK)
+        return here[1:] if elsewhere else here
     if chosen in tuple(Place):
         return tuple(part for part in every if part_of(part).place == chosen)
     names = [name.strip() for name in chosen.split(",")]

@@ -25,6 +25,7 @@ from tmrl_bringup.rig import Rig, RigError, available, filled_in, load, parse_ov
 from tmrl_bringup.rig_checks import judge
 from tmrl_bringup.rundir import new_run_dir, prepare_directories
 from tmrl_bringup.supervisor import ProcessEvent, Supervisor
+from tmrl_bringup.two_machines import through_one_door
 
 _DESCRIPTION = """\
 Starts the processes of a rig and keeps them running until Ctrl-C: the same description as
@@ -95,8 +96,9 @@ def propose(rig_name: str, overrides: dict[str, Any]) -> Session:
     if robot := session.get("robot"):
         rig = rig.renamed(robot)
     options = _options(session)
-    rig = options.apply(rig.with_overrides(parameters))
-    parts = select_parts(rig, session.get("parts", ARGUMENTS["parts"].default))
+    chosen = session.get("parts", ARGUMENTS["parts"].default)
+    rig = options.apply(through_one_door(rig.with_overrides(parameters), chosen))
+    parts = select_parts(rig, chosen)
     if options.method == "base" and "learning" not in parts:
         # Nobody would report; one that runs is waited for, so that it stores every episode.
         rig = rig.with_overrides({"operator.wait_for_learner": False})

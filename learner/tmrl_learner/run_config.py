@@ -33,6 +33,9 @@ class RunConfig:
         actor_every_rounds: Update rounds between two publications of the actor.
         checkpoint_every_s: Longest time between two checkpoints while something changes, wall time.
         server_deadline_s: Longest wait for an answer of the policy server.
+        intake: Where transitions come from: "ros", the topics and the service of an agent within
+            reach of DDS, or "port", the door of the policy server, where a robot's uplink brings
+            them. The launch takes "port" for parts:=gpu.
         wandb: "offline", "online" or "disabled": whether the metrics go to wandb besides
             `metrics.csv` in the run directory.
     """
@@ -52,6 +55,7 @@ class RunConfig:
     actor_every_rounds: Annotated[int, Range(1)] = 10
     checkpoint_every_s: Annotated[float, Range(0.0, above=True)] = 20.0
     server_deadline_s: Annotated[float, Range(0.0, above=True)] = 2.0
+    intake: Annotated[str, OneOf("ros", "port")] = "ros"
     wandb: Annotated[str, OneOf(*WANDB_MODES)] = "offline"
 
     def __post_init__(self) -> None:

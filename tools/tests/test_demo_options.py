@@ -39,7 +39,7 @@ def test_a_fixed_sigma_is_taken_over() -> None:
     ],
 )
 def test_a_person_who_labels_or_drives_gets_an_arm_that_takes_its_time(
-    arguments: list[str], factor: float, pacing: str, lock_step: bool, tmp_path: Path
+    arguments: list[str], factor: float, pacing: str, *, lock_step: bool, tmp_path: Path
 ) -> None:
     parts = resolve_rig(parse(arguments), tmp_path).parts
     assert parts["driver"]["real_time_factor"] == factor

@@ -51,6 +51,7 @@ SECTIONS = (
     Section("arm.loopback", "tmrl_arm.loopback:LoopbackConfig"),
     Section("cameras.NAME", "tmrl_camera.params:CameraConfig"),
     Section("driver", "tmrl_sim.params:SimConfig"),
+    Section("uplink", "tmrl_learning.uplink_config:UplinkConfig"),
     Section("recorder", "tmrl_recorder.params:RecorderConfig"),
     Section("teleop", "tmrl_teleop.params:TeleopConfig"),
     Section("learning", "tmrl_learner.run_config:RunConfig"),

@@ -1,6 +1,7 @@
 """The server's side: who has been greeted, what is admitted, what has expired.
 
-Hello and ping are answered at once. Of each client at most one act, one encode and one swap wait;
+Hello and ping are answered at once, and so is what passes between a journal and a learner, which
+inference has no part in. Of each client at most one act, one encode and one swap wait;
 a newer one takes the place of the older, which is answered with SUPERSEDED. So the work that waits
 is bounded by the number of clients, and an arm never gets a chunk for an observation that it has
 already replaced.
@@ -19,12 +20,15 @@ from tmrl_common.messages import (
     ErrorReply,
     Hello,
     Message,
+    Offer,
     Ping,
     Pong,
     Reply,
+    Report,
     Swap,
     Welcome,
 )
+from tmrl_common.protocol.desk import DeskError, LearnerDesk
 from tmrl_common.protocol.handshake import mismatches
 from tmrl_common.types import PolicySpec
 
@@ -116,6 +120,7 @@ class ServerProtocol:
         self._waiting: dict[tuple[bytes, type[Work]], Admitted] = {}
         self._answers: list[Answer] = []
         self._malformed = 0
+        self._desk = LearnerDesk()
 
     def receive(self, peer: bytes, request_id: int, message: Message, now_s: float) -> None:
         """Takes in a message of a client."""
@@ -123,13 +128,21 @@ class ServerProtocol:
             self._greet(peer, request_id, message)
         elif isinstance(message, Ping):
             self.answer(peer, request_id, self._pong(now_s))
-        elif not isinstance(message, Act | Encode | Swap):
+        elif not isinstance(message, Act | Encode | Swap | Offer | Report):
             detail = f"{type(message).__name__} is not a request"
             self.refuse(peer, request_id, ErrorCode.UNKNOWN_KIND, detail)
         elif peer not in self._greeted:
             self.refuse(peer, request_id, ErrorCode.NO_HANDSHAKE, ErrorCode.NO_HANDSHAKE.sentence)
+        elif isinstance(message, Offer | Report):
+            self._pass_on(peer, request_id, message, now_s)
         else:
             self._admit(Admitted(peer, request_id, message, now_s))
+
+    def _pass_on(self, peer: bytes, request_id: int, message: Offer | Report, now_s: float) -> None:
+        try:
+            self.answer(peer, request_id, self._desk.take(message, now_s))
+        except DeskError as error:
+            self.refuse(peer, request_id, ErrorCode.BAD_REQUEST, str(error))
 
     def receive_undecodable(self, peer: bytes, error: DecodeError) -> None:
         """Takes in bytes that are no message; they cost an answer and, at times, a line."""

@@ -12,12 +12,16 @@ from tmrl_common.messages import (
     Features,
     Hello,
     Message,
+    Offer,
+    Parcel,
     Ping,
     PolicyExpectation,
     Pong,
+    Report,
     Swap,
     Swapped,
     Timings,
+    Wanted,
     Welcome,
 )
 from tmrl_common.types import (
@@ -101,6 +105,10 @@ EXAMPLES: dict[str, Message] = {
     "swapped": Swapped(13),
     "ping": Ping(),
     "pong": Pong("0123456789abcdef", 12, 60.5, 300, 2),
+    "offer": Offer("widowx", "monday", "0123", 41, 38, 41, np.arange(16, dtype=np.uint8)),
+    "wanted": Wanted(38, np.frombuffer(b"{}", np.uint8), 0.5),
+    "report": Report("widowx", "monday", "4567", 38, np.frombuffer(b"{}", np.uint8)),
+    "parcel": Parcel(41, 38, 41, np.arange(16, dtype=np.uint8)),
     "error": ErrorReply(ErrorCode.NO_ACTOR, "no steering actor has been handed over"),
 }
 """Name of the example -> message."""

@@ -18,13 +18,17 @@ from tmrl_common.messages import (
     Encode,
     Features,
     Hello,
+    Offer,
+    Parcel,
     Ping,
     PolicyExpectation,
     Pong,
     Reply,
+    Report,
     Request,
     Swap,
     Swapped,
+    Wanted,
     Welcome,
 )
 from tmrl_common.protocol import ClientSettings, ClientState
@@ -150,6 +154,14 @@ class PolicyClient(Closeable):
         sha256 = hashlib.sha256(weights).hexdigest()
         request = Swap(version, sha256, actor, np.frombuffer(weights, dtype=np.uint8))
         return self._call(request, Swapped, deadline_s).version
+
+    def offer(self, offer: Offer, *, deadline_s: float) -> Wanted:
+        """Tells what a robot's journal holds, and asks what the learner wants; raises as `act`."""
+        return self._call(offer, Wanted, deadline_s)
+
+    def report(self, report: Report, *, deadline_s: float) -> Parcel:
+        """Tells how a learner stands, and asks for what it wants; raises as `act` does."""
+        return self._call(report, Parcel, deadline_s)
 
     def ping(self, *, deadline_s: float) -> Pong:
         """Asks for the server's health; raises as `act` does."""

@@ -14,6 +14,7 @@ from tmrl_bringup.parts import (
     policy_server,
     recorder,
     teleop,
+    uplink,
 )
 from tmrl_bringup.parts.part import Part
 
@@ -28,6 +29,7 @@ PARTS: Mapping[str, Part] = {
         operator,
         console,
         learning,
+        uplink,
         recorder,
         teleop,
         policy_server,
@@ -38,6 +40,7 @@ PARTS: Mapping[str, Part] = {
 CAMERAS = cameras.PART.name
 CONSOLE = console.PART.name
 SERVER = policy_server.PART.name
+UPLINK = uplink.PART.name
 
 
 def part_of(section: str) -> Part:

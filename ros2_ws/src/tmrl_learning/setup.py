@@ -16,5 +16,10 @@ setup(
     maintainer_email="maintainers@tmrl-stack.org",
     description="ROS shell of the TMRL learner",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["learning = tmrl_learning.node:main"]},
+    entry_points={
+        "console_scripts": [
+            "learning = tmrl_learning.node:main",
+            "uplink = tmrl_learning.uplink_node:main",
+        ]
+    },
 )

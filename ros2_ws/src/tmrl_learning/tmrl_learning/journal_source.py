@@ -1,0 +1,93 @@
+"""Transitions from the journal of an agent within reach of DDS."""
+
+from rclpy.client import Client
+from rclpy.node import Node
+from rclpy.task import Future
+
+from tmrl_common.clock import SteadyClock
+from tmrl_learner.run_config import RunConfig
+from tmrl_learner.worker import LearnerWorker
+from tmrl_learning.hand_over import hand_over
+from tmrl_learning.ingestion import FETCH_COUNT, Effect, Ingestion
+from tmrl_learning.messages import row_of
+from tmrl_msgs.msg import AgentStatus
+from tmrl_msgs.msg import Transition as TransitionMsg
+from tmrl_msgs.srv import FetchTransitions
+from tmrl_ros import qos
+
+_COMPLAIN_PERIOD_S = 1.0
+
+
+class JournalSource:
+    """Listens to replay/transitions and agent/status, and calls replay/fetch.
+
+    Args:
+        node: Has the subscriptions.
+        config: Names robot and session.
+        worker: Takes the transitions.
+    """
+
+    def __init__(self, node: Node, config: RunConfig, worker: LearnerWorker) -> None:
+        self._log = node.get_logger()
+        self._session = config.session
+        self._worker = worker
+        self._ingestion = Ingestion(config.robot, config.session, SteadyClock())
+        self._fetching: Future[FetchTransitions.Response] | None = None
+        node.create_subscription(
+            TransitionMsg, "replay/transitions", self._on_transition, qos.EVENT
+        )
+        node.create_subscription(AgentStatus, "agent/status", self._on_agent, qos.STATUS)
+        self._fetch: Client[FetchTransitions.Request, FetchTransitions.Response]
+        self._fetch = node.create_client(FetchTransitions, "replay/fetch")
+
+    @property
+    def refused(self) -> int:
+        """Messages and rows that were not used."""
+        return self._ingestion.refused
+
+    @property
+    def reason(self) -> str:
+        """What is wrong on the way from the journal; empty while nothing is."""
+        return self._ingestion.reason
+
+    def tick(self) -> None:
+        """Looks after what depends on time; to be called regularly by the executor."""
+        status = self._worker.status
+        if status.phase != "starting":
+            self._carry_out(self._ingestion.on_ready(status.contiguous_sequence))
+        self._carry_out(self._ingestion.on_tick())
+
+    def close(self) -> None:
+        """Ends nothing: subscriptions and client are the node's."""
+
+    def _on_transition(self, message: TransitionMsg) -> None:
+        self._carry_out(self._ingestion.on_message(row_of(message)))
+
+    def _on_agent(self, message: AgentStatus) -> None:
+        if message.session == self._session:
+            self._carry_out(self._ingestion.on_announced(message.transitions_published))
+
+    def _on_fetched(self, future: Future[FetchTransitions.Response]) -> None:
+        response = future.result()
+        if future is not self._fetching or response is None:
+            return
+        rows = [row_of(message) for message in response.transitions]
+        self._carry_out(self._ingestion.on_fetched(rows, response.last_sequence))
+
+    def _carry_out(self, effects: list[Effect]) -> None:
+        hand_over(effects, self._worker, self._ask, self._complain)
+
+    def _complain(self, sentence: str) -> None:
+        self._log.error(sentence, throttle_duration_sec=_COMPLAIN_PERIOD_S)
+
+    def _ask(self, first_sequence: int) -> None:
+        if not self._fetch.service_is_ready():
+            self._carry_out(self._ingestion.on_unanswered())
+            return
+        request = FetchTransitions.Request(
+            session=self._session, first_sequence=first_sequence, max_count=FETCH_COUNT
+        )
+        if self._fetching is not None:
+            self._fetch.remove_pending_request(self._fetching)
+        self._fetching = self._fetch.call_async(request)
+        self._fetching.add_done_callback(self._on_fetched)
