@@ -190,6 +190,37 @@ def test_the_robots_machine_needs_to_know_nothing_of_the_weights(tmp_path: Path)
     assert "policy_server.checkpoint" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("chosen", "changes", "uplink", "intake"),
+    [
+        ("robot", {}, True, None),
+        ("gpu", {}, False, "port"),
+        ("all", {}, False, None),
+        ("agent,operator", {}, False, None),
+        ("robot", {"learning.intake": "ros"}, False, "ros"),
+        ("gpu", {"learning.intake": "ros"}, False, "ros"),
+    ],
+)
+def test_two_machines_are_connected_by_the_servers_port_unless_dds_is_asked_for(
+    chosen: str, changes: dict[str, str], uplink: object, intake: str | None
+) -> None:
+    session = propose("widowx", {**REMOTE, **changes, "parts": chosen, "run_dir": "/runs/first"})
+    assert ("uplink" in session.parts) is uplink
+    assert session.rig.parts["learning"].get("intake") == intake
+    if uplink:
+        values = session.rig.parts["uplink"]
+        assert (values["server"], values["session"]) == ("tcp://10.0.0.5:5760", "first")
+        assert values["client_key"] == str(Path("~/robot.key").expanduser())
+
+
+def test_an_uplink_in_the_rigs_file_does_not_run_beside_a_learner_of_this_machine(
+    tmp_path: Path,
+) -> None:
+    session = resolve(filled(tmp_path, "widowx"), {"uplink.deadline_s": 3.0})
+    assert "uplink" not in session.parts
+    assert "learning" in session.parts
+
+
 def test_unknown_parts_are_answered_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(RigError, match=r"unknown part 'controler'; did you mean controller\?"):
         resolve(filled(tmp_path, "widowx"), {"parts": "agent,controler"})
