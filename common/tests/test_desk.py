@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tmrl_common.desk_messages import Offer, Parcel, Report, Wanted
 from tmrl_common.errors import ErrorCode
-from tmrl_common.messages import ErrorReply, Hello, Offer, Parcel, PolicyExpectation, Report, Wanted
+from tmrl_common.messages import ErrorReply, Hello, PolicyExpectation
 from tmrl_common.parcels import ParcelError, pack, unpack
 from tmrl_common.protocol import ServerIdentity, ServerProtocol, ServerSettings
 from tmrl_common.protocol.desk import DeskError, LearnerDesk

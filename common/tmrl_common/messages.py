@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from tmrl_common.desk_messages import Offer, Parcel, Report, Wanted
 from tmrl_common.errors import ErrorCode
 from tmrl_common.types import (
     FloatArray,
@@ -283,81 +284,6 @@ class Pong:
     chunks_served: int
     requests_refused: int
     busy_s: float = field(default=0.0, metadata=ADDED_LATER)
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A robot's journal, for a learner that cannot reach it itself. Answer: Wanted.
-
-    Attributes:
-        robot: Name of the arm.
-        session: Identifier of the fine-tuning run.
-        sender: Identifies the life of the process that offers.
-        announced: Highest sequence number that the journal is known to hold.
-        first: The number that the rows answer; 0 where they answer nothing.
-        last_sequence: Highest number that the journal ever gave to a transition, by that answer.
-        rows: From `first` on, ascending, packed by `tmrl_common.parcels`, shape (n,).
-    """
-
-    robot: str
-    session: str
-    sender: str
-    announced: int
-    first: int
-    last_sequence: int
-    rows: NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the learner asks the journal for, and how it stands.
-
-    Attributes:
-        first: Sequence number from which on it wants rows; 0 while it wants none.
-        report: The newest that it told of itself, a JSON object in UTF-8, shape (n,); empty before
-            the first.
-        age_s: Time since it told that.
-    """
-
-    first: int
-    report: NDArray[np.uint8]
-    age_s: float
-
-
-@dataclass(frozen=True)
-class Report:
-    """A learner that learns from a journal elsewhere. Answer: Parcel.
-
-    Attributes:
-        robot: Name of the arm whose transitions it learns from.
-        session: Identifier of the fine-tuning run.
-        sender: Identifies the life of the process that learns.
-        first: Sequence number from which on it wants rows; 0 while it wants none.
-        report: What it tells of itself, a JSON object in UTF-8, shape (n,).
-    """
-
-    robot: str
-    session: str
-    sender: str
-    first: int
-    report: NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Parcel:
-    """What the robot's journal answered by now; the fields are those of `Offer`.
-
-    Attributes:
-        announced: 0 where no robot has offered anything yet.
-        first: 0 while the journal has not answered what is wanted.
-        last_sequence: Of that answer.
-        rows: Of that answer.
-    """
-
-    announced: int
-    first: int
-    last_sequence: int
-    rows: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

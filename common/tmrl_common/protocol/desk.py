@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from tmrl_common.desk_messages import Offer, Parcel, Report, Wanted
 from tmrl_common.errors import LocalError
-from tmrl_common.messages import Offer, Parcel, Report, Wanted
 
 _MOST_STREAMS = 16
 """Robots and sessions that are remembered; beyond, the one that was quiet longest is forgotten."""

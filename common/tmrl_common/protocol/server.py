@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tmrl_common.desk_messages import Offer, Report
 from tmrl_common.errors import DecodeError, ErrorCode
 from tmrl_common.messages import (
     Act,
@@ -20,11 +21,9 @@ from tmrl_common.messages import (
     ErrorReply,
     Hello,
     Message,
-    Offer,
     Ping,
     Pong,
     Reply,
-    Report,
     Swap,
     Welcome,
 )

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tmrl_common.desk_messages import Offer, Parcel, Report, Wanted
 from tmrl_common.errors import ErrorCode
 from tmrl_common.messages import (
     Act,
@@ -12,16 +13,12 @@ from tmrl_common.messages import (
     Features,
     Hello,
     Message,
-    Offer,
-    Parcel,
     Ping,
     PolicyExpectation,
     Pong,
-    Report,
     Swap,
     Swapped,
     Timings,
-    Wanted,
     Welcome,
 )
 from tmrl_common.types import (

@@ -8,6 +8,7 @@ from typing import TypeVar, cast
 import numpy as np
 
 from tmrl_common.closeable import Closeable
+from tmrl_common.desk_messages import Offer, Parcel, Report, Wanted
 from tmrl_common.errors import LocalError
 from tmrl_common.framing import DEFAULT_LIMITS, WireLimits
 from tmrl_common.messages import (
@@ -18,17 +19,13 @@ from tmrl_common.messages import (
     Encode,
     Features,
     Hello,
-    Offer,
-    Parcel,
     Ping,
     PolicyExpectation,
     Pong,
     Reply,
-    Report,
     Request,
     Swap,
     Swapped,
-    Wanted,
     Welcome,
 )
 from tmrl_common.protocol import ClientSettings, ClientState

@@ -44,6 +44,30 @@ def parser() -> argparse.ArgumentParser:
         metavar="RATE",
         help="stop early once this share of the last 20 episodes succeeded",
     )
+    _add_acting(parser)
+    add(
+        "--z-per-step",
+        action="store_true",
+        help="let z differ from step to step of a chunk instead of repeating one row",
+    )
+    add("--seed", type=int, default=0)
+    add("--json", type=Path, help="where to write the report")
+    add("--run-dir", type=Path, metavar="DIR", help="where to keep checkpoints, for --resume")
+    add("--resume", action="store_true", help="resume where the checkpoint in --run-dir stands")
+    add(
+        "--checkpoint-every",
+        type=int,
+        default=10,
+        metavar="N",
+        help="episodes between two checkpoints (default: 10)",
+    )
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. agent.utd=10")
+    return parser
+
+
+def _add_acting(parser: argparse.ArgumentParser) -> None:
+    """Adds who decides what the arm does, where it is not the actor."""
+    add = parser.add_argument
     add(
         "--warmup-marginal-fraction",
         type=float,
@@ -71,24 +95,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="in so many first episodes a scripted person takes over after a while (default: 0)",
     )
-    add(
-        "--z-per-step",
-        action="store_true",
-        help="let z differ from step to step of a chunk instead of repeating one row",
-    )
-    add("--seed", type=int, default=0)
-    add("--json", type=Path, help="where to write the report")
-    add("--run-dir", type=Path, metavar="DIR", help="where to keep checkpoints, for --resume")
-    add("--resume", action="store_true", help="resume where the checkpoint in --run-dir stands")
-    add(
-        "--checkpoint-every",
-        type=int,
-        default=10,
-        metavar="N",
-        help="episodes between two checkpoints (default: 10)",
-    )
-    add("--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. agent.utd=10")
-    return parser
 
 
 if __name__ == "__main__":

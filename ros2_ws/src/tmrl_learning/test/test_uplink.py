@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tmrl_common.messages import Wanted
+from tmrl_common.desk_messages import Wanted
 from tmrl_common.parcels import unpack
 from tmrl_common.testing.fake_clock import FakeClock
 from tmrl_common.testing.transition_examples import example_transition
@@ -92,7 +92,7 @@ def test_it_asks_often_while_something_happens_and_seldom_otherwise(robot):
 def test_the_newest_report_is_kept_with_its_age(robot):
     assert robot.uplink.report is None
     robot.told(0, b"")
-    assert robot.uplink.report is None, "no learner has told anything"
+    assert robot.uplink.report is None, "no learner has reported anything"
     robot.told(0, b'{"a": 1}', age_s=7.0)
     assert (robot.uplink.report.content, robot.uplink.report.age_s) == (b'{"a": 1}', 7.0)
 

@@ -142,7 +142,7 @@ def test_a_learner_that_was_killed_goes_on_where_its_checkpoint_stands(
     first.send_signal(signal.SIGKILL)
     first.wait()
     agent.record(6, 9)
-    bench.until(lambda: "has told nothing" in bench.uplink.health()[0], "the silence, said")
+    bench.until(lambda: "has reported nothing" in bench.uplink.health()[0], "the silence, said")
     learner(server)
     status = until_taken(bench, agent, 9)
     assert (status.transitions_stored, status.transitions_lost) == (9, 0)

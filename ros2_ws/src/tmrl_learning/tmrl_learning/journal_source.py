@@ -1,8 +1,6 @@
 """Transitions from the journal of an agent within reach of DDS."""
 
-from rclpy.client import Client
-from rclpy.node import Node
-from rclpy.task import Future
+from typing import Any
 
 from tmrl_common.clock import SteadyClock
 from tmrl_learner.run_config import RunConfig
@@ -22,23 +20,22 @@ class JournalSource:
     """Listens to replay/transitions and agent/status, and calls replay/fetch.
 
     Args:
-        node: Has the subscriptions.
+        node: The ROS node that has the subscriptions and the client.
         config: Names robot and session.
         worker: Takes the transitions.
     """
 
-    def __init__(self, node: Node, config: RunConfig, worker: LearnerWorker) -> None:
+    def __init__(self, node: Any, config: RunConfig, worker: LearnerWorker) -> None:
         self._log = node.get_logger()
         self._session = config.session
         self._worker = worker
         self._ingestion = Ingestion(config.robot, config.session, SteadyClock())
-        self._fetching: Future[FetchTransitions.Response] | None = None
+        self._fetching: Any = None
         node.create_subscription(
             TransitionMsg, "replay/transitions", self._on_transition, qos.EVENT
         )
         node.create_subscription(AgentStatus, "agent/status", self._on_agent, qos.STATUS)
-        self._fetch: Client[FetchTransitions.Request, FetchTransitions.Response]
-        self._fetch = node.create_client(FetchTransitions, "replay/fetch")
+        self._fetch: Any = node.create_client(FetchTransitions, "replay/fetch")
 
     @property
     def refused(self) -> int:
@@ -67,7 +64,7 @@ class JournalSource:
         if message.session == self._session:
             self._carry_out(self._ingestion.on_announced(message.transitions_published))
 
-    def _on_fetched(self, future: Future[FetchTransitions.Response]) -> None:
+    def _on_fetched(self, future: Any) -> None:
         response = future.result()
         if future is not self._fetching or response is None:
             return

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 
 from tmrl_common.clock import SteadyClock
+from tmrl_common.desk_messages import Parcel, Report
 from tmrl_common.errors import TmrlError
-from tmrl_common.messages import Parcel, Report
 from tmrl_common.parcels import ParcelError, unpack
 from tmrl_common.transport.client import PolicyClient
 from tmrl_learner.run_config import RunConfig

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmrl_common.clock import Clock
-from tmrl_common.messages import Offer, Wanted
+from tmrl_common.desk_messages import Offer, Wanted
 from tmrl_common.parcels import pack
 from tmrl_common.transitions import Transition
 from tmrl_learning.ingestion import Fetch
@@ -27,11 +27,11 @@ _NOTHING: NDArray[np.uint8] = np.zeros(0, np.uint8)
 
 @dataclass(frozen=True)
 class Report:
-    """What the learner told of itself.
+    """What the learner reported of itself.
 
     Attributes:
         content: A JSON object in UTF-8.
-        age_s: Time since it told that.
+        age_s: Time since that report.
     """
 
     content: bytes

@@ -7,8 +7,8 @@ from rclpy.client import Client
 from rclpy.task import Future
 
 from tmrl_common.clock import SteadyClock
+from tmrl_common.desk_messages import Offer, Wanted
 from tmrl_common.errors import TmrlError
-from tmrl_common.messages import Offer, Wanted
 from tmrl_common.transport.client import PolicyClient
 from tmrl_common.transport.curve import client_security
 from tmrl_learning.exchange import Exchange
@@ -24,7 +24,7 @@ from tmrl_ros.node import TmrlNode
 from tmrl_ros.run import run_node
 
 _SILENCE_S = 5.0
-"""A learner that has told nothing for so long is not shown as if it were there."""
+"""A learner that has reported nothing for so long is not shown as if it were there."""
 _COMPLAIN_PERIOD_S = 5.0
 _HEARTBEAT_PERIOD_S = 1.0
 
@@ -70,7 +70,7 @@ class UplinkNode(TmrlNode[UplinkConfig]):
         if self._unreached or report is None:
             return self._unreached or "no learner has reported through the policy server yet", {}
         silent = report.age_s > _SILENCE_S
-        reason = f"the learner has told nothing for {report.age_s:.1f} s" if silent else ""
+        reason = f"the learner has reported nothing for {report.age_s:.1f} s" if silent else ""
         return reason, {"age_s": f"{report.age_s:.1f}"}
 
     def destroy_node(self) -> None:
@@ -131,7 +131,7 @@ class UplinkNode(TmrlNode[UplinkConfig]):
         self.get_logger().error(sentence, throttle_duration_sec=_COMPLAIN_PERIOD_S)
 
     def _show(self) -> None:
-        """Publishes what the learner told, as long as it is there."""
+        """Publishes what the learner reported, as long as it is there."""
         report = self._uplink.report
         if report is None or report.age_s > _SILENCE_S or self._unreached:
             return
