@@ -79,6 +79,24 @@ def test_keys_start_label_and_undo_an_episode(sit_down):
     assert {name for _, name in session.asked if name} == {"ada"}
 
 
+def test_during_a_reset_the_first_episodes_start_lies_faintly_over_the_picture(sit_down):
+    person = sit_down()
+    page, session = person.page, person.cell.session
+    assert page.locator("#cameras .begun[src]").count() == 0
+    session.begin()
+    page.wait_for_selector("#cameras figure:nth-child(2) .begun[src]", state="attached")
+    begun = page.get_attribute("#cameras .begun", "src")
+    session.move_to(msg.EpisodeState.RESETTING)
+    faint = sync_api.expect(page.locator("#cameras .begun").first)
+    faint.to_have_css("opacity", "0.5", timeout=TIMEOUT_MS)
+    assert page.is_visible("#cameras .faint-word")
+    session.begin()
+    faint.to_have_css("opacity", "0", timeout=TIMEOUT_MS)
+    page.reload()
+    page.wait_for_selector("#cameras .begun[src]", state="attached")
+    assert page.get_attribute("#cameras .begun", "src") == begun, "it stays the first one's"
+
+
 def test_typing_a_name_asks_for_nothing_but_escape_still_stops(sit_down):
     person = sit_down()
     person.page.click("#name")

@@ -1,6 +1,6 @@
 // The page: connects what a person does to the socket, and what the socket brings to the view.
 
-import { showCameras } from "./cameras.js";
+import { followEpisode, showCameras } from "./cameras.js";
 import { Drive } from "./drive.js";
 import { listenToKeys, showKeys } from "./keys.js";
 import { Link } from "./link.js";
@@ -17,8 +17,9 @@ function onState(state, changed) {
   if (changed.about) {
     keys.use(changed.about.keys);
     showKeys(changed.about.keys);
-    showCameras(changed.about.cameras);
+    showCameras(changed.about.cameras, changed.about.session);
   }
+  if (changed.about || changed.episode) followEpisode(state.episode);
 }
 
 function onDrive(refusal) {
