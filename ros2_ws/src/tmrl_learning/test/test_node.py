@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,58 +11,17 @@ import pytest
 pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
 
 from ament_index_python.packages import get_package_prefix
-from rclpy.node import Node
 
-from tmrl_agent.journal import Journal
 from tmrl_common.messages import Swap
 from tmrl_common.testing.fake_policy_server import FakePolicyServer
-from tmrl_common.testing.message_examples import EXAMPLE_SPEC
-from tmrl_common.testing.transition_examples import LENGTH, example_transition
+from tmrl_common.testing.transition_examples import LENGTH
 from tmrl_learning.node import LearningNode
-from tmrl_msgs.msg import AgentStatus, LearnerStatus, Transition
-from tmrl_msgs.srv import FetchTransitions
-from tmrl_ros import qos
 from tmrl_ros.testing import TIMEOUT_S, NodeBench, parameter_arguments
 from tmrl_ros.transition_messages import transition_to_msg
 
+from .agent_stand_in import SPEC, AgentStandIn, transition
+
 pytestmark = pytest.mark.ros
-
-SPEC = replace(EXAMPLE_SPEC, z_dim=LENGTH, epsilon_dim=0, features_dim=LENGTH)
-
-
-def transition(sequence, **changes):
-    """One of the sizes that the policy asks for."""
-    return example_transition(sequence, epsilon=np.zeros(0, np.float32), **changes)
-
-
-class Agent(Node):
-    """The agent's side of the replay: a journal, the topic and the service."""
-
-    def __init__(self, path):
-        super().__init__("agent_stand_in")
-        self.journal = Journal(path, "widowx", "run")
-        self.statuses = []
-        self.topic = self.create_publisher(Transition, "replay/transitions", qos.EVENT)
-        self.status = self.create_publisher(AgentStatus, "agent/status", qos.STATUS)
-        self.create_service(FetchTransitions, "replay/fetch", self.on_fetch)
-        self.create_subscription(LearnerStatus, "learner/status", self.statuses.append, qos.STATUS)
-
-    def on_fetch(self, request, response):
-        response.last_sequence = self.journal.last_sequence
-        found = self.journal.fetch(request.first_sequence, request.max_count)
-        response.transitions = [transition_to_msg(each) for each in found]
-        return response
-
-    def record(self, made):
-        self.journal.append([made])
-        self.topic.publish(transition_to_msg(made))
-        self.status.publish(
-            AgentStatus(session="run", transitions_published=self.journal.last_sequence)
-        )
-
-    def destroy_node(self):
-        self.journal.close()
-        super().destroy_node()
 
 
 @pytest.fixture
@@ -83,7 +41,7 @@ def bench(tmp_path, ros_domain_id):
 @pytest.fixture
 def agent(bench, tmp_path):
     bench.add(LearningNode)
-    agent = bench.add(lambda: Agent(tmp_path / "journal.sqlite"))
+    agent = bench.add(lambda: AgentStandIn(tmp_path / "journal.sqlite"))
     bench.until(
         lambda: agent.statuses and agent.statuses[-1].phase == "warmup", "a learner that is ready"
     )
@@ -160,7 +118,7 @@ def test_ctrl_c_ends_it_in_order_though_the_policy_server_does_not_answer_any_mo
     with NodeBench(ros_domain_id, "agent_stand_in", {}) as bench:
         with FakePolicyServer(SPEC) as first:
             learner = process(first, wandb=wandb, server_deadline_s=600.0)
-            agent = bench.add(lambda: Agent(tmp_path / "journal.sqlite"))
+            agent = bench.add(lambda: AgentStandIn(tmp_path / "journal.sqlite"))
             bench.until(lambda: agent.statuses and agent.statuses[-1].phase == "warmup", "warm-up")
             agent.record(transition(1))
             taken(bench, agent, 1)
