@@ -62,6 +62,8 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         timer = partial(self.create_timer, clock=self.wall_clock)
         self._holds = PendingHolds(partial(self._guard.call, core.unconfirmed_hold))
         timer(0.1, self._holds.look)
+        # Its own wake-up is quicker; one that was lost must not keep a chunk's outcome back.
+        timer(0.1, self._reporter.deliver)
         # While a hold waits for the arm, everything else is served, the next hold too.
         serve = partial(self.create_service, callback_group=ReentrantCallbackGroup())
         estop = EstopTopic(self, core.estop, self._carry_out).presses.by_service
