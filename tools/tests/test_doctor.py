@@ -80,6 +80,11 @@ JUDGED: list[tuple[Finding, Level, str]] = [
     (cameras.judge_camera(PICTURES, 30.0), Level.GOOD, "640x480 at 30.0 Hz from D435"),
     (cameras.judge_camera(changed(PICTURES, count=0), 30.0), Level.FAILED, "no picture"),
     (cameras.judge_camera(changed(PICTURES, changing=False), 30.0), Level.FAILED, "the same"),
+    (
+        cameras.judge_camera(changed(PICTURES, count=1, changing=False), 30.0),
+        Level.FAILED,
+        "only one picture came",
+    ),
     (cameras.judge_camera(changed(PICTURES, mean=2.0, spread=1.0), 30.0), Level.FAILED, "black"),
     (cameras.judge_camera(changed(PICTURES, rate_hz=20.0), 30.0), Level.WARNING, "30 Hz were"),
     (cameras.judge_camera(changed(PICTURES, remark="USB 2"), 30.0), Level.WARNING, "USB 2"),

@@ -54,6 +54,11 @@ def judge_camera(seen: PicturesSeen, expected_hz: float) -> Finding:
     if not seen.count:
         return failed(f"no picture from {seen.through}", "start its driver, and check its topic")
     detail = f"{seen.width_px}x{seen.height_px} at {seen.rate_hz:.1f} Hz from {seen.through}"
+    if seen.count == 1:
+        # Whether it is frozen, one picture does not say.
+        return failed(
+            f"{detail}; only one picture came", "see whether its driver hangs, or its machine does"
+        )
     if not seen.changing:
         return failed(
             f"{detail}; all pictures are the same", "the camera is frozen: plug it in again"
