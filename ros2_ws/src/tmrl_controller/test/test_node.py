@@ -244,15 +244,21 @@ def test_a_frozen_listener_of_the_commands_has_no_say_in_whether_the_arm_holds(h
     assert world.outcomes[0].result == msg.ChunkOutcome.COMPLETED
 
 
-def test_a_hold_that_the_driver_does_not_take_is_refused_and_everything_else_goes_on(hardware):
+def hold_that_gets_lost(hardware):
+    """Asks for a hold that the driver, which has had one before, does not take; the answer."""
     world = hardware.world
     world.publish_state()
     hardware.until(lambda: hardware.ask("hold").success, "a hold that the driver has")
     world.obeys = False
     held = len(world.commands)
-
     waiting = world.clients_by_name["hold"].call_async(Trigger.Request())
     hardware.until(lambda: len(world.commands) > held, "the hold on its way to the driver")
+    return waiting
+
+
+def test_a_hold_that_the_driver_does_not_take_is_refused_and_everything_else_goes_on(hardware):
+    world = hardware.world
+    waiting = hold_that_gets_lost(hardware)
     world.publish_state(fault="motor 3 is off: reboot it")
     hardware.until(lambda: world.statuses[-1].mode == msg.ControllerStatus.FAULT, "the fault")
     assert hardware.ask("estop").success
@@ -268,12 +274,7 @@ def test_a_hold_that_the_driver_does_not_take_is_refused_and_everything_else_goe
 
 def test_a_hold_that_was_lost_on_its_way_is_confirmed_once_the_driver_has_a_later_one(hardware):
     world = hardware.world
-    world.publish_state()
-    hardware.until(lambda: hardware.ask("hold").success, "a hold that the driver has")
-    world.obeys = False
-    held = len(world.commands)
-    waiting = world.clients_by_name["hold"].call_async(Trigger.Request())
-    hardware.until(lambda: len(world.commands) > held, "the hold that gets lost")
+    waiting = hold_that_gets_lost(hardware)
     world.obeys = True
     hardware.until(waiting.done, "the answer")
     assert waiting.result().success, waiting.result().message

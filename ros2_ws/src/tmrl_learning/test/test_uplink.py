@@ -12,7 +12,8 @@ from tmrl_common.testing.transition_examples import example_transition
 from tmrl_learner.worker import WorkerStatus
 from tmrl_learning.ingestion import Fetch
 from tmrl_learning.messages import report_msg, report_of
-from tmrl_learning.uplink import BUSY_S, IDLE_S, Uplink
+from tmrl_learning.pace import BUSY_S, IDLE_S
+from tmrl_learning.uplink import Uplink
 
 
 class Robot:
@@ -86,6 +87,15 @@ def test_it_asks_often_while_something_happens_and_seldom_otherwise(robot):
     assert turns(robot, 1.0) >= 0.5 / BUSY_S
     robot.clock.advance(10.0)
     robot.uplink.unanswered()
+    assert not robot.uplink.is_due
+
+
+def test_it_asks_seldom_as_long_as_no_learner_has_ever_reported(robot):
+    robot.told(0, b"")
+    robot.clock.advance(10.0)
+    robot.told(0, b"")
+    assert not robot.uplink.is_due
+    robot.clock.advance(2 * BUSY_S)
     assert not robot.uplink.is_due
 
 

@@ -1,16 +1,17 @@
 """Transitions from the journal of an agent within reach of DDS."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tmrl_common.clock import SteadyClock
 from tmrl_learner.run_config import RunConfig
 from tmrl_learner.worker import LearnerWorker
 from tmrl_learning.hand_over import hand_over
-from tmrl_learning.ingestion import FETCH_COUNT, Effect, Ingestion
+from tmrl_learning.ingestion import Effect, Ingestion, Row
+from tmrl_learning.journal_client import JournalClient
 from tmrl_learning.messages import row_of
 from tmrl_msgs.msg import AgentStatus
 from tmrl_msgs.msg import Transition as TransitionMsg
-from tmrl_msgs.srv import FetchTransitions
 from tmrl_ros import qos
 
 _COMPLAIN_PERIOD_S = 1.0
@@ -30,12 +31,11 @@ class JournalSource:
         self._session = config.session
         self._worker = worker
         self._ingestion = Ingestion(config.robot, config.session, SteadyClock())
-        self._fetching: Any = None
         node.create_subscription(
             TransitionMsg, "replay/transitions", self._on_transition, qos.EVENT
         )
         node.create_subscription(AgentStatus, "agent/status", self._on_agent, qos.STATUS)
-        self._fetch: Any = node.create_client(FetchTransitions, "replay/fetch")
+        self._journal = JournalClient(node, config.session, self._on_fetched)
 
     @property
     def refused(self) -> int:
@@ -64,12 +64,8 @@ class JournalSource:
         if message.session == self._session:
             self._carry_out(self._ingestion.on_announced(message.transitions_published))
 
-    def _on_fetched(self, future: Any) -> None:
-        response = future.result()
-        if future is not self._fetching or response is None:
-            return
-        rows = [row_of(message) for message in response.transitions]
-        self._carry_out(self._ingestion.on_fetched(rows, response.last_sequence))
+    def _on_fetched(self, rows: Sequence[Row], last_sequence: int) -> None:
+        self._carry_out(self._ingestion.on_fetched(rows, last_sequence))
 
     def _carry_out(self, effects: list[Effect]) -> None:
         hand_over(effects, self._worker, self._ask, self._complain)
@@ -78,13 +74,5 @@ class JournalSource:
         self._log.error(sentence, throttle_duration_sec=_COMPLAIN_PERIOD_S)
 
     def _ask(self, first_sequence: int) -> None:
-        if not self._fetch.service_is_ready():
+        if not self._journal.ask(first_sequence):
             self._carry_out(self._ingestion.on_unanswered())
-            return
-        request = FetchTransitions.Request(
-            session=self._session, first_sequence=first_sequence, max_count=FETCH_COUNT
-        )
-        if self._fetching is not None:
-            self._fetch.remove_pending_request(self._fetching)
-        self._fetching = self._fetch.call_async(request)
-        self._fetching.add_done_callback(self._on_fetched)

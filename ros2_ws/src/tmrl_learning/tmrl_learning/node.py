@@ -10,8 +10,8 @@ from tmrl_learner.run_config import RunConfig
 from tmrl_learner.worker import LearnerWorker, WorkerStatus, connect
 from tmrl_learning.journal_source import JournalSource
 from tmrl_learning.messages import status_msg
+from tmrl_learning.pace import BUSY_S
 from tmrl_learning.port_source import PortSource
-from tmrl_learning.uplink import BUSY_S
 from tmrl_msgs.msg import LearnerStatus
 from tmrl_ros import qos
 from tmrl_ros.node import TmrlNode

@@ -16,9 +16,7 @@ from tmrl_learning.exchange import Exchange
 from tmrl_learning.hand_over import hand_over
 from tmrl_learning.ingestion import Effect, Ingestion, Row
 from tmrl_learning.messages import report_of
-from tmrl_learning.uplink import BUSY_S, IDLE_S
-
-_BUSY_FOR_S = 2.0
+from tmrl_learning.pace import Pace
 
 
 class PortSource:
@@ -41,12 +39,12 @@ class PortSource:
         self._config = config
         self._worker = worker
         self._complain = complain
-        self._clock = SteadyClock()
-        self._ingestion = Ingestion(config.robot, config.session, self._clock)
+        clock = SteadyClock()
+        self._ingestion = Ingestion(config.robot, config.session, clock)
+        self._pace = Pace(clock)
         self._sender = uuid.uuid4().hex
         self._wanted = 0
         self._told: bytes = b""
-        self._changed_s = self._next_s = self._clock.now_s()
         self._unreached = ""
 
         def ask(report: Report) -> Parcel:
@@ -69,7 +67,7 @@ class PortSource:
         answer = self._exchange.take()
         if isinstance(answer, TmrlError):
             self._unreached = f"no way to the robot's journal: {answer}"
-            self._next_s = self._clock.now_s() + IDLE_S
+            self._pace.unanswered()
         elif answer is not None:
             self._unreached = ""
             self._on_parcel(answer)
@@ -77,7 +75,7 @@ class PortSource:
         if status.phase != "starting":
             self._carry_out(self._ingestion.on_ready(status.contiguous_sequence))
         self._carry_out(self._ingestion.on_tick())
-        if self._exchange.is_free and self._clock.now_s() >= self._next_s:
+        if self._exchange.is_free and self._pace.is_due:
             self._exchange.put(self._report())
 
     def close(self) -> None:
@@ -88,15 +86,16 @@ class PortSource:
         config, door = self._config, self._ingestion
         told = report_of(config.method, self._worker.status, door.refused, door.reason)
         if told != self._told:
-            self._told, self._changed_s = told, self._clock.now_s()
+            self._told = told
+            self._pace.changed()
         content = np.frombuffer(told, np.uint8)
         return Report(config.robot, config.session, self._sender, self._wanted, content)
 
     def _on_parcel(self, parcel: Parcel) -> None:
-        now_s = self._clock.now_s()
         effects = self._ingestion.on_announced(parcel.announced)
         if parcel.first and parcel.first == self._wanted:
-            self._wanted, self._changed_s = 0, now_s
+            self._wanted = 0
+            self._pace.changed()
             try:
                 rows = [Row(*row) for row in unpack(parcel.rows)]
             except ParcelError as error:
@@ -105,12 +104,11 @@ class PortSource:
             else:
                 effects += self._ingestion.on_fetched(rows, parcel.last_sequence)
         self._carry_out(effects)
-        busy = self._wanted or now_s - self._changed_s < _BUSY_FOR_S
-        self._next_s = now_s + (BUSY_S if busy else IDLE_S)
+        self._pace.answered(awaits=self._wanted > 0)
 
     def _carry_out(self, effects: list[Effect]) -> None:
         hand_over(effects, self._worker, self._ask, self._complain)
 
     def _ask(self, first_sequence: int) -> None:
         self._wanted = first_sequence
-        self._next_s = 0.0
+        self._pace.changed()

@@ -16,17 +16,15 @@ from tmrl_common.desk_messages import Offer, Wanted
 from tmrl_common.parcels import pack
 from tmrl_common.transitions import Transition
 from tmrl_learning.ingestion import Fetch
+from tmrl_learning.pace import Pace
 
-BUSY_S, IDLE_S = 0.02, 0.2
-"""Between two turns: while rows are on their way or something has just changed, and else."""
-_BUSY_FOR_S = 2.0
 _ANSWER_S = 5.0
 """Longest wait for the journal: an agent that died in between never answers."""
 _NOTHING: NDArray[np.uint8] = np.zeros(0, np.uint8)
 
 
 @dataclass(frozen=True)
-class Report:
+class LearnerReport:
     """What the learner reported of itself.
 
     Attributes:
@@ -52,26 +50,25 @@ class Uplink:
     """
 
     def __init__(self, robot: str, session: str, sender: str, clock: Clock) -> None:
-        self.report: Report | None = None
+        self.report: LearnerReport | None = None
         self._names = (robot, session, sender)
         self._clock = clock
         self._announced = 0
         self._fetched_from: int | None = None
         self._asked_s = 0.0
         self._answer: tuple[int, int, NDArray[np.uint8]] = (0, 0, _NOTHING)
-        self._changed_s = clock.now_s()
-        self._next_turn_s = 0.0
+        self._pace = Pace(clock)
 
     @property
     def is_due(self) -> bool:
         """Whether the next offer is to be made."""
-        return self._clock.now_s() >= self._next_turn_s
+        return self._pace.is_due
 
     def announced(self, sequence: int) -> None:
         """The journal is said to hold this number."""
         if sequence > self._announced:
             self._announced = sequence
-            self._changed()
+            self._pace.changed()
 
     def offer(self) -> Offer:
         """What to tell the server now; its rows travel once, unless they are asked for again."""
@@ -81,13 +78,12 @@ class Uplink:
     def wanted(self, answer: Wanted) -> list[Fetch]:
         """The server answered: what the learner wants, and how it stands."""
         content = answer.report.tobytes()
-        if self.report is None or content != self.report.content:
-            self._changed()
+        if content != (self.report.content if self.report else b""):
+            self._pace.changed()
         if content:
-            self.report = Report(content, answer.age_s)
+            self.report = LearnerReport(content, answer.age_s)
+        self._pace.answered()
         now_s = self._clock.now_s()
-        busy = now_s - self._changed_s < _BUSY_FOR_S
-        self._next_turn_s = now_s + (BUSY_S if busy else IDLE_S)
         waits = self._fetched_from is not None and now_s - self._asked_s < _ANSWER_S
         if not answer.first or answer.first > self._announced or waits:
             return []
@@ -96,7 +92,7 @@ class Uplink:
 
     def unanswered(self) -> None:
         """The server did not answer; after a pause it is asked again."""
-        self._next_turn_s = self._clock.now_s() + IDLE_S
+        self._pace.unanswered()
 
     def fetched(self, rows: Sequence[Transition], last_sequence: int) -> None:
         """The journal answered.
@@ -108,12 +104,8 @@ class Uplink:
         first, self._fetched_from = self._fetched_from, None
         if first is not None:
             self._answer = (first, last_sequence, pack(rows))
-            self._changed()
+            self._pace.changed()
 
     def no_journal(self) -> None:
         """There is no journal to ask; the learner's next wish tries again."""
         self._fetched_from = None
-
-    def _changed(self) -> None:
-        self._changed_s = self._clock.now_s()
-        self._next_turn_s = 0.0

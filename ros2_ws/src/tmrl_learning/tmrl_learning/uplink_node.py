@@ -2,9 +2,7 @@
 
 import sys
 import uuid
-
-from rclpy.client import Client
-from rclpy.task import Future
+from collections.abc import Sequence
 
 from tmrl_common.clock import SteadyClock
 from tmrl_common.desk_messages import Offer, Wanted
@@ -12,13 +10,14 @@ from tmrl_common.errors import TmrlError
 from tmrl_common.transport.client import PolicyClient
 from tmrl_common.transport.curve import client_security
 from tmrl_learning.exchange import Exchange
-from tmrl_learning.ingestion import FETCH_COUNT, Fetch
-from tmrl_learning.messages import report_msg, row_of
-from tmrl_learning.uplink import BUSY_S, Uplink
+from tmrl_learning.ingestion import Row
+from tmrl_learning.journal_client import JournalClient
+from tmrl_learning.messages import report_msg
+from tmrl_learning.pace import BUSY_S
+from tmrl_learning.uplink import Uplink
 from tmrl_learning.uplink_config import UplinkConfig
 from tmrl_msgs.msg import AgentStatus, LearnerStatus
 from tmrl_msgs.msg import Transition as TransitionMsg
-from tmrl_msgs.srv import FetchTransitions
 from tmrl_ros import qos
 from tmrl_ros.node import TmrlNode
 from tmrl_ros.run import run_node
@@ -44,7 +43,6 @@ class UplinkNode(TmrlNode[UplinkConfig]):
         self._uplink = Uplink(config.robot, config.session, uuid.uuid4().hex, clock)
         self._unreached = ""
         self._shown: bytes | None = None
-        self._fetching: Future[FetchTransitions.Response] | None = None
         security = client_security(config.client_key, config.server_key)
         self._client = PolicyClient(
             config.server, client="uplink", robot=config.robot, security=security
@@ -59,8 +57,7 @@ class UplinkNode(TmrlNode[UplinkConfig]):
             TransitionMsg, "replay/transitions", self._on_transition, qos.EVENT
         )
         self.create_subscription(AgentStatus, "agent/status", self._on_agent, qos.STATUS)
-        self._fetch: Client[FetchTransitions.Request, FetchTransitions.Response]
-        self._fetch = self.create_client(FetchTransitions, "replay/fetch")
+        self._journal = JournalClient(self, config.session, self._on_fetched)
         self.create_timer(BUSY_S, self._tick, clock=self.wall_clock)
         self.create_timer(_HEARTBEAT_PERIOD_S, self._show, clock=self.wall_clock)
 
@@ -95,37 +92,20 @@ class UplinkNode(TmrlNode[UplinkConfig]):
         elif answer is not None:
             self._unreached = ""
             for fetch in self._uplink.wanted(answer):
-                self._ask(fetch)
+                if not self._journal.ask(fetch.first_sequence):
+                    self._uplink.no_journal()
             report = self._uplink.report
             if report is not None and report.content != self._shown:
                 self._show()
         if self._exchange.is_free and self._uplink.is_due:
             self._exchange.put(self._uplink.offer())
 
-    def _ask(self, fetch: Fetch) -> None:
-        if not self._fetch.service_is_ready():
-            self._uplink.no_journal()
-            return
-        request = FetchTransitions.Request(
-            session=self.config.session,
-            first_sequence=fetch.first_sequence,
-            max_count=FETCH_COUNT,
-        )
-        if self._fetching is not None:
-            self._fetch.remove_pending_request(self._fetching)
-        self._fetching = self._fetch.call_async(request)
-        self._fetching.add_done_callback(self._on_fetched)
-
-    def _on_fetched(self, future: Future[FetchTransitions.Response]) -> None:
-        response = future.result()
-        if future is not self._fetching or response is None:
-            return
-        rows = [row_of(message) for message in response.transitions]
+    def _on_fetched(self, rows: Sequence[Row], last_sequence: int) -> None:
         for row in rows:
             if row.transition is None:
                 self._complain(f"transition {row.sequence} of the journal is lost: {row.problem}")
         sound = [row.transition for row in rows if row.transition is not None]
-        self._uplink.fetched(sound, response.last_sequence)
+        self._uplink.fetched(sound, last_sequence)
 
     def _complain(self, sentence: str) -> None:
         self.get_logger().error(sentence, throttle_duration_sec=_COMPLAIN_PERIOD_S)
