@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmrl_common.errors import LocalError
-from tmrl_common.transition_cells import content_hash, from_cells, to_cells
+from tmrl_common.transition_cells import (
+    DamagedCellsError,
+    content_hash,
+    from_hashed_cells,
+    to_cells,
+)
 from tmrl_common.transitions import Transition
 
 MOST_BYTES = 1_000_000
@@ -59,8 +64,8 @@ def unpack(parcel: NDArray[np.uint8]) -> Iterator[tuple[int, Transition | None, 
 
 def _transition(cells: Mapping[str, Any], digest: str) -> tuple[Transition | None, str]:
     try:
-        if content_hash(cells) != digest:
-            return None, "its content hash is another: it was damaged on its way"
-        return from_cells(cells), ""
+        return from_hashed_cells(cells, digest), ""
+    except DamagedCellsError as error:
+        return None, str(error)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         return None, f"{type(error).__name__} {error}"

@@ -29,6 +29,10 @@ _ARRAYS = {
 }
 
 
+class DamagedCellsError(ValueError):
+    """Cells are not what their content hash was computed over."""
+
+
 def to_cells(transition: Transition) -> dict[str, Cell]:
     """Returns the cell of every field in the table's order, then the shape of executed_actions."""
     cells: dict[str, Cell] = {
@@ -64,6 +68,19 @@ def content_hash(cells: Mapping[str, Cell]) -> str:
             digest.update(len(part).to_bytes(8, "little"))
             digest.update(part)
     return digest.hexdigest()
+
+
+def from_hashed_cells(cells: Mapping[str, Cell], expected: str) -> Transition:
+    """Returns the transition of these cells, if they are what the hash was computed over.
+
+    Raises:
+        DamagedCellsError: The hash is another.
+        KeyError: A field without a default has no cell.
+        ValueError: A cell cannot be what its field holds.
+    """
+    if content_hash(cells) != expected:
+        raise DamagedCellsError("its content hash is another: it was damaged on its way")
+    return from_cells(cells)
 
 
 def hash_of(transition: Transition) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgpack
 
 from tmrl_common.errors import LocalError
-from tmrl_common.transition_cells import content_hash, from_cells, to_cells
+from tmrl_common.transition_cells import content_hash, from_hashed_cells, to_cells
 from tmrl_common.transitions import Transition
 
 FILE_NAME = "transitions_copy.sqlite"
@@ -95,12 +95,10 @@ class TransitionCopy:
         with _sentences(self._path):
             stored, packed = self._database.execute(query, (*stream, sequence)).fetchone()
         try:
-            cells = msgpack.unpackb(packed)
-            transition = from_cells(cells) if content_hash(cells) == stored else None
+            transition = from_hashed_cells(msgpack.unpackb(packed), stored)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._damaged(sequence) from error
-        found = transition and (transition.robot, transition.session, transition.sequence)
-        if transition is None or found != (*stream, sequence):
+        if (transition.robot, transition.session, transition.sequence) != (*stream, sequence):
             raise self._damaged(sequence)
         return transition
 

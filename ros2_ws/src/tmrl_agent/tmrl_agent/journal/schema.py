@@ -7,8 +7,9 @@ from tmrl_agent.journal.errors import damaged
 from tmrl_common.transition_cells import (
     SHAPE_CELLS,
     Cell,
+    DamagedCellsError,
     content_hash,
-    from_cells,
+    from_hashed_cells,
     to_cells,
 )
 from tmrl_common.transitions import FIELDS, Kind, Transition, TransitionField
@@ -93,6 +94,7 @@ def from_row(row: tuple[Any, ...], path: Path) -> Transition:
     """
     *values, stored = row
     cells: dict[str, Cell] = dict(zip(COLUMNS, values, strict=True))
-    if content_hash(cells) != stored:
-        raise damaged(path, f"checksum of transition {cells['sequence']}")
-    return from_cells(cells)
+    try:
+        return from_hashed_cells(cells, stored)
+    except DamagedCellsError as error:
+        raise damaged(path, f"checksum of transition {cells['sequence']}") from error
