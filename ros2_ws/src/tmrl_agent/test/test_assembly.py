@@ -127,6 +127,26 @@ def shown(lag_s, **changes):
     return assemble(arm=arm, image=image, **changes)
 
 
+@pytest.mark.parametrize("behind", ["arm", "objects", "image"])
+def test_in_lock_step_no_topic_that_is_behind_loses_a_moment(behind):
+    """Each topic has a queue of its own, of which a busy agent reads one message at a time."""
+    assembler = ObservationAssembler(replace(CONFIG, lock_step=True))
+    parts = [
+        ("arm", lambda k: assembler.on_arm(replace(ARM, sequence=k, stamp_ns=k))),
+        ("objects", lambda k: assembler.on_objects(replace(OBJECTS, stamp_ns=k))),
+        ("image", lambda k: assembler.on_image("wrist", replace(IMAGE, stamp_ns=k))),
+    ]
+    for _, take in sorted(parts, key=lambda part: part[0] == behind):
+        for stamp_ns in range(1, 8):
+            take(stamp_ns)
+
+    assert [moment.arm.sequence for moment in assembler.past] == list(range(1, 8))
+    for moment in assembler.past:
+        made = assembler.join(moment, NOW_S)
+        assert isinstance(made, Assembled), made
+        assert made.image_stamps_ns["wrist"] == made.stamp_ns == moment.arm.stamp_ns
+
+
 def test_a_picture_that_was_long_under_way_is_named_with_limit_and_remedy():
     late = shown(3.0)
     assert isinstance(late, NotReady)

@@ -198,6 +198,48 @@ def test_a_segment_whose_beginning_nobody_saw_is_kept_and_not_learned_from(world
     assert len(last.executed_actions) == STEPS
 
 
+def test_segments_that_come_before_the_arm_states_of_them_lose_nothing(world):
+    """Each topic has its queue: an agent that is behind may read the outcomes first."""
+    begin_with_a_chunk(world)
+    world.do(world.core.on_outcome(made_segment(1, 2)))
+    world.do(world.core.on_outcome(made_segment(2, 7)))
+    world.do(world.core.on_outcome(made_segment(3, 12, 2, whole=False)))
+    world.let_go(3)
+    for state in range(3, 15):
+        assert len(world.sent) == 1, "no chunk begins before what was driven has been seen"
+        world.see(state)
+        world.encode()
+    world.answer(14)
+    world.see(19)
+    world.end(3)
+    world.do(world.core.on_label(made_label(1, Outcome.FAILURE, after_chunks=4)))
+
+    assert not any(t.aborted for t in world.transitions[:-1])
+    check_gapless(world.transitions[:4], [0, 2, 7, 12, 14])
+
+
+def test_a_label_waits_for_a_segment_that_came_before_its_arm_states(world):
+    begin_with_a_chunk(world)
+    world.do(world.core.on_outcome(made_segment(1, 7)))
+    world.let_go(1, ControllerMode.HOLD)
+    world.do(world.core.on_label(made_label(1, Outcome.SUCCESS, after_chunks=12 / STEPS)))
+    for state in range(3, 13):
+        world.see(state)
+    world.encode()
+
+    last = world.transitions[-1]
+    assert (last.origin, last.aborted, last.terminated) == (Origin.HUMAN, False, True)
+
+
+def test_a_driver_that_was_started_again_lets_no_segment_wait(world):
+    begin_with_a_chunk(world)
+    world.do(world.core.on_outcome(made_segment(1, 5000)))
+    world.let_go(1, ControllerMode.HOLD)
+    world.do(world.core.on_label(made_label(1, Outcome.FAILURE, after_chunks=5001)))
+
+    assert world.transitions[-1].aborted
+
+
 def test_a_doubled_segment_changes_nothing(world):
     begin_with_a_chunk(world)
     world.drive(1, 2)
@@ -207,3 +249,18 @@ def test_a_doubled_segment_changes_nothing(world):
     world.do(world.core.on_label(made_label(1, Outcome.FAILURE, after_chunks=9)))
 
     check_gapless(world.transitions, [0, 2, 7])
+
+
+def test_objects_that_are_behind_the_arm_lose_no_segment(world):
+    begin_with_a_chunk(world)
+    for state in range(3, 9):
+        world.see(state, objects=False)
+    world.do(world.core.on_outcome(made_segment(1, 2)))
+    world.let_go(1, ControllerMode.HOLD)
+    for state in range(3, 9):
+        world.show_objects(state)
+    world.encode()
+    world.do(world.core.on_label(made_label(1, Outcome.FAILURE, after_chunks=9)))
+
+    check_gapless(world.transitions, [0, 2, 7])
+    assert not any(t.aborted for t in world.transitions)

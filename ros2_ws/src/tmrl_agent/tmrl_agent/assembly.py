@@ -5,7 +5,7 @@ but the sentence that says why.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -99,10 +99,14 @@ class ObservationAssembler:
         self._config = config
         self._arm: ArmReading | None = None
         self._past: deque[Moment] = deque(maxlen=_MOMENTS)
-        self._objects: Reading | None = None
+        # Each topic has a queue of its own: in lock-step, what belongs to an arm state may come
+        # before it, and newer readings too.
+        kept = _MOMENTS if config.lock_step else 1
+        self._objects: deque[Reading] = deque(maxlen=kept)
         self._cameras = {
             name: CameraWatch(config.image_source(name), config) for name in config.cameras
         }
+        self._glances = {name: deque((w.glance,), kept) for name, w in self._cameras.items()}
 
     @property
     def arm(self) -> ArmReading | None:
@@ -124,21 +128,27 @@ class ObservationAssembler:
 
     def on_objects(self, reading: Reading) -> None:
         """Takes the positions of the objects."""
-        self._objects = reading
-        for moment in self._of_stamp(reading.stamp_ns):
+        self._objects.append(reading)
+        for moment in self._moments_of(reading.stamp_ns):
             moment.objects = reading
 
     def on_image(self, camera: str, reading: ImageReading) -> None:
         """Takes a picture of one of the cameras."""
         self._cameras[camera].take(reading)
-        for moment in self._of_stamp(reading.stamp_ns):
-            moment.images[camera] = self._cameras[camera].glance
+        glance = self._cameras[camera].glance
+        self._glances[camera].append(glance)
+        for moment in self._moments_of(reading.stamp_ns):
+            moment.images[camera] = glance
 
     def _now(self, arm: ArmReading) -> Moment:
-        glances = {name: watch.glance for name, watch in self._cameras.items()}
-        return Moment(arm, self._objects, glances)
+        """The readings at an arm state: of its stamp where there are some, else the newest."""
+        stamp_ns = arm.stamp_ns
+        newest = self._objects[-1] if self._objects else None
+        objects = next((o for o in reversed(self._objects) if o.stamp_ns == stamp_ns), newest)
+        images = {name: _of_stamp(seen, stamp_ns) for name, seen in self._glances.items()}
+        return Moment(arm, objects, images)
 
-    def _of_stamp(self, stamp_ns: int) -> list[Moment]:
+    def _moments_of(self, stamp_ns: int) -> list[Moment]:
         """In lock-step, the moments that a reading belongs to although it comes after the arm's."""
         if not self._config.lock_step:
             return []
@@ -253,6 +263,12 @@ class ObservationAssembler:
         )
         stamps_ns = {name: image.stamp_ns for name, image in images.items()}
         return Assembled(observation, arm.stamp_ns, arm.frame_id, stamps_ns)
+
+
+def _of_stamp(glances: Sequence[Glance], stamp_ns: int) -> Glance:
+    """What a camera showed at that ROS time, else what it showed last."""
+    readings = ((glance, glance.reading) for glance in reversed(glances))
+    return next((g for g, r in readings if r is not None and r.stamp_ns == stamp_ns), glances[-1])
 
 
 def _lag_s(image: ImageReading, arm: ArmReading) -> float:

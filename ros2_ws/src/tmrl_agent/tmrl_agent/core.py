@@ -139,6 +139,7 @@ class AgentCore:
         Of chunks, only one on the arm means something.
         """
         if end.origin is Origin.HUMAN:
+            self._observations.chunk_ended(end.arm_state_sequence)
             self._takeover.on_segment(end)
             return self.tick()
         pipeline = self._pipelines.on_the_arm(end.chunk.sequence)

@@ -92,7 +92,6 @@ class Endings:
             self._takeover.continues(segment)
             if before is not None and before.after_features is not None:
                 self._place(segment, before.after_features)
-        self._observations.chunk_ended(end.arm_state_sequence)
 
     def observe(self) -> None:
         """Keeps the observation after what moved the arm: a reset may come before it is needed."""

@@ -55,12 +55,14 @@ class Observations:
         Returns:
             None where it was never seen, or so late that it shows something else.
         """
-        found: Assembled | NotReady | None = NotReady("the arm state is still to come")
+        found: Assembled | NotReady = NotReady("the arm state is still to come")
+        waits_for_parts = False
         for moment in self.assembler.past:
             if moment.arm.sequence < first_state:
                 continue
             if self._is_late(moment.arm, first_state, known_s):
-                return None
+                return found if waits_for_parts else None
+            waits_for_parts = self._config.lock_step
             found = self.assembler.join(moment, moment.arm.received_s)
             if isinstance(found, Assembled):
                 return found

@@ -75,7 +75,9 @@ def topics(
         return core.on_learner(messages.learner_view(message)) if ours else []
 
     state_profile = qos.STATE_BY_STATE if config.lock_step else qos.STATE
-    image_profile = qos.IMAGE_OF_OTHERS if config.best_effort_images else qos.IMAGE
+    image_profile = state_profile if config.lock_step else qos.IMAGE
+    if config.best_effort_images:
+        image_profile = qos.IMAGE_OF_OTHERS
     return [
         Topic(msg.ObjectPoses, "perception/objects", state_profile, on_objects),
         Topic(msg.ArmState, "arm/state", state_profile, on_arm),

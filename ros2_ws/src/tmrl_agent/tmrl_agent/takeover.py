@@ -15,6 +15,9 @@ from tmrl_common.chunks import ChunkOutcome, ControllerMode
 
 _NEAR = 32
 """Arm states between the one that a person began with and the one at which that was reported."""
+_BEHIND = 256
+"""Arm states that the agent may be behind with, as long as the queue of a lock-step simulation
+(tmrl_ros.qos); each topic has a queue of its own, so that a segment may come before its states."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,10 @@ class Takeover:
     Args:
         observations: What was seen.
         last_episode: No episode up to this one is ever joined.
-
-    Attributes:
-        ended_ns: ROS time until which every segment has come; 0 before the first.
     """
 
     def __init__(self, observations: Observations, last_episode: int) -> None:
-        self.ended_ns = 0
+        self._ended_ns = 0
         self._observations = observations
         self._last_episode = last_episode
         self._runs: dict[int, _Run] = {}
@@ -61,9 +61,15 @@ class Takeover:
 
     @property
     def is_on_its_way(self) -> bool:
-        """Whether the controller has published a segment that has not come yet."""
+        """Whether the controller has published a segment that has not come yet, or came early."""
         known = self._known[0] if self._known is not None else 0
-        return (self._published or 0) > known
+        return (self._published or 0) > known or any(map(self._came_early, self._waiting))
+
+    @property
+    def ended_ns(self) -> int:
+        """ROS time until which every segment has come and can be taken; 0 before the first."""
+        early = next(filter(self._came_early, self._waiting), None)
+        return self._ended_ns if early is None else early.started_ns
 
     def on_controller(self, view: ControllerView) -> None:
         """Takes in who drives, and how many segments there are."""
@@ -95,21 +101,31 @@ class Takeover:
         if known == self._known:
             return
         self._known = known
-        self.ended_ns = end.ended_ns
+        self._ended_ns = end.ended_ns
         self._waiting.append(end)
 
     def take(self, episode: int) -> ChunkOutcome | None:
         """The oldest segment of an episode that was not taken yet; None where there is none.
 
-        Those of no episode are passed over, those of a later one wait for it.
+        Those of no episode are passed over, those of a later one wait for it, and one that came
+        before the arm state that it begins with waits for that.
         """
         later = [run for number, run in self._runs.items() if number > episode]
         run = self._runs.get(episode)
         while self._waiting and not any(r.holds(self._waiting[0]) for r in later):
+            is_wanted = run is not None and run.holds(self._waiting[0])
+            if is_wanted and self._came_early(self._waiting[0]):
+                return None
             end = self._waiting.popleft()
-            if run is not None and run.holds(end):
+            if is_wanted:
                 return end
         return None
+
+    def _came_early(self, end: ChunkOutcome) -> bool:
+        """Whether the arm state that a segment begins with is still to come."""
+        arm, first = self._observations.arm, end.first_arm_state_sequence
+        # Numbers that are far below are those of a driver that has been started again.
+        return arm is not None and first - _BEHIND <= arm.sequence < first
 
     def continues(self, before: ChunkPipeline | None) -> None:
         """What moved the arm last in this episode; None at its beginning."""

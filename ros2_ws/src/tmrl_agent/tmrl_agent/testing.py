@@ -212,9 +212,14 @@ class World:
         """Shows the state of that number; the stamp counts control steps."""
         stamp_ns, now_s = sequence * STEP_NS, self.clock.now_s()
         if objects:
-            self.do(self.core.on_objects(Reading(stamp_ns, now_s, {"carrot.x": 0.1 * sequence})))
+            self.show_objects(sequence)
         values = {"tool_x": float(sequence)}
         self.do(self.core.on_arm(ArmReading(stamp_ns, now_s, values, sequence)))
+
+    def show_objects(self, sequence: int) -> None:
+        """Shows the objects of the arm state of that number."""
+        values = {"carrot.x": 0.1 * sequence}
+        self.do(self.core.on_objects(Reading(sequence * STEP_NS, self.clock.now_s(), values)))
 
     def run(self, episode: int = 1, first: int = 0, time_limit_ns: int = 0) -> None:
         """Lets an episode run from the arm state of number `first` on."""

@@ -53,6 +53,8 @@ def test_a_take_over_of_3_s_lies_in_segments_whatever_its_phase(seed):
     by_hand_m = np.concatenate([segment.executed_actions[:, :3] for segment in segments])
     assert by_hand_m.sum(axis=0) == pytest.approx(let_go_m - grasped_m, abs=1e-6)
     check_without_gaps(segments)
+    ends_ns = np.concatenate([segment.step_ends_ns for segment in segments])
+    assert (np.diff(ends_ns) > 0).all()
     # No jump at either hand-over: from rest the first step differs by the seam limit at most.
     share = TICK_S / PERIOD_S
     first_m = positions_m(driven)[0] - grasped_m
@@ -65,7 +67,7 @@ def check_without_gaps(segments):
         assert later.chunk.sequence == earlier.chunk.sequence + 1
         assert later.first_arm_state_sequence == earlier.arm_state_sequence
         assert later.started_ns == earlier.ended_ns
-        assert later.step_ends_ns[0] > earlier.step_ends_ns[-1]
+        assert later.step_ends_ns[0] >= earlier.step_ends_ns[-1]
 
 
 def test_the_chunk_in_progress_ends_with_the_rows_of_the_policy(scene):
@@ -134,23 +136,35 @@ def test_after_a_pause_the_next_segment_begins_where_the_arm_is_then(scene):
     assert second[0].first_arm_state_sequence == newest > first[0].arm_state_sequence
 
 
-def test_in_lock_step_each_state_lies_in_one_step_and_segments_meet():
+@pytest.mark.parametrize("released_before_the_answer", [False, True])
+@pytest.mark.parametrize("driven", range(7, 12))
+def test_in_lock_step_each_state_lies_in_one_step_and_segments_meet(
+    driven, released_before_the_answer
+):
     scene = LockStepScene()
     scene.core.resume()
     scene.offer(execute_steps=4)
     log = scene.core.tick()
-    for _ in range(10):
-        scene.core.on_teleop(teleop_command(stamp_ns=scene.clock.stamp_ns()))
-        log += scene.core.tick()
+
+    def answer():
         scene.taken = moves(log)[-1]
         scene.position_m = scene.taken.target.position_m
         scene.advance(PERIOD_S)
+
+    for number in range(driven):
+        scene.core.on_teleop(teleop_command(stamp_ns=scene.clock.stamp_ns()))
+        log += scene.core.tick()
+        if number < driven - 1 or not released_before_the_answer:
+            answer()
     scene.core.on_teleop(teleop_command(active=False, stamp_ns=scene.clock.stamp_ns()))
     log += scene.core.tick()
+    if released_before_the_answer:
+        answer()
 
     chunk, *segments = of(log, ChunkOutcome)
     assert chunk.steps == 1
     states = [(s.first_arm_state_sequence, s.arm_state_sequence) for s in segments]
     assert states[0][0] == chunk.arm_state_sequence
+    assert states[-1][1] == scene.sequence, "the last one ends with the answer to its last step"
     assert [end - first for first, end in states] == [s.steps for s in segments]
     check_without_gaps(segments)

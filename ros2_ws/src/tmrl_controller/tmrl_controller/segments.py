@@ -62,7 +62,9 @@ class SegmentLedger:
                 self._first_state = step.arm_state_sequence
         self._record.add(step, action, self._clock.stamp_ns())
         if len(self._record) >= self.steps:
-            self.follow(self._conclude(ChunkResult.COMPLETED, "", "", 0))
+            # A step that is cut short may be the last of them: its answer is still to come.
+            earliest = step.arm_state_sequence + 1
+            self.follow(self._conclude(ChunkResult.COMPLETED, "", "", earliest))
 
     def finish(self, code: Preemption, reason: str, earliest: int) -> None:
         """Concludes what is left of a segment, if anything is; the next one begins by itself.

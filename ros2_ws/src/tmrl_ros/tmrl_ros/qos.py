@@ -17,7 +17,7 @@ def _profile(
 STATE = _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
 """arm/state, arm/command, perception/objects: the newest counts, but lock-step may lose none."""
 
-STATE_BY_STATE = _profile(32, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
+STATE_BY_STATE = _profile(256, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
 """To subscribe to a lock-step simulation that does not wait for the subscriber, as while a person
 drives: the state between two segments is past when their outcome comes. Elsewhere a queue would
 make states look newer than they are."""
