@@ -19,6 +19,10 @@ from tmrl_learner.run_config import RunConfig
         ({"checkpoint_every_s": 0.0}, "above 0"),
         ({"overrides": ("agent.utd",)}, "dotted.key=value"),
         ({"overrides": ("agent.udt=3",)}, "did you mean 'utd'"),
+        ({"robots": ("widowx",)}, "robots has 'widowx' beside robot 'widowx'; .* once"),
+        ({"robots": ("left", "left")}, "robots has 'left'"),
+        ({"robots": ("wx250s-left",)}, "robots has 'wx250s-left'.*letters, digits and underscores"),
+        ({"robots": ("",)}, "robots has ''"),
         ({"preset": "widowx_simm"}, "did you mean 'widowx_sim'"),
     ],
 )

@@ -229,3 +229,23 @@ def test_a_learner_that_was_killed_in_its_first_save_begins_again(tmp_path: Path
             worker.put(transition)
         wait_until(lambda: worker.status.transitions_stored == 3, "three transitions")
     load_checkpoint(tmp_path / "checkpoint" / CHECKPOINT_STEM, CHECKPOINT_KIND)
+
+
+def test_two_arms_fill_one_replay_and_each_hears_of_its_own_journal(tmp_path: Path) -> None:
+    config = configured(tmp_path, robots=("other",))
+    no_server = cast(Any, SimpleNamespace(welcome=None, connected=False))
+    worker = LearnerWorker(config, no_server, FakeClock())
+    session = LearnerSession(config.learner, Sizes(FEATURES, Z, 0), FakeClock().now_s)
+    for transition in make_episode(1, 1, 3, Outcome.SUCCESS):
+        worker.put(transition)
+    for transition in make_episode(1, 1, 5, Outcome.FAILURE, robot="other"):
+        worker.put(transition)
+    worker.give_up("other", 6, 7)
+    worker.step(session)
+
+    mine, others = worker.status_of("arm"), worker.status_of("other")
+    assert worker.status is mine
+    assert (mine.contiguous_sequence, others.contiguous_sequence) == (3, 7)
+    assert replace(mine, contiguous_sequence=7) == others
+    assert (mine.transitions_stored, mine.transitions_lost) == (8, 2)
+    assert (mine.episodes_stored, mine.successes_stored) == (2, 1)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from tmrl_common.algorithms import InstalledAlgorithm
 from tmrl_common.constraints import SEED, NotEmpty, OneOf, Range, check_fields
+from tmrl_common.ros_names import is_ros_name
 from tmrl_learner.config import LearnerConfig, resolve
 from tmrl_learner.tracking.config import WANDB_MODES
 
@@ -17,6 +18,9 @@ class RunConfig:
 
     Attributes:
         robot: Name of the arm whose transitions are learned from.
+        robots: Names of further arms that are learned from. Each has a rig, a journal and a run
+            directory of its own; the last part of the directory's name, which is the session's, is
+            the same for all.
         session: Identifier of the fine-tuning run.
         run_dir: Directory of the run; the checkpoint is kept in `checkpoint/` below it.
         server: Endpoint of the policy server that takes the actor's weights.
@@ -44,6 +48,7 @@ class RunConfig:
     session: Annotated[str, NotEmpty("monday")]
     run_dir: Annotated[str, NotEmpty("runs/monday")]
     server: Annotated[str, NotEmpty("tcp://127.0.0.1:5760")]
+    robots: tuple[str, ...] = ()
     client_key: str = ""
     server_key: str = ""
     method: Annotated[str, InstalledAlgorithm()] = "tmrl"
@@ -70,6 +75,12 @@ class RunConfig:
                 raise ValueError(
                     f"overrides has {entry!r}, which is not dotted.key=value, such as device=cuda"
                 )
+        for name in self.robots:
+            if not is_ros_name(name) or self.all_robots.count(name) > 1:
+                raise ValueError(
+                    f"robots has {name!r} beside robot {self.robot!r}; give each further arm once, "
+                    "by the name that its rig has under robot: letters, digits and underscores"
+                )
         if self.needs_policy and not self.policy:
             asks = "method is dsrl_na" if self.method == "dsrl_na" else "hindsight is on"
             raise ValueError(
@@ -77,6 +88,11 @@ class RunConfig:
                 "and policy is empty: give the folder of the flow policy that the policy server "
                 "serves, or use the method tmrl or dsrl without hindsight"
             )
+
+    @property
+    def all_robots(self) -> tuple[str, ...]:
+        """Names of all arms that are learned from."""
+        return (self.robot, *self.robots)
 
     @property
     def needs_policy(self) -> bool:

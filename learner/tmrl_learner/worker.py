@@ -10,9 +10,9 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tmrl_common.clock import Clock
 from tmrl_common.errors import ClientClosedError, ErrorCode, RequestError, TmrlError
@@ -30,6 +30,7 @@ from tmrl_learner.flow_actions import load_flow_actions
 from tmrl_learner.run_config import RunConfig
 from tmrl_learner.session import LearnerSession, Phase, holds_checkpoint
 from tmrl_learner.tracking import RunTracker, TrackingConfig
+from tmrl_learner.worker_status import WorkerStatus
 
 _log = logging.getLogger(__name__)
 _IDLE_WAIT_S = 0.05
@@ -38,44 +39,6 @@ _RATE_ROUNDS = 200
 _TRACK_EVERY_ROUNDS = 10
 _TRACKER_CLOSE_S = 0.5
 """A session must be over 3 s after Ctrl-C; wandb offline needs some hundredths of a second."""
-
-
-@dataclass(frozen=True)
-class WorkerStatus:
-    """What the thread last did; replaced whole, so that it may be read at any time.
-
-    Attributes:
-        phase: "warmup", "training" or "base"; "starting" until the policy server has the first
-            actor, which says within which bounds to explore.
-        transitions_stored: Transitions stored, each counted once.
-        transitions_refused: Transitions that contradict themselves or have other sizes.
-        transitions_lost: Sequence numbers that will never arrive.
-        contiguous_sequence: Every sequence number up to this one is stored.
-        durable_sequence: Every sequence number up to this one is in a checkpoint.
-        episodes_stored: Episodes of which something is stored.
-        successes_stored: Successful ones among them.
-        rounds: Update rounds done.
-        rounds_owed: Update rounds that the stored transitions still call for.
-        rounds_per_s: Rate over the newest rounds.
-        actor_version: Version that the policy server confirmed last; 0 for none.
-        metrics: Of the newest round, by name.
-        reason: What is wrong; empty while healthy.
-    """
-
-    phase: str = "starting"
-    transitions_stored: int = 0
-    transitions_refused: int = 0
-    transitions_lost: int = 0
-    contiguous_sequence: int = 0
-    durable_sequence: int = 0
-    episodes_stored: int = 0
-    successes_stored: int = 0
-    rounds: int = 0
-    rounds_owed: int = 0
-    rounds_per_s: float = 0.0
-    actor_version: int = 0
-    metrics: dict[str, float] = field(default_factory=lambda: dict[str, float]())
-    reason: str = ""
 
 
 def sizes_of(spec: PolicySpec, method: str) -> Sizes:
@@ -99,8 +62,9 @@ def connect(config: RunConfig) -> PolicyClient:
 
 
 class Lost(NamedTuple):
-    """Sequence numbers from `first` to `last`, which will never arrive."""
+    """Sequence numbers of an arm from `first` to `last`, which will never arrive."""
 
+    robot: str
     first: int
     last: int
 
@@ -151,15 +115,24 @@ class LearnerWorker:
         self._reason = ""
         self._refusal = ""
         self._stop = threading.Event()
-        self.status = WorkerStatus()
+        self._statuses = dict.fromkeys(config.all_robots, WorkerStatus())
+
+    @property
+    def status(self) -> WorkerStatus:
+        """What the thread last did, as the first arm is told."""
+        return self.status_of(self._config.robot)
+
+    def status_of(self, robot: str) -> WorkerStatus:
+        """What the thread last did, as one of the arms is told."""
+        return self._statuses[robot]
 
     def put(self, transition: Transition) -> None:
         """Hands a transition in; duplicates and gaps are no problem."""
         self._inbox.put(transition)
 
-    def give_up(self, first: int, last: int) -> None:
-        """Waits no longer for the sequence numbers from `first` to `last`."""
-        self._inbox.put(Lost(first, last))
+    def give_up(self, robot: str, first: int, last: int) -> None:
+        """Waits no longer for an arm's sequence numbers from `first` to `last`."""
+        self._inbox.put(Lost(robot, first, last))
 
     def run(self, stop: threading.Event) -> None:
         """Learns until asked to stop, then writes a last checkpoint.
@@ -191,7 +164,7 @@ class LearnerWorker:
                     return None
                 raise
             except TmrlError as error:
-                self.status = replace(self.status, reason=f"policy server: {error}")
+                self._tell(reason=f"policy server: {error}")
                 _log.info("waiting for the policy server: %s", error)
                 stop.wait(_RETRY_S)
                 continue
@@ -286,8 +259,8 @@ class LearnerWorker:
     def _take(self, session: LearnerSession, item: "Transition | Lost") -> None:
         """Stores a transition; one that cannot be used costs itself, not the run."""
         if isinstance(item, Lost):
-            session.give_up(self._config.robot, self._config.session, item.first, item.last)
-            _log.error("transitions %d to %d are lost: the journal has them no longer", *item)
+            session.give_up(item.robot, self._config.session, item.first, item.last)
+            _log.error("%s: transitions %d to %d are lost: the journal has them no longer", *item)
             return
         self._copy.add(item)
         try:
@@ -339,7 +312,7 @@ class LearnerWorker:
         self._reason = ""
         self._published_rounds = session.counters.rounds
         self._published_epoch = pong.epoch
-        self.status = replace(self.status, actor_version=version)
+        self._tell(actor_version=version)
 
     @staticmethod
     def _state(session: LearnerSession) -> tuple[int, int]:
@@ -375,23 +348,33 @@ class LearnerWorker:
         return Phase.WARMUP.value if self._published_epoch else "starting"
 
     def _report(self, session: LearnerSession) -> None:
-        stream = (self._config.robot, self._config.session)
-        durable = session.durable_index().get(stream)
-        status = WorkerStatus(
+        of_all = replace(
+            self.status,
             phase=self._phase(session),
             transitions_stored=session.counters.stored,
             transitions_refused=session.counters.refused,
             transitions_lost=session.counters.lost,
-            contiguous_sequence=session.contiguous_sequence(*stream),
-            durable_sequence=durable.contiguous if durable is not None else 0,
             episodes_stored=session.replay.episodes,
             successes_stored=session.replay.successes,
             rounds=session.counters.rounds,
             rounds_owed=session.updates_owed if self._learns else 0,
             rounds_per_s=self._rounds_per_s(),
-            actor_version=self.status.actor_version,
             metrics=self._metrics,
             reason=self._reason or self._refusal,
         )
-        if status != self.status:
-            self.status = status
+        durable = session.durable_index()
+        statuses = dict[str, WorkerStatus]()
+        for robot in self._statuses:
+            stream = (robot, self._config.session)
+            kept = durable.get(stream)
+            statuses[robot] = replace(
+                of_all,
+                contiguous_sequence=session.contiguous_sequence(*stream),
+                durable_sequence=kept.contiguous if kept is not None else 0,
+            )
+        if statuses != self._statuses:
+            self._statuses = statuses
+
+    def _tell(self, **changes: Any) -> None:
+        """Changes the same fields of every arm's status; whoever reads finds one or the other."""
+        self._statuses = {r: replace(status, **changes) for r, status in self._statuses.items()}

@@ -1,4 +1,4 @@
-"""Robot and GPU machine, as two commands with nothing between them but the policy server's port.
+"""Robots and GPU machine, as commands with nothing between them but the policy server's port.
 
 Each has a ROS domain of its own, so DDS connects nothing.
 """
@@ -10,7 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,12 +36,13 @@ class Machine:
     folder: Path
     domain: int
     server: str
+    robot: str = "widowx"
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
     def run_dir(self) -> Path:
-        """Both machines have one of the same name: the name is the session's."""
-        return self.folder / self.parts / "run"
+        """All machines have one of the same name: the name is the session's."""
+        return self.folder / f"{self.parts}_{self.robot}" / "run"
 
     def command(self, *words: str) -> "subprocess.Popen[bytes]":
         self.run_dir.parent.mkdir(parents=True, exist_ok=True)
@@ -53,16 +54,18 @@ class Machine:
                 env={**os.environ, "ROS_DOMAIN_ID": str(self.domain), "PYTHONUNBUFFERED": "1"},
             )
 
-    def start(self) -> None:
+    def start(self, *overrides: str) -> None:
         self.process = self.command(
             "up",
             "widowx_sim",
+            f"robot:={self.robot}",
             f"parts:={self.parts}",
             f"run_dir:={self.run_dir}",
             f"episodes:={EPISODES}",
             f"policy_server.bind:={self.server}",
             "learning.wandb:=disabled",
             *FAST,
+            *overrides,
         )
 
     def ask(self, service: str) -> bool:
@@ -86,15 +89,17 @@ class Machine:
 
 
 @pytest.fixture
-def machines(tmp_path: Path) -> Iterator[tuple[Machine, Machine]]:
+def machine(tmp_path: Path) -> Iterator[Callable[..., Machine]]:
     server = f"tcp://127.0.0.1:{free_port()}"
     with contextlib.ExitStack() as stack:
-        made: list[Machine] = []
-        for parts in ("gpu", "robot"):
+
+        def make(parts: str, robot: str = "widowx") -> Machine:
             domain = stack.enter_context(domain_coordinator.domain_id())
-            made.append(Machine(parts, tmp_path, domain, server))
-            stack.callback(made[-1].close)
-        yield made[0], made[1]
+            made = Machine(parts, tmp_path, domain, server, robot)
+            stack.callback(made.close)
+            return made
+
+        yield make
 
 
 def labelled(robot: Machine) -> int:
@@ -115,17 +120,13 @@ def closed(robot: Machine) -> int:
         return connection.execute(query).fetchone()[0]
 
 
-def copied(gpu: Machine) -> set[int]:
+def copied(gpu: Machine, robot: str = "widowx") -> set[int]:
     with contextlib.closing(TransitionCopy(gpu.run_dir / FILE_NAME)) as copy:
-        return copy.numbers(("widowx", "run"))
+        return copy.numbers((robot, "run"))
 
 
-def test_a_session_learns_on_another_machine_through_one_port(
-    machines: tuple[Machine, Machine],
-) -> None:
-    gpu, robot = machines
-    gpu.start()
-    robot.start()
+def play(robot: Machine, gpu: Machine) -> None:
+    """Runs the session's episodes until the learner has every transition of them."""
     try:
         wait_until(lambda: robot.ask("operator/start"), "the start", TIMEOUT_S)
         wait_until(
@@ -135,14 +136,48 @@ def test_a_session_learns_on_another_machine_through_one_port(
             progress=lambda: labelled(robot),
         )
         wait_until(lambda: closed(robot) == EPISODES, "their last transitions", TIMEOUT_S)
-        wait_until(lambda: len(copied(gpu)) == journalled(robot), "every transition", TIMEOUT_S)
+        wait_until(
+            lambda: len(copied(gpu, robot.robot)) == journalled(robot),
+            "every transition",
+            TIMEOUT_S,
+        )
     except TimeoutError as error:
         error.add_note(robot.said())
         error.add_note(gpu.said())
         raise
+    assert copied(gpu, robot.robot) == set(range(1, journalled(robot) + 1))
+
+
+def counters(gpu: Machine) -> dict[str, int]:
+    saved = json.loads((gpu.run_dir / "checkpoint" / "learner.json").read_text())
+    return saved["metadata"]["counters"]
+
+
+def test_a_session_learns_on_another_machine_through_one_port(
+    machine: Callable[..., Machine],
+) -> None:
+    gpu, robot = machine("gpu"), machine("robot")
+    gpu.start()
+    robot.start()
+    play(robot, gpu)
     assert robot.stop() == gpu.stop() == 0, robot.said() + gpu.said()
-    assert copied(gpu) == set(range(1, journalled(robot) + 1))
-    saved = json.loads((gpu.run_dir / "checkpoint" / "learner.json").read_text())["metadata"]
-    assert saved["counters"]["stored"] == journalled(robot)
-    assert saved["counters"]["rounds"] > 0
+    assert counters(gpu)["stored"] == journalled(robot)
+    assert counters(gpu)["rounds"] > 0
     assert not (robot.run_dir / "checkpoint").exists(), "nothing learned on the robot's machine"
+
+
+def test_a_second_arm_joins_a_running_learner_and_survives_the_first(
+    machine: Callable[..., Machine],
+) -> None:
+    gpu, first, second = machine("gpu"), machine("robot"), machine("robot", "left")
+    gpu.start("learning.robots:=[left]")
+    first.start()
+    play(first, gpu)
+    assert copied(gpu, "left") == set()
+    assert first.process is not None
+    first.process.kill()
+    second.start("seed:=7")
+    play(second, gpu)
+    assert second.stop() == gpu.stop() == 0, second.said() + gpu.said()
+    assert counters(gpu)["stored"] == journalled(first) + journalled(second)
+    assert counters(gpu)["refused"] == counters(gpu)["lost"] == 0

@@ -25,9 +25,9 @@ def transition(sequence, **changes):
 class AgentStandIn(Node):
     """Also whoever looks at the learner's status."""
 
-    def __init__(self, path):
-        super().__init__("agent_stand_in")
-        self.journal = Journal(path, "widowx", "run")
+    def __init__(self, path, robot="widowx", namespace=""):
+        super().__init__("agent_stand_in", namespace=namespace)
+        self.journal = Journal(path, robot, "run")
         self.statuses = []
         self.topic = self.create_publisher(Transition, "replay/transitions", qos.EVENT)
         self.status = self.create_publisher(AgentStatus, "agent/status", qos.STATUS)

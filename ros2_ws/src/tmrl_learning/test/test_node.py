@@ -25,17 +25,18 @@ pytestmark = pytest.mark.ros
 
 
 @pytest.fixture
-def bench(tmp_path, ros_domain_id):
-    with FakePolicyServer(SPEC) as server:
-        given = {
-            "robot": "widowx",
-            "session": "run",
-            "run_dir": str(tmp_path),
-            "server": server.endpoint,
-            "wandb": "disabled",
-        }
-        with NodeBench(ros_domain_id, "learning", given) as made:
-            yield made
+def given(request, tmp_path):
+    common = {"robot": "widowx", "session": "run", "run_dir": str(tmp_path), "wandb": "disabled"}
+    return common | getattr(request, "param", {})
+
+
+@pytest.fixture
+def bench(given, ros_domain_id):
+    with (
+        FakePolicyServer(SPEC) as server,
+        NodeBench(ros_domain_id, "learning", given | {"server": server.endpoint}) as made,
+    ):
+        yield made
 
 
 @pytest.fixture
@@ -51,7 +52,8 @@ def agent(bench, tmp_path):
 
 def taken(bench, agent, sequence):
     bench.until(
-        lambda: agent.statuses[-1].contiguous_sequence == sequence, f"transition {sequence}"
+        lambda: agent.statuses and agent.statuses[-1].contiguous_sequence == sequence,
+        f"transition {sequence}",
     )
     return agent.statuses[-1]
 
@@ -86,6 +88,25 @@ def test_a_policy_of_other_sizes_is_named_and_not_waited_for(bench, agent):
     status = taken(bench, agent, 1)
     assert (status.transitions_stored, status.transitions_refused) == (0, 1)
     assert "features has shape (5,)" in status.reason
+
+
+@pytest.mark.parametrize("given", [{"robots": ["franka"]}], indirect=True)
+def test_a_second_arm_is_learned_from_and_informed_in_its_own_namespace(bench, agent, tmp_path):
+    def of_another(sequence):
+        return transition(sequence, robot="franka")
+
+    agent.record(transition(1))
+    another = bench.add(lambda: AgentStandIn(tmp_path / "franka.sqlite", "franka", "/franka"))
+    for sequence in (1, 2, 3):
+        another.record(of_another(sequence))
+    status = taken(bench, another, 3)
+    assert (status.robot, status.transitions_stored, status.episodes_stored) == ("franka", 4, 2)
+    taken(bench, agent, 1)
+    # A message in the wrong namespace is no announcement of that journal.
+    agent.topic.publish(transition_to_msg(of_another(2)))
+    agent.record(transition(2))
+    status = taken(bench, agent, 2)
+    assert (status.robot, status.transitions_stored, status.transitions_refused) == ("widowx", 5, 0)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from tmrl_common.desk_messages import Wanted
 from tmrl_common.parcels import unpack
 from tmrl_common.testing.fake_clock import FakeClock
 from tmrl_common.testing.transition_examples import example_transition
-from tmrl_learner.worker import WorkerStatus
+from tmrl_learner.worker_status import WorkerStatus
 from tmrl_learning.ingestion import Fetch
 from tmrl_learning.messages import report_msg, report_of
 from tmrl_learning.pace import BUSY_S, IDLE_S

@@ -37,7 +37,7 @@ def learner(tmp_path, ros_domain_id):
     with domain_coordinator.domain_id() as elsewhere:
         assert elsewhere != ros_domain_id
 
-        def start(server):
+        def start(server, **changes):
             program = Path(get_package_prefix("tmrl_learning"), "lib", "tmrl_learning", "learning")
             given = {
                 "robot": "widowx",
@@ -46,6 +46,7 @@ def learner(tmp_path, ros_domain_id):
                 "intake": "port",
             }
             given |= {"server": server.endpoint, "wandb": "disabled", "checkpoint_every_s": 0.1}
+            given |= changes
             environment = {**os.environ, "ROS_DOMAIN_ID": str(elsewhere)}
             started.append(
                 subprocess.Popen([program, *parameter_arguments(given)], env=environment)
@@ -133,3 +134,34 @@ def test_the_journal_may_come_later_than_the_learners_wish(bench, server, learne
     with_history.close()
     agent = bench.add(lambda: AgentStandIn(tmp_path / "journal.sqlite"))
     assert until_taken(bench, agent, 3).transitions_stored == 3
+
+
+@pytest.fixture
+def other_arm(bench, server, ros_domain_id, tmp_path):
+    """A second arm in a namespace of its own: its agent, and its uplink's process."""
+    program = Path(get_package_prefix("tmrl_learning"), "lib", "tmrl_learning", "uplink")
+    given = {"robot": "franka", "session": "run", "server": server.endpoint}
+    namespace = ["-r", "__ns:=/franka"]
+    environment = {**os.environ, "ROS_DOMAIN_ID": str(ros_domain_id)}
+    agent = bench.add(lambda: AgentStandIn(tmp_path / "franka.sqlite", "franka", "/franka"))
+    agent.uplink = subprocess.Popen(
+        [program, *parameter_arguments(given), *namespace], env=environment
+    )
+    yield agent
+    agent.uplink.kill()
+    agent.uplink.wait()
+
+
+def test_of_two_arms_behind_the_port_one_may_die_and_the_other_notices_nothing(
+    bench, agent, server, learner, other_arm
+):
+    learner(server, robots=["franka"])
+    record(agent, 1, 5)
+    until_taken(bench, agent, 5)
+    for number in (1, 2, 3):
+        other_arm.record(transition(number, robot="franka"))
+    assert until_taken(bench, other_arm, 3).transitions_stored == 8
+    other_arm.uplink.send_signal(signal.SIGKILL)
+    record(agent, 6, 9)
+    status = until_taken(bench, agent, 9)
+    assert (status.robot, status.transitions_stored, status.transitions_lost) == ("widowx", 12, 0)

@@ -8,6 +8,7 @@ from tmrl_learning.ingestion import Complain, Effect, Fetch, GiveUp, Take
 
 def hand_over(
     effects: Sequence[Effect],
+    robot: str,
     worker: LearnerWorker,
     ask: Callable[[int], None],
     complain: Callable[[str], object],
@@ -16,6 +17,7 @@ def hand_over(
 
     Args:
         effects: What the ingestion decided.
+        robot: Name of the arm whose journal it is.
         worker: Takes the transitions.
         ask: Called with the first sequence number that is wanted from the journal.
         complain: Called with sentences for the log.
@@ -27,6 +29,6 @@ def hand_over(
             case Take(transition):
                 worker.put(transition)
             case GiveUp(first, last):
-                worker.give_up(first, last)
+                worker.give_up(robot, first, last)
             case Complain(sentence):
                 complain(sentence)

@@ -14,16 +14,21 @@ class JournalClient:
     Args:
         node: The ROS node that has the client.
         session: Whose rows.
+        namespace: Of the agent, with a slash at its end; empty where it is the node's own.
         on_fetched: Called by the executor with the rows from the number asked for on, ascending,
             and with the highest number that the journal ever gave to a transition.
     """
 
     def __init__(
-        self, node: Any, session: str, on_fetched: Callable[[Sequence[Row], int], None]
+        self,
+        node: Any,
+        session: str,
+        namespace: str,
+        on_fetched: Callable[[Sequence[Row], int], None],
     ) -> None:
         self._session = session
         self._on_fetched = on_fetched
-        self._client: Any = node.create_client(FetchTransitions, "replay/fetch")
+        self._client: Any = node.create_client(FetchTransitions, f"{namespace}replay/fetch")
         self._newest: Any = None
 
     def ask(self, first_sequence: int) -> bool:

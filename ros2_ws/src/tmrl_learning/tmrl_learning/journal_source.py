@@ -22,20 +22,26 @@ class JournalSource:
 
     Args:
         node: The ROS node that has the subscriptions and the client.
-        config: Names robot and session.
+        robot: Name of the arm.
+        namespace: Of its agent, with a slash at its end; empty where it is the node's own.
+        config: Names the session.
         worker: Takes the transitions.
     """
 
-    def __init__(self, node: Any, config: RunConfig, worker: LearnerWorker) -> None:
+    def __init__(
+        self, node: Any, robot: str, namespace: str, config: RunConfig, worker: LearnerWorker
+    ) -> None:
         self._log = node.get_logger()
+        self._robot = robot
         self._session = config.session
         self._worker = worker
-        self._ingestion = Ingestion(config.robot, config.session, SteadyClock())
+        self._ingestion = Ingestion(robot, config.session, SteadyClock())
         node.create_subscription(
-            TransitionMsg, "replay/transitions", self._on_transition, qos.EVENT
+            TransitionMsg, f"{namespace}replay/transitions", self._on_transition, qos.EVENT
         )
-        node.create_subscription(AgentStatus, "agent/status", self._on_agent, qos.STATUS)
-        self._journal = JournalClient(node, config.session, self._on_fetched)
+        agent_topic = f"{namespace}agent/status"
+        node.create_subscription(AgentStatus, agent_topic, self._on_agent, qos.STATUS)
+        self._journal = JournalClient(node, config.session, namespace, self._on_fetched)
 
     @property
     def refused(self) -> int:
@@ -49,7 +55,7 @@ class JournalSource:
 
     def tick(self) -> None:
         """Looks after what depends on time; to be called regularly by the executor."""
-        status = self._worker.status
+        status = self._worker.status_of(self._robot)
         if status.phase != "starting":
             self._carry_out(self._ingestion.on_ready(status.contiguous_sequence))
         self._carry_out(self._ingestion.on_tick())
@@ -68,7 +74,7 @@ class JournalSource:
         self._carry_out(self._ingestion.on_fetched(rows, last_sequence))
 
     def _carry_out(self, effects: list[Effect]) -> None:
-        hand_over(effects, self._worker, self._ask, self._complain)
+        hand_over(effects, self._robot, self._worker, self._ask, self._complain)
 
     def _complain(self, sentence: str) -> None:
         self._log.error(sentence, throttle_duration_sec=_COMPLAIN_PERIOD_S)

@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 import numpy as np
 
 from tmrl_common.transitions import InvalidTransitionError
-from tmrl_learner.worker import WorkerStatus
+from tmrl_learner.worker_status import WorkerStatus
 from tmrl_learning.ingestion import Row
 from tmrl_msgs.msg import LearnerStatus
 from tmrl_msgs.msg import Transition as TransitionMsg

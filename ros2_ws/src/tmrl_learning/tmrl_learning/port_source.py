@@ -24,7 +24,8 @@ class PortSource:
 
     Args:
         client: Connection to the policy server; the caller closes it before this.
-        config: Names robot and session.
+        robot: Name of the arm.
+        config: Names the session.
         worker: Takes the transitions.
         complain: Called with sentences for the log.
     """
@@ -32,15 +33,17 @@ class PortSource:
     def __init__(
         self,
         client: PolicyClient,
+        robot: str,
         config: RunConfig,
         worker: LearnerWorker,
         complain: Callable[[str], object],
     ) -> None:
         self._config = config
+        self._robot = robot
         self._worker = worker
         self._complain = complain
         clock = SteadyClock()
-        self._ingestion = Ingestion(config.robot, config.session, clock)
+        self._ingestion = Ingestion(robot, config.session, clock)
         self._pace = Pace(clock)
         self._sender = uuid.uuid4().hex
         self._wanted = 0
@@ -50,7 +53,7 @@ class PortSource:
         def ask(report: Report) -> Parcel:
             return client.report(report, deadline_s=config.server_deadline_s)
 
-        self._exchange = Exchange(ask, "port_source")
+        self._exchange = Exchange(ask, f"port_source_{robot}")
 
     @property
     def refused(self) -> int:
@@ -71,7 +74,7 @@ class PortSource:
         elif answer is not None:
             self._unreached = ""
             self._on_parcel(answer)
-        status = self._worker.status
+        status = self._worker.status_of(self._robot)
         if status.phase != "starting":
             self._carry_out(self._ingestion.on_ready(status.contiguous_sequence))
         self._carry_out(self._ingestion.on_tick())
@@ -84,12 +87,13 @@ class PortSource:
 
     def _report(self) -> Report:
         config, door = self._config, self._ingestion
-        told = report_of(config.method, self._worker.status, door.refused, door.reason)
+        status = self._worker.status_of(self._robot)
+        told = report_of(config.method, status, door.refused, door.reason)
         if told != self._told:
             self._told = told
             self._pace.changed()
         content = np.frombuffer(told, np.uint8)
-        return Report(config.robot, config.session, self._sender, self._wanted, content)
+        return Report(self._robot, config.session, self._sender, self._wanted, content)
 
     def _on_parcel(self, parcel: Parcel) -> None:
         effects = self._ingestion.on_announced(parcel.announced)
@@ -107,7 +111,7 @@ class PortSource:
         self._pace.answered(awaits=self._wanted > 0)
 
     def _carry_out(self, effects: list[Effect]) -> None:
-        hand_over(effects, self._worker, self._ask, self._complain)
+        hand_over(effects, self._robot, self._worker, self._ask, self._complain)
 
     def _ask(self, first_sequence: int) -> None:
         self._wanted = first_sequence

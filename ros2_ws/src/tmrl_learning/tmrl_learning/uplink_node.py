@@ -57,7 +57,7 @@ class UplinkNode(TmrlNode[UplinkConfig]):
             TransitionMsg, "replay/transitions", self._on_transition, qos.EVENT
         )
         self.create_subscription(AgentStatus, "agent/status", self._on_agent, qos.STATUS)
-        self._journal = JournalClient(self, config.session, self._on_fetched)
+        self._journal = JournalClient(self, config.session, "", self._on_fetched)
         self.create_timer(BUSY_S, self._tick, clock=self.wall_clock)
         self.create_timer(_HEARTBEAT_PERIOD_S, self._show, clock=self.wall_clock)
 
