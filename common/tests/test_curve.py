@@ -1,8 +1,16 @@
 import stat
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from tmrl_common.errors import DeadlineExceededError, TransportError
+from tmrl_common.desk_messages import Offer
+from tmrl_common.errors import (
+    DeadlineExceededError,
+    HandshakeRefusedError,
+    RequestError,
+    TransportError,
+)
 from tmrl_common.messages import Pong
 from tmrl_common.testing.fake_policy_server import FakePolicyServer
 from tmrl_common.testing.message_examples import EXAMPLE_SPEC
@@ -13,7 +21,12 @@ from tmrl_common.transport import (
     RouterSocket,
     ServerSecurity,
 )
-from tmrl_common.transport.curve import client_security, is_local, read_keys
+from tmrl_common.transport.curve import (
+    client_security,
+    is_local,
+    read_keys,
+    server_security,
+)
 
 PATIENCE_S = 60.0
 
@@ -64,6 +77,43 @@ def test_only_clients_on_the_allow_list_get_through():
         for stranger in (client(unknown), client(None)):
             with stranger, pytest.raises(DeadlineExceededError, match="keys"):
                 stranger.ping(deadline_s=1.0)
+
+
+def test_a_key_of_one_robot_speaks_for_no_other(tmp_path):
+    pairs = {name: KeyPair.new() for name in ("server", "left", "learner")}
+    for name, pair in pairs.items():
+        pair.save(tmp_path / name)
+    allowed = tmp_path / "allowed"
+    allowed.write_bytes(
+        pairs["left"].public + b" lab bench robot=left\n" + pairs["learner"].public + b" gpu\n"
+    )
+    security = server_security(tmp_path / "server", allowed)
+
+    def client(keys, robot):
+        chosen = ClientSecurity(keys, pairs["server"].public)
+        return PolicyClient(server.endpoint, client="test", robot=robot, security=chosen)
+
+    with FakePolicyServer(EXAMPLE_SPEC, security=security) as server:
+        with client(pairs["left"], "left") as arm:
+            assert isinstance(arm.ping(deadline_s=PATIENCE_S), Pong)
+            for_another = Offer("right", "run", "a", 0, 0, 0, np.zeros(0, np.uint8))
+            with pytest.raises(RequestError, match=r"key is that of robot left.*speaks for right"):
+                arm.offer(for_another, deadline_s=PATIENCE_S)
+            arm.offer(replace(for_another, robot="left"), deadline_s=PATIENCE_S)
+        refusal = pytest.raises(HandshakeRefusedError, match=r"robot:=left.*robot=right")
+        with client(pairs["left"], "right") as thief, refusal:
+            thief.connect(deadline_s=PATIENCE_S)
+        for robot in ("left", "right"):
+            with client(pairs["learner"], robot) as learner:
+                learner.connect(deadline_s=PATIENCE_S)
+
+
+@pytest.mark.parametrize("words", ["robt=left", "robot=", "robot=wx-left", "key=5"])
+def test_what_may_be_a_misspelt_owner_is_refused(tmp_path, words):
+    KeyPair.new().save(tmp_path / "server")
+    (tmp_path / "allowed").write_bytes(KeyPair.new().public + f" {words}\n".encode())
+    with pytest.raises(TransportError, match=f"says {words} after a key; it may say robot=NAME"):
+        server_security(tmp_path / "server", tmp_path / "allowed")
 
 
 def test_keys_on_disk(tmp_path):

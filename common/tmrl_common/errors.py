@@ -17,6 +17,7 @@ class ErrorCode(StrEnum):
     NO_HANDSHAKE = "no_handshake"
     LOADING = "loading"
     SPEC_MISMATCH = "spec_mismatch"
+    WRONG_ROBOT = "wrong_robot"
     BAD_REQUEST = "bad_request"
     DEADLINE_EXPIRED = "deadline_expired"
     SUPERSEDED = "superseded"
@@ -40,6 +41,7 @@ _SENTENCES = {
     ErrorCode.NO_HANDSHAKE: "The connection has not been greeted yet; send hello first.",
     ErrorCode.LOADING: "The server still loads its policy; it answers once that is ready.",
     ErrorCode.SPEC_MISMATCH: "The policy served is not the one that the robot expects.",
+    ErrorCode.WRONG_ROBOT: "The key of this machine is that of another robot.",
     ErrorCode.BAD_REQUEST: "The request's values do not fit the policy served.",
     ErrorCode.DEADLINE_EXPIRED: "The deadline passed before there was an answer.",
     ErrorCode.SUPERSEDED: "A newer request of the same client took its place.",

@@ -119,11 +119,11 @@ class LearnerWorker:
 
     @property
     def status(self) -> WorkerStatus:
-        """What the thread last did, as the first arm is told."""
+        """What the thread last did, as reported to the first arm."""
         return self.status_of(self._config.robot)
 
     def status_of(self, robot: str) -> WorkerStatus:
-        """What the thread last did, as one of the arms is told."""
+        """What the thread last did, as reported to one of the arms."""
         return self._statuses[robot]
 
     def put(self, transition: Transition) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """What the learner last did, as one of its arms is told: each has a journal of its own.
+    """What the learner last did, as reported to one of its arms: each has a journal of its own.
 
     Attributes:
         phase: "warmup", "training" or "base"; "starting" until the policy server has the first

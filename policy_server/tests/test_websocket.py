@@ -287,7 +287,7 @@ def test_a_request_that_takes_too_long_is_ended_with_a_sentence():
         while not stop.is_set():
             arrived.wait(0.1)
             arrived.clear()
-            for peer, request_id, message in peers.take():
+            for peer, request_id, message, _ in peers.take():
                 if isinstance(message, Hello):
                     peers.deliver(peer, request_id, Welcome("server", "epoch", SMALL_SPEC, 0))
 

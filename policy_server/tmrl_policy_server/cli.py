@@ -17,8 +17,8 @@ from tmrl_common.clock import SteadyClock
 from tmrl_common.closeable import Closeable
 from tmrl_common.config import attribute_texts, build_config, nearest_name
 from tmrl_common.errors import ConfigError, TransportError
-from tmrl_common.transport import KeyPair, RouterSocket, ServerSecurity
-from tmrl_common.transport.curve import read_keys
+from tmrl_common.transport import RouterSocket, ServerSecurity
+from tmrl_common.transport.curve import server_security
 from tmrl_policies.checkpoint import CheckpointError
 from tmrl_policies.pi0.inputs.settings import Pi0Settings
 from tmrl_policy_server.accelerator import (
@@ -204,9 +204,8 @@ class _Signals(Closeable):
 def _security(config: ServerConfig) -> ServerSecurity | None:
     if not config.secret_key:
         return None
-    allowed = read_keys(Path(config.allowed_keys))
     try:
-        return ServerSecurity(KeyPair.load(Path(config.secret_key)), allowed)
+        return server_security(Path(config.secret_key), Path(config.allowed_keys))
     except ValueError as error:
         raise ConfigError(f"{config.allowed_keys}: {error}") from error
 

@@ -43,7 +43,8 @@ class LoadingDoor(Closeable):
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            for peer, request_id, content in self._socket.receive(_POLL_S, _MOST_MESSAGES_A_TURN):
+            received = self._socket.receive(_POLL_S, _MOST_MESSAGES_A_TURN)
+            for peer, request_id, content, _ in received:
                 answer = ErrorReply(ErrorCode.LOADING, self._sentence())
                 if isinstance(content, DecodeError):
                     answer = ErrorReply(content.code, content.detail)

@@ -108,12 +108,12 @@ class PolicyServer:
 
     def _take_in(self, received: Iterable[Received]) -> None:
         self._protocol.busy_since_s = self._inference.busy_since_s
-        for peer, request_id, content in received:
+        for peer, request_id, content, owner in received:
             if isinstance(content, DecodeError):
                 self._protocol.receive_undecodable(peer, content)
             else:
                 self._meter.asked(peer, request_id, content)
-                self._protocol.receive(peer, request_id, content, self._clock.now_s())
+                self._protocol.receive(peer, request_id, content, self._clock.now_s(), owner)
 
     def _begin_work(self) -> bool:
         """Hands waiting work to the inference, if it is time; whether any was handed over."""

@@ -41,7 +41,7 @@ from tmrl_common.messages import (
     Welcome,
 )
 
-_REFUSALS = (ErrorCode.SPEC_MISMATCH, ErrorCode.UNSUPPORTED_VERSION)
+_REFUSALS = (ErrorCode.SPEC_MISMATCH, ErrorCode.UNSUPPORTED_VERSION, ErrorCode.WRONG_ROBOT)
 _RESTARTED = (ErrorCode.NO_HANDSHAKE, ErrorCode.LOADING)
 """What a server answers that does not know this connection."""
 

@@ -121,9 +121,22 @@ class ServerProtocol:
         self._malformed = 0
         self._desk = LearnerDesk()
 
-    def receive(self, peer: bytes, request_id: int, message: Message, now_s: float) -> None:
-        """Takes in a message of a client."""
-        if isinstance(message, Hello):
+    def receive(
+        self, peer: bytes, request_id: int, message: Message, now_s: float, owner: str = ""
+    ) -> None:
+        """Takes in a message of a client.
+
+        Args:
+            peer: Connection that it came from.
+            request_id: Of the request.
+            message: The message.
+            now_s: Steady clock.
+            owner: Robot that the key of the connection belongs to; empty for a key that may speak
+                for any.
+        """
+        if owner and isinstance(message, Hello | Offer | Report) and message.robot != owner:
+            self._refuse_robot(peer, request_id, message.robot, owner)
+        elif isinstance(message, Hello):
             self._greet(peer, request_id, message)
         elif isinstance(message, Ping):
             self.answer(peer, request_id, self._pong(now_s))
@@ -136,6 +149,15 @@ class ServerProtocol:
             self._pass_on(peer, request_id, message, now_s)
         else:
             self._admit(Admitted(peer, request_id, message, now_s))
+
+    def _refuse_robot(self, peer: bytes, request_id: int, robot: str, owner: str) -> None:
+        detail = (
+            f"the key is that of robot {owner}, and a message speaks for {robot}: start the rig "
+            f"with robot:={owner}, or use a key whose line in the server's allow-list ends in "
+            f"robot={robot}"
+        )
+        _log.warning("refused: %s", detail)
+        self.refuse(peer, request_id, ErrorCode.WRONG_ROBOT, detail)
 
     def _pass_on(self, peer: bytes, request_id: int, message: Offer | Report, now_s: float) -> None:
         try:

@@ -59,11 +59,13 @@ class FakePolicyServer(Closeable):
     def _run(self) -> None:
         with self._socket:
             while not self._closing.is_set():
-                for peer, request_id, content in self._socket.receive(_POLL_S, _MOST_MESSAGES):
+                for received in self._socket.receive(_POLL_S, _MOST_MESSAGES):
+                    peer, request_id, content, owner = received
                     if isinstance(content, DecodeError):
                         self._protocol.receive_undecodable(peer, content)
                     else:
-                        self._protocol.receive(peer, request_id, content, self._clock.now_s())
+                        now_s = self._clock.now_s()
+                        self._protocol.receive(peer, request_id, content, now_s, owner)
                 for admitted in self._protocol.take_work(self._clock.now_s()):
                     self._work(admitted)
                 for answer in self._protocol.take_answers():

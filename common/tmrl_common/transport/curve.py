@@ -6,8 +6,8 @@ server without keys may listen on this machine only.
 
 import ipaddress
 import stat
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
 from tmrl_common.errors import TransportError
+from tmrl_common.ros_names import is_ros_name
 
 KEY_CHARACTERS = 40
 _ZAP_DOMAIN = b"tmrl"
@@ -74,10 +75,12 @@ class ServerSecurity:
     Attributes:
         keys: The server's own pair.
         allowed: Public keys of the clients that may connect.
+        owners: Robot by public key, of those that may speak for that one alone.
     """
 
     keys: KeyPair
     allowed: frozenset[bytes]
+    owners: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
         """Refuses a server that nobody could reach.
@@ -100,6 +103,33 @@ class ClientSecurity:
 
     keys: KeyPair
     server_public: bytes
+
+
+def server_security(secret_key: Path, allowed_keys: Path) -> ServerSecurity:
+    """Keys of a server from its files.
+
+    Args:
+        secret_key: File with the server's own secret key.
+        allowed_keys: File with the public keys of the clients, as `read_keys` reads it. A line may
+            end in `robot=NAME`: who has that key speaks for that robot alone.
+
+    Raises:
+        TransportError: A file is absent, holds no key, or a word with "=" that is not `robot=NAME`.
+        ValueError: The allow-list is empty.
+    """
+    owners: dict[str, str] = {}
+    allowed = read_keys(allowed_keys)
+    for line in _lines(allowed_keys):
+        key, *words = line.decode(errors="replace").split()
+        for name, sign, value in (word.partition("=") for word in words):
+            if sign and (name != "robot" or not is_ros_name(value)):
+                raise TransportError(
+                    f"{allowed_keys} says {name}={value} after a key; it may say robot=NAME, the "
+                    "robot that this key speaks for"
+                )
+            if sign:
+                owners[key] = value
+    return ServerSecurity(KeyPair.load(secret_key), allowed, owners)
 
 
 def client_security(client_key: str, server_key: str) -> ClientSecurity | None:
@@ -140,17 +170,26 @@ def read_keys(path: Path) -> frozenset[bytes]:
     Raises:
         TransportError: The file is absent, or a line holds no key.
     """
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise TransportError(f"key file {path} cannot be read: {error.strerror}") from error
-    keys = [line.split()[0] for line in lines if line.strip() and not line.startswith(b"#")]
+    keys = [line.split()[0] for line in _lines(path)]
     for key in keys:
         if len(key) != KEY_CHARACTERS:
             raise TransportError(
                 f"{path} holds a key of {len(key)} characters; CURVE keys have {KEY_CHARACTERS}"
             )
     return frozenset(keys)
+
+
+def _lines(path: Path) -> list[bytes]:
+    """Lines of a file with keys, without empty ones and comments.
+
+    Raises:
+        TransportError: The file is absent.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise TransportError(f"key file {path} cannot be read: {error.strerror}") from error
+    return [line for line in lines if line.strip() and not line.startswith(b"#")]
 
 
 def is_local(endpoint: str) -> bool:

@@ -32,11 +32,13 @@ class Received(NamedTuple):
         peer: Connection that it came from.
         request_id: Of the request; 0 where it could not be read.
         content: The message, or why it is none.
+        owner: Robot that the key of the connection belongs to; empty for any.
     """
 
     peer: bytes
     request_id: int
     content: Message | DecodeError
+    owner: str = ""
 
 
 class RouterSocket(Closeable):
@@ -71,6 +73,7 @@ class RouterSocket(Closeable):
         self._socket.setsockopt(zmq.RCVHWM, _QUEUE_PER_CLIENT)
         self._socket.setsockopt(zmq.MAXMSGSIZE, limits.message_bytes)
         self._authenticator = None
+        self._owners = dict(security.owners) if security is not None else {}
         # A message from within the process ends a wait; to poll beside the socket costs more.
         self._wake_peer = secrets.token_bytes(16)
         self._wake_lock = threading.Lock()
@@ -126,7 +129,9 @@ class RouterSocket(Closeable):
             request_id, content = decode([frame.buffer for frame in frames], self._limits)
         except DecodeError as error:
             request_id, content = error.request_id, error
-        received.append(Received(peer, request_id, content))
+        # What the authenticator vouches for; no frame of the message can forge it.
+        key = frames[-1].get("User-Id") if self._owners and frames else ""
+        received.append(Received(peer, request_id, content, self._owners.get(str(key), "")))
 
     def wake(self) -> None:
         """Ends the wait of `receive`, or the next one. Safe from any thread."""
