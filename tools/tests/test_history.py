@@ -57,3 +57,23 @@ def test_record_counts_what_was_executed_once() -> None:
     assert record.finished == 1
     assert record.in_order[0].outcome is Outcome.DISCARDED
     assert not record.reached(0.9)
+
+
+@pytest.mark.parametrize(
+    ("states", "begun"),
+    [
+        ([("idle", 0), ("idle", 0)], False),
+        ([("idle", 0), ("resetting", 1)], True),
+        ([("idle", 0), ("idle", 3)], True),
+        ([("idle", 3), ("paused", 3), ("idle", 3)], False),
+        ([("idle", 3), ("running", 4)], True),
+    ],
+    ids=["waits", "begins", "is over before anybody looked", "resumed and waits", "resumed"],
+)
+def test_a_session_has_begun_when_it_was_seen_to_do_something(states, begun):
+    record = SessionRecord(0.2)
+    # What was labelled before a resumed session is published again, and says nothing.
+    record.on_outcome(3, Outcome.SUCCESS, "")
+    for state, episode in states:
+        record.on_state(state, "", episode)
+    assert record.has_begun is begun

@@ -9,7 +9,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from tmrl_common.types import Outcome, SteeringSource
-from tmrl_demo.record import LearnerFacts, SessionRecord
+from tmrl_demo.record import STATES, LearnerFacts, SessionRecord
 from tmrl_msgs.msg import (
     AgentStatus,
     ControllerStatus,
@@ -23,10 +23,7 @@ from tmrl_ros import qos
 
 RequestClient = Client[PersonRequest.Request, PersonRequest.Response]
 
-_STATES = ("idle", "resetting", "ready", "running", "labelling", "paused")
 _MODES = ("hold", "policy", "teleop", "e-stop", "fault")
-IDLE = "idle"
-PAUSED = "paused"
 _SPIN_S = 0.1
 
 
@@ -94,8 +91,7 @@ class Monitor:
         return "" if response.success else response.message
 
     def _on_state(self, message: EpisodeState) -> None:
-        self.record.state = _STATES[message.state]
-        self.record.state_reason = message.reason
+        self.record.on_state(STATES[message.state], message.reason, message.episode)
 
     def _on_outcome(self, message: EpisodeOutcome) -> None:
         if message.session == self._session:

@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from tmrl_common.types import Outcome
 from tmrl_run.history import WINDOW, EpisodeRecord, successes
 
+IDLE, PAUSED = "idle", "paused"
+STATES = (IDLE, "resetting", "ready", "running", "labelling", PAUSED)
+"""What episode/state says, in words."""
+
 
 @dataclass
 class LearnerFacts:
@@ -43,6 +47,7 @@ class SessionRecord:
         control_period_s: Robot time of one executed step.
         state: Where the episode state machine stands, in words.
         state_reason: Why, one sentence.
+        has_begun: Whether the session was seen to do something since this record began.
         learner: Newest facts of the learner.
         transitions_published: Highest sequence number that the agent published.
         round_trip_s: Of the last chunk, agent to policy server and back.
@@ -58,6 +63,7 @@ class SessionRecord:
     episodes: dict[int, EpisodeRecord] = field(default_factory=lambda: dict[int, EpisodeRecord]())
     state: str = "starting"
     state_reason: str = ""
+    has_begun: bool = False
     learner: LearnerFacts = field(default_factory=LearnerFacts)
     transitions_published: int = 0
     round_trip_s: float = 0.0
@@ -67,6 +73,20 @@ class SessionRecord:
     chunks_refused: int = 0
     last_refusal: str = ""
     events: deque[str] = field(default_factory=lambda: deque[str](maxlen=6))
+    _first_seen: int | None = None
+
+    def on_state(self, state: str, reason: str, episode: int) -> None:
+        """Takes what episode/state says.
+
+        Args:
+            state: One of `STATES`.
+            reason: Why, one sentence.
+            episode: Its newest episode; of a resumed session that is one of before.
+        """
+        self.state, self.state_reason = state, reason
+        if self._first_seen is None:
+            self._first_seen = episode
+        self.has_begun |= state not in (IDLE, PAUSED) or episode > self._first_seen
 
     def episode(self, number: int) -> EpisodeRecord:
         """The episode of that number, new if it was not known."""
@@ -100,7 +120,7 @@ class SessionRecord:
             "learner": self.learner.reason,
             "agent": self.agent_reason,
             "controller": self.controller_reason,
-            "operator": self.state_reason if self.state == "paused" else "",
+            "operator": self.state_reason if self.state == PAUSED else "",
         }
         return [f"{name}: {reason}" for name, reason in reasons.items() if reason]
 

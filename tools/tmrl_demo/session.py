@@ -24,9 +24,9 @@ from tmrl_bringup.rundir import has_history, prepare_run_dir, refuse_lost_journa
 from tmrl_bringup.supervisor import ProcessEvent, Supervisor
 from tmrl_common.ports import free_port
 from tmrl_common.storage import prepare_file
-from tmrl_demo.monitor import IDLE, Monitor
+from tmrl_demo.monitor import Monitor
 from tmrl_demo.options import DemoOptions
-from tmrl_demo.record import SessionRecord
+from tmrl_demo.record import IDLE, SessionRecord
 from tmrl_demo.report import (
     SessionFacts,
     draw,
@@ -122,7 +122,7 @@ class DemoSession:
         self._supervisor = Supervisor(processes, run_dir / "logs", self._on_event)
         self._interrupted = asyncio.Event()
         self._started_s = time.monotonic()
-        self._printed = self._past = 0
+        self._printed = 0
         self._trouble_shown: list[str] = []
         self._started = False
         self._fatal = ""
@@ -167,7 +167,7 @@ class DemoSession:
         if self.options.resume:
             past = read_history(self.run_dir, self.rig.robot)
             self.record.episodes = {e.number: e for e in past.episodes}
-            self._printed = self._past = self.record.finished
+            self._printed = self.record.finished
 
     def _screen(self) -> contextlib.AbstractContextManager["Live | None"]:
         if self.options.headless:
@@ -203,8 +203,8 @@ class DemoSession:
                 return ending
             if not self._started:
                 refusal = await asyncio.to_thread(monitor.start_session, _SERVICE_S)
-                # The answer may get lost on a busy machine: episodes say so as well.
-                self._started = refusal == "" or self.record.finished > self._past
+                # The answer may get lost on a busy machine: the session's state says so as well.
+                self._started = refusal == "" or self.record.has_begun
                 self.record.state_reason = refusal
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._interrupted.wait(), _REFRESH_S)
