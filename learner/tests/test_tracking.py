@@ -33,6 +33,7 @@ def fake_wandb(monkeypatch):
     module = SimpleNamespace(
         init=lambda **_: run, login=lambda **_: False, Settings=lambda **_: None, told=told, run=run
     )
+    module.Histogram = lambda values: ("histogram", values)
     monkeypatch.setitem(sys.modules, "wandb", module)
     for name in ("WANDB_MODE", "WANDB_DISABLED"):
         monkeypatch.delenv(name, raising=False)
@@ -115,6 +116,19 @@ def test_wandb_gets_every_record(tmp_path: Path, fake_wandb) -> None:
         for step in range(5):
             tracker.log(step, {"loss": float(step)})
     assert fake_wandb.told == [{"step": step, "loss": float(step)} for step in range(5)]
+
+
+def test_wandb_gets_distributions_as_histograms_and_the_file_does_without(
+    tmp_path: Path, fake_wandb
+) -> None:
+    with open_tracker(tmp_path, {}) as tracker:
+        tracker.log(0, {"loss": 0.5}, {"sigma": [0.0, 0.25, 1.0]})
+        tracker.log(1, {"loss": 0.25}, {})
+    assert fake_wandb.told == [
+        {"step": 0, "loss": 0.5, "sigma": ("histogram", [0.0, 0.25, 1.0])},
+        {"step": 1, "loss": 0.25},
+    ]
+    assert "sigma" not in (tmp_path / "metrics.csv").read_text()
 
 
 def test_a_failing_wandb_is_reported_once_and_harms_nothing(
@@ -200,7 +214,7 @@ import sys
 from pathlib import Path
 from tmrl_learner.tracking import open_tracker
 with open_tracker(Path(sys.argv[1]), {"seed": 3}, wandb=sys.argv[2]) as tracker:
-    tracker.log(0, {"loss": 0.5})
+    tracker.log(0, {"loss": 0.5}, {"sigma": [0.0, 0.5, 0.5]})
 print("wandb" in sys.modules)
 """
 

@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,8 +42,7 @@ def configured(run_dir: Path, server: str = "tcp://127.0.0.1:1", **settings: Any
         session="run",
         run_dir=str(run_dir),
         server=server,
-        wandb="disabled",
-        **settings,
+        **({"wandb": "disabled"} | settings),
     )
 
 
@@ -88,6 +88,20 @@ def test_losses_are_in_the_metrics_once_there_are_any(tmp_path: Path) -> None:
     assert session.counters.rounds > 100
     assert 0 <= session.counters.rounds - float(last["rounds"]) < 10
     assert float(last["critic_loss"]) >= 0.0
+
+
+def test_wandb_draws_the_sigma_of_every_new_chunk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records: list[dict[str, Any]] = []
+    run = SimpleNamespace(log=records.append, finish=lambda: None, define_metric=lambda *_, **__: 0)
+    fake = SimpleNamespace(init=lambda **_: run, Settings=lambda **_: None, Histogram=list)
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    learn(tmp_path, episodes=4, wandb="offline")
+    sigmas = [record["sigma_of_chunks"] for record in records if "sigma_of_chunks" in record]
+    assert sum(map(len, sigmas)) == 12
+    assert all(0.0 <= sigma <= 1.0 for each in sigmas for sigma in each)
 
 
 def test_the_resolved_settings_lie_beside_the_metrics(tmp_path: Path) -> None:

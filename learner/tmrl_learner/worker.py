@@ -23,7 +23,7 @@ from tmrl_common.transition_copy import TransitionCopy
 from tmrl_common.transitions import InvalidTransitionError, Transition
 from tmrl_common.transport.client import PolicyClient
 from tmrl_common.transport.curve import client_security
-from tmrl_common.types import PolicySpec
+from tmrl_common.types import PolicySpec, SteeringSource
 from tmrl_learner.config import Sizes
 from tmrl_learner.devices import check_device
 from tmrl_learner.flow_actions import load_flow_actions
@@ -112,6 +112,7 @@ class LearnerWorker:
         self._saved_state = (0, 0)
         self._tracker: RunTracker | None = None
         self._tracked = (0, 0, 0)
+        self._sigmas: list[float] = []
         self._reason = ""
         self._refusal = ""
         self._stop = threading.Event()
@@ -246,7 +247,9 @@ class LearnerWorker:
             "rounds_per_s": status.rounds_per_s,
             "actor_version": status.actor_version,
         }
-        self._tracker.log(session.counters.stored, progress | status.metrics)
+        drawn = {"sigma_of_chunks": self._sigmas} if self._sigmas else {}
+        self._tracker.log(session.counters.stored, progress | status.metrics, drawn)
+        self._sigmas = []
 
     def _ingest(self, session: LearnerSession, *, wait: bool) -> None:
         try:
@@ -264,8 +267,10 @@ class LearnerWorker:
             return
         self._copy.add(item)
         try:
-            session.ingest(item)
+            is_new = session.ingest(item)
             self._refusal = ""
+            if is_new and item.revision == 0 and item.steering is not SteeringSource.NONE:
+                self._sigmas.append(item.sigma)
         except InvalidTransitionError as error:
             session.refuse(item)
             self._refusal = f"refused: {error}"

@@ -3,9 +3,10 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -52,12 +53,19 @@ class RunTracker(Closeable):
         chosen = replace(tracking, wandb=mode)
         self._wandb = WandbRun(run_dir, config, chosen) if mode != "disabled" else None
 
-    def log(self, step: int, values: Mapping[str, float]) -> None:
+    def log(
+        self,
+        step: int,
+        values: Mapping[str, float],
+        distributions: Mapping[str, Sequence[float]] = MappingProxyType({}),
+    ) -> None:
         """Writes one row.
 
         Args:
             step: What the run counts in, e.g. gradient steps or stored transitions.
             values: By name of the metric; rows need not have the same ones.
+            distributions: Numbers since the row before, by name; wandb draws a histogram of them,
+                the file has no place for one.
 
         Raises:
             MetricsFileError: A metric is called `step` or `time_s`.
@@ -65,7 +73,7 @@ class RunTracker(Closeable):
         """
         self._file.append(step, self._now_s(), values)
         if self._wandb is not None:
-            self._wandb.log(step, values)
+            self._wandb.log(step, values, distributions)
 
     def close(self) -> None:
         """Ends the run."""

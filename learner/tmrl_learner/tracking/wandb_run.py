@@ -7,7 +7,7 @@ may hold up learning, and none of its failures may end a run: they are reported 
 import logging
 import queue
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ _QUEUE_LENGTH = 10_000
 _ONLINE_S = 20.0
 """Longest wait for wandb's server at the start; records are kept meanwhile."""
 
-_Record = dict[str, float]
+_Record = dict[str, float | list[float]]
+"""A list is a distribution."""
 
 
 class WandbRun:
@@ -39,15 +40,18 @@ class WandbRun:
         self._started = False
         self._given_up = threading.Event()
         self._dropped = 0
+        self._histogram: Any = None
 
-    def log(self, step: int, values: Mapping[str, float]) -> None:
+    def log(
+        self, step: int, values: Mapping[str, float], distributions: Mapping[str, Sequence[float]]
+    ) -> None:
         """Hands a record over; never waits and never fails."""
         if self._given_up.is_set():
             return
         if not self._started:
             self._started = True
             self._thread.start()
-        self._put({"step": step, **values})
+        self._put({"step": step, **values, **{n: [*each] for n, each in distributions.items()}})
 
     def close(self) -> None:
         """Lets wandb write what it has, for a while."""
@@ -75,7 +79,7 @@ class WandbRun:
         try:
             run = self._start()
             while (record := self._queue.get()) is not None:
-                run.log(record)
+                run.log({name: self._shown(value) for name, value in record.items()})
             run.finish()
         except Exception as error:  # noqa: BLE001
             # Whatever goes wrong in there, the run itself must continue without it.
@@ -86,10 +90,14 @@ class WandbRun:
                 error,
             )
 
+    def _shown(self, value: float | list[float]) -> Any:
+        return self._histogram(value) if isinstance(value, list) else value
+
     def _start(self) -> Any:
         # Imported here: it takes half a second, and many runs do without.
         import wandb
 
+        self._histogram = wandb.Histogram
         if self._tracking.wandb == "online":
             try:
                 run = self._online(wandb)
