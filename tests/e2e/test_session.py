@@ -36,9 +36,9 @@ REPORT_KEYS = {
 }
 
 
-def transitions(run_dir: Path) -> list[Transition]:
+def transitions(run_dir: Path, robot: str = "widowx") -> list[Transition]:
     """Everything in the journal of a run."""
-    with contextlib.closing(Journal(run_dir / "journal.sqlite", "widowx", run_dir.name)) as journal:
+    with contextlib.closing(Journal(run_dir / "journal.sqlite", robot, run_dir.name)) as journal:
         found: list[Transition] = []
         while batch := journal.fetch(len(found) + 1, MAX_FETCH):
             found += batch

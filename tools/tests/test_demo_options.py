@@ -4,14 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from tmrl_demo.arms import resolve_rigs
 from tmrl_demo.options import parse
-from tmrl_demo.session import resolve_rig
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["--sigma", "0.5"], "--sigma goes with --method fixed-sigma; tmrl has its own"),
+        (["--arms", "0"], "--arms is 0; it must lie between 1 and 8"),
+        (["--arms", "9"], "--arms is 9"),
         (["--method", "fixed-sigma", "--sigma", "1.5"], "--sigma is 1.5; it must lie in [0, 1]"),
     ],
 )
@@ -41,7 +43,26 @@ def test_a_fixed_sigma_is_taken_over() -> None:
 def test_a_person_who_labels_or_drives_gets_an_arm_that_takes_its_time(
     arguments: list[str], factor: float, pacing: str, *, lock_step: bool, tmp_path: Path
 ) -> None:
-    parts = resolve_rig(parse(arguments), tmp_path).parts
+    ((rig, _),) = resolve_rigs(parse(arguments), tmp_path)
+    parts = rig.parts
     assert parts["driver"]["real_time_factor"] == factor
     assert parts["controller"]["pacing"] == pacing
     assert parts["agent"]["lock_step"] is lock_step
+
+
+def test_further_arms_have_names_scenes_and_journals_of_their_own(tmp_path: Path) -> None:
+    options = parse(["--arms", "3", "--seed", "7", "controller.sigma_cap:=0.5"])
+    rigs = resolve_rigs(options, tmp_path / "mine")
+
+    assert [rig.robot for rig, _ in rigs] == ["widowx", "widowx_2", "widowx_3"]
+    assert len({rig.parts["operator"]["seed"] for rig, _ in rigs}) == 3
+    folders = [folder for _, folder in rigs]
+    assert folders[0] == tmp_path / "mine"
+    assert len(set(folders)) == 3
+    assert {folder.name for folder in folders} == {"mine"}, "one session"
+    learner = rigs[0][0].parts["learning"]
+    assert (learner["intake"], list(learner["robots"])) == ("port", ["widowx_2", "widowx_3"])
+    for rig, folder in rigs:
+        assert rig.parts["uplink"]["server"] == rig.parts["agent"]["server"] == learner["server"]
+        assert rig.parts["agent"]["run_dir"] == str(folder)
+        assert rig.parts["controller"]["sigma_cap"] == 0.5

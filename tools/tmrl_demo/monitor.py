@@ -34,14 +34,21 @@ class Monitor:
         namespace: Of the robot's nodes, such as "/widowx".
         session: Messages of other sessions are not counted.
         record: Filled by the messages.
+        domain: ROS domain of the nodes.
     """
 
-    def __init__(self, namespace: str, session: str, record: SessionRecord) -> None:
+    def __init__(self, namespace: str, session: str, record: SessionRecord, domain: int) -> None:
+        self._context = rclpy.Context()
         # Signals belong to the session, which stops everything in order.
-        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        rclpy.init(
+            args=[],
+            context=self._context,
+            domain_id=domain,
+            signal_handler_options=SignalHandlerOptions.NO,
+        )
         self.record = record
         self._session = session
-        self._node = Node("monitor", namespace=namespace)
+        self._node = Node("monitor", namespace=namespace, context=self._context)
         subscribe = self._node.create_subscription
         subscribe(EpisodeState, "episode/state", self._on_state, qos.STATUS)
         subscribe(EpisodeOutcome, "episode/outcome", self._on_outcome, qos.LABELS)
@@ -68,10 +75,10 @@ class Monitor:
         self._closing.set()
         self._thread.join()
         self._node.destroy_node()
-        rclpy.try_shutdown()
+        self._context.try_shutdown()
 
     def _spin(self) -> None:
-        executor = SingleThreadedExecutor()
+        executor = SingleThreadedExecutor(context=self._context)
         executor.add_node(self._node)
         while not self._closing.is_set():
             executor.spin_once(timeout_sec=_SPIN_S)

@@ -16,7 +16,8 @@ class DemoOptions:
         episodes: Longest session, in episodes.
         seed: Of layouts, exploration and learning.
         until_success: The session ends early when the success rate over the last 20 episodes
-            reaches this; None for no early end.
+            reaches this, of every arm; None for no early end.
+        arms: How many arms there are, which all fill the replay buffer of one learner.
         sigma: That of every chunk with method fixed-sigma; None for 1.
         label: "auto" or "manual".
         real_time: The arm takes as long as a real one, so that a person can watch, label and drive.
@@ -32,6 +33,7 @@ class DemoOptions:
     episodes: int
     seed: int
     until_success: float | None
+    arms: int
     sigma: float | None
     label: str
     real_time: bool
@@ -43,6 +45,7 @@ class DemoOptions:
     overrides: list[str]
 
 
+_MOST_ARMS = 8
 _DESCRIPTION = """\
 Fine-tunes a frozen context-smoothed policy on a simulated WidowX 250 at a task that it fails:
 demonstrations always put the carrot into the pot, now it must be the sausage. Real ROS 2 nodes,
@@ -54,6 +57,7 @@ examples:
   ./tmrl demo --until-success 0.9              stop when 18 of the last 20 episodes succeeded
   ./tmrl demo --method dsrl --seed 3           steer a plain behaviour-cloning policy instead
   ./tmrl demo --method fixed-sigma --sigma 1   steer z alone, every chunk at the marginal
+  ./tmrl demo --arms 2                         two arms, one learner
   ./tmrl demo --label manual                   you label, on the page that it prints
   ./tmrl demo --run-dir runs/mine --resume     resume a session that was interrupted
   ./tmrl demo controller.sigma_cap:=0.5        the same with another parameter"""
@@ -76,6 +80,7 @@ def parse(argv: list[str]) -> DemoOptions:
     add("--episodes", type=int, default=150, metavar="N", help="at most N (default: 150)")
     add("--seed", type=int, default=0, metavar="S", help="default: 0")
     add("--until-success", type=float, metavar="RATE", help="stop at this rate over the last 20")
+    add("--arms", type=int, default=1, metavar="N", help="so many, one learner (default: 1)")
     add("--sigma", type=float, metavar="X", help="of method fixed-sigma (default there: 1)")
     add("--label", choices=LABEL_MODES, default="auto", help="who labels (default: auto)")
     add(
@@ -94,6 +99,8 @@ def parse(argv: list[str]) -> DemoOptions:
         parser.error(f"--episodes is {parsed.episodes}; it must be at least 1")
     if parsed.until_success is not None and not 0 < parsed.until_success <= 1:
         parser.error(f"--until-success is {parsed.until_success}; it must lie in (0, 1]")
+    if not 1 <= parsed.arms <= _MOST_ARMS:
+        parser.error(f"--arms is {parsed.arms}; it must lie between 1 and {_MOST_ARMS}")
     if parsed.sigma is not None and parsed.method != "fixed-sigma":
         parser.error(f"--sigma goes with --method fixed-sigma; {parsed.method} has its own")
     if parsed.sigma is not None and not 0 <= parsed.sigma <= 1:

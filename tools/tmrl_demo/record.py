@@ -125,6 +125,13 @@ class SessionRecord:
         return [f"{name}: {reason}" for name, reason in reasons.items() if reason]
 
     @property
+    def summary(self) -> str:
+        """One line about it, for an arm among several."""
+        return (
+            f"{self.finished} episodes, last {WINDOW}: {self.success_last_window:.0%}, {self.state}"
+        )
+
+    @property
     def in_order(self) -> list[EpisodeRecord]:
         """Episodes by number."""
         return [self.episodes[number] for number in sorted(self.episodes)]

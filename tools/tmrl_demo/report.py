@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -62,6 +61,11 @@ class History:
     episodes: list[EpisodeRecord]
     transitions: int
 
+    @property
+    def finished(self) -> list[EpisodeRecord]:
+        """Those that have a label."""
+        return [e for e in self.episodes if e.outcome is not Outcome.PENDING]
+
     def until(self, last_episode: int | None) -> "History":
         """Returns the history up to and with one episode; the whole one for None."""
         if last_episode is None:
@@ -102,7 +106,7 @@ def read_history(run_dir: Path, robot: str) -> History:
 
 def summarise(history: History, facts: SessionFacts, control_period_s: float) -> dict[str, object]:
     """The content of report.json."""
-    finished = [e for e in history.episodes if e.outcome is not Outcome.PENDING]
+    finished = history.finished
     window = success_over_window(finished)
     wrong = [_WRONG_OBJECT in e.detail for e in finished]
     steps = sum(e.steps for e in history.episodes)
@@ -118,6 +122,17 @@ def summarise(history: History, facts: SessionFacts, control_period_s: float) ->
         "sigma_mean_first_last": [sigma_mean(finished[:_EDGE]), sigma_mean(finished[-_EDGE:])],
         "sigmas": [[round(sigma, 2) for sigma in e.sigmas] for e in finished],
         "transitions_published": history.transitions,
+    }
+
+
+def outline(history: History) -> dict[str, object]:
+    """What one of several arms achieved, for report.json."""
+    finished = history.finished
+    window = success_over_window(finished)
+    return {
+        "episodes": len(finished),
+        "success_last_20": window[-1] if window else 0.0,
+        "episodes_to_90": episodes_to(finished, 0.9),
     }
 
 
@@ -140,9 +155,7 @@ def draw(history: History, facts: SessionFacts, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     curve, sigma = folder / "learning_curve.png", folder / "sigma_per_chunk.png"
     title = f"{facts.method}, seed {facts.seed}"
-    finished: Sequence[EpisodeRecord] = [
-        e for e in history.episodes if e.outcome is not Outcome.PENDING
-    ]
+    finished = history.finished
     draw_learning_curve(finished, title, curve)
     draw_sigma(finished, title, sigma)
     return [curve, sigma]

@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import json
-import os
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,38 +16,25 @@ from rich.live import Live
 
 from tmrl_bringup.console_address import announce, forget_address
 from tmrl_bringup.end_signals import when_asked_to_end
-from tmrl_bringup.options import SessionOptions
-from tmrl_bringup.parts import CONSOLE
-from tmrl_bringup.processes import describe, select_parts
-from tmrl_bringup.rig import Rig, RigError, load, parse_overrides
+from tmrl_bringup.rig import RigError
 from tmrl_bringup.rundir import has_history, prepare_run_dir, refuse_lost_journal
 from tmrl_bringup.supervisor import ProcessEvent, Supervisor
-from tmrl_common.ports import free_port
 from tmrl_common.storage import prepare_file
-from tmrl_demo.monitor import Monitor
+from tmrl_demo.arms import Arm, processes_of, resolve_rigs
 from tmrl_demo.options import DemoOptions
-from tmrl_demo.record import IDLE, SessionRecord
 from tmrl_demo.report import (
     SessionFacts,
     draw,
-    journalled,
+    outline,
     read_history,
     summarise,
     write_json,
 )
 from tmrl_demo.view import Header, render
 
-RIG = "widowx_sim"
-_REAL_TIME = {
-    "driver.real_time_factor": 1.0,
-    "controller.pacing": "state",
-    "agent.lock_step": False,
-}
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 _REFRESH_S = 0.25
 _START_TIMEOUT_S = 90.0
-_DRAIN_S = 15.0
-_SERVICE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -87,44 +74,27 @@ def open_run_dir(options: DemoOptions) -> Path:
     return run_dir
 
 
-def resolve_rig(options: DemoOptions, run_dir: Path) -> Rig:
-    """The demo's rig with everything from the command line applied."""
-    session = SessionOptions(
-        run_dir=run_dir,
-        method=options.method,
-        seed=options.seed,
-        label=options.label,
-        max_episodes=options.episodes,
-        sigma=options.sigma,
-    )
-    rig = load(RIG).with_overrides({"policy_server.bind": f"tcp://127.0.0.1:{free_port()}"})
-    pace = _REAL_TIME if options.real_time else {}
-    return session.apply(rig.with_overrides(pace | parse_overrides(options.overrides)))
-
-
 class DemoSession:
     """One run of the demo.
 
     Args:
         options: The command line.
-        run_dir: Directory of the run.
-        rig: With every parameter resolved.
+        arms: The first one's directory is the run's.
+        learner_domain: ROS domain of the learner, where there are several arms.
     """
 
-    def __init__(self, options: DemoOptions, run_dir: Path, rig: Rig) -> None:
+    def __init__(self, options: DemoOptions, arms: Sequence[Arm], learner_domain: int) -> None:
         self.options = options
-        self.run_dir = run_dir
-        self.rig = rig
-        self.record = SessionRecord(control_period_s=float(rig.parts["driver"]["control_period_s"]))
-        self.header = Header(options.method, options.seed, options.episodes, str(run_dir))
+        self.arms = arms
+        first = arms[0]
+        self.run_dir, self.rig, self.record = first.run_dir, first.rig, first.record
+        self.header = Header(options.method, options.seed, options.episodes, str(self.run_dir))
         self.console = Console()
-        processes = describe(rig, run_dir, _parts(options, rig))
-        self._supervisor = Supervisor(processes, run_dir / "logs", self._on_event)
+        processes = processes_of(arms, headless=options.headless, learner_domain=learner_domain)
+        self._supervisor = Supervisor(processes, self.run_dir / "logs", self._on_event)
         self._interrupted = asyncio.Event()
         self._started_s = time.monotonic()
-        self._printed = 0
         self._trouble_shown: list[str] = []
-        self._started = False
         self._fatal = ""
 
     def _on_event(self, event: ProcessEvent) -> None:
@@ -144,68 +114,76 @@ class DemoSession:
     async def run(self) -> Ending:
         """Runs the processes until the session is over, then ends them."""
         when_asked_to_end(asyncio.get_running_loop(), self._interrupted.set)
-        self._load_past()
+        for arm in self.arms if self.options.resume else ():
+            arm.load_past()
         forget_address(self.run_dir)
         address = asyncio.create_task(announce(self.run_dir, self._print))
-        monitor = Monitor(f"/{self.rig.robot}", self.run_dir.name, self.record)
+        for arm in self.arms:
+            arm.listen()
         try:
             await self._supervisor.start()
             with self._screen() as live:
-                ending = await self._until_end(monitor, live)
+                ending = await self._until_end(live)
                 if ending.exit_code == EXIT_OK:
-                    await self._drain(monitor)
+                    await asyncio.gather(*(arm.drain(self._interrupted) for arm in self.arms))
         finally:
             address.cancel()
             await self._supervisor.stop()
-            monitor.close()
+            for arm in self.arms:
+                arm.close()
         return ending
 
     def _print(self, text: str) -> None:
         self.console.print(text, highlight=False, soft_wrap=True)
-
-    def _load_past(self) -> None:
-        if self.options.resume:
-            past = read_history(self.run_dir, self.rig.robot)
-            self.record.episodes = {e.number: e for e in past.episodes}
-            self._printed = self.record.finished
 
     def _screen(self) -> contextlib.AbstractContextManager["Live | None"]:
         if self.options.headless:
             return contextlib.nullcontext()
         return Live(console=self.console, refresh_per_second=4, transient=False)
 
+    @property
+    def _has_started(self) -> bool:
+        return all(arm.has_started for arm in self.arms)
+
+    def _of(self, arm: Arm) -> str:
+        """What its lines begin with: nothing where there is one arm."""
+        return f"{arm.rig.robot}: " if len(self.arms) > 1 else ""
+
     def _show(self, live: Live | None) -> None:
         if live is not None:
-            live.update(render(self.record, self.header, self._supervisor.alive(), self.wall_s))
+            others = [f"{self._of(arm)}{arm.record.summary}" for arm in self.arms[1:]]
+            alive = self._supervisor.alive()
+            live.update(render(self.record, self.header, alive, self.wall_s, others))
             return
-        for sentence in self.record.trouble if self._started else []:
+        trouble = [f"{self._of(arm)}{line}" for arm in self.arms for line in arm.record.trouble]
+        for sentence in trouble if self._has_started else []:
             if sentence not in self._trouble_shown:
                 self.console.print(sentence, style="yellow", highlight=False, soft_wrap=True)
-        self._trouble_shown = self.record.trouble
-        for episode in self.record.in_order[self._printed : self.record.finished]:
-            self._printed += 1
-            self.console.print(
-                f"episode {episode.number}: {episode.outcome.name.lower()}"
+        self._trouble_shown = trouble
+        for arm in self.arms:
+            self._print_episodes(arm)
+
+    def _print_episodes(self, arm: Arm) -> None:
+        record = arm.record
+        for episode in record.in_order[arm.printed : record.finished]:
+            arm.printed += 1
+            self._print(
+                f"{self._of(arm)}episode {episode.number}: {episode.outcome.name.lower()}"
                 f"{f' ({episode.detail})' if episode.detail else ''}, "
-                f"last 20: {self.record.success_last_window:.0%}, "
-                f"{self.record.robot_minutes:.1f} robot min, {self.wall_s / 60:.1f} wall min, "
-                f"{self.record.learner.rounds} rounds",
-                highlight=False,
-                soft_wrap=True,
+                f"last 20: {record.success_last_window:.0%}, "
+                f"{record.robot_minutes:.1f} robot min, {self.wall_s / 60:.1f} wall min, "
+                f"{record.learner.rounds} rounds",
             )
 
-    async def _until_end(self, monitor: Monitor, live: Live | None) -> Ending:
+    async def _until_end(self, live: Live | None) -> Ending:
         while True:
             self._show(live)
             ending = self._ending()
             if ending is not None:
                 self._show(live)
                 return ending
-            if not self._started:
-                refusal = await asyncio.to_thread(monitor.start_session, _SERVICE_S)
-                # The answer may get lost on a busy machine: the session's state says so as well.
-                self._started = refusal == "" or self.record.has_begun
-                self.record.state_reason = refusal
+            for arm in self.arms:
+                await arm.start()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._interrupted.wait(), _REFRESH_S)
 
@@ -216,36 +194,18 @@ class DemoSession:
             return Ending(f"interrupted; nothing is lost: {again}", EXIT_INTERRUPTED)
         if self._supervisor.failed.is_set():
             return Ending(self._fatal, EXIT_FAILED)
-        if not self._started and self.wall_s > _START_TIMEOUT_S:
-            reason = self.record.state_reason or "no node answered"
-            return Ending(f"not started after {_START_TIMEOUT_S:g} s: {reason}", EXIT_FAILED)
+        if not self._has_started and self.wall_s > _START_TIMEOUT_S:
+            waits = next(arm for arm in self.arms if not arm.has_started)
+            reason = waits.record.state_reason or "no node answered"
+            sentence = f"{self._of(waits)}not started after {_START_TIMEOUT_S:g} s: {reason}"
+            return Ending(sentence, EXIT_FAILED)
         target = self.options.until_success
-        if target is not None and self.record.reached(target):
+        if target is not None and all(arm.record.reached(target) for arm in self.arms):
             reason = f"success rate {target:.0%} over the last 20 episodes"
             return Ending(reason, EXIT_OK, self.record.last_labelled)
-        if (
-            self._started
-            and self.record.finished >= self.options.episodes
-            and self.record.state == IDLE
-        ):
+        if all(arm.is_idle_after >= self.options.episodes for arm in self.arms):
             return Ending(f"{self.options.episodes} episodes", EXIT_OK)
         return None
-
-    async def _drain(self, monitor: Monitor) -> None:
-        """Waits until the agent has journalled every labelled episode and the learner stored it."""
-        await asyncio.to_thread(monitor.stop_session, _SERVICE_S)
-        deadline_s = time.monotonic() + _DRAIN_S
-        while time.monotonic() < deadline_s and not self._interrupted.is_set():
-            sequence, labelled = journalled(self.run_dir, self.rig.robot)
-            stored = self.record.learner.contiguous_sequence >= sequence
-            if stored and labelled >= self.record.finished:
-                return
-            await asyncio.sleep(_REFRESH_S)
-
-
-def _parts(options: DemoOptions, rig: Rig) -> tuple[str, ...]:
-    """Without a view on the screen nobody looks at a page either."""
-    return tuple(p for p in select_parts(rig) if p != CONSOLE or not options.headless)
 
 
 def _facts(session: DemoSession, ending: Ending, past: dict[str, object]) -> SessionFacts:
@@ -286,11 +246,15 @@ def run_demo(options: DemoOptions) -> int:
     run_dir = open_run_dir(options)
     report = run_dir / "report.json"
     past = _past_report(report)
-    session = DemoSession(options, run_dir, resolve_rig(options, run_dir))
-    # A domain of its own: another session on this machine must not hear this one.
-    with domain_coordinator.domain_id() as domain:
-        os.environ["ROS_DOMAIN_ID"] = str(domain)
-        session.console.print(f"run directory {run_dir}, ROS domain {domain}", soft_wrap=True)
+    rigs = resolve_rigs(options, run_dir)
+    with contextlib.ExitStack() as stack:
+        # Domains of its own: another session on this machine must not hear this one.
+        domains = [stack.enter_context(domain_coordinator.domain_id()) for _ in rigs]
+        elsewhere = len(rigs) > 1
+        learners = stack.enter_context(domain_coordinator.domain_id()) if elsewhere else domains[0]
+        arms = [Arm(*mine, domain) for mine, domain in zip(rigs, domains, strict=True)]
+        session = DemoSession(options, arms, learners)
+        session.console.print(f"run directory {run_dir}, ROS domain {domains[0]}", soft_wrap=True)
         ending = asyncio.run(session.run())
     console = session.console
     console.print(ending.reason, highlight=False, soft_wrap=True)
@@ -299,6 +263,8 @@ def run_demo(options: DemoOptions) -> int:
     history = read_history(run_dir, session.rig.robot).until(ending.last_episode)
     facts = _facts(session, ending, past)
     content = summarise(history, facts, session.record.control_period_s)
+    if len(session.arms) > 1:
+        content["arms"] = {arm.rig.robot: outline(arm.history()) for arm in session.arms}
     for path in (report, options.json):
         if path is not None:
             write_json(path, content)

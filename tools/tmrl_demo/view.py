@@ -1,5 +1,6 @@
 """The live terminal view of a session."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.columns import Columns
@@ -90,9 +91,13 @@ def _alive(alive: dict[str, bool]) -> Text:
 
 
 def render(
-    record: SessionRecord, header: Header, alive: dict[str, bool], wall_s: float
+    record: SessionRecord,
+    header: Header,
+    alive: dict[str, bool],
+    wall_s: float,
+    others: Sequence[str] = (),
 ) -> RenderableType:
-    """The whole view as one rich renderable."""
+    """The whole view as one rich renderable; `others` has a line about each further arm."""
     curve = success_over_window(record.in_order)
     refusal = [f"last refusal: {record.last_refusal}"] if record.last_refusal else []
     lines: list[RenderableType] = [
@@ -100,6 +105,7 @@ def render(
         Columns([ProgressBar(total=header.episodes, completed=record.finished, width=60)]),
         _strip(record.in_order),
         Text(sparkline(curve, 60), "cyan"),
+        *(Text(line) for line in others),
         _alive(alive),
         Text(f"{record.state}: {record.state_reason}" if record.state_reason else record.state),
         *(Text(line, "bold red") for line in record.trouble + refusal),
