@@ -117,10 +117,9 @@ def server_security(secret_key: Path, allowed_keys: Path) -> ServerSecurity:
         TransportError: A file is absent, holds no key, or a word with "=" that is not `robot=NAME`.
         ValueError: The allow-list is empty.
     """
+    entries = _entries(allowed_keys)
     owners: dict[str, str] = {}
-    allowed = read_keys(allowed_keys)
-    for line in _lines(allowed_keys):
-        key, *words = line.decode(errors="replace").split()
+    for key, words in entries.items():
         for name, sign, value in (word.partition("=") for word in words):
             if sign and (name != "robot" or not is_ros_name(value)):
                 raise TransportError(
@@ -128,8 +127,8 @@ def server_security(secret_key: Path, allowed_keys: Path) -> ServerSecurity:
                     "robot that this key speaks for"
                 )
             if sign:
-                owners[key] = value
-    return ServerSecurity(KeyPair.load(secret_key), allowed, owners)
+                owners[key.decode(errors="replace")] = value
+    return ServerSecurity(KeyPair.load(secret_key), frozenset(entries), owners)
 
 
 def client_security(client_key: str, server_key: str) -> ClientSecurity | None:
@@ -170,26 +169,30 @@ def read_keys(path: Path) -> frozenset[bytes]:
     Raises:
         TransportError: The file is absent, or a line holds no key.
     """
-    keys = [line.split()[0] for line in _lines(path)]
-    for key in keys:
-        if len(key) != KEY_CHARACTERS:
-            raise TransportError(
-                f"{path} holds a key of {len(key)} characters; CURVE keys have {KEY_CHARACTERS}"
-            )
-    return frozenset(keys)
+    return frozenset(_entries(path))
 
 
-def _lines(path: Path) -> list[bytes]:
-    """Lines of a file with keys, without empty ones and comments.
+def _entries(path: Path) -> dict[bytes, list[str]]:
+    """Keys of a file, each with the words after it; of a key that stands twice, those of both.
 
     Raises:
-        TransportError: The file is absent.
+        TransportError: The file is absent, or a line holds no key.
     """
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
         raise TransportError(f"key file {path} cannot be read: {error.strerror}") from error
-    return [line for line in lines if line.strip() and not line.startswith(b"#")]
+    entries: dict[bytes, list[str]] = {}
+    for line in lines:
+        if not line.strip() or line.startswith(b"#"):
+            continue
+        key, *words = line.split()
+        if len(key) != KEY_CHARACTERS:
+            raise TransportError(
+                f"{path} holds a key of {len(key)} characters; CURVE keys have {KEY_CHARACTERS}"
+            )
+        entries.setdefault(key, []).extend(word.decode(errors="replace") for word in words)
+    return entries
 
 
 def is_local(endpoint: str) -> bool:
