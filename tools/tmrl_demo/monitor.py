@@ -9,7 +9,8 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from tmrl_common.types import Outcome, SteeringSource
-from tmrl_demo.record import STATES, LearnerFacts, SessionRecord
+from tmrl_demo.record import STATES, SessionRecord
+from tmrl_learner.worker_status import WorkerStatus
 from tmrl_msgs.msg import (
     AgentStatus,
     ControllerStatus,
@@ -111,7 +112,7 @@ class Monitor:
             self.record.on_transition(message.episode, message.revision, sigma, message.steps)
 
     def _on_learner(self, message: LearnerStatus) -> None:
-        self.record.learner = LearnerFacts(
+        self.record.learner = WorkerStatus(
             phase=message.phase,
             transitions_stored=message.transitions_stored,
             contiguous_sequence=message.contiguous_sequence,

@@ -4,38 +4,12 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from tmrl_common.types import Outcome
+from tmrl_learner.worker_status import WorkerStatus
 from tmrl_run.history import WINDOW, EpisodeRecord, successes
 
 IDLE, PAUSED = "idle", "paused"
 STATES = (IDLE, "resetting", "ready", "running", "labelling", PAUSED)
 """What episode/state says, in words."""
-
-
-@dataclass
-class LearnerFacts:
-    """The newest of learner/status.
-
-    Attributes:
-        phase: "warmup", "training" or "base"; empty before the first message.
-        transitions_stored: Transitions in the replay buffer.
-        contiguous_sequence: Every sequence number up to this one is stored.
-        rounds: Update rounds done.
-        rounds_owed: Update rounds still to do.
-        rounds_per_s: Rate of rounds.
-        actor_version: Version of the newest published actor.
-        metrics: Losses and temperatures by name.
-        reason: What is wrong; empty while healthy.
-    """
-
-    phase: str = ""
-    transitions_stored: int = 0
-    contiguous_sequence: int = 0
-    rounds: int = 0
-    rounds_owed: int = 0
-    rounds_per_s: float = 0.0
-    actor_version: int = 0
-    metrics: dict[str, float] = field(default_factory=lambda: dict[str, float]())
-    reason: str = ""
 
 
 @dataclass
@@ -48,7 +22,7 @@ class SessionRecord:
         state: Where the episode state machine stands, in words.
         state_reason: Why, one sentence.
         has_begun: Whether the session was seen to do something since this record began.
-        learner: Newest facts of the learner.
+        learner: What the learner last reported to this arm.
         transitions_published: Highest sequence number that the agent published.
         round_trip_s: Of the last chunk, agent to policy server and back.
         agent_reason: What is wrong with the agent; empty while healthy.
@@ -64,7 +38,7 @@ class SessionRecord:
     state: str = "starting"
     state_reason: str = ""
     has_begun: bool = False
-    learner: LearnerFacts = field(default_factory=LearnerFacts)
+    learner: WorkerStatus = field(default_factory=WorkerStatus)
     transitions_published: int = 0
     round_trip_s: float = 0.0
     agent_reason: str = ""

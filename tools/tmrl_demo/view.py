@@ -67,7 +67,7 @@ def _numbers(record: SessionRecord, header: Header, wall_s: float) -> Table:
         (f"σ mean, last {WINDOW}", "-" if sigma is None else f"{sigma:.2f}"),
         ("robot time", f"{record.robot_minutes:.1f} min"),
         ("wall time", f"{wall_s / 60:.1f} min"),
-        ("learner", learner.phase or "starting"),
+        ("learner", learner.phase),
         ("update rounds", f"{learner.rounds} ({learner.rounds_per_s:.0f}/s)"),
         (
             "transitions",
