@@ -25,6 +25,11 @@ class Outcome(IntEnum):
     DISCARDED = 4
     PENDING = 255
 
+    @property
+    def counts(self) -> bool:
+        """Whether it says how well the policy does: an abort, or a discarded episode, does not."""
+        return self in (Outcome.SUCCESS, Outcome.FAILURE, Outcome.TIMEOUT)
+
 
 class SteeringSource(StrEnum):
     """Who picks z, sigma and epsilon of a chunk."""

@@ -9,8 +9,8 @@ from tmrl_run.history import EpisodeRecord, episodes_to, sigma_mean, success_ove
 
 
 def session(pattern: str) -> list[EpisodeRecord]:
-    """S success, T time-out, D discarded, one letter per episode."""
-    outcomes = {"S": Outcome.SUCCESS, "T": Outcome.TIMEOUT, "D": Outcome.DISCARDED}
+    """S success, T time-out, A aborted, D discarded, one letter per episode."""
+    outcomes = {o.name[0]: o for o in Outcome if o not in (Outcome.FAILURE, Outcome.PENDING)}
     return [EpisodeRecord(i, outcomes[letter]) for i, letter in enumerate(pattern, start=1)]
 
 
@@ -21,8 +21,9 @@ def test_rate_reaches_the_threshold_only_over_a_full_window() -> None:
     assert episodes_to(session("T" * 30 + "S" * 17), 0.9) is None
 
 
-def test_discarded_episodes_count_for_nothing() -> None:
-    assert success_over_window(session("SDDS")) == [1.0, 1.0]
+def test_episodes_that_were_aborted_or_discarded_count_for_nothing() -> None:
+    assert success_over_window(session("SDAS")) == [1.0, 1.0]
+    assert episodes_to(session("A" * 5 + "S" * 20), 0.9) == 20
 
 
 def test_the_episode_that_begins_before_the_session_has_stopped_belongs_to_no_figure() -> None:

@@ -69,7 +69,7 @@ def test_what_happened_is_on_the_page(tmp_path: Path) -> None:
     run = write_small_run(tmp_path / "run", SmallRun(outcomes=OUTCOMES))
     page, data = report(run)
     assert [each["outcome"] for each in data["episodes"]] == [o.name.lower() for o in OUTCOMES]
-    assert data["success_over_window"] == [1.0, 0.5, 0.3333, 0.5], "without the discarded one"
+    assert data["success_over_window"] == [1.0, 0.5, 0.6667], "without the aborted, discarded ones"
     assert data["episodes"][1]["human_steps"] == [0, 3, 0, 0]
     assert data["episodes"][0]["sigma"] == [0.1, 0.15, 0.2, 0.25]
     assert data["episodes"][1]["sigma"][1] is None, "nothing was steered where a person drove"

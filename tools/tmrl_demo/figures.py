@@ -31,8 +31,7 @@ def draw_learning_curve(episodes: Sequence[EpisodeRecord], title: str, path: Pat
     axes = figure.subplots()
     rates = success_over_window(episodes)
     axes.plot(range(1, len(rates) + 1), rates, color=_LINE, lw=2, label=f"over the last {WINDOW}")
-    finished = [e for e in episodes if e.outcome not in (Outcome.PENDING, Outcome.DISCARDED)]
-    for index, episode in enumerate(finished, start=1):
+    for index, episode in enumerate((e for e in episodes if e.outcome.counts), start=1):
         won = episode.outcome is Outcome.SUCCESS
         axes.plot(index, 1.04 if won else -0.04, "|", color=_SUCCESS if won else _FAILURE, ms=7)
     axes.axhline(0.9, color="0.6", lw=0.8, ls="--")

@@ -31,13 +31,12 @@ class EpisodeRecord:
 
 
 def successes(episodes: Sequence[EpisodeRecord]) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    """1 for each finished episode that succeeded, else 0; discarded ones are left out."""
-    finished = [e for e in episodes if e.outcome not in (Outcome.PENDING, Outcome.DISCARDED)]
-    return np.array([float(e.outcome is Outcome.SUCCESS) for e in finished])
+    """1 for each episode that succeeded, else 0; those that do not count are left out."""
+    return np.array([float(e.outcome is Outcome.SUCCESS) for e in episodes if e.outcome.counts])
 
 
 def success_over_window(episodes: Sequence[EpisodeRecord], window: int = WINDOW) -> list[float]:
-    """Success rate over the last `window` episodes, after each finished episode.
+    """Success rate over the last `window` episodes, after each episode that counts.
 
     The first `window - 1` values are taken over the episodes that there are.
     """
@@ -46,7 +45,10 @@ def success_over_window(episodes: Sequence[EpisodeRecord], window: int = WINDOW)
 
 
 def episodes_to(episodes: Sequence[EpisodeRecord], rate: float, window: int = WINDOW) -> int | None:
-    """Episodes until the success rate over a full window first reached `rate`; None if never."""
+    """Episodes until the success rate over a full window first reached `rate`; None if never.
+
+    Those that do not count are left out, as they are of the rate.
+    """
     for index, value in enumerate(success_over_window(episodes, window), start=1):
         if index >= window and value >= rate - 1e-9:
             return index

@@ -95,8 +95,8 @@ class Content:
 
     @property
     def counted(self) -> list[EpisodeLine]:
-        """Episodes that count for the success rate: labelled and not discarded."""
-        return [e for e in self.episodes if e.outcome not in (Outcome.PENDING, Outcome.DISCARDED)]
+        """Episodes that count for the success rate."""
+        return [e for e in self.episodes if e.outcome.counts]
 
     @property
     def rates(self) -> list[float]:

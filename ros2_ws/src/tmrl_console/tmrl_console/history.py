@@ -14,7 +14,6 @@ WINDOW = 20
 """Episodes over which the rate of success is counted."""
 RECENT_S = 300.0
 """Time over which take-overs per minute are counted."""
-_COUNTED = (Outcome.SUCCESS, Outcome.FAILURE, Outcome.TIMEOUT)
 
 
 class Labels:
@@ -31,14 +30,11 @@ class Labels:
             self._labels[episode] = revision, outcome, source
 
     def section(self) -> dict[str, Any]:
-        """Returns the newest episodes, and the rate of success over the last ones at each.
-
-        Aborted and discarded episodes say nothing about the policy and are not in the rate.
-        """
+        """Returns the newest episodes, and the rate of success over the last ones at each."""
         window: deque[bool] = deque(maxlen=WINDOW)
         shown: list[dict[str, Any]] = []
         for number, (_, outcome, source) in sorted(self._labels.items()):
-            if outcome in _COUNTED:
+            if outcome.counts:
                 window.append(outcome is Outcome.SUCCESS)
             rate = sum(window) / len(window) if window else None
             shown.append(
