@@ -5,7 +5,7 @@ import asyncio
 import os
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,10 @@ from tmrl_bringup.processes import describe, select_parts
 from tmrl_bringup.rig import Rig, RigError, available, filled_in, load, parse_overrides
 from tmrl_bringup.rig_checks import judge
 from tmrl_bringup.rundir import new_run_dir, prepare_directories
-from tmrl_bringup.supervisor import ProcessEvent, Supervisor
+from tmrl_bringup.supervisor import Supervisor
 from tmrl_bringup.two_machines import through_one_door
 
+_LOOK_S = 0.5
 _DESCRIPTION = """\
 Starts the processes of a rig and keeps them running until Ctrl-C: the same description as
 `ros2 launch tmrl_bringup <rig>.launch.py`. The session starts when a person asks for it:
@@ -125,20 +126,50 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-async def _keep_running(supervisor: Supervisor, run_dir: Path) -> int:
+async def _keep_running(supervisor: Supervisor, run_dir: Path, is_over: Callable[[], bool]) -> int:
     interrupted = asyncio.Event()
     when_asked_to_end(asyncio.get_running_loop(), interrupted.set)
     address = asyncio.create_task(announce(run_dir, _say))
-    waits = [asyncio.create_task(e.wait()) for e in (interrupted, supervisor.failed)]
+    ends: list[asyncio.Task[Any]] = [
+        asyncio.create_task(each)
+        for each in (interrupted.wait(), supervisor.failed.wait(), _until(is_over))
+    ]
     try:
         await supervisor.start()
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
         # Whatever happened: an arm's driver is asked to brake, not killed with this process.
         await supervisor.stop()
-        for wait in (*waits, address):
-            wait.cancel()
+        for task in (*ends, address):
+            task.cancel()
     return 1 if supervisor.failed.is_set() else 0
+
+
+async def _until(is_over: Callable[[], bool]) -> None:
+    while not is_over():
+        await asyncio.sleep(_LOOK_S)
+
+
+def run(session: Session, is_over: Callable[[], bool] = lambda: False) -> int:
+    """Starts a session's processes and waits for their end.
+
+    Args:
+        session: What is to run.
+        is_over: Whether the processes are to be ended; asked twice per second.
+
+    Returns:
+        The exit code: 0 where the session was over or a person ended it, 1 where a process failed.
+
+    Raises:
+        RigError: The run directory cannot be used.
+    """
+    run_dir, log_dir = prepare_directories(session.options, session.parts)
+    forget_address(run_dir)
+    specs = describe(session.rig, run_dir, session.parts)
+    supervisor = Supervisor(specs, log_dir, lambda event: _say(event.text))
+    domain = os.environ.get("ROS_DOMAIN_ID", "0")
+    _say(f"run directory {run_dir}, ROS domain {domain}; Ctrl-C ends it")
+    return asyncio.run(_keep_running(supervisor, run_dir, is_over))
 
 
 def main(argv: list[str]) -> int:
@@ -157,18 +188,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="KEY:=VALUE")
     parsed = parser.parse_args(argv)
     try:
-        session = resolve(parsed.rig, parse_overrides(parsed.overrides))
-        run_dir, log_dir = prepare_directories(session.options, session.parts)
+        return run(resolve(parsed.rig, parse_overrides(parsed.overrides)))
     except RigError as error:
         sys.stderr.write(f"tmrl up: {error}\n")
         return 2
-
-    def on_event(event: ProcessEvent) -> None:
-        _say(event.text)
-
-    forget_address(run_dir)
-    specs = describe(session.rig, run_dir, session.parts)
-    supervisor = Supervisor(specs, log_dir, on_event)
-    domain = os.environ.get("ROS_DOMAIN_ID", "0")
-    sys.stdout.write(f"run directory {run_dir}, ROS domain {domain}; Ctrl-C ends it\n")
-    return asyncio.run(_keep_running(supervisor, run_dir))

@@ -32,6 +32,9 @@ VERBS = {
         "CHECKPOINT [--rig RIG] [--data DATASET]", "say what of them fits together", "tmrl_check"
     ),
     "doctor": Verb("[RIG]", "say what works on this machine or rig, what does not", "tmrl_doctor"),
+    "probe": Verb(
+        "RIG [--each N]", "say what can be learned, before you try", "tmrl_run.probe.cli"
+    ),
     "call": Verb("SERVICE [FIELD:=VALUE ...]", "ask a running rig", "tmrl_cli.call"),
     "export": Verb("lerobot RUN OUT", "make a data set of a run", "tmrl_run.lerobot.cli"),
     "report": Verb("RUN [--out FILE]", "show a run on one page", "tmrl_run.report.cli"),

@@ -13,7 +13,7 @@ from tmrl_common.transitions import Transition
 from tmrl_common.types import Outcome
 from tmrl_run.errors import RunError
 
-_CONFIG = "config.yaml"
+CONFIG_FILE = "config.yaml"
 _JOURNAL = "journal.sqlite"
 _LEDGER = "episodes.jsonl"
 
@@ -55,8 +55,8 @@ class RunFolder:
         rate_hz = self.value("controller", "control_rate_hz", None)
         if not isinstance(rate_hz, int | float) or not rate_hz > 0:
             raise RunError(
-                f"{self.path / _CONFIG}: controller.control_rate_hz is {rate_hz!r}; it must be a "
-                "number above 0: put the file back as the session wrote it"
+                f"{self.path / CONFIG_FILE}: controller.control_rate_hz is {rate_hz!r}; it must be "
+                "a number above 0: put the file back as the session wrote it"
             )
         return float(rate_hz)
 
@@ -123,16 +123,16 @@ def open_run(path: Path) -> RunFolder:
     """
     if not path.is_dir():
         raise RunError(f"there is no folder {path}; give the run directory of a session")
-    for name in (_CONFIG, _JOURNAL):
+    for name in (CONFIG_FILE, _JOURNAL):
         if not (path / name).is_file():
             raise RunError(
                 f"{path} has no {name}; give the run directory of a session, as `./tmrl up` and "
                 "`./tmrl demo` print it at their start"
             )
     try:
-        content = yaml.safe_load((path / _CONFIG).read_text(encoding="utf-8"))
+        content = yaml.safe_load((path / CONFIG_FILE).read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RunError(f"{path / _CONFIG} cannot be read: {error}; put it back") from error
+        raise RunError(f"{path / CONFIG_FILE} cannot be read: {error}; put it back") from error
     if not isinstance(content, dict) or not isinstance(content.get("robot"), str):
-        raise RunError(f"{path / _CONFIG} names no robot; put the file back")
+        raise RunError(f"{path / CONFIG_FILE} names no robot; put the file back")
     return RunFolder(path, content)

@@ -1,12 +1,14 @@
 """The thread that asks: against the real client and a server that speaks the real protocol."""
 
 import queue
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tmrl_agent.inference import InferenceThread
 from tmrl_agent.params import AgentConfig
+from tmrl_agent.probe import Probe
 from tmrl_agent.requests import (
     AskChunk,
     AskFeatures,
@@ -83,6 +85,17 @@ def test_answers_carry_the_number_of_their_question(running, server):
     assert (chunk.request, chunk.reply.seed, chunk.reply.actions.shape) == (5, 11, (8, 7))
     assert chunk.round_trip_s > 0.0
     assert (features.request, features.features.shape) == (6, (3,))
+
+
+def test_a_probes_steering_reaches_the_server(running, server):
+    thread, answers = running(config(server.endpoint))
+    probe = Probe("repeated", 1.5, 0.25)
+    thread.ask(replace(ask_chunk(1), source=probe))
+    assert until(answers, ChunkAnswer).request == 1
+    asked = server.requests[-1]
+    assert asked.source is SteeringSource.EXPLICIT
+    assert asked.explicit.sigma == 0.25
+    np.testing.assert_array_equal(asked.explicit.z, probe.steering(SPEC, 11).z)
 
 
 def test_an_error_of_the_server_is_an_answer_with_its_sentence(running, server):

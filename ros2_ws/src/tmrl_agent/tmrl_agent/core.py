@@ -360,7 +360,7 @@ class AgentCore:
         request = self._slot.take()
         self._pipelines.open(request, seen)
         attempt = self._refusals.count
-        source = steering.source(self._config, self._learner.phase)
+        source = steering.source(self._config, self._learner.phase, builder.episode)
         limits = steering.limits(self._config, controller, attempt)
         seed = steering.seed(self._config.seed, builder.episode, builder.next_chunk, attempt)
         return AskChunk(request, seen.observation, limits, source, seed)

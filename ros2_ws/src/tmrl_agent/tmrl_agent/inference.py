@@ -4,6 +4,7 @@ import queue
 from collections.abc import Callable
 from typing import Protocol
 
+from tmrl_agent.probe import Probe
 from tmrl_agent.requests import (
     Answer,
     AskChunk,
@@ -15,9 +16,9 @@ from tmrl_agent.requests import (
 )
 from tmrl_common.checked_thread import CheckedThread
 from tmrl_common.clock import Clock
-from tmrl_common.errors import ClientClosedError, TmrlError
+from tmrl_common.errors import ClientClosedError, LocalError, TmrlError
 from tmrl_common.messages import ChunkReply, Pong, Welcome
-from tmrl_common.types import FloatArray, Observation, SteeringLimits, SteeringSource
+from tmrl_common.types import FloatArray, Observation, Steering, SteeringLimits, SteeringSource
 
 _WATCH_PERIOD_S = 0.5
 _PING_DEADLINE_S = 1.0
@@ -40,7 +41,7 @@ class PolicyServer(Protocol):
         self,
         observation: Observation,
         limits: SteeringLimits,
-        steering: SteeringSource,
+        steering: SteeringSource | Steering,
         *,
         deadline_s: float,
         seed: int,
@@ -129,7 +130,7 @@ class InferenceThread:
             reply = self._server.act(
                 request.observation,
                 request.limits,
-                request.source,
+                self._steering(request),
                 deadline_s=self._deadline_s,
                 seed=request.seed,
             )
@@ -138,6 +139,14 @@ class InferenceThread:
         except TmrlError as error:
             return FailedAnswer(request.request, f"the policy server did not answer: {error}")
         return ChunkAnswer(request.request, reply, self._clock.now_s() - start_s)
+
+    def _steering(self, request: AskChunk) -> SteeringSource | Steering:
+        if not isinstance(request.source, Probe):
+            return request.source
+        welcome = self._server.welcome
+        if welcome is None:
+            raise LocalError("it has not said yet how long z is")
+        return request.source.steering(welcome.spec, request.seed)
 
     def _watch(self) -> None:
         """Reports the connection where it changed."""

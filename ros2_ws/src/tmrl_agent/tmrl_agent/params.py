@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from tmrl_agent.probe import ProbeSetting
 from tmrl_common.config import nearest_name
 from tmrl_common.constraints import SEED, NotEmpty, OneOf, Range, check_fields
 from tmrl_common.errors import ConfigError
@@ -86,6 +87,8 @@ class AgentConfig:
             host whose clock is not synchronised.
         seed: Of the chunks' seeds, together with episode and chunk.
         unknown_learner_source: Who steers until the learner has reported: "uniform" or "base".
+        probe: Settings that the episodes take turns with, whatever a learner says: "full@0",
+            "repeated:1.5@0.3" or "warmup", see tmrl_agent.probe. Empty, except for `./tmrl probe`.
         deadline_s: Longest wait for an answer of the policy server.
         retry_first_s: Pause after the first failed request; it doubles with each further one.
         retry_max_s: Longest such pause.
@@ -124,6 +127,7 @@ class AgentConfig:
     unknown_learner_source: Annotated[str, OneOf(SteeringSource.UNIFORM, SteeringSource.BASE)] = (
         "uniform"
     )
+    probe: Annotated[tuple[str, ...], ProbeSetting()] = ()
     deadline_s: WaitS = 5.0
     retry_first_s: WaitS = 0.25
     retry_max_s: WaitS = 4.0

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from tmrl_agent.probe import Probe
 from tmrl_common.messages import ChunkReply
 from tmrl_common.types import FloatArray, Observation, SteeringLimits, SteeringSource
 
@@ -14,14 +15,14 @@ class AskChunk:
         request: Names this request; the answer must carry it.
         observation: What the policy sees.
         limits: Caps on the steering.
-        source: Who steers.
+        source: Who steers, or how a probe does.
         seed: Of every random draw behind the chunk.
     """
 
     request: int
     observation: Observation
     limits: SteeringLimits
-    source: SteeringSource
+    source: SteeringSource | Probe
     seed: int
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from tmrl_agent.events import ControllerView
 from tmrl_agent.params import CONTROLLERS_CAP, AgentConfig
+from tmrl_agent.probe import Probe, probe_of
 from tmrl_common.messages import MAX_SEED
 from tmrl_common.types import SteeringLimits, SteeringSource
 
@@ -15,13 +16,16 @@ _SOURCES = {
 """Phase of the learner -> who steers."""
 
 
-def source(config: AgentConfig, learner_phase: str) -> SteeringSource:
-    """Who steers.
+def source(config: AgentConfig, learner_phase: str, episode: int) -> SteeringSource | Probe:
+    """Who steers, or how a probe does.
 
     Args:
-        config: Says who steers before the learner has said where it stands.
+        config: Says who steers before the learner has said where it stands, and what is probed.
         learner_phase: As in tmrl_msgs/LearnerStatus; empty until then.
+        episode: Of the chunk, counts from 1.
     """
+    if config.probe:
+        return probe_of(config.probe, episode) or SteeringSource.UNIFORM
     return _SOURCES.get(learner_phase, SteeringSource(config.unknown_learner_source))
 
 
