@@ -89,8 +89,7 @@ class SessionOptions:
         if self.sigma is not None:
             changes = rig.parts["learning"].get("overrides", [])
             values["learning"]["overrides"] = [*changes, f"agent.sigma_max={self.sigma}"]
-        if "recorder" in rig.parts:
-            values["recorder"] = common
+        values |= {name: common for name in ("recorder", "success_head") if name in rig.parts}
         if UPLINK in rig.parts:
             values[UPLINK] = {"session": self.session, "server": given, **keys}
         if self.method == "base":

@@ -29,7 +29,7 @@ LAYERS = (
         "tmrl_recorder",
         "tmrl_teleop",
     ),
-    ("tmrl_sim", "tmrl_console"),
+    ("tmrl_sim", "tmrl_console", "tmrl_success"),
     ("tmrl_bringup",),
     ("tmrl_run",),
     ("tmrl_doctor", "tmrl_demo", "tmrl_check"),

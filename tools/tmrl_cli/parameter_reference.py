@@ -53,6 +53,7 @@ SECTIONS = (
     Section("driver", "tmrl_sim.params:SimConfig"),
     Section("uplink", "tmrl_learning.uplink_config:UplinkConfig"),
     Section("recorder", "tmrl_recorder.params:RecorderConfig"),
+    Section("success_head", "tmrl_success.params:SuccessHeadConfig"),
     Section("teleop", "tmrl_teleop.params:TeleopConfig"),
     Section("learning", "tmrl_learner.run_config:RunConfig"),
 )

@@ -13,6 +13,7 @@ from tmrl_bringup.parts import (
     operator,
     policy_server,
     recorder,
+    success_head,
     teleop,
     uplink,
 )
@@ -31,6 +32,7 @@ PARTS: Mapping[str, Part] = {
         learning,
         uplink,
         recorder,
+        success_head,
         teleop,
         policy_server,
     )

@@ -8,11 +8,12 @@ from pathlib import Path
 from tmrl_common.storage import prepare_folder
 from tmrl_common.transitions import Transition
 from tmrl_common.types import Outcome
+from tmrl_recorder.file_names import recordings_of
+from tmrl_ros.recordings import RecordingError
 from tmrl_run.errors import RunError
 from tmrl_run.lerobot.action_columns import ACTION_COLUMNS
 from tmrl_run.lerobot.dataset import Dataset, Layout
 from tmrl_run.lerobot.rows import Source, episode_of
-from tmrl_run.recordings import recordings_of
 from tmrl_run.run_folder import RunFolder, open_run
 
 _DESCRIPTION = """\
@@ -65,7 +66,7 @@ def export(source: Source, out: Path) -> int:
         paths = recordings.get(number, [])
         try:
             dataset.add(episode_of(source, number, by_episode[number], outcomes[number], paths))
-        except RunError as error:
+        except (RunError, RecordingError) as error:
             reasons.append(f"episode {number} is left out: {error}\n")
             sys.stderr.write(reasons[-1])
     if not dataset.episodes:

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tmrl_common.storage import refusals
+from tmrl_ros.recordings import Pixels, pixels_of
 from tmrl_run.errors import RunError
 from tmrl_run.lerobot import statistics
 from tmrl_run.lerobot.rows import Episode
-from tmrl_run.recordings import Pixels, pixels_of
 
 VERSION = "v3.0"
 DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"

@@ -13,8 +13,8 @@ from tmrl_agent.messages import arm_reading
 from tmrl_common.transitions import Transition
 from tmrl_common.types import Outcome
 from tmrl_ros.conversion import nanoseconds
+from tmrl_ros.recordings import messages, topics_in
 from tmrl_run.errors import RunError
-from tmrl_run.recordings import messages, topics_in
 from tmrl_run.run_folder import RunFolder
 
 _NANO = 1_000_000_000

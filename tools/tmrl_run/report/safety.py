@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tmrl_common.chunks import ChunkResult, ControllerMode
-from tmrl_run.errors import RunError
-from tmrl_run.recordings import messages, recordings_of
+from tmrl_recorder.file_names import recordings_of
+from tmrl_ros.recordings import RecordingError, messages
 from tmrl_run.run_folder import RunFolder
 
 _STOPS = (ControllerMode.ESTOP, ControllerMode.FAULT)
@@ -45,7 +45,7 @@ def events_of(
     for number, paths in recordings.items():
         try:
             found += _of_recording(run.robot, number, paths)
-        except RunError as error:
+        except RecordingError as error:
             unreadable.append(str(error))
     return sorted(found, key=lambda event: event.episode), set(recordings), unreadable
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
@@ -31,6 +31,7 @@ class SessionStandIn(Node):
         asked: Every request, as service and name of the person.
         labels: Outcome of each labelled episode.
         readings: Every reading of a person's device.
+        doubts: Episodes whose label the success head doubts.
     """
 
     def __init__(self, *, with_controller: bool = False) -> None:
@@ -42,6 +43,7 @@ class SessionStandIn(Node):
         super().__init__("session", namespace="widowx")
         self.state, self.episode, self.reason = msg.EpisodeState.IDLE, 0, ""
         self.suggestion = NONE
+        self.doubts: list[int] = []
         self.asked: list[tuple[str, str]] = []
         self.labels: dict[int, int] = {}
         self.readings: list[msg.TeleopCommand] = []
@@ -181,7 +183,13 @@ class SessionStandIn(Node):
             DiagnosticStatus(level=DiagnosticStatus.OK, hardware_id=f"widowx/{part}", message="ok")
             for part in ("agent", "operator", "learning")
         ]
-        self._health.publish(DiagnosticArray(status=beats))
+        head = DiagnosticStatus(hardware_id="widowx/success_head", message="ok")
+        look_again = " ".join(map(str, self.doubts))
+        head.values = [
+            KeyValue(key="state", value="suggests: precision 97 %"),
+            KeyValue(key="look_again", value=look_again),
+        ]
+        self._health.publish(DiagnosticArray(status=[*beats, head]))
         if self._status is not None and self._arm is not None:
             status = msg.ControllerStatus(robot="widowx", mode=self.mode, reason=self.mode_reason)
             status.sigma_cap, status.z_cap = 1.0, 4.0

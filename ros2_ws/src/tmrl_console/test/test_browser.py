@@ -5,6 +5,8 @@ import pytest
 pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
 
 from tmrl_msgs import msg
+from tmrl_recorder.file_names import FOLDER
+from tmrl_recorder.testing import record_pictures
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -95,6 +97,29 @@ def test_during_a_reset_the_first_episodes_start_lies_faintly_over_the_picture(s
     page.reload()
     page.wait_for_selector("#cameras .begun[src]", state="attached")
     assert page.get_attribute("#cameras .begun", "src") == begun, "it stays the first one's"
+
+
+def test_an_episode_is_watched_again_beside_the_cameras(sit_down, tmp_path):
+    record_pictures(tmp_path / FOLDER, 1, ["overview", "wrist"], [0.0, 1.0, 2.0])
+    person = sit_down(run_dir=str(tmp_path))
+    page, session = person.page, person.cell.session
+    session.begin()
+    person.sees("Arm holds")
+    person.presses("f")
+    page.wait_for_selector("#rate:has-text('0 %')")
+    session.doubts = [1]
+    page.click("#doubts button:text-is('1')")
+    person.sees("Episode 1: failure", "#watch-word")
+    page.wait_for_function("document.getElementById('watch-video').videoWidth === 560")
+    assert page.is_visible("#cameras img")
+    page.click("#watch-close")
+    assert not page.is_visible("#watch")
+    page.click("#curve", position={"x": 46, "y": 40})
+    person.sees("Episode 1: failure", "#watch-word")
+    session.doubts = [2]
+    page.click("#doubts button:text-is('2')")
+    page.wait_for_selector("#watch-word:has-text('no finished recording')")
+    assert not person.errors
 
 
 def test_typing_a_name_asks_for_nothing_but_escape_still_stops(sit_down):

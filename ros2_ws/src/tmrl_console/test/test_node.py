@@ -18,6 +18,8 @@ from tmrl_console.access import COOKIE, AccessError
 from tmrl_console.params import ADDRESS_FILE
 from tmrl_console.password import write_password
 from tmrl_console.web_thread import PortError
+from tmrl_recorder.file_names import FOLDER
+from tmrl_recorder.testing import record_pictures
 from tmrl_ros.parameters import ParameterError
 
 pytestmark = pytest.mark.ros
@@ -108,6 +110,29 @@ def test_a_session_from_start_to_undo(start_cell):
         ("operator/label", "ada"),
         ("operator/reset_done", ""),
     ]
+
+
+def test_a_past_episode_is_a_video_and_one_without_a_recording_says_so(start_cell, tmp_path):
+    record_pictures(tmp_path / FOLDER, 3, ["overview", "wrist"], [0.0, 1.0])
+    cell = start_cell(session="run", run_dir=str(tmp_path))
+    answer, content = fetch(cell, "/episodes/3/video")
+    assert (answer.status, answer.headers["content-type"]) == (200, "video/mp4")
+    assert content == (tmp_path / FOLDER / "episode_0003.mp4").read_bytes()
+    answer, content = fetch(cell, "/episodes/4/video")
+    assert answer.status == 404
+    assert content.decode().startswith("episode 4 has no finished recording")
+    assert fetch(cell, "/episodes/..%2F3/video")[0].status in (404, 422)
+
+
+def test_the_runs_disk_and_the_success_heads_doubts_are_shown(start_cell, tmp_path):
+    cell = start_cell(session="run", run_dir=str(tmp_path))
+    cell.session.doubts = [12, 7]
+    with page(cell) as one:
+        one.until(lambda: one.state.get("run"), "the disk")
+        assert one.state["run"]["free_gb"] > 0.0
+        assert one.state["run"]["is_recorded"] is False
+        shown = {"state": "suggests: precision 97 %", "look_again": [12, 7]}
+        one.until(lambda: one.state.get("success_head") == shown, "the doubts")
 
 
 def test_hold_estop_and_clearing_reach_the_controller(start_cell):

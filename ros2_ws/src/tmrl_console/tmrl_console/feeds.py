@@ -15,6 +15,8 @@ from tmrl_console.history import Chunks, Labels, TakeOvers
 from tmrl_msgs import msg
 from tmrl_ros import qos
 
+_SUCCESS_HEAD = "success_head"
+
 
 @dataclass(frozen=True)
 class Topic:
@@ -45,7 +47,7 @@ class Feeds:
             session: Messages of other sessions are passed over; empty: of none.
             clock: Wall time.
         """
-        self._board, self._session = board, session
+        self._board, self._robot, self._session = board, robot, session
         self._labels, self._chunks = Labels(), Chunks()
         self._take_overs, self._alive = TakeOvers(clock), Heartbeats(robot, clock)
         self._arm: msg.ArmState | None = None
@@ -115,3 +117,5 @@ class Feeds:
         for status in message.status:
             well = status.level == DiagnosticStatus.OK
             self._alive.beat(status.hardware_id, "" if well else status.message)
+            if status.hardware_id == f"{self._robot}/{_SUCCESS_HEAD}":
+                self._board.pin(_SUCCESS_HEAD, sections.success_head(status))

@@ -20,10 +20,13 @@ from tmrl_console.drive import TICK_S, DriveLimits, Driving, Reading
 from tmrl_console.feeds import Feeds
 from tmrl_console.params import ADDRESS_FILE, ConsoleConfig
 from tmrl_console.picture_topics import PictureTopics
+from tmrl_console.run_section import run_section
 from tmrl_console.server import Served, make_app
 from tmrl_console.services import every_service
+from tmrl_console.videos import Videos
 from tmrl_console.web_thread import WebThread, listen
 from tmrl_msgs.msg import TeleopCommand
+from tmrl_recorder.file_names import FOLDER
 from tmrl_ros import qos
 from tmrl_ros.node import TmrlNode
 from tmrl_ros.run import run_node
@@ -69,7 +72,8 @@ class ConsoleNode(TmrlNode[ConsoleConfig]):
         self._board.pin("about", about(config, asks_password=password is not None))
         desk = Desk(self._robot(), self._board, self._driving, config.service_timeout_s)
         period_s = 1.0 / config.camera_rate_hz
-        served = Served(self._board, desk, cameras, Access(password, clock), period_s)
+        videos = Videos(Path(config.run_dir, FOLDER))
+        served = Served(self._board, desk, cameras, Access(password, clock), videos, period_s)
         return WebThread(make_app(served), listen(config.host, config.port))
 
     def _say_where(self, address: str) -> None:
@@ -117,6 +121,8 @@ class ConsoleNode(TmrlNode[ConsoleConfig]):
 
     def _refresh(self) -> None:
         self._feeds.refresh()
+        if self.config.run_dir:
+            self._board.pin("run", run_section(Path(self.config.run_dir)))
         self._pictures.refresh()
         if not self._web.is_alive():
             raise RuntimeError("the web server's thread has ended; its error stands above")

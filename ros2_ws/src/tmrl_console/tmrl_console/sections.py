@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticStatus
+
 from tmrl_common.chunks import ControllerMode, Driver
 from tmrl_common.types import Outcome
 from tmrl_console.history import Chunk, share
@@ -103,6 +105,13 @@ def chunk(message: msg.Transition) -> Chunk:
         round(share(message.driver, int(Driver.TELEOP)), 3),
         message.clamped,
     )
+
+
+def success_head(status: DiagnosticStatus) -> dict[str, Any]:
+    """Returns what the success head can do, and the episodes whose label it doubts."""
+    figures = {each.key: each.value for each in status.values}
+    doubts = [int(word) for word in figures.get("look_again", "").split() if word.isdecimal()]
+    return {"state": figures.get("state", ""), "look_again": doubts}
 
 
 def rounded(value: float, digits: int) -> float | None:

@@ -18,6 +18,7 @@ from tmrl_console.board import Board
 from tmrl_console.cameras import Cameras, Slot
 from tmrl_console.desk import Desk
 from tmrl_console.protocol import Command, ProtocolError, read
+from tmrl_console.videos import VideoError, Videos
 
 STATIC = Path(__file__).with_name("static")
 STATE_PERIOD_S = 0.05
@@ -37,6 +38,7 @@ class Served:
         desk: Commands and driving.
         cameras: Pictures.
         access: Who may enter.
+        videos: Of past episodes.
         camera_period_s: Shortest time between two pictures of one camera to one page.
     """
 
@@ -44,6 +46,7 @@ class Served:
     desk: Desk
     cameras: Cameras
     access: Access
+    videos: Videos
     camera_period_s: float
 
 
@@ -116,7 +119,14 @@ def _add_pages(app: FastAPI, served: Served) -> None:
     async def state() -> Response:
         return JSONResponse(dict(served.board.since(0).sections))
 
+    async def video(number: int) -> Response:
+        try:
+            return FileResponse(await served.videos.of(number), media_type="video/mp4")
+        except VideoError as error:
+            return Response(str(error), 404)
+
     app.get("/")(page)
+    app.get("/episodes/{number}/video")(video)
     app.get("/api/state")(state)
 
 

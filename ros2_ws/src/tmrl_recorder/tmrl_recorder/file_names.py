@@ -1,6 +1,10 @@
-"""Names of recordings: `episode_0007.mcap`, and `episode_0007_2.mcap` where one was interrupted."""
+"""Names of recordings: `episode_0007.mcap`, and `episode_0007_2.mcap` where one was interrupted.
+
+The video of all of them is `episode_0007.mp4`.
+"""
 
 import re
+from collections import defaultdict
 from pathlib import Path
 
 FOLDER = "recordings"
@@ -19,9 +23,24 @@ def path_of(folder: Path, episode: int) -> Path:
     return path
 
 
+def video_of(folder: Path, episode: int) -> Path:
+    """Returns where the video of an episode lies, once it is made."""
+    return folder / f"episode_{episode:04d}.mp4"
+
+
 def finished(folder: Path) -> list[Path]:
     """Returns the recordings of a folder that can be read, in the order of their episodes."""
     return sorted(folder.glob(f"*{ENDING}"), key=_order)
+
+
+def recordings_of(folder: Path) -> dict[int, list[Path]]:
+    """Returns the finished recordings of each episode, in the order in which they were made."""
+    found: dict[int, list[Path]] = defaultdict(list)
+    for path in finished(folder):
+        number = episode_of(path)
+        if number is not None:
+            found[number].append(path)
+    return dict(found)
 
 
 def episode_of(path: Path) -> int | None:

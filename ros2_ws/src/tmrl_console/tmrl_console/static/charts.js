@@ -49,13 +49,25 @@ function empty({ c, width, height, colour }, text) {
   return ["–", "–"];
 }
 
+const LEFT = 42;
+
+function stepOf(width, episodes) {
+  return (width - LEFT - 6) / Math.max(20, episodes.length);
+}
+
+// The episode at a place of the curve; undefined where there is none.
+export function episodeAt(canvas, episodes, left) {
+  const { width } = canvas.getBoundingClientRect();
+  return episodes[Math.floor((left - LEFT) / stepOf(width, episodes))];
+}
+
 export function drawCurve(canvas, episodes) {
   const paper = prepare(canvas);
   const { c, width, height, colour } = paper;
   if (!episodes.length) return empty(paper, "no episode has a label yet")[0];
-  const area = { left: 42, top: 8, bottom: height - 14 };
+  const area = { left: LEFT, top: 8, bottom: height - 14 };
   grid(paper, area, [[0, "0 %"], [0.5, "50 %"], [1, "100 %"]]);
-  const step = (width - area.left - 6) / Math.max(20, episodes.length);
+  const step = stepOf(width, episodes);
   const x = (index) => area.left + (index + 0.5) * step;
   c.beginPath();
   let begun = false;
@@ -82,7 +94,7 @@ export function drawChunks(canvas, chunks, caps) {
   const paper = prepare(canvas);
   const { c, width, height, colour } = paper;
   if (!chunks.length) return empty(paper, "no chunk yet");
-  const area = { left: 42, top: 8, bottom: height - 14 };
+  const area = { left: LEFT, top: 8, bottom: height - 14 };
   const span = area.bottom - area.top;
   grid(paper, area, [[0, "0"], [1, "cap"]]);
   const step = (width - area.left - 6) / 80;

@@ -1,7 +1,8 @@
 // What is shown: one place that turns the state into words and colours.
 
-import { drawChunks, drawCurve } from "./charts.js";
+import { drawChunks, drawCurve, episodeAt } from "./charts.js";
 import { byId, make, say } from "./page.js";
+import { Watch } from "./watch.js";
 
 const EPISODE = {
   idle: ["Idle", "Press Start when the scene is set up."],
@@ -20,6 +21,8 @@ export class View {
     this.state = {};
     this.up = false;
     this.driving = false;
+    this.watch = new Watch();
+    byId("curve").addEventListener("click", (event) => this.showEpisodeAt(event.offsetX));
     window.addEventListener("resize", () => this.redraw());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
   }
@@ -28,9 +31,21 @@ export class View {
     this.state = state;
     if (changed.about) this.about(changed.about);
     if (changed.alive) this.alive(changed.alive.parts);
+    if (changed.success_head) {
+      this.watch.doubts(changed.success_head.look_again, (episode) => this.labelOf(episode));
+    }
     this.banner();
     this.numbers();
     if (changed.about || changed.episodes || changed.chunks) this.redraw();
+  }
+
+  showEpisodeAt(left) {
+    const found = episodeAt(byId("curve"), this.state.episodes?.list ?? [], left);
+    if (found && this.state.run?.is_recorded) this.watch.show(found.episode, this.labelOf(found.episode));
+  }
+
+  labelOf(episode) {
+    return this.state.episodes?.list.find((each) => each.episode === episode)?.outcome.toLowerCase() ?? "";
   }
 
   about({ robot, session }) {
@@ -130,7 +145,7 @@ export class View {
   }
 
   numbers() {
-    const { agent, arm, controller, learner, take_overs } = this.state;
+    const { agent, arm, controller, learner, run, success_head, take_overs } = this.state;
     const rows = [
       ["Who drives", this.up ? driver(controller?.mode, this.driving) : "?"],
       ["Take-overs", take_overs ? `${take_overs.in_episode} · ${take_overs.per_minute}/min` : "–"],
@@ -139,6 +154,8 @@ export class View {
       ["Learner", learner ? `${learner.phase} · ${learner.rounds_owed} owed` : "–", learner?.reason],
       ["Transitions", learner ? `${learner.transitions}` : "–"],
       ["Chunk", agent ? `${agent.round_trip_ms} ms` : "–", agent?.waits_for],
+      ["Disk", run?.free_gb != null ? `${run.free_gb} GB free` : "–"],
+      ["Success head", success_head?.state ?? "–", success_head?.state],
       ["Page", this.round_trip_ms != null ? `${Math.round(this.round_trip_ms)} ms` : "–"],
       ["Tool, mm", arm ? arm.tool_mm.join(" ") : "–", arm?.fault],
     ];

@@ -1,0 +1,1 @@
+"""Suggests which episodes succeeded, as their labels have taught it."""
