@@ -37,6 +37,7 @@ PACED = (
 SESSION = (
     "driver.backend:=loopback",
     "learning.overrides:=[schedule.warmup_chunks=5, schedule.warmup_successes=1, "
+    "schedule.burst_rounds=20, agent.utd=2, "
     "hindsight.candidates=32, hindsight.tolerance=10.0]",
     "learning.wandb:=disabled",
     "controller.resume_after_teleop:=true",

@@ -82,7 +82,10 @@ def test_a_name_that_nobody_offers_is_refused_before_anything_starts() -> None:
 @pytest.mark.ros
 def test_it_learns_over_ros(package: Path, tmp_path: Path) -> None:
     (argv,) = commands("demo --method cem")
-    quick = 'learning.overrides:=["schedule.warmup_chunks=5", "schedule.warmup_successes=0"]'
+    quick = (
+        "learning.overrides:=[schedule.warmup_chunks=5, schedule.warmup_successes=0, "
+        "schedule.burst_rounds=20]"
+    )
     report = tmp_path / "report.json"
     done = run(
         *("-m", "tmrl_cli.cli", *argv, "--episodes", "3", "--no-video", "--headless"),
