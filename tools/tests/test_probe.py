@@ -70,9 +70,9 @@ def test_settings_stay_within_the_rigs_caps() -> None:
     assert not [each for each in settings_of(0.0, 1.0) if each.startswith("full@0.")]
 
 
-def test_a_method_that_learns_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["widowx_sim", "method:=tmrl"]) == 2
-    assert "nothing learns in a probe" in capsys.readouterr().err
+def test_a_method_without_sigma_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["widowx_sim", "method:=dsrl"]) == 2
+    assert "a probe is of the smoothed policy" in capsys.readouterr().err
 
 
 def test_caps_end_where_the_motion_does() -> None:

@@ -5,13 +5,16 @@ import os
 import sqlite3
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
+import numpy as np
 import pytest
 
 pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
 
 from rclpy.serialization import serialize_message
 
+from tmrl_agent.journal import Journal
 from tmrl_common.types import Outcome
 from tmrl_msgs.msg import ChunkOutcome, ControllerStatus
 from tmrl_recorder.episode_file import EpisodeFile
@@ -22,6 +25,7 @@ from tmrl_run.errors import RunError
 from tmrl_run.report.charts import colour_of
 from tmrl_run.report.cli import main
 from tmrl_run.testing import SmallRun, write_small_run
+from tmrl_success.testing import episode
 
 OUTCOMES = (Outcome.SUCCESS, Outcome.TIMEOUT, Outcome.DISCARDED, Outcome.ABORTED, Outcome.SUCCESS)
 VOID = {"meta", "br", "path", "rect", "link", "img"}
@@ -82,6 +86,36 @@ def test_what_happened_is_on_the_page(tmp_path: Path) -> None:
     assert page.counts["button"] == 5
     for words in ("Learning curve", "Interventions", "Safety events", "σ of each chunk"):
         assert words in page.text
+
+
+def test_videos_are_made_once_and_linked_from_wherever_the_page_lies(tmp_path: Path) -> None:
+    run = write_small_run(tmp_path / "run")
+    out = tmp_path / "pages" / "monday.html"
+    out.parent.mkdir()
+    assert main([str(run), "--videos", "--out", str(out)]) == 0
+    page = Page(out.read_text(encoding="utf-8"))
+    links = [unquote(value) for name, value in page.attributes if name == "href"]
+    assert links[0] == "../run/recordings/episode_0001.mp4"
+    assert len(links) == len(list((run / "recordings").glob("*.mp4"))) > 1
+    assert all((out.parent / each).is_file() for each in links)
+    assert json.loads(page.data)["episodes"][0]["video"] == "recordings/episode_0001.mp4"
+
+
+def test_a_label_that_contradicts_the_others_is_named(tmp_path: Path) -> None:
+    outcomes = (Outcome.SUCCESS, Outcome.TIMEOUT) * 25
+    run = write_small_run(tmp_path / "run", SmallRun(outcomes=outcomes, recorded=False))
+    for path in run.glob("journal*"):
+        path.unlink()
+    random = np.random.default_rng(0)
+    with Journal(run / "journal.sqlite", "widowx", "run") as journal:
+        for number, outcome in enumerate(outcomes, start=1):
+            journal.append(episode(number, outcome, random, done=number == 12 or None))
+    page, data = report(run)
+    assert data["look_again"][0] == 12
+    assert "Labels worth another look" in page.text
+    page, data = report(write_small_run(tmp_path / "short", SmallRun(recorded=False)))
+    assert data["look_again"] == []
+    assert "Labels worth another look" not in page.text
 
 
 def test_the_page_asks_nobody_for_anything(tmp_path: Path) -> None:
@@ -157,6 +191,7 @@ def test_a_run_whose_session_still_writes_is_read(tmp_path: Path) -> None:
         "labelled_by": "",
         "labels": 0,
         "recorded": False,
+        "video": "",
         **{key: [] for key in ("sigma", "z", "steps", "human_steps", "clamped")},
     }
 

@@ -23,6 +23,9 @@ _SHARES = (0.25, 0.5, 0.75, 1.0)
 _BOUNDS = (1.0, 2.0, 3.0)
 """Of z, where the controller's cap allows them."""
 _EACH = 4
+_METHOD = "tmrl"
+_ENDLESS_WARM_UP = ["schedule.warmup_chunks=1000000000", "schedule.warmup_max_chunks=1000000000"]
+"""The learner hands over an actor, whose bounds the warm-up's draws keep to, and never learns."""
 
 _DESCRIPTION = """\
 Runs a rig without learning before you spend an hour on it, the episodes in turn with the frozen
@@ -91,14 +94,23 @@ def _session(rig: str, overrides: Sequence[str], each: int) -> Session:
     Raises:
         RigError: Something is unknown, missing or impossible.
     """
-    given = {"method": "base"} | parse_overrides(list(overrides))
-    if given["method"] != "base":
-        raise RigError(f"method is {given['method']}; nothing learns in a probe, leave it out")
-    controller = resolve(rig, given).rig.parts["controller"]
+    given = parse_overrides(list(overrides))
+    if given.get("method", _METHOD) != _METHOD:
+        raise RigError(
+            f"method is {given['method']}; a probe is of the smoothed policy, in the warm-up of "
+            f"{_METHOD}: leave it out"
+        )
+    parts = resolve(rig, given).rig.parts
+    controller, changes = parts["controller"], parts["learning"].get("overrides", [])
     settings = settings_of(float(controller["sigma_cap"]), float(controller["z_cap"]))
     return resolve(
         rig,
-        {**given, "agent.probe": list(settings), "episodes": str(each * len(settings))},
+        {
+            **given,
+            "agent.probe": list(settings),
+            "episodes": str(each * len(settings)),
+            "learning.overrides": [*changes, *_ENDLESS_WARM_UP],
+        },
     )
 
 
@@ -116,6 +128,8 @@ def _probe(session: Session) -> int:
         }
         return len(labelled) >= session.options.max_episodes
 
+    episodes = session.options.max_episodes
+    sys.stdout.write(f"{episodes} episodes: start on the console, or ./tmrl call operator/start\n")
     return run(session, is_over)
 
 

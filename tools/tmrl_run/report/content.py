@@ -10,9 +10,13 @@ import numpy as np
 from tmrl_common.chunks import Driver
 from tmrl_common.transitions import Transition
 from tmrl_common.types import Outcome, SteeringSource
+from tmrl_recorder.file_names import video_of
 from tmrl_run.history import EpisodeRecord, episodes_to, success_over_window
 from tmrl_run.report.safety import SafetyEvent, events_of
 from tmrl_run.run_folder import RunFolder
+from tmrl_success.examples import Session
+from tmrl_success.head import Doubt, teach
+from tmrl_success.params import MIN_LABELS, PRECISION
 
 TARGET = 0.9
 """Success rate that a session is to reach."""
@@ -49,6 +53,7 @@ class EpisodeLine:
         labels: How many labels it got.
         chunks: In order.
         recorded: Whether it has a finished recording.
+        video: File of its video, relative to the run's folder; empty where none was made.
     """
 
     number: int
@@ -58,6 +63,7 @@ class EpisodeLine:
     labels: int = 0
     chunks: list[Chunk] = field(default_factory=lambda: list[Chunk]())
     recorded: bool = False
+    video: str = ""
 
     @property
     def steps(self) -> int:
@@ -85,12 +91,14 @@ class Content:
         run: Its folder.
         episodes: In order.
         safety: What stopped or limited the arm, in order.
+        doubts: Labels that a success head taught without them would not have given.
         unreadable: Sentences about recordings that could not be read.
     """
 
     run: RunFolder
     episodes: list[EpisodeLine]
     safety: list[SafetyEvent]
+    doubts: tuple[Doubt, ...]
     unreadable: list[str]
 
     @property
@@ -122,6 +130,7 @@ class Content:
             "success_over_window": [round(rate, 4) for rate in self.rates],
             "episodes_to_90": self.reached,
             "robot_minutes": round(self.robot_minutes, 2),
+            "look_again": [each.episode for each in self.doubts],
             "episodes": [_episode_json(each) for each in self.episodes],
             "safety": [
                 {"episode": each.episode, "kind": each.kind, "text": each.text}
@@ -148,12 +157,26 @@ def read_content(run: RunFolder) -> Content:
     for number, episode in episodes.items():
         episode.chunks = chunks[number]
         episode.recorded = number in recorded
+        video = video_of(run.recordings, number)
+        episode.video = str(video.relative_to(run.path)) if video.exists() else ""
     for line in ledger:
         if line["event"] == "labelled" and (episode := episodes.get(line.get("episode", 0))):
             episode.labels += 1
             episode.detail = str(line.get("detail") or "")
             episode.labelled_by = str(line.get("author") or line.get("source") or "")
-    return Content(run, list(episodes.values()), safety, unreadable)
+    doubts = _doubts(transitions, outcomes)
+    return Content(run, list(episodes.values()), safety, doubts, unreadable)
+
+
+def _doubts(transitions: Sequence[Transition], outcomes: dict[int, Outcome]) -> tuple[Doubt, ...]:
+    session = Session()
+    for each in transitions:
+        session.add(each)
+    session.label(outcomes)
+    examples = session.examples()
+    if min(examples.successes, examples.others) < MIN_LABELS:
+        return ()
+    return teach(examples, PRECISION).doubts
 
 
 def _chunk(transition: Transition) -> Chunk:
@@ -178,6 +201,7 @@ def _episode_json(episode: EpisodeLine) -> dict[str, Any]:
         "labelled_by": episode.labelled_by,
         "labels": episode.labels,
         "recorded": episode.recorded,
+        "video": episode.video,
         "sigma": [_rounded(chunk.sigma) for chunk in episode.chunks],
         "z": [_rounded(chunk.z) for chunk in episode.chunks],
         "steps": [chunk.steps for chunk in episode.chunks],

@@ -1,6 +1,5 @@
-"""The console and a session around it, spun by a thread; and a browser, where there is one."""
+"""The console and a session around it, spun by a thread."""
 
-import shutil
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -100,19 +99,3 @@ def start_cell(ros_domain_id, tmp_path):
             return Cell(nodes[0], nodes[-1], nodes)
 
         yield start
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Debian's Chromium, driven by playwright."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no chromium on this machine: apt-get install chromium")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-    quiet += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    with (
-        sync_api.sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=chromium, args=quiet) as started,
-    ):
-        yield started

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from tmrl_common.constraints import NotEmpty, Range, check_fields
 
+MIN_LABELS, PRECISION = 20, 0.95
+
 
 @dataclass(frozen=True)
 class SuccessHeadConfig:
@@ -23,8 +25,8 @@ class SuccessHeadConfig:
     robot: Annotated[str, NotEmpty("widowx")]
     session: Annotated[str, NotEmpty("monday")]
     run_dir: Annotated[str, NotEmpty("runs/monday")]
-    min_labels: Annotated[int, Range(10, 1000)] = 20
-    precision: Annotated[float, Range(0.5, 1.0)] = 0.95
+    min_labels: Annotated[int, Range(10, 1000)] = MIN_LABELS
+    precision: Annotated[float, Range(0.5, 1.0)] = PRECISION
 
     def __post_init__(self) -> None:
         """Refuses what nothing could be suggested with.
