@@ -110,7 +110,8 @@ def test_an_episode_is_watched_again_beside_the_cameras(sit_down, tmp_path):
     session.doubts = [1]
     page.click("#doubts button:text-is('1')")
     person.sees("Episode 1: failure", "#watch-word")
-    page.wait_for_function("document.getElementById('watch-video').videoWidth === 560")
+    video = sync_api.expect(page.locator("#watch-video"))
+    video.to_have_js_property("videoWidth", 560, timeout=TIMEOUT_MS)
     assert page.is_visible("#cameras img")
     page.click("#watch-close")
     assert not page.is_visible("#watch")
