@@ -12,6 +12,15 @@ settings.register_profile("tmrl", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("tmrl")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what takes many minutes, unless it is asked for."""
+    if "long" in str(config.getoption("markexpr")):
+        return
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.skip(reason="only ./tmrl test long runs it"))
+
+
 @pytest.fixture
 def ros_domain_id(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A ROS domain that no other test on this machine uses, also set for child processes."""

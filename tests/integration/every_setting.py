@@ -30,6 +30,7 @@ _FURTHER_NAMES = {
     "driver": driver_names(),
     "keys": ("F13=success", "KeyQ=estop", "Numpad0=drive"),
     "method": method_names(),
+    "probe": ("full@0", "repeated:1.5@0.3", "warmup"),
     "proprio_fields": ("tool_x", "joint.waist"),
 }
 """Some valid names, where a constraint of a part's own judges them."""

@@ -29,27 +29,31 @@ def main(argv: Sequence[str]) -> int:
     """Runs the checks and reports all that failed.
 
     Args:
-        argv: `fast` or `all`, then arguments for pytest.
+        argv: `fast`, `all` or `long`, then arguments for pytest.
 
     Returns:
         0 if everything passed, 1 otherwise.
     """
     parser = argparse.ArgumentParser(
         prog="tmrl test",
-        usage="tmrl test [fast|all] [PYTEST ARGUMENTS]",
+        usage="tmrl test [fast|all|long] [PYTEST ARGUMENTS]",
         description="Lints, checks types and runs the tests; other arguments go to pytest.",
         epilog="examples: tmrl test fast | tmrl test -k limiter -x | tmrl test all common/tests",
     )
     parser.add_argument(
         "extent",
         nargs="?",
-        choices=("fast", "all"),
+        choices=("fast", "all", "long"),
         default="all",
-        help="fast: lint, types and unit tests; all (default): also tests that start nodes",
+        help="fast: lint, types and unit tests; all (default): also tests that start nodes; long: "
+        "instead what takes many minutes or needs root, such as the containers",
     )
     own_count = 0 if not argv or _is_for_pytest(argv[0]) else 1
     extent = parser.parse_args(argv[:own_count]).extent
-    return run(static_checks() + test_runs(extent, argv[own_count:]), repository_root())
+    for_pytest = argv[own_count:]
+    if extent == "long":
+        return run([long_tests(for_pytest)], repository_root())
+    return run(static_checks() + test_runs(extent, for_pytest), repository_root())
 
 
 def _is_for_pytest(argument: str) -> bool:
@@ -81,12 +85,18 @@ def test_runs(extent: str, for_pytest: Sequence[str]) -> list[Check]:
     passing = (0, _NO_TESTS_COLLECTED)
     workers = str(min(_MAX_WORKERS, os.cpu_count() or 1))
     side_by_side = ("-n", workers, "--dist", "worksteal", *for_pytest)
-    unit = ("pytest", "-q", "-m", "not ros and not e2e", *side_by_side)
+    unit = ("pytest", "-q", "-m", "not ros and not e2e and not long", *side_by_side)
     checks = [Check("unit tests", unit, passing)]
     if extent == "all":
-        nodes = ("pytest", "-q", "-m", "ros or e2e", *side_by_side)
+        nodes = ("pytest", "-q", "-m", "(ros or e2e) and not long", *side_by_side)
         checks.append(Check("tests with nodes", nodes, passing))
     return checks
+
+
+def long_tests(for_pytest: Sequence[str]) -> Check:
+    """Returns the run of the tests that no merge waits for, one after the other."""
+    command = ("pytest", "-v", "-m", "long", *for_pytest)
+    return Check("long tests", command, (0, _NO_TESTS_COLLECTED))
 
 
 def run(checks: Sequence[Check], folder: Path) -> int:

@@ -26,7 +26,7 @@ VERBS = {
     "pi0-statistics": Verb(
         "DATASET --rig RIG", "normalisation of a data set", "tmrl_learner.pi0.statistics_cli"
     ),
-    "test": Verb("[fast|all]", "lint, check types, run the tests", "tmrl_cli.checks"),
+    "test": Verb("[fast|all|long]", "lint, check types, run the tests", "tmrl_cli.checks"),
     "bench": Verb("NAME [--json FILE]", "run a benchmark", "tmrl_cli.bench"),
     "check": Verb(
         "CHECKPOINT [--rig RIG] [--data DATASET]", "say what of them fits together", "tmrl_check"
