@@ -81,6 +81,34 @@ def test_a_device_that_falls_silent_is_let_go_of_once() -> None:
     assert "for longer than 0.25 s" in bench.core.problem
 
 
+@pytest.mark.parametrize("seconds", [0.3, 0.01])
+def test_a_device_that_comes_back_held_drives_only_after_it_was_let_go(seconds: float) -> None:
+    bench = Bench()
+    assert bench.drive((1.0,) * 8).active
+    if seconds < bench.config.silence_s:
+        bench.core.device_lost()
+    bench.clock.advance(seconds)
+    bench.read((1.0,) * 8, HELD)
+    again = bench.tick()
+    assert again is not None
+    assert not again.active
+    bench.read((1.0,) * 8, HELD)
+    assert bench.tick() is None
+    assert "let go of it once" in bench.core.problem
+    assert not bench.drive((1.0,) * 8, FREE).active
+    assert bench.drive((1.0,) * 8).active
+    assert not bench.core.problem
+
+
+def test_a_device_that_is_lost_is_let_go_of_at_once() -> None:
+    bench = Bench()
+    assert bench.drive((1.0,) * 8).active
+    bench.core.device_lost()
+    released = bench.tick(0.001)
+    assert released is not None
+    assert not released.active
+
+
 def test_a_device_that_was_never_heard_of_says_what_to_start() -> None:
     bench = Bench()
     assert bench.tick() is None
@@ -143,6 +171,7 @@ def test_a_twist_is_cut_to_the_largest_speed_and_needs_the_switch() -> None:
     assert command.stamp_ns == 1, "as old as the older of the two"
     assert not bench.drive(REST, FREE).active
     bench.clock.advance(0.3)
+    assert not bench.drive(REST, FREE).active
     old = bench.drive(REST)
     assert old.active
     assert not old.linear_m_s.any(), "a velocity that is not repeated is over"

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tmrl_common.testing.waiting import wait_until
-from tmrl_teleop.spacemouse import DeviceError, SpaceMouse, find, open_device
+from tmrl_teleop.device import DeviceError, DeviceReader, OpenDevice
+from tmrl_teleop.reading import Reading
+from tmrl_teleop.spacemouse import SPACEMOUSE, find
 from tmrl_teleop.spacemouse_reports import SpaceMouseReports
 
 
@@ -32,7 +34,7 @@ def test_both_layouts_say_the_same() -> None:
     one.take(triple(2, -40, 50, -60))
     two.take(triple(1, 10, -20, 30, -40, 50, -60))
     assert one.axes == two.axes
-    assert not one.is_at_rest
+    assert not one.holds_in_silence
 
 
 def test_buttons_are_bits_and_more_than_full_deflection_is_full() -> None:
@@ -47,7 +49,7 @@ def test_buttons_are_bits_and_more_than_full_deflection_is_full() -> None:
 def test_a_report_of_something_else_changes_nothing(report: bytes) -> None:
     reports = SpaceMouseReports()
     assert not reports.take(report)
-    assert reports.is_at_rest
+    assert reports.holds_in_silence
 
 
 def test_the_device_is_found_by_its_name(tmp_path: Path) -> None:
@@ -62,7 +64,7 @@ def test_the_device_is_found_by_its_name(tmp_path: Path) -> None:
 
 def test_a_device_that_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match="cannot be opened"):
-        open_device(tmp_path / "hidraw7")
+        OpenDevice(SPACEMOUSE, str(tmp_path / "hidraw7"))
 
 
 class Desk:
@@ -72,10 +74,13 @@ class Desk:
         self.path = folder / "hidraw0"
         self.axes: list[tuple[float, ...]] = []
         self.problems: list[str] = []
-        self.mouse = SpaceMouse(str(self.path), self._take, self.problems.append)
+        self.mouse = DeviceReader(
+            SPACEMOUSE, str(self.path), lambda: 7, self._take, self.problems.append
+        )
 
-    def _take(self, reports: SpaceMouseReports) -> None:
-        self.axes.append(reports.axes)
+    def _take(self, reading: Reading) -> None:
+        assert reading.stamp_ns == 7
+        self.axes.append(reading.axes)
 
     def plug_in(self) -> int:
         os.mkfifo(self.path)

@@ -32,6 +32,7 @@ class Teleop:
         self._opening = 0.0
         self._measured_opening = 0.0
         self._driving = False
+        self._held_through_silence = False
         self._ticked_s = clock.now_s()
         self.problem = self._no_news()
 
@@ -48,12 +49,17 @@ class Teleop:
         """Takes a velocity in that a device asks for."""
         self._velocity, self._velocity_s = velocity, self._clock.now_s()
 
+    def device_lost(self) -> None:
+        """Takes in that the device is gone: what it last said holds no longer."""
+        self._read_s = -np.inf
+
     def reading_seen(self, reading: Reading) -> list[Effect]:
         """Takes a reading in: a button that goes down asks for something, once."""
         before, fresh = self._reading, self._is_fresh(self._read_s)
         self._reading, self._read_s = reading, self._clock.now_s()
         if before is None or not fresh:
             # It may have been down all the while; only one that was seen up goes down.
+            self._held_through_silence = before is not None
             return []
         buttons = self._config.buttons
         return [
@@ -74,8 +80,11 @@ class Teleop:
         self.problem = self._cannot_turn()
         if not self._is_held(reading, linear, angular):
             # Released readings are sent, too: the controller wants to have seen the release.
-            self._driving = False
+            self._driving = self._held_through_silence = False
             return [self._release(reading.stamp_ns)]
+        if self._held_through_silence:
+            # The controller was sent a release in the meantime, and would take this for a press.
+            self.problem = "the device was silent, and is held since: let go of it once"
         if self.problem:
             return self._let_go(reading.stamp_ns)
         if not self._driving:

@@ -1,6 +1,7 @@
 """The ROS shell of a person's device."""
 
 import sys
+from collections.abc import Mapping
 from functools import partial
 from queue import SimpleQueue
 from typing import Any
@@ -20,11 +21,11 @@ from tmrl_ros.node import TmrlNode
 from tmrl_ros.run import run_node
 from tmrl_teleop import messages
 from tmrl_teleop.core import Teleop
+from tmrl_teleop.device import DeviceKind, DeviceReader
 from tmrl_teleop.effects import Drive, Effect, Press
+from tmrl_teleop.local_devices import LOCAL_DEVICES
 from tmrl_teleop.params import TeleopConfig
 from tmrl_teleop.reading import Reading
-from tmrl_teleop.spacemouse import SpaceMouse
-from tmrl_teleop.spacemouse_reports import SpaceMouseReports
 
 _LABELS = {Press.SUCCESS: Outcome.SUCCESS, Press.FAILURE: Outcome.FAILURE}
 
@@ -32,8 +33,11 @@ _LABELS = {Press.SUCCESS: Outcome.SUCCESS, Press.FAILURE: Outcome.FAILURE}
 class TeleopNode(TmrlNode[TeleopConfig]):
     """Publishes what a person wants, and asks for what their buttons stand for."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Mapping[str, DeviceKind] = LOCAL_DEVICES) -> None:
         """Starts to listen to the device; it may come later.
+
+        Args:
+            kinds: Those that are read here, by the name in the parameter `device`.
 
         Raises:
             ParameterError: A parameter is unknown, missing or out of range.
@@ -52,11 +56,12 @@ class TeleopNode(TmrlNode[TeleopConfig]):
             Press.FAILURE: self.create_client(srv.LabelEpisode, "operator/label"),
         }
         self.create_subscription(msg.ArmState, "arm/state", self._on_arm, qos.STATE)
-        self._mouse: SpaceMouse | None = None
-        self._read: SimpleQueue[Reading] = SimpleQueue()
-        if self.config.device == "spacemouse":
-            path = self.config.device_path
-            self._mouse = SpaceMouse(path, self._on_mouse, self._on_mouse_problem)
+        self._news: SimpleQueue[Reading | str] = SimpleQueue()
+        self._reader: DeviceReader | None = None
+        if kind := kinds.get(self.config.device):
+            # Its thread only puts: the core belongs to the executor's.
+            put, path = self._news.put, self.config.device_path
+            self._reader = DeviceReader(kind, path, self._now_ns, put, put)
         else:
             # Drivers of others may be best effort; such a subscription receives from both kinds.
             kept = qos.IMAGE_OF_OTHERS
@@ -70,8 +75,8 @@ class TeleopNode(TmrlNode[TeleopConfig]):
 
     def destroy_node(self) -> None:
         """Lets the device go, then ends the node."""
-        if self._mouse is not None:
-            self._mouse.close()
+        if self._reader is not None:
+            self._reader.close()
         super().destroy_node()
 
     def _now_ns(self) -> int:
@@ -83,26 +88,28 @@ class TeleopNode(TmrlNode[TeleopConfig]):
         self._core.arm_seen(orientation, message.gripper_opening)
 
     def _on_joy(self, message: Joy) -> None:
-        self._read.put(messages.reading(message, self._now_ns()))
+        self._news.put(messages.reading(message, self._now_ns()))
 
     def _on_twist(self, message: TwistStamped) -> None:
         self._core.velocity_seen(messages.velocity(message, self._now_ns()))
 
-    def _on_mouse(self, reports: SpaceMouseReports) -> None:
-        """Runs in the device's thread; the core belongs to the executor's."""
-        self._read.put(Reading(self._now_ns(), reports.axes, reports.buttons))
-
-    def _on_mouse_problem(self, problem: str) -> None:
-        if problem and problem != self._device_problem:
-            self.get_logger().error(problem)
-        self._device_problem = problem
-
     def _tick(self) -> None:
-        if self._mouse is not None:
-            self._mouse.check()
-        while not self._read.empty():
-            self._carry_out(self._core.reading_seen(self._read.get()))
+        if self._reader is not None:
+            self._reader.check()
+        while not self._news.empty():
+            news = self._news.get()
+            if isinstance(news, Reading):
+                self._carry_out(self._core.reading_seen(news))
+            else:
+                self._take_problem(news)
         self._carry_out(self._core.tick())
+
+    def _take_problem(self, problem: str) -> None:
+        if problem:
+            self._core.device_lost()
+            if problem != self._device_problem:
+                self.get_logger().error(problem)
+        self._device_problem = problem
 
     def _carry_out(self, effects: list[Effect]) -> None:
         for effect in effects:

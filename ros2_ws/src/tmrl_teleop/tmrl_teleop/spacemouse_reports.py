@@ -17,20 +17,24 @@ class SpaceMouseReports:
     """The state of a device, report by report.
 
     Attributes:
+        name: Of the device, for people.
         axes: x y z of the translation, then of the rotation, -1 to 1, by REP 103.
         buttons: Whether each of the 32 that a report has room for is pressed.
+        longest: Bytes of the longest report, at most.
     """
 
     def __init__(self) -> None:
+        self.name = "SpaceMouse"
+        self.longest = 64
         self.axes: tuple[float, ...] = (0.0,) * 6
         self.buttons: tuple[bool, ...] = (False,) * 32
 
     @property
-    def is_at_rest(self) -> bool:
-        """Whether the cap stands in its middle."""
+    def holds_in_silence(self) -> bool:
+        """Whether the cap stands in its middle, where it has nothing to say."""
         return not any(self.axes)
 
-    def take(self, report: bytes) -> bool:
+    def take(self, report: bytes, /) -> bool:
         """Takes one report in.
 
         Args:
