@@ -1,5 +1,7 @@
 """Packaging of tmrl_teleop for colcon."""
 
+from glob import glob
+
 from setuptools import setup
 
 setup(
@@ -10,7 +12,8 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/tmrl_teleop"]),
         ("share/tmrl_teleop", ["package.xml"]),
-        ("share/tmrl_teleop/udev", ["udev/60-tmrl-spacemouse.rules"]),
+        ("share/tmrl_teleop/devices", glob("devices/*.yaml")),
+        ("share/tmrl_teleop/udev", glob("udev/*.rules")),
     ],
     install_requires=["setuptools"],
     zip_safe=True,

@@ -1,6 +1,7 @@
 """The node over real DDS: a joystick's driver takes the arm over, and its buttons ask."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tmrl_msgs import msg, srv
 from tmrl_ros import qos
 from tmrl_ros.testing import NodeBench
 from tmrl_teleop.node import TeleopNode
+from tmrl_teleop.testing import ABS_Y, BACK, RB, MadeUpGamepad
 
 pytestmark = pytest.mark.ros
 
@@ -68,9 +70,14 @@ class World(Node):
 class Stack(NodeBench):
     """The node and its world."""
 
-    def __init__(self, domain_id: int, **parameters: object) -> None:
+    def __init__(
+        self,
+        domain_id: int,
+        make: Callable[[], TeleopNode] = TeleopNode,
+        **parameters: object,
+    ) -> None:
         super().__init__(domain_id, "teleop", {"robot": "widowx", "person": "ada", **parameters})
-        self.add(TeleopNode)
+        self.node = self.add(make)
         self.world = self.add(World)
 
     def press(self, button: int, *, down: bool = True) -> None:
@@ -106,3 +113,42 @@ def test_buttons_stop_resume_and_label(stack: Stack) -> None:
     stack.until(lambda: world.presses and len(world.asked) == 2, "what was asked for")
     assert world.presses == [True]
     assert sorted(world.asked) == ["label 0 ada", "resume"]
+
+
+def test_a_gamepad_drives_and_is_let_go_of_when_it_is_pulled_out(
+    ros_domain_id: int, tmp_path: Path
+) -> None:
+    pad = MadeUpGamepad(tmp_path / "event5")
+    with Stack(
+        ros_domain_id,
+        lambda: TeleopNode({"gamepad": pad.kind}),
+        device="gamepad",
+        device_path=pad.path,
+    ) as stack:
+        world = stack.world
+        stack.until(lambda: "cannot be opened" in stack.node.health()[0], "the absence to be said")
+        pad.plug_in()
+        stack.until(lambda: world.commands, "a released reading")
+        assert stack.node.health()[0] == ""
+        pad.push(ABS_Y, -32768)
+        pad.press(RB)
+        stack.until(lambda: world.commands[-1].active, "driving")
+        stack.until(lambda: world.commands[-1].linear[0] == pytest.approx(0.1), "all the way")
+        assert world.commands[-1].device == "gamepad"
+        first = world.commands[-1].header.stamp
+        stack.until(lambda: world.commands[-1].header.stamp != first, "a newer stamp")
+        assert world.commands[-1].active, "held still, and driving"
+        pad.press(BACK)
+        stack.until(lambda: world.presses, "the e-stop")
+        pad.unplug()
+        stack.until(lambda: not world.commands[-1].active, "the release")
+        assert not any(world.commands[-1].linear)
+        stack.until(lambda: "plug it in" in stack.node.health()[0], "the loss to be said")
+        count = len(world.commands)
+        pad.plug_in()
+        stack.until(lambda: "let go of it once" in stack.node.health()[0], "a held pad to be said")
+        assert not any(command.active for command in world.commands[count:])
+        pad.press(RB, down=False)
+        stack.until(lambda: stack.node.health()[0] == "", "the release")
+        pad.press(RB)
+        stack.until(lambda: world.commands[-1].active, "driving again")

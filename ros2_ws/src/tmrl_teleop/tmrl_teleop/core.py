@@ -9,7 +9,7 @@ import numpy as np
 from tmrl_common.clock import Clock
 from tmrl_common.geometry import Vector, rotate
 from tmrl_teleop.effects import Drive, Effect, Press
-from tmrl_teleop.params import NONE, TeleopConfig
+from tmrl_teleop.params import LOCAL, NONE, TeleopConfig
 from tmrl_teleop.reading import Reading, Velocity
 from tmrl_teleop.steering import of_axes, of_velocity
 
@@ -155,8 +155,8 @@ class Teleop:
     def _no_news(self) -> str:
         config = self._config
         since = "" if self._reading is None else f" for longer than {config.silence_s:g} s"
-        if config.device == "spacemouse":
-            return f"the SpaceMouse says nothing{since}"
+        if config.device in LOCAL:
+            return f"the {config.device} says nothing{since}"
         return (
             f"nothing comes on teleop/joy{since}: start the device's driver in the namespace of "
             "the arm, joy_node with autorepeat_rate 20 or more"

@@ -12,10 +12,9 @@ from typing import Protocol
 from tmrl_common.checked_thread import CheckedThread
 from tmrl_common.closeable import Closeable
 from tmrl_common.errors import LocalError
+from tmrl_teleop.params import REPEAT_S
 from tmrl_teleop.reading import Reading
 
-REPEAT_S = 0.05
-"""How often a state that still holds is said again, s."""
 _RETRY_S = 1.0
 
 
