@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tmrl_bringup.parts import CAMERAS, SERVER
+from tmrl_bringup.parts import CAMERAS, SERVER, TELEOP
 from tmrl_bringup.processes import node_name, select_parts
 from tmrl_bringup.rig import Rig, RigError
 from tmrl_bringup.rig_checks import judge, missing_keys, sections_of
@@ -22,6 +22,7 @@ from tmrl_doctor.machine import check_gpu, check_packages
 from tmrl_doctor.running import Shared
 from tmrl_doctor.server_probe import LOAD_S, NoServerError, look_at_server
 from tmrl_doctor.silence import likely_cause
+from tmrl_doctor.teleop_probe import LOOKS_S, check_device
 from tmrl_doctor.topic_listener import TopicListener
 from tmrl_msgs.msg import AgentStatus, ControllerStatus, EpisodeState, LearnerStatus
 from tmrl_ros import qos
@@ -66,6 +67,7 @@ class RigChecks:
             Check("GPU", check_gpu, limit_s=COMPUTES_S),
             *(self._arm_checks() if not self._rig.simulated else []),
             *self._camera_checks(),
+            *self._device_checks(),
             Check("clock", lambda: timing.judge_clock(probes.look_at_clock())),
             Check("clock of the learner", self._check_skew),
             Check("real-time jitter", self._check_jitter, alone=True),
@@ -118,6 +120,15 @@ class RigChecks:
             needed = [part] if values is not None else []
             checks.append(Check(f"camera {name}", self._needs(needed, look), limit_s=30.0))
         return checks
+
+    def _device_checks(self) -> list[Check]:
+        if TELEOP not in self._session.parts:
+            return []
+
+        def look() -> Finding:
+            return check_device(self._rig.parts[TELEOP], self._listener)
+
+        return [Check("teleop device", self._needs([TELEOP], look), LOOKS_S)]
 
     def _check_skew(self) -> Finding:
         if not self._listener.is_published("learner/status", _FIND_S):

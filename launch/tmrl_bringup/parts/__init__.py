@@ -42,6 +42,7 @@ PARTS: Mapping[str, Part] = {
 CAMERAS = cameras.PART.name
 CONSOLE = console.PART.name
 SERVER = policy_server.PART.name
+TELEOP = teleop.PART.name
 UPLINK = uplink.PART.name
 
 
