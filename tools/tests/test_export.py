@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
 
@@ -31,6 +32,7 @@ from tmrl_run.testing import (
     STEPS,
     SmallRun,
     brightness,
+    object_m,
     position_m,
     write_small_run,
 )
@@ -82,6 +84,14 @@ def test_what_was_done_and_seen_is_read_back(tmp_path: Path) -> None:
     assert table["outcome"] == [int(Outcome.TIMEOUT)] * count
     assert table["index"] == list(range(count, 2 * count))
     assert table["stamp_s"][1] - table["stamp_s"][0] == pytest.approx(1 / RATE_HZ)
+
+
+def test_a_step_that_the_end_of_the_episode_cut_short_has_what_was_seen_before_it(
+    tmp_path: Path,
+) -> None:
+    run = write_small_run(tmp_path / "run", SmallRun(early_end=True))
+    main(["lerobot", str(run), str(tmp_path / "set")])
+    assert read_back(tmp_path / "set") == [1, 2]
 
 
 def test_the_meta_data_say_what_is_there(tmp_path: Path) -> None:
@@ -158,6 +168,27 @@ def test_an_export_that_is_killed_leaves_a_readable_set(tmp_path: Path) -> None:
     numbers = read_back(out)
     assert numbers == list(range(1, len(numbers) + 1))
     assert numbers
+
+
+def test_what_the_policy_knows_of_the_scene_is_in_the_data_set(tmp_path: Path) -> None:
+    run = write_small_run(tmp_path / "run", SmallRun(objects=("carrot", "sausage"), chunks=2))
+    main(["lerobot", str(run), str(tmp_path / "set")])
+    feature = read_info(tmp_path / "set").features["observation.environment_state"]
+    assert feature["names"] == ["carrot.x", "sausage.x"]
+    table = pq.read_table(tmp_path / "set/data/chunk-000/file-001.parquet").to_pydict()
+    expected = [[object_m(2, row, place) for place in (0, 1)] for row in range(2 * STEPS)]
+    assert np.array(table["observation.environment_state"]) == pytest.approx(np.array(expected))
+
+
+def test_an_episode_without_the_objects_that_the_policy_is_given_is_left_out(
+    tmp_path: Path,
+) -> None:
+    run = write_small_run(tmp_path / "run")
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["agent"]["context_objects"] = ["carrot.x"]
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(RunError, match="nothing of perception/objects before its first step"):
+        main(["lerobot", str(run), str(tmp_path / "set")])
 
 
 def test_a_camera_can_be_left_out(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from geometry_msgs.msg import Pose
 from numpy.typing import NDArray
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
@@ -17,7 +18,7 @@ from tmrl_agent.journal import Journal
 from tmrl_common.testing.transition_examples import example_transition
 from tmrl_common.transitions import Transition, origin_of
 from tmrl_common.types import Outcome, SteeringSource
-from tmrl_msgs.msg import ArmState
+from tmrl_msgs.msg import ArmState, ObjectPoses
 from tmrl_recorder.episode_file import EpisodeFile
 from tmrl_recorder.file_names import path_of
 from tmrl_recorder.pictures import jpeg_of
@@ -46,6 +47,8 @@ class SmallRun:
         prompt: Of every chunk.
         recorded: Whether there are recordings.
         cameras: Names of the recorded cameras.
+        objects: Names of the objects that the policy is given the positions of, along x.
+        early_end: Whether the last step of each episode ends as it begins, as a success ends it.
     """
 
     outcomes: Sequence[Outcome] = (Outcome.SUCCESS, Outcome.TIMEOUT, Outcome.DISCARDED)
@@ -53,6 +56,8 @@ class SmallRun:
     prompt: str = "put the carrot in the pot"
     recorded: bool = True
     cameras: Sequence[str] = CAMERAS
+    objects: Sequence[str] = ()
+    early_end: bool = False
 
 
 def brightness(episode: int, row: int) -> int:
@@ -65,6 +70,11 @@ def position_m(episode: int, row: int) -> float:
     return 0.1 * episode + 0.001 * row
 
 
+def object_m(episode: int, row: int, place: int) -> float:
+    """Position of an object along x, by its place among the objects, before a row's step."""
+    return 0.2 * (place + 1) + 0.01 * episode + 0.0001 * row
+
+
 def write_small_run(path: Path, what: SmallRun = SmallRun()) -> Path:
     """Writes a run; returns its folder."""
     path.mkdir(parents=True)
@@ -73,7 +83,11 @@ def write_small_run(path: Path, what: SmallRun = SmallRun()) -> Path:
         "robot": "widowx",
         "simulated": False,
         "controller": {"control_rate_hz": RATE_HZ, "action_space": "bridge_delta_ee_7"},
-        "agent": {"session": path.name, "proprio_fields": list(FIELDS)},
+        "agent": {
+            "session": path.name,
+            "proprio_fields": list(FIELDS),
+            "context_objects": [f"{name}.x" for name in what.objects],
+        },
     }
     (path / "config.yaml").write_text(yaml.safe_dump(config))
     ledger: list[dict[str, Any]] = []
@@ -100,6 +114,9 @@ def _chunks(
         by_person = chunk == 1 and episode == 2
         driver = np.full(STEPS, int(by_person), np.uint8)
         begin_ns = episode * 100 * _NANO + row * _PERIOD_NS
+        step_ends_ns = begin_ns + _PERIOD_NS * np.arange(1, STEPS + 1, dtype=np.int64)
+        if ends and what.early_end:
+            step_ends_ns[-1] -= _PERIOD_NS
         found.append(
             example_transition(
                 last + 1 + chunk,
@@ -114,7 +131,7 @@ def _chunks(
                 driver=driver,
                 origin=origin_of(driver),
                 prompt=what.prompt,
-                step_ends_ns=begin_ns + _PERIOD_NS * np.arange(1, STEPS + 1, dtype=np.int64),
+                step_ends_ns=step_ends_ns,
                 observation_stamp_ns=begin_ns,
                 clamped=chunk == 2,
                 episode_outcome=outcome if ends else Outcome.PENDING,
@@ -154,11 +171,24 @@ def _record(folder: Path, episode: int, chunks: Sequence[Transition], what: Smal
         state.x_base_tool.position.x = position_m(episode, row)
         state.x_base_tool.orientation.w = 1.0
         _put(file, "/widowx/arm/state", "tmrl_msgs/msg/ArmState", state, stamp_ns)
+        if what.objects:
+            poses = _poses(what.objects, episode, row, stamp_ns)
+            kind = "tmrl_msgs/msg/ObjectPoses"
+            _put(file, "/widowx/perception/objects", kind, poses, stamp_ns)
         for camera in what.cameras:
             jpeg = jpeg_of(_image(brightness(episode, row), stamp_ns), 95)
             topic = f"/widowx/camera/{camera}/image/compressed"
             _put(file, topic, "sensor_msgs/msg/CompressedImage", jpeg, stamp_ns)
     file.finish()
+
+
+def _poses(names: Sequence[str], episode: int, row: int, stamp_ns: int) -> ObjectPoses:
+    message = ObjectPoses(names=list(names))
+    message.header.stamp = stamp_of_nanoseconds(stamp_ns)
+    message.poses = [Pose() for _ in names]
+    for place, pose in enumerate(message.poses):
+        pose.position.x = object_m(episode, row, place)
+    return message
 
 
 def _image(value: int, stamp_ns: int) -> Image:

@@ -18,10 +18,10 @@ from tmrl_run.run_folder import RunFolder, open_run
 
 _DESCRIPTION = """\
 Writes the episodes of a run as a LeRobot data set of version 3: what the arm measured before each
-control step, what was commanded, the recorded pictures as videos, and beside them sigma, who drove
-(0 policy, 1 person, 2 nobody) and how the episode ended (0 success, 1 failure, 2 timeout, 3
-aborted). Discarded episodes are left out. The data set is whole after every episode, and a running
-session does not notice."""
+control step, where the objects were that the policy is given, what was commanded, the recorded
+pictures as videos, and beside them sigma, who drove (0 policy, 1 person, 2 nobody) and how the
+episode ended (0 success, 1 failure, 2 timeout, 3 aborted). Discarded episodes are left out. The
+data set is whole after every episode, and a running session does not notice."""
 _EXIT_PARTLY = 1
 
 
@@ -97,4 +97,5 @@ def layout_of(source: Source) -> Layout:
         state=source.fields,
         actions=ACTION_COLUMNS[space],
         session=run.session,
+        context=source.objects,
     )

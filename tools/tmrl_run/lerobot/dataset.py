@@ -25,6 +25,8 @@ from tmrl_run.lerobot.rows import Episode
 VERSION = "v3.0"
 DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+CONTEXT = "observation.environment_state"
+"""LeRobot's name for what is known of the scene without a picture."""
 EPISODES = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 FILES_PER_CHUNK = 1000
 _CODEC = "libx264"
@@ -61,6 +63,7 @@ class Layout:
         state: Names of the state's values.
         actions: Names of the actions' columns.
         session: The run that the data come from.
+        context: Names of the positions of objects that the policy is given; empty for none.
     """
 
     robot: str
@@ -68,6 +71,7 @@ class Layout:
     state: Sequence[str]
     actions: Sequence[str]
     session: str
+    context: Sequence[str] = ()
 
 
 class Dataset:
@@ -183,8 +187,10 @@ class Dataset:
         def vector(names: Sequence[str]) -> dict[str, Any]:
             return {"dtype": "float32", "shape": [len(names)], "names": list(names)}
 
+        objects = {CONTEXT: vector(self._layout.context)} if self._layout.context else {}
         return {
             "observation.state": vector(self._layout.state),
+            **objects,
             "action": vector(self._layout.actions),
             "sigma": one("float32"),
             "driver": one("int64"),
@@ -208,6 +214,7 @@ class Dataset:
         task = [*self._tasks, episode.task].index(episode.task)
         values: dict[str, Any] = {
             "observation.state": episode.state,
+            CONTEXT: episode.context,
             "action": episode.actions,
             "sigma": episode.sigma,
             "driver": episode.driver,

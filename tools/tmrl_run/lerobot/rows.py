@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tmrl_agent.messages import arm_reading
+from tmrl_agent.messages import arm_reading, objects_reading
 from tmrl_common.transitions import Transition
 from tmrl_common.types import Outcome
 from tmrl_ros.conversion import nanoseconds
@@ -31,6 +31,8 @@ class Episode:
         task: Its instruction.
         outcome: Its label.
         state: Shape (N, S), float32, raw units: what the policy calls proprioception.
+        context: Shape (N, C), float32, raw units: the positions of objects that the policy is
+            given; C is 0 for one that looks at images.
         actions: Shape (N, A), float32, raw units: what was commanded after all limits.
         sigma: Of the chunk that each row belongs to, shape (N,).
         driver: Who commanded each row, shape (N,), a `tmrl_common.chunks.Driver`.
@@ -43,6 +45,7 @@ class Episode:
     task: str
     outcome: Outcome
     state: NDArray[np.float32]
+    context: NDArray[np.float32]
     actions: NDArray[np.float32]
     sigma: NDArray[np.float32]
     driver: NDArray[np.int64]
@@ -79,6 +82,11 @@ class Source:
             raise RunError(f"{self.run.path}/config.yaml: agent.proprio_fields names no values")
         return tuple(map(str, fields))
 
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """Names of the context's values; empty for a policy that looks at images."""
+        return tuple(map(str, self.run.value("agent", "context_objects", None) or ()))
+
 
 def episode_of(
     source: Source, number: int, chunks: Sequence[Transition], outcome: Outcome, paths: list[Path]
@@ -103,7 +111,7 @@ def episode_of(
     if not paths:
         raise RunError("it was not recorded")
     period_ns = round(_NANO / source.run.control_rate_hz)
-    begins_ns = np.concatenate([each.step_ends_ns for each in moved]) - period_ns
+    begins_ns = np.concatenate([_begins_ns(each, period_ns) for each in moved])
     seen = _Seen.read(source, paths)
     lengths = [len(each.executed_actions) for each in moved]
     task = next((each.prompt for each in moved if each.prompt), source.task)
@@ -114,6 +122,7 @@ def episode_of(
         task=task,
         outcome=outcome,
         state=np.array([seen.state(source, ns) for ns in begins_ns.tolist()], np.float32),
+        context=np.array([seen.context(source, ns) for ns in begins_ns.tolist()], np.float32),
         actions=np.concatenate([each.executed_actions for each in moved]),
         sigma=np.repeat(np.array([each.sigma for each in moved], np.float32), lengths),
         driver=np.concatenate([each.driver for each in moved]).astype(np.int64),
@@ -123,6 +132,16 @@ def episode_of(
             for camera, series in seen.cameras.items()
         },
     )
+
+
+def _begins_ns(chunk: Transition, period_ns: int) -> NDArray[np.int64]:
+    """When each step of a chunk began, shape (steps,).
+
+    The last one ends with the episode, which may be before its period is over.
+    """
+    ends_ns = chunk.step_ends_ns
+    earliest_ns = np.concatenate([[chunk.observation_stamp_ns], ends_ns[:-1]])
+    return np.maximum(ends_ns - period_ns, earliest_ns)
 
 
 class _Series:
@@ -150,21 +169,26 @@ class _Seen:
 
     def __init__(self) -> None:
         self._arm = _Series()
+        self._objects = _Series()
         self.cameras: dict[str, _Series] = {}
 
     @classmethod
     def read(cls, source: Source, paths: list[Path]) -> "_Seen":
         seen = cls()
         arm_topic = f"/{source.run.robot}/arm/state"
+        objects_topic = f"/{source.run.robot}/perception/objects"
         by_topic = _camera_topics(source, paths)
         for camera in by_topic.values():
             seen.cameras[camera] = _Series()
-        for topic, message in messages(paths, {arm_topic, *by_topic}):
+        for topic, message in messages(paths, {arm_topic, objects_topic, *by_topic}):
             if topic == arm_topic:
                 reading = arm_reading(message, 0.0)
                 seen._arm.add(reading.stamp_ns, reading.values)
-                continue
-            seen.cameras[by_topic[topic]].add(nanoseconds(message.header.stamp), message)
+            elif topic == objects_topic:
+                objects = objects_reading(message, 0.0)
+                seen._objects.add(objects.stamp_ns, objects.values)
+            else:
+                seen.cameras[by_topic[topic]].add(nanoseconds(message.header.stamp), message)
         return seen
 
     def state(self, source: Source, stamp_ns: int) -> list[float]:
@@ -173,6 +197,15 @@ class _Seen:
         if missing:
             raise RunError(f"the arm has no {missing[0]}, which agent.proprio_fields names")
         return [values[name] for name in source.fields]
+
+    def context(self, source: Source, stamp_ns: int) -> list[float]:
+        if not source.objects:
+            return []
+        values = self._objects.at(stamp_ns, "perception/objects")
+        missing = [name for name in source.objects if name not in values]
+        if missing:
+            raise RunError(f"no object has {missing[0]}, which agent.context_objects names")
+        return [values[name] for name in source.objects]
 
 
 def _camera_topics(source: Source, paths: list[Path]) -> dict[str, str]:
