@@ -37,7 +37,7 @@ class ColumnLayout:
     Attributes:
         state: Columns of the robot state, see the module's text.
         actions: Columns of the actions.
-        cameras: Columns of the images.
+        cameras: Columns of the images; empty where none are looked at.
     """
 
     state: str
@@ -74,13 +74,13 @@ def column_parts(text: str) -> tuple[ColumnPart, ...]:
 
 
 def camera_columns(text: str) -> dict[str, str]:
-    """Column of each camera by the rig's name of it.
+    """Column of each camera by the rig's name of it; an empty text names none.
 
     Raises:
         ConfigError: The text does not have the form, or names a camera twice.
     """
     columns: dict[str, str] = {}
-    for piece in text.split(","):
+    for piece in text.split(",") if text else ():
         camera, equals, column = piece.strip().partition("=")
         if not (camera and equals and column) or camera in columns:
             raise ConfigError(

@@ -12,6 +12,9 @@ from tmrl_learner.pi0.lerobot.parquet import column_names, read_columns
 from tmrl_learner.pi0.lerobot.text_files import json_lines
 from tmrl_learner.pi0.lerobot.values import instruction, real_number, whole_number
 
+_OUTCOME = "outcome"
+"""An entry of ours, which LeRobot leaves alone."""
+
 
 @dataclass(frozen=True)
 class VideoSpan:
@@ -36,6 +39,7 @@ class RecordedEpisode:
         data_file: Parquet file with its rows.
         first_row: Its first row in that file.
         videos: By column.
+        outcome: How it ended, in the words of the list; empty where the list does not say.
     """
 
     index: int
@@ -43,6 +47,7 @@ class RecordedEpisode:
     data_file: Path
     first_row: int
     videos: Mapping[str, VideoSpan]
+    outcome: str = ""
 
 
 def read_episodes(info: DatasetInfo, video_columns: Sequence[str]) -> list[RecordedEpisode]:
@@ -110,7 +115,8 @@ def _episodes_v2(info: DatasetInfo, video_columns: Sequence[str]) -> Iterator[Re
         videos = {
             column: VideoSpan(info.video_file(column, **numbers), 0.0) for column in video_columns
         }
-        yield RecordedEpisode(index, length, info.data_file(**numbers), 0, videos)
+        outcome = str(line.get(_OUTCOME) or "")
+        yield RecordedEpisode(index, length, info.data_file(**numbers), 0, videos, outcome)
 
 
 class _Entry:
@@ -125,6 +131,10 @@ class _Entry:
 
     def real(self, name: str) -> float:
         return real_number(self._row[name], self._where(name))
+
+    @property
+    def outcome(self) -> str:
+        return str(self._row.get(_OUTCOME) or "")
 
     def _where(self, name: str) -> str:
         return f"{self._path}: {name} of episode {self._row['episode_index']}"
@@ -146,7 +156,7 @@ def _episodes_v3(info: DatasetInfo, video_columns: Sequence[str]) -> Iterator[Re
     entries = [
         _Entry(path, row)
         for path in sorted((info.root / "meta/episodes").glob("*/*.parquet"))
-        for row in read_columns(path, columns).rows()
+        for row in read_columns(path, columns, where_there=[_OUTCOME]).rows()
     ]
     first_of_file: dict[tuple[int, int], int] = {}
     for entry in entries:
@@ -160,6 +170,7 @@ def _episodes_v3(info: DatasetInfo, video_columns: Sequence[str]) -> Iterator[Re
             data_file=info.data_file(chunk_index=chunk, file_index=file),
             first_row=entry.whole("dataset_from_index") - first_of_file[entry.file],
             videos={column: _video_span(info, column, entry) for column in video_columns},
+            outcome=entry.outcome,
         )
 
 

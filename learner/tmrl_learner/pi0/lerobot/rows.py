@@ -1,7 +1,7 @@
 """The numbers of a data set, episode by episode: state, actions, time and instruction."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
@@ -26,12 +26,14 @@ class EpisodeRows:
         actions: Shape (N, A), float32, raw units.
         time_s: Since the episode's start, shape (N,), float64.
         task: Number of the instruction of each row, shape (N,), int64.
+        also: Further columns, each of shape (N, D).
     """
 
     state: NDArray[np.float32]
     actions: NDArray[np.float32]
     time_s: NDArray[np.float64]
     task: NDArray[np.int64]
+    also: Mapping[str, NDArray[np.float64]] = field(default_factory=dict[str, NDArray[np.float64]])
 
 
 IsWanted = Callable[[RecordedEpisode, NDArray[np.int64]], bool]
@@ -39,7 +41,11 @@ IsWanted = Callable[[RecordedEpisode, NDArray[np.int64]], bool]
 
 
 def iterate_rows(
-    episodes: Sequence[RecordedEpisode], layout: ColumnLayout, fps_hz: float, is_wanted: IsWanted
+    episodes: Sequence[RecordedEpisode],
+    layout: ColumnLayout,
+    fps_hz: float,
+    is_wanted: IsWanted,
+    also: Sequence[str] = (),
 ) -> Iterator[tuple[RecordedEpisode, EpisodeRows | None]]:
     """Reads one data file after the other, and judges only the numbers that are used.
 
@@ -48,6 +54,7 @@ def iterate_rows(
         layout: Columns of state and actions.
         fps_hz: Rows per second.
         is_wanted: Says which episodes are used.
+        also: Further columns of numbers, read where a data file has them.
 
     Yields:
         Each episode with its rows; None for what is not wanted.
@@ -60,7 +67,7 @@ def iterate_rows(
     vectors = (part.column for part in (*state, *actions))
     columns = list(dict.fromkeys([_OWNER, _TIME, _TASK, *vectors]))
     for path, group in groupby(episodes, key=lambda episode: episode.data_file):
-        table = read_columns(path, columns, where_there=[_ORDER])
+        table = read_columns(path, columns, where_there=[_ORDER, *also])
         owner = table.numbers(_OWNER, slice(0, table.length), "the file")[:, 0]
         counts = dict(zip(*np.unique(owner, return_counts=True), strict=True))
         for episode in group:
@@ -77,7 +84,11 @@ def iterate_rows(
             yield (
                 episode,
                 EpisodeRows(
-                    state=part.vector(state), actions=part.vector(actions), time_s=time_s, task=task
+                    state=part.vector(state),
+                    actions=part.vector(actions),
+                    time_s=time_s,
+                    task=task,
+                    also={n: part.numbers(ColumnPart(n)) for n in also if n in table.columns},
                 ),
             )
 
