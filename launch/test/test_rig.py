@@ -55,6 +55,25 @@ def test_variables_in_paths_are_filled_in(monkeypatch: pytest.MonkeyPatch) -> No
     )
 
 
+def test_the_learner_finds_its_demonstrations_wherever_its_process_runs(tmp_path: Path) -> None:
+    options = SessionOptions(run_dir=tmp_path)
+    for named, found in (
+        ("demonstrations/kitchen", repository_root() / "demonstrations/kitchen"),
+        ("~/kitchen", Path.home() / "kitchen"),
+    ):
+        rig = load("widowx_sim").with_overrides({"learning.offline_data": named})
+        assert options.apply(rig).parts["learning"]["offline_data"] == str(found)
+    assert "offline_data" not in options.apply(load("widowx_sim")).parts["learning"]
+
+
+def test_demonstrations_that_nobody_would_learn_from_are_refused_before_anything_starts() -> None:
+    kitchen = {"learning.offline_data": "kitchen"}
+    with pytest.raises(RigError, match="method 'tmrl' learns nothing from demonstrations"):
+        up.resolve("widowx_sim", kitchen)
+    with pytest.raises(RigError, match="offline_share is 0 of minibatches of 128"):
+        up.resolve("widowx_sim", kitchen | {"method": "dsrl_na"})
+
+
 def test_unknown_rig_is_answered_with_the_valid_ones() -> None:
     with pytest.raises(RigError, match=r"unknown rig widowx_simm; did you mean widowx_sim\?"):
         load("widowx_simm")

@@ -74,12 +74,11 @@ class SessionOptions:
         # An endpoint that the lab has not given yet is missing once, not once for each client.
         given = endpoint if isinstance(endpoint, str) else ""
         client = {"server": given, "seed": self.seed, **keys}
-        default_label = "auto" if rig.simulated else "manual"
         values: dict[str, dict[str, Any]] = {
             "agent": {**common, **client},
             "operator": {
                 **common,
-                "label_mode": self.label or default_label,
+                "label_mode": self.label or ("auto" if rig.simulated else "manual"),
                 "max_episodes": self.max_episodes,
                 "seed": self.seed,
             },
@@ -113,6 +112,7 @@ class SessionOptions:
             stop = Path.home() / ".tmrl" / f"{rig.robot}.estop"
             _add_missing(values, rig, "controller", "estop_file", str(stop))
         _add_length_of_chunks(values, rig, checkpoint)
+        _fill_in_offline_data(values, rig)
         prompt = rig.parts["agent"].get("prompt")
         if isinstance(prompt, str) and "dino" in server:
             # A pi0 prepares for the length of its prompt before the first chunk.
@@ -136,6 +136,13 @@ def _add_length_of_chunks(values: dict[str, dict[str, Any]], rig: Rig, checkpoin
     if isinstance(checkpoint, str):
         _add_missing(values, rig, "learning", "policy", str(path_in_rig(checkpoint)))
         _add_missing(values, rig, "learning", "execute_steps", steps)
+
+
+def _fill_in_offline_data(values: dict[str, dict[str, Any]], rig: Rig) -> None:
+    """Gives the learner the place of its demonstrations, where the rig names some."""
+    folder = rig.parts["learning"].get("offline_data")
+    if isinstance(folder, str) and folder:
+        values["learning"]["offline_data"] = str(path_in_rig(folder))
 
 
 def nothing_real_moves(rig: Rig) -> bool:

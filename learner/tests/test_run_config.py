@@ -23,6 +23,23 @@ from tmrl_learner.run_config import RunConfig
         ({"robots": ("left", "left")}, "robots has 'left'"),
         ({"robots": ("wx250s-left",)}, "robots has 'wx250s-left'.*letters, digits and underscores"),
         ({"robots": ("",)}, "robots has ''"),
+        (
+            {"offline_data": "kitchen"},
+            r"method 'tmrl' learns nothing from demonstrations.*dsrl_na.*hindsight.candidates",
+        ),
+        ({"offline_data": "kitchen", "method": "base"}, "method 'base' learns nothing"),
+        (
+            {"offline_data": "kitchen", "method": "dsrl_na", "policy": "bc"},
+            r"offline_share is 0 of minibatches of \d+, so nothing .*replay.offline_share=0.25",
+        ),
+        (
+            {
+                "offline_data": "kitchen",
+                "policy": "csp",
+                "overrides": ("hindsight.candidates=256", "replay.offline_share=0.001"),
+            },
+            r"offline_share is 0.001 of minibatches of 128, so nothing",
+        ),
         ({"preset": "widowx_simm"}, "did you mean 'widowx_sim'"),
     ],
 )

@@ -33,6 +33,9 @@ class RunConfig:
             and hindsight read it. The launch takes policy_server.checkpoint.
         execute_steps: Steps of each chunk that are executed, which "dsrl_na" learns with; the
             launch takes agent.execute_steps.
+        offline_data: Folder that ./tmrl import made of demonstrations, from which
+            replay.offline_share of every minibatch is drawn; empty for none. They have no latents,
+            so the method must be "dsrl_na", or hindsight must be on.
         seed: Of networks and draws.
         actor_every_rounds: Update rounds between two publications of the actor.
         checkpoint_every_s: Longest time between two checkpoints while something changes, wall time.
@@ -56,6 +59,7 @@ class RunConfig:
     overrides: tuple[str, ...] = ()
     policy: str = ""
     execute_steps: Annotated[int, Range(1)] = 5
+    offline_data: str = ""
     seed: Annotated[int, SEED] = 0
     actor_every_rounds: Annotated[int, Range(1)] = 10
     checkpoint_every_s: Annotated[float, Range(0.0, above=True)] = 20.0
@@ -87,6 +91,24 @@ class RunConfig:
                 f"{asks}, which needs a copy of the frozen policy in the learner's own process, "
                 "and policy is empty: give the folder of the flow policy that the policy server "
                 "serves, or use the method tmrl or dsrl without hindsight"
+            )
+        if self.offline_data:
+            self._check_offline()
+
+    def _check_offline(self) -> None:
+        """Refuses offline data of which this run would learn nothing."""
+        if not self.needs_policy:
+            raise ValueError(
+                f"offline_data is {self.offline_data!r}, and method {self.method!r} learns nothing "
+                "from demonstrations, which have no latents: use the method dsrl_na, set "
+                "hindsight.candidates in overrides (256, say), or leave offline_data empty"
+            )
+        share, size = self.learner.replay.offline_share, self.learner.agent.batch_size
+        if int(share * size) == 0:
+            raise ValueError(
+                f"offline_data is {self.offline_data!r}, and replay.offline_share is {share:g} of "
+                f"minibatches of {size}, so nothing of it would be drawn: set "
+                "replay.offline_share=0.25 in overrides, say, or leave offline_data empty"
             )
 
     @property

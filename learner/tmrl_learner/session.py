@@ -153,7 +153,7 @@ class LearnerSession:
         actions_dim = sizes.actions if config.method == "dsrl_na" else 0
         self.replay = ReplayBuffer(config.replay, sizes.features, sizes.z, epsilon_dim, actions_dim)
         self.agent = _agent(config, sizes, base)
-        self._hindsight = _hindsight(config, sizes, base, self.agent)
+        self.hindsight = _hindsight(config, sizes, base, self.agent)
         self._rng = np.random.default_rng(config.seed)
         self._steady_s = steady_s
         self._seen: dict[Stream, SequenceIndex] = {}
@@ -185,11 +185,11 @@ class LearnerSession:
         if transition.sequence in index:
             self.counters.duplicates += 1
             return False
-        found = transition if self._hindsight is None else self._hindsight.explain(transition)
+        found = transition if self.hindsight is None else self.hindsight.explain(transition)
         result = self.replay.insert(found)
         index.add(transition.sequence)
         self.counters.stored += result is InsertResult.STORED
-        if self._hindsight is not None and unsteered(transition) and result is InsertResult.STORED:
+        if self.hindsight is not None and unsteered(transition) and result is InsertResult.STORED:
             self.counters.human += 1
             self.counters.explained += not unsteered(found)
         self.counters.revised += result is InsertResult.REVISED
@@ -246,7 +246,7 @@ class LearnerSession:
         metrics = self.agent.update(batch)
         self.counters.rounds += 1
         self.counters.rounds_owed -= 1
-        if self._hindsight is not None:
+        if self.hindsight is not None:
             metrics |= {"human_segments": self.counters.human}
             metrics |= {"human_segments_explained": self.counters.explained}
         return metrics | {"round_s": self._steady_s() - start_s}

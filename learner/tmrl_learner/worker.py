@@ -27,6 +27,7 @@ from tmrl_common.types import PolicySpec, SteeringSource
 from tmrl_learner.config import Sizes
 from tmrl_learner.devices import check_device
 from tmrl_learner.flow_actions import load_flow_actions
+from tmrl_learner.offline import add_offline, judge_offline, read_offline
 from tmrl_learner.run_config import RunConfig
 from tmrl_learner.session import LearnerSession, Phase, holds_checkpoint
 from tmrl_learner.tracking import RunTracker, TrackingConfig
@@ -81,6 +82,7 @@ class LearnerWorker:
 
     Raises:
         ConfigError: The device is a GPU, and there is none.
+        LearnerError: The offline data are not there, or do not fit the run.
         StorageError: Checkpoints cannot be written, or their disk has too little room.
     """
 
@@ -100,6 +102,7 @@ class LearnerWorker:
         self._caught_up = caught_up
         self._folder = Path(config.run_dir) / "checkpoint"
         prepare_folder(self._folder)
+        self._offline = read_offline(config)
         self._copy = TransitionCopy(Path(config.run_dir) / COPY_NAME)
         self._inbox: queue.SimpleQueue[Transition | Lost] = queue.SimpleQueue()
         self._round_ends_s: deque[float] = deque(maxlen=_RATE_ROUNDS)
@@ -170,6 +173,8 @@ class LearnerWorker:
                 stop.wait(_RETRY_S)
                 continue
             session = self._session(welcome.spec)
+            if not self._add_offline(session, welcome.spec):
+                return None
             if holds_checkpoint(self._folder):
                 session.load(self._folder)
                 _log.info("resumed: %s", json.dumps(vars(session.counters)))
@@ -190,6 +195,15 @@ class LearnerWorker:
         base = load_flow_actions(Path(config.policy), spec, steps, device)
         sizes = replace(sizes, actions=base.width)
         return LearnerSession(self._learner_config, sizes, self._clock.now_s, base)
+
+    def _add_offline(self, session: LearnerSession, spec: PolicySpec) -> bool:
+        """Adds the offline data, if there are some; returns False where it was asked to stop."""
+        data, folder = self._offline, self._config.offline_data
+        if data is None:
+            return True
+        judge_offline(data, folder, spec)
+        self._tell(reason=f"taking in the offline data of {folder}")
+        return add_offline(session, data, folder, self._stop)
 
     def _resumed(self, session: LearnerSession) -> None:
         """Hands the server an actor before anything is learned: weights of a checkpoint, or bounds.
@@ -246,6 +260,7 @@ class LearnerWorker:
             "successes": replay.successes,
             "rounds_per_s": status.rounds_per_s,
             "actor_version": status.actor_version,
+            **({"offline_segments": replay.offline} if replay.offline else {}),
         }
         drawn = {"sigma_of_chunks": self._sigmas} if self._sigmas else {}
         self._tracker.log(session.counters.stored, progress | status.metrics, drawn)

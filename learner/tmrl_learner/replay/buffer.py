@@ -16,7 +16,7 @@ from torch import Tensor
 from tmrl_common.transitions import InvalidTransitionError, Transition
 from tmrl_common.types import FloatArray, Outcome
 from tmrl_learner.config import ReplayConfig
-from tmrl_learner.errors import ReplayFullError, ResumeError
+from tmrl_learner.errors import LearnerError, ReplayFullError, ResumeError
 from tmrl_learner.replay.columns import ColumnStore
 from tmrl_learner.replay.row_set import IntArray, RowSet
 from tmrl_learner.replay.transition import (
@@ -144,6 +144,33 @@ class ReplayBuffer:
         """
         self._columns.append_fixed(columns)
 
+    def load_offline_transitions(self, transitions: Iterable[Transition]) -> int:
+        """Adds a fixed data set as `load_offline` does, from transitions.
+
+        Those that nothing explains, as of `insert`, are left out.
+
+        Returns:
+            How many were added.
+
+        Raises:
+            InvalidTransitionError: A field has another length than configured.
+            LearnerError: There are offline data already, or nothing explains any of these.
+        """
+        kept: list[dict[str, ArrayLike]] = []
+        for transition in transitions:
+            self._check_lengths(transition)
+            if self._explains(transition):
+                kept.append(self._values(transition))
+        if not kept:
+            raise LearnerError("nothing of these data can be learned from")
+        self.load_offline(
+            {
+                name: np.array([row[name] for row in kept], np.float32).reshape(len(kept), -1)
+                for name in kept[0]
+            }
+        )
+        return len(kept)
+
     def insert(self, transition: Transition) -> InsertResult:
         """Stores a transition once; a higher revision of a stored one replaces it.
 
@@ -152,7 +179,7 @@ class ReplayBuffer:
             ReplayFullError: The episode alone fills the whole buffer.
         """
         self._check_lengths(transition)
-        actions = actions_row(transition, self._actions_dim) if self._actions_dim else None
+        values = self._values(transition)
         key = episode_key(transition)
         if key in self._evicted:
             return InsertResult.EVICTED
@@ -164,7 +191,9 @@ class ReplayBuffer:
             row = self._allocate(key)
         episode = self._episodes.setdefault(key, ReplayEpisode())
         episode.rows[transition.chunk] = row
-        self._write(row, transition, actions)
+        self._columns.write(row, values)
+        self._revision[row] = transition.revision
+        self._is_learnable[row] = self._explains(transition)
         labelled = transition.episode_outcome is not Outcome.PENDING
         changed = [row]
         if labelled and transition.sequence > episode.label_sequence:
@@ -214,7 +243,8 @@ class ReplayBuffer:
         if theirs != mine:
             raise ResumeError(
                 f"the checkpoint was written with offline data {theirs or 'none'}, this run has "
-                f"{mine or 'none'} (SHA-256); load the same data before the checkpoint"
+                f"{mine or 'none'} (SHA-256); resume with the same data (learning.offline_data) "
+                "and, where it found their latents, the same hindsight, or start a new run"
             )
         self._rows_ever = len(arrays["row_revision"])
         used = slice(self._rows_ever)
@@ -291,20 +321,22 @@ class ReplayBuffer:
             self._freed.append(row)
         self._evicted.add(oldest)
 
-    def _write(self, row: int, transition: Transition, actions: FloatArray | None) -> None:
+    def _values(self, transition: Transition) -> dict[str, ArrayLike]:
+        """What its row holds, by column."""
         values: dict[str, ArrayLike] = {
             name: getattr(transition, name) for name in (*FLOAT_FIELDS, "terminated")
         }
         if unsteered(transition):
-            values |= dict.fromkeys(STEERED, 0.0)
-        if actions is not None:
-            values["actions"] = actions
-            learnable = explains_actions(transition, self._actions_dim)
-        else:
-            learnable = explains_latent(transition)
-        self._columns.write(row, values)
-        self._revision[row] = transition.revision
-        self._is_learnable[row] = learnable
+            values |= {n: np.zeros(self._columns.width(n), np.float32) for n in STEERED}
+        if self._actions_dim:
+            values["actions"] = actions_row(transition, self._actions_dim)
+        return values
+
+    def _explains(self, transition: Transition) -> bool:
+        """Whether the critic may learn from it."""
+        if self._actions_dim:
+            return explains_actions(transition, self._actions_dim)
+        return explains_latent(transition)
 
     def _sort_into_strata(self, rows: Iterable[int], outcome: Outcome) -> None:
         """Decides again which of an episode's rows may be drawn, and as what.
