@@ -37,6 +37,11 @@ VERBS = {
     ),
     "call": Verb("SERVICE [FIELD:=VALUE ...]", "ask a running rig", "tmrl_cli.call"),
     "export": Verb("lerobot RUN OUT", "make a data set of a run", "tmrl_run.lerobot.cli"),
+    "import": Verb(
+        "lerobot DATA_SET OUT --rig RIG",
+        "make offline data of demonstrations",
+        "tmrl_run.importing.cli",
+    ),
     "report": Verb("RUN [--out FILE]", "show a run on one page", "tmrl_run.report.cli"),
     "journal": Verb("recover RUN", "give a journal back what it lost", "tmrl_cli.journal"),
     "keys": Verb("FILE", "make the keys of a machine", "tmrl_cli.keys"),

@@ -60,8 +60,12 @@ def close_session(
     journal.close()
 
 
-def connect(config: AgentConfig) -> PolicyClient:
+def connect(config: AgentConfig, client: str = "agent") -> PolicyClient:
     """A client that greets the policy server in the background.
+
+    Args:
+        config: What the policy served must be.
+        client: Who this is, for the server's log.
 
     Raises:
         TransportError: The endpoint is none, or a key file cannot be used.
@@ -74,7 +78,7 @@ def connect(config: AgentConfig) -> PolicyClient:
     )
     return PolicyClient(
         config.server,
-        client="agent",
+        client=client,
         robot=config.robot,
         expected=expected,
         security=client_security(config.client_key, config.server_key),

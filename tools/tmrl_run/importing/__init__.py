@@ -1,0 +1,1 @@
+"""`./tmrl import lerobot`: demonstrations of a LeRobot data set for a learner's replay buffer."""
