@@ -58,13 +58,21 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def image(base: str, tmp_path_factory: pytest.TempPathFactory):
-    """Builds a stage of the Dockerfile; its name."""
+    """Builds a stage of the Dockerfile, on top of what was built before; its name."""
     folder = tmp_path_factory.mktemp("pip")
     volumes = [word for each in _as_pip_is_configured(folder) for word in ("--volume", each)]
 
     def build(target: str) -> str:
         name = f"localhost/tmrl-test-{target}"
-        words = ("buildah", "build", "--isolation", "chroot", "--build-arg", f"BASE={base}")
+        words = (
+            "buildah",
+            "build",
+            "--layers",
+            "--isolation",
+            "chroot",
+            "--build-arg",
+            f"BASE={base}",
+        )
         words += ("--target", target, "--tag", name, *volumes)
         root = repository_root()
         call(*words, "--file", root / "docker" / "Dockerfile", root)

@@ -38,7 +38,7 @@ def start(runs: Path) -> Iterator:
 
     def run(image: str, *words: str) -> str:
         name = f"tmrl-test-{len(started)}"
-        options = ("--runtime", "runc", "--network", "none", "--shm-size", "1g", "--init", *LIMITS)
+        options = ("--runtime", "runc", "--network", "none", "--shm-size", "1g", *LIMITS)
         volume = ("--volume", f"{runs}:/runs")
         call("podman", "run", "--detach", "--name", name, *options, *volume, image, *words)
         started.append(name)

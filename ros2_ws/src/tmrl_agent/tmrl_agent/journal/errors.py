@@ -33,6 +33,9 @@ def sentences(path: Path) -> Generator[None, None, None]:
     """Turns SQLite's errors into ours, each with the file and the remedy."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        # Python's module decodes texts, also those of SQLite's own complaints, without a care.
+        raise damaged(path, "a text that is no UTF-8") from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_FULL:
