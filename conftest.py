@@ -1,12 +1,15 @@
 """Fixtures for the tests of every package."""
 
 import shutil
+import signal
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+# A shell that runs the tests in the background ignores Ctrl-C, and whatever they start would, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("tmrl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tmrl")
