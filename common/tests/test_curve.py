@@ -1,4 +1,6 @@
+import re
 import stat
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from tmrl_common.desk_messages import Offer
 from tmrl_common.errors import (
     DeadlineExceededError,
+    ErrorCode,
     HandshakeRefusedError,
     RequestError,
     TransportError,
@@ -14,6 +17,7 @@ from tmrl_common.errors import (
 from tmrl_common.messages import Pong
 from tmrl_common.testing.fake_policy_server import FakePolicyServer
 from tmrl_common.testing.message_examples import EXAMPLE_SPEC
+from tmrl_common.testing.waiting import wait_until
 from tmrl_common.transport import (
     ClientSecurity,
     KeyPair,
@@ -74,9 +78,54 @@ def test_only_clients_on_the_allow_list_get_through():
     with FakePolicyServer(EXAMPLE_SPEC, security=security) as server:
         with client(known) as welcome:
             assert isinstance(welcome.ping(deadline_s=PATIENCE_S), Pong)
-        for stranger in (client(unknown), client(None)):
-            with stranger, pytest.raises(DeadlineExceededError, match="keys"):
-                stranger.ping(deadline_s=1.0)
+        for keys, why in ((unknown, f"add {unknown.public.decode()} to"), (None, "has none: give")):
+            with (
+                client(keys) as stranger,
+                pytest.raises(HandshakeRefusedError, match=re.escape(why)),
+            ):
+                stranger.ping(deadline_s=PATIENCE_S)
+
+
+def test_keys_that_do_not_fit_are_named_on_the_side_that_has_them():
+    server_keys, known, other = KeyPair.new(), KeyPair.new(), KeyPair.new()
+    security = ServerSecurity(server_keys, frozenset({known.public}))
+
+    def refused(server, server_public, why):
+        chosen = ClientSecurity(known, server_public)
+        with (
+            PolicyClient(server.endpoint, client="test", robot="widowx", security=chosen) as client,
+            pytest.raises(HandshakeRefusedError, match=why) as refusal,
+        ):
+            client.connect(deadline_s=PATIENCE_S)
+        assert refusal.value.code is ErrorCode.KEYS_REFUSED
+
+    with FakePolicyServer(EXAMPLE_SPEC, security=security) as server:
+        refused(server, other.public, "server_key is not the public key of this server")
+    with FakePolicyServer(EXAMPLE_SPEC) as server:
+        refused(server, server_keys.public, "has no keys, and this side has some")
+
+
+def test_a_machine_whose_key_is_added_gets_through_without_a_restart_of_its_own():
+    server_keys, known, late = KeyPair.new(), KeyPair.new(), KeyPair.new()
+    security = ServerSecurity(server_keys, frozenset({known.public}))
+    with ExitStack() as stack:
+        server = stack.enter_context(FakePolicyServer(EXAMPLE_SPEC, security=security))
+        chosen = ClientSecurity(late, server_keys.public)
+        client = stack.enter_context(
+            PolicyClient(server.endpoint, client="test", robot="widowx", security=chosen)
+        )
+        with pytest.raises(HandshakeRefusedError, match="does not know the key"):
+            client.connect(deadline_s=PATIENCE_S)
+        server.close()
+        again = replace(security, allowed=frozenset({known.public, late.public}))
+        stack.enter_context(FakePolicyServer(EXAMPLE_SPEC, server.endpoint, again))
+
+        def is_welcome() -> bool:
+            with suppress(HandshakeRefusedError, DeadlineExceededError):
+                client.connect(deadline_s=1.0)
+            return client.connected
+
+        wait_until(is_welcome, "a welcome", PATIENCE_S)
 
 
 def test_a_key_of_one_robot_speaks_for_no_other(tmp_path):

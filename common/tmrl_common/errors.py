@@ -18,6 +18,7 @@ class ErrorCode(StrEnum):
     LOADING = "loading"
     SPEC_MISMATCH = "spec_mismatch"
     WRONG_ROBOT = "wrong_robot"
+    KEYS_REFUSED = "keys_refused"
     BAD_REQUEST = "bad_request"
     DEADLINE_EXPIRED = "deadline_expired"
     SUPERSEDED = "superseded"
@@ -42,6 +43,7 @@ _SENTENCES = {
     ErrorCode.LOADING: "The server still loads its policy; it answers once that is ready.",
     ErrorCode.SPEC_MISMATCH: "The policy served is not the one that the robot expects.",
     ErrorCode.WRONG_ROBOT: "The key of this machine is that of another robot.",
+    ErrorCode.KEYS_REFUSED: "The keys of the two sides do not fit.",
     ErrorCode.BAD_REQUEST: "The request's values do not fit the policy served.",
     ErrorCode.DEADLINE_EXPIRED: "The deadline passed before there was an answer.",
     ErrorCode.SUPERSEDED: "A newer request of the same client took its place.",

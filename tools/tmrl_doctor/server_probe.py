@@ -15,7 +15,7 @@ from tmrl_bringup.processes import server_argv
 from tmrl_bringup.restarts import last_words
 from tmrl_bringup.rig import Rig
 from tmrl_bringup.supervisor import die_with_parent
-from tmrl_common.errors import DeadlineExceededError
+from tmrl_common.errors import DeadlineExceededError, HandshakeRefusedError
 from tmrl_common.ports import free_port
 from tmrl_common.transport.client import PolicyClient
 from tmrl_common.transport.curve import client_security
@@ -56,9 +56,11 @@ def look_at_server(
     link = link_of(rig)
     try:
         return _ask(link, link.endpoint, _ANSWER_S)
-    except DeadlineExceededError as error:
+    except (DeadlineExceededError, HandshakeRefusedError) as error:
         if other := stranger(link.endpoint):
             raise NoServerError(f"{link.endpoint}: {other}") from error
+        if isinstance(error, HandshakeRefusedError):
+            raise NoServerError(error.detail) from error
         if not (may_start and link.local):
             raise NoServerError(f"{link.endpoint}: {error.detail}") from error
     if listens(link.endpoint):

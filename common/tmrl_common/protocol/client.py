@@ -226,6 +226,11 @@ class ClientProtocol:
         elif error.request_id in self._pending:
             self._finish(error.request_id, error)
 
+    def refuse_keys(self, why: str) -> None:
+        """Takes in that the encryption does not come about; a welcome has proved otherwise."""
+        if self.state is ClientState.GREETING:
+            self._refuse(HandshakeRefusedError(ErrorCode.KEYS_REFUSED, why))
+
     def advance(self, now_s: float) -> None:
         """Lets time pass: ends requests whose deadline is over, pings, notices a silent server."""
         for request_id, pending in list(self._pending.items()):

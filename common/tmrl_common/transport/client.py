@@ -96,7 +96,8 @@ class PolicyClient(Closeable):
         """Waits until the server has welcomed this client. The calls below need no connect before.
 
         Raises:
-            HandshakeRefusedError: The policy served is not the one expected; names each difference.
+            HandshakeRefusedError: The policy served is not the one expected, or the keys do not
+                fit; names what differs.
             DeadlineExceededError: There was no welcome within `deadline_s`.
         """
         self.ping(deadline_s=deadline_s)

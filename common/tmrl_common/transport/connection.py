@@ -29,8 +29,9 @@ from tmrl_common.errors import (
 )
 from tmrl_common.framing import WireLimits
 from tmrl_common.messages import Hello, Reply, Request
-from tmrl_common.protocol import ClientProtocol, ClientSettings
+from tmrl_common.protocol import ClientProtocol, ClientSettings, ClientState
 from tmrl_common.transport.curve import ClientSecurity, secure_client
+from tmrl_common.transport.handshake_monitor import HandshakeMonitor
 from tmrl_common.transport.multipart import send_frames
 
 _log = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ class ClientConnection:
         self._poller = zmq.Poller()
         self._poller.register(self._wake_receiver, _POLLIN)
         self._events = 0
+        self._hears_handshake = False
         name = f"policy-client-{hello.client}"
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -161,6 +163,7 @@ class ClientConnection:
             self._closing.set()
             self._wake()
             with self._turn:
+                self._monitor.close()
                 self._socket.close()
                 self._context.term()
                 self._wake_receiver.close()
@@ -176,13 +179,19 @@ class ClientConnection:
         self.protocol.advance(self._clock.now_s())
         if self.protocol.take_reconnect():
             self._watch(0)
+            self._hear_handshake(wanted=False)
+            self._monitor.close()
             self._socket.close()
             self._socket = self._open_socket()
         self._watch(_POLLIN if self._send_all() else _POLLIN | _POLLOUT)
+        self._hear_handshake(wanted=self.protocol.state is ClientState.GREETING)
         self._report()
         wait_s = self.protocol.next_event_s() - self._clock.now_s()
         for ready, events in self._poller.poll(max(0, math.ceil(1000.0 * wait_s))):
-            if ready is not self._socket:
+            if ready is self._monitor.socket:
+                if trouble := self._monitor.trouble():
+                    self.protocol.refuse_keys(trouble)
+            elif ready is not self._socket:
                 self._wake_receiver.recv(4096)
             elif events & _POLLIN:
                 self._receive_all()
@@ -192,6 +201,12 @@ class ClientConnection:
         if events != self._events:
             self._poller.register(self._socket, events)
             self._events = events
+
+    def _hear_handshake(self, *, wanted: bool) -> None:
+        """Listens only while there is no welcome: afterwards it would cost every call something."""
+        if wanted != self._hears_handshake:
+            self._hears_handshake = wanted
+            self._poller.register(self._monitor.socket, _POLLIN if wanted else 0)
 
     def _take_calls(self) -> None:
         while not self._mailbox.empty():
@@ -256,9 +271,11 @@ class ClientConnection:
         dealer.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
         dealer.setsockopt(zmq.MAXMSGSIZE, self._limits.message_bytes)
         secure_client(dealer, self._security)
+        self._monitor = HandshakeMonitor(dealer, self._endpoint, self._security)
         try:
             dealer.connect(self._endpoint)
         except zmq.ZMQError as error:
+            self._monitor.close()
             dealer.close()
             raise TransportError(f"cannot connect to {self._endpoint}: {error.strerror}") from error
         return dealer
