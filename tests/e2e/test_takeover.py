@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.ros, pytest.mark.timeout(1800)]
 STEPS = 5
 """agent.execute_steps of the rig."""
 DRIVEN_S = 3.0
-LOCK_STEP = ("driver.loopback_success_commands:=1000",)
+LOCK_STEP = ("driver.loopback_success_commands:=3000",)
 PACED = (
     "driver.loopback_success_commands:=500",
     "driver.real_time_factor:=5.0",
@@ -125,9 +125,10 @@ def test_what_a_person_drives_is_in_the_journal_without_a_gap(
     assert report["transitions_published"] == report["transitions_stored"] == len(stored)
     newest = {(t.episode, t.chunk): t for t in stored}
     human = [t for t in newest.values() if t.origin is Origin.HUMAN]
-    steps = sum(len(t.executed_actions) for t in human)
-    assert steps * 0.2 >= DRIVEN_S - 0.4, "the person's steps are there"
-    assert len(human) >= DRIVEN_S / 0.2 / STEPS - 1
+    assert driven_s(human, exact=pace == LOCK_STEP) >= DRIVEN_S - 0.4, (
+        "the person's steps are there"
+    )
+    assert len(human) >= 2
     for transition in human:
         check(transition)
         assert 1 <= len(transition.executed_actions) <= STEPS
@@ -142,6 +143,14 @@ def test_what_a_person_drives_is_in_the_journal_without_a_gap(
     counters = saved["metadata"]["counters"]
     # Whatever is within so wide a tolerance has a latent that the policy would have needed.
     assert (counters["human"], counters["explained"]) == (len(human), len(seen))
+
+
+def driven_s(human: list[Transition], *, exact: bool) -> float:
+    """How long a person drove; where time is paced, the steps of a busy controller last longer."""
+    if exact:
+        return 0.2 * sum(len(t.executed_actions) for t in human)
+    begun_ns = min(t.observation_stamp_ns for t in human)
+    return 1e-9 * (max(int(t.step_ends_ns[-1]) for t in human) - begun_ns)
 
 
 def check_gapless(newest: list[Transition], *, exact: bool) -> None:
