@@ -16,7 +16,12 @@ from .test_session import transitions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.ros, pytest.mark.timeout(1800)]
 
-SAME = ("--method", "base", "--episodes", "4", "--seed", "5", *FAST)
+SAME = ("--method", "base", "--seed", "5", *FAST)
+SHORT = ("--episodes", "4")
+LONG = ("--episodes", "40")
+"""The session must last until another console is there."""
+COMPARED = 3
+"""Episodes, of which the second one loses its console."""
 
 
 def steps(run_dir: Path) -> list[tuple[object, ...]]:
@@ -24,7 +29,7 @@ def steps(run_dir: Path) -> list[tuple[object, ...]]:
     return sorted(
         (t.episode, t.chunk, t.sigma, t.reward, t.terminated, _actions(t))
         for t in transitions(run_dir)
-        if not t.aborted
+        if t.episode <= COMPARED and not t.aborted
     )
 
 
@@ -35,7 +40,7 @@ def _actions(transition: Transition) -> bytes:
 def test_the_death_of_the_console_in_an_episode_changes_no_transition(
     demo: Demo, tmp_path: Path
 ) -> None:
-    demo.start(*SAME, headless=False)
+    demo.start(*SAME, *LONG, headless=False)
     console = demo.part("console")
     address = demo.run_dir / ADDRESS_FILE
     wait_until(lambda: address.exists() and address.read_text().strip(), "the address", TIMEOUT_S)
@@ -47,13 +52,13 @@ def test_the_death_of_the_console_in_an_episode_changes_no_transition(
     assert demo.finish() == 0, demo.output
     assert f"console {address.read_text().strip()}" in demo.output
     undisturbed = Demo(tmp_path / "undisturbed")
-    undisturbed.start(*SAME)
+    undisturbed.start(*SAME, *SHORT)
     assert undisturbed.finish() == 0, undisturbed.output
     assert steps(demo.run_dir) == steps(undisturbed.run_dir)
 
 
 def test_without_a_screen_there_is_no_console(demo: Demo) -> None:
-    demo.start(*SAME)
+    demo.start(*SAME, *SHORT)
     demo.wait_for_running(1)
     assert demo.process is not None
     family = psutil.Process(demo.process.pid).children(recursive=True)

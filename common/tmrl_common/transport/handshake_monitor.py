@@ -85,5 +85,6 @@ class HandshakeMonitor:
     def _dropped_sentence(self) -> str:
         return (
             f"the server at {self._endpoint} drops every handshake: server_key is not the public "
-            "key of this server; copy its file .key.pub again, and check the address"
+            "key of this server, or the server has no keys; copy its file .key.pub again, and "
+            "check the address"
         )
