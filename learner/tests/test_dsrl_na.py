@@ -12,8 +12,7 @@ from tmrl_common.chunks import Driver
 from tmrl_common.transitions import Transition
 from tmrl_common.types import Outcome, PolicySpec
 from tmrl_learner.algorithms.dsrl_na.agent import DsrlNaAgent
-from tmrl_learner.algorithms.tmrl.config import TmrlConfig
-from tmrl_learner.config import LearnerConfig, ReplayConfig, ScheduleConfig, Sizes
+from tmrl_learner.config import LearnerConfig, ReplayConfig, ScheduleConfig
 from tmrl_learner.errors import LearnerError, ResumeError
 from tmrl_learner.flow_actions import load_flow_actions
 from tmrl_learner.session import LearnerSession
@@ -21,35 +20,14 @@ from tmrl_learner.testing import FEATURES, make_transition
 from tmrl_policies.flow_checkpoint import save_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
 
-SIZES = Sizes(features=FEATURES, z=2, epsilon=0, actions=4)
-GOAL = np.array([0.6, -0.5], np.float32)
-"""The action that is rewarded best; half a unit of raw action is one unit for the critics."""
+from .plane_world import AGENT, GOAL, SIZES, Turned
 
 CONFIG = LearnerConfig(
     method="dsrl_na",
-    agent=TmrlConfig(
-        sigma_head=False,
-        z_bound=1.0,
-        hidden=32,
-        critics=2,
-        batch_size=64,
-        utd=4,
-        learning_rate=3e-3,
-    ),
+    agent=AGENT,
     replay=ReplayConfig(capacity=400),
     schedule=ScheduleConfig(warmup_chunks=300, burst_rounds=200),
 )
-
-
-class Turned:
-    """A policy that turns z by a quarter and repeats it for two steps."""
-
-    def actions(self, features: Tensor, z: Tensor) -> Tensor:
-        turned = torch.stack([z[:, 1], -z[:, 0]], dim=-1)
-        return torch.cat([turned, turned], dim=-1) / 0.5
-
-    def normalise(self, executed: Tensor) -> Tensor:
-        return executed / 0.5
 
 
 def make_session(config: LearnerConfig = CONFIG) -> LearnerSession:

@@ -9,20 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from tmrl_common.clock import SteadyClock
 from tmrl_common.testing.fake_policy_server import FakePolicyServer
 from tmrl_common.testing.waiting import wait_until
 from tmrl_common.transitions import InvalidTransitionError
 from tmrl_common.types import Outcome, PolicySpec
-from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 from tmrl_learner.config import (
     HindsightConfig,
     LearnerConfig,
     ReplayConfig,
     ScheduleConfig,
-    Sizes,
 )
 from tmrl_learner.errors import LearnerError, ResumeError
 from tmrl_learner.offline import add_offline, judge_offline, read_offline
@@ -42,9 +39,8 @@ from tmrl_policies.checkpoint import CheckpointError
 from tmrl_policies.flow_checkpoint import save_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
 
-STEPS, COLUMNS = 2, 2
-SIZES = Sizes(features=FEATURES, z=2, epsilon=0, actions=STEPS * COLUMNS)
-GOAL = np.array([0.6, -0.5], np.float32)
+from .plane_world import AGENT, COLUMNS, GOAL, SIZES, STEPS, Turned
+
 ORIGIN = OfflineOrigin(
     data_set="kitchen",
     data_sha256="0" * 64,
@@ -54,43 +50,18 @@ ORIGIN = OfflineOrigin(
     control_rate_hz=5.0,
     prompt="",
 )
-_AGENT = TmrlConfig(
-    sigma_head=False,
-    z_bound=1.0,
-    hidden=32,
-    critics=2,
-    batch_size=64,
-    utd=4,
-    learning_rate=3e-3,
-)
 DSRL_NA = LearnerConfig(
     method="dsrl_na",
-    agent=_AGENT,
+    agent=AGENT,
     replay=ReplayConfig(capacity=100, success_share=0.0, offline_share=0.9),
     schedule=ScheduleConfig(warmup_chunks=20, burst_rounds=200),
 )
 HINDSIGHT = LearnerConfig(
-    agent=_AGENT,
+    agent=AGENT,
     replay=ReplayConfig(capacity=100, success_share=0.0, offline_share=0.5),
     schedule=ScheduleConfig(warmup_chunks=3, burst_rounds=3),
     hindsight=HindsightConfig(candidates=500, tolerance=0.2),
 )
-
-
-class Turned:
-    """A policy that turns z by a quarter and repeats it for two steps."""
-
-    width = STEPS * COLUMNS
-
-    def actions(self, features: Tensor, z: Tensor) -> Tensor:
-        turned = torch.stack([z[:, 1], -z[:, 0]], dim=-1)
-        return torch.cat([turned, turned], dim=-1) / 0.5
-
-    def steered(self, features: Tensor, z: Tensor, sigma: Tensor, epsilon: Tensor) -> Tensor:
-        return self.actions(features, z)
-
-    def normalise(self, executed: Tensor) -> Tensor:
-        return executed / 0.5
 
 
 def demonstrations(actions: np.ndarray, reward: np.ndarray | None = None) -> OfflineData:

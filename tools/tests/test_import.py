@@ -41,18 +41,7 @@ from tmrl_run.testing import (
     write_small_run,
 )
 
-from .small_import import OBJECTS, RIG, SPEC, exported_run, imported, rig, seen
-
-
-@pytest.fixture
-def exported(tmp_path: Path) -> Path:
-    return exported_run(tmp_path)
-
-
-@pytest.fixture
-def server() -> Iterator[FakePolicyServer]:
-    with FakePolicyServer(SPEC) as fake:
-        yield fake
+from .small_import import OBJECTS, RIG, SPEC, imported, rig, seen
 
 
 def test_what_was_exported_is_imported_as_it_ended(

@@ -4,7 +4,6 @@ import contextlib
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,18 +21,7 @@ from tmrl_run.errors import RunError
 from tmrl_run.importing.cli import main
 from tmrl_run.importing.half_finished import HalfFinished
 
-from .small_import import RIG, SPEC, exported_run, imported, rig, seen
-
-
-@pytest.fixture
-def exported(tmp_path: Path) -> Path:
-    return exported_run(tmp_path)
-
-
-@pytest.fixture
-def server() -> Iterator[FakePolicyServer]:
-    with FakePolicyServer(SPEC) as fake:
-        yield fake
+from .small_import import RIG, SPEC, imported, rig, seen
 
 
 def interrupt_after(monkeypatch: pytest.MonkeyPatch, episodes: int) -> None:

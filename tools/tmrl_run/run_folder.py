@@ -103,7 +103,7 @@ class RunFolder:
     def outcomes(self) -> dict[int, Outcome]:
         """The newest label of each episode: the ledger's, else that of the journal."""
         with JournalReader(self.path / _JOURNAL, self.robot, self.session) as journal:
-            found = {label.episode: label.outcome for label in journal.labels()}
+            found = journal.outcomes()
         for line in self.ledger():
             number, name = line.get("episode"), str(line.get("outcome"))
             if (

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tmrl_agent.probe import WARM_UP
+from tmrl_agent.probe import FULL, REPEATED, WARM_UP, Probe, parse
 from tmrl_run.probe.figures import SettingFigures
 
-FROZEN, REPEATED = "full@0", "repeated@0"
+FROZEN, ONE_ROW = str(Probe(FULL, 0.0, 0.0)), str(Probe(REPEATED, 0.0, 0.0))
 _ROUGHER = 1.5
 """More than so many times as rough as the frozen policy is outside of what it was trained to do."""
 _MORE_CLAMPED = 0.1
@@ -43,8 +43,9 @@ def advise(figures: Sequence[SettingFigures]) -> Advice:
     if frozen is None:
         sentence = f"The frozen policy ({FROZEN}) has not moved the arm: there is no measure yet."
         return Advice(None, None, (*_on_reward(moved), sentence))
-    sweep = {_sigma(n): each for n, each in moved.items() if n.startswith("full@")}
-    bounds = {_bound(n): each for n, each in moved.items() if _bound(n) and _sigma(n) == 0.0}
+    probes = [(probe, each) for name, each in moved.items() if (probe := parse(name))]
+    sweep = {probe.sigma: each for probe, each in probes if probe.noise == FULL}
+    bounds = {probe.bound: each for probe, each in probes if probe.bound and not probe.sigma}
     sigma_cap, z_bound = _largest(frozen, sweep), _largest(frozen, bounds)
     sentences = [
         *_on_reward(moved),
@@ -53,14 +54,6 @@ def advise(figures: Sequence[SettingFigures]) -> Advice:
         *_on_repeating(moved),
     ]
     return Advice(sigma_cap, z_bound, tuple(sentences))
-
-
-def _sigma(setting: str) -> float:
-    return float(setting.rpartition("@")[2]) if "@" in setting else -1.0
-
-
-def _bound(setting: str) -> float:
-    return float(setting.partition("@")[0].partition(":")[2] or 0.0)
 
 
 def _largest(frozen: SettingFigures, settings: Mapping[float, SettingFigures]) -> float | None:
@@ -121,7 +114,7 @@ def _on_limit(what: str, found: float | None, probed: float, remedy: str) -> Ite
 
 
 def _on_repeating(moved: Mapping[str, SettingFigures]) -> Iterator[str]:
-    repeated, full = moved.get(REPEATED), moved[FROZEN]
+    repeated, full = moved.get(ONE_ROW), moved[FROZEN]
     if repeated is None or not full.spread:
         return
     ratio = repeated.spread / full.spread

@@ -10,13 +10,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tmrl_agent.probe import FULL, REPEATED, WARM_UP
+from tmrl_agent.probe import FULL, REPEATED, WARM_UP, Probe
 from tmrl_bringup.rig import RigError, available, parse_overrides
 from tmrl_bringup.up import Session, resolve, run
 from tmrl_common.storage import prepare_file, write_text
-from tmrl_run.probe.advice import Advice, advise
+from tmrl_run.probe.advice import FROZEN, ONE_ROW, Advice, advise
 from tmrl_run.probe.figures import SettingFigures, figures_of
-from tmrl_run.run_folder import CONFIG_FILE, open_run
+from tmrl_run.run_folder import CONFIG_FILE, RunFolder, open_run
 
 _SHARES = (0.25, 0.5, 0.75, 1.0)
 """Of the controller's σ cap: the sweep."""
@@ -48,9 +48,9 @@ def settings_of(sigma_cap: float, z_cap: float) -> tuple[str, ...]:
         sigma_cap: Of the controller, 0 to 1.
         z_cap: Of the controller, above 0.
     """
-    sweep = [f"{FULL}@{share * sigma_cap:.4g}" for share in _SHARES if sigma_cap > 0.0]
-    bounds = [f"{REPEATED}:{bound:g}@0" for bound in _BOUNDS if bound <= z_cap]
-    return (f"{FULL}@0", f"{REPEATED}@0", *bounds, *sweep, WARM_UP)
+    sweep = [Probe(FULL, 0.0, share * sigma_cap) for share in _SHARES if sigma_cap > 0.0]
+    bounds = [Probe(REPEATED, bound, 0.0) for bound in _BOUNDS if bound <= z_cap]
+    return (FROZEN, ONE_ROW, *map(str, (*bounds, *sweep)), WARM_UP)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -115,20 +115,12 @@ def _session(rig: str, overrides: Sequence[str], each: int) -> Session:
 
 
 def _probe(session: Session) -> int:
-    ledger = session.options.run_dir / "episodes.jsonl"
+    run_folder, episodes = RunFolder(session.options.run_dir, {}), session.options.max_episodes
 
     def is_over() -> bool:
-        if not ledger.exists():
-            return False
-        text = ledger.read_text(encoding="utf-8", errors="replace")
-        labelled = {
-            line.partition('"episode": ')[2].partition(",")[0]
-            for line in text.splitlines()
-            if '"labelled"' in line
-        }
-        return len(labelled) >= session.options.max_episodes
+        lines = (line for line in run_folder.ledger() if line["event"] == "labelled")
+        return len({line.get("episode") for line in lines}) >= episodes
 
-    episodes = session.options.max_episodes
     sys.stdout.write(f"{episodes} episodes: start on the console, or ./tmrl call operator/start\n")
     return run(session, is_over)
 

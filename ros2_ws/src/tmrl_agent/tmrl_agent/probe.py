@@ -52,6 +52,12 @@ class Probe:
         return Steering(SteeringSource.EXPLICIT, z.astype(np.float32), self.sigma, _NO_EPSILON)
 
 
+def parse(setting: str) -> Probe | None:
+    """Returns the probe that a text stands for; None for that of the warm-up, or of none."""
+    found = _SETTING.fullmatch(setting)
+    return Probe(found[1], float(found[2] or 0.0), float(found[3])) if found else None
+
+
 class ProbeSetting:
     """Constraint: the text of a setting."""
 
@@ -62,8 +68,8 @@ class ProbeSetting:
 
     def admits(self, value: str) -> bool:
         """Returns whether it is one, with sigma from 0 to 1."""
-        found = _SETTING.fullmatch(value)
-        return value == WARM_UP or (found is not None and float(found[3]) <= 1.0)
+        probe = parse(value)
+        return value == WARM_UP or (probe is not None and probe.sigma <= 1.0)
 
     def remedy(self, value: str) -> str:
         """Returns what to write."""
@@ -77,9 +83,7 @@ def probe_of(settings: tuple[str, ...], episode: int) -> Probe | None:
         settings: At least one; the episodes take turns.
         episode: Counts from 1.
     """
-    text = setting_of(settings, episode)
-    found = _SETTING.fullmatch(text)
-    return Probe(found[1], float(found[2] or 0.0), float(found[3])) if found else None
+    return parse(setting_of(settings, episode))
 
 
 def setting_of(settings: tuple[str, ...], episode: int) -> str:

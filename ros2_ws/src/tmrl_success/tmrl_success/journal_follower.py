@@ -48,11 +48,10 @@ class JournalFollower(Closeable):
     def outcomes(self) -> dict[int, Outcome]:
         """Returns the newest label of every labelled episode."""
         try:
-            labels = self._open().labels() if self._is_there else []
+            return self._open().outcomes() if self._is_there else {}
         except JournalError as error:
             self.problem = str(error)
             return {}
-        return {label.episode: label.outcome for label in labels}
 
     def close(self) -> None:
         """Releases the file."""

@@ -58,6 +58,10 @@ class JournalReader(Closeable):
             ).fetchall()
         return [EpisodeLabel(episode, Outcome(value), *rest) for episode, value, *rest in rows]
 
+    def outcomes(self) -> dict[int, Outcome]:
+        """Returns the newest label of each labelled episode."""
+        return {label.episode: label.outcome for label in self.labels()}
+
     def fetch(self, first_sequence: int, max_count: int) -> list[Transition]:
         """Returns transitions from a number on, in order.
 
