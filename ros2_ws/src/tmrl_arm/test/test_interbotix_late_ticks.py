@@ -63,7 +63,12 @@ STALLS = st.lists(st.tuples(st.integers(1, 80), st.integers(1, 12)), max_size=3)
 
 
 def asleep(stalls):
-    return {tick for start, length in stalls for tick in range(start, start + length)}
+    """Ticks of stalls of at most 12 each: one that follows upon another would make a longer one."""
+    ticks = set()
+    for start, length in sorted(stalls):
+        if not ticks & {start - 1, start}:
+            ticks |= set(range(start, start + length))
+    return ticks
 
 
 @example([], [(40, 10)])
@@ -72,6 +77,11 @@ def asleep(stalls):
 @given(STALLS, STALLS)
 def test_late_threads_make_the_arm_catch_up_within_its_limits_and_no_fault(commands, motors):
     check_motors(drive(asleep(commands), asleep(motors)))
+
+
+def test_after_a_long_silence_the_person_is_too_far_away_to_be_followed():
+    with pytest.raises(CommandRefusedError, match="waist would need to turn at"):
+        drive(set(range(1, 31)), set())
 
 
 def test_a_leap_is_refused_also_while_the_arm_follows():
