@@ -74,6 +74,9 @@ def load(folder: Path, name: str) -> Benchmark:
         folder: Where the benchmarks lie.
         name: One of `benchmark_names(folder)`.
     """
+    if str(folder) not in sys.path:
+        # What several of them share, or what is long, lies beside them in modules of its own.
+        sys.path.insert(0, str(folder))
     path = folder / f"{_PREFIX}{name.replace('-', '_')}.py"
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
