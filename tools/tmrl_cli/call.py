@@ -16,6 +16,7 @@ from rclpy.node import Node
 from tmrl_bringup.rig import RigError, nearest, parse_overrides
 from tmrl_common.verbs import EXIT_REFUSED
 from tmrl_doctor.silence import absent_servers, likely_cause
+from tmrl_ros.network import enter_ros
 
 _DESCRIPTION = """\
 Calls a ROS 2 service by the end of its name and prints the answer; without SERVICE, lists those of
@@ -65,7 +66,7 @@ def main(argv: list[str]) -> int:
 
 
 def _carry_out(wanted: str | None, fields: Mapping[str, str]) -> int:
-    rclpy.init(args=[])
+    enter_ros([])
     node = rclpy.create_node("caller")
     try:
         services = _services(node, wanted)

@@ -21,6 +21,7 @@ from tmrl_msgs.msg import (
 )
 from tmrl_msgs.srv import PersonRequest
 from tmrl_ros import qos
+from tmrl_ros.network import enter_ros
 
 RequestClient = Client[PersonRequest.Request, PersonRequest.Response]
 
@@ -41,12 +42,7 @@ class Monitor:
     def __init__(self, namespace: str, session: str, record: SessionRecord, domain: int) -> None:
         self._context = rclpy.Context()
         # Signals belong to the session, which stops everything in order.
-        rclpy.init(
-            args=[],
-            context=self._context,
-            domain_id=domain,
-            signal_handler_options=SignalHandlerOptions.NO,
-        )
+        enter_ros([], self._context, domain, SignalHandlerOptions.NO)
         self.record = record
         self._session = session
         self._node = Node("monitor", namespace=namespace, context=self._context)

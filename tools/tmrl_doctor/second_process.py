@@ -44,7 +44,7 @@ def _talk(process: "subprocess.Popen[str]", topic: str) -> float | None:
     if process.stdout.readline().strip() != _READY:
         raise RuntimeError(f"the process that was to listen ended with {process.wait()}")
     context, start_s = rclpy.Context(), time.monotonic()
-    rclpy.init(args=[], context=context)
+    enter_ros([], context)
     try:
         talker = Node("doctor_talker", context=context)
         publisher = talker.create_publisher(Empty, topic, 1)

@@ -12,6 +12,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from tmrl_common.closeable import Closeable
 from tmrl_doctor.hearing import Publisher
+from tmrl_ros.network import enter_ros
 
 _POLL_S = 0.02
 _ACT_S = 20.0
@@ -26,7 +27,7 @@ class TopicListener(Closeable):
 
     def __init__(self, namespace: str) -> None:
         self._context = rclpy.Context()
-        rclpy.init(args=[], context=self._context)
+        enter_ros([], self._context)
         self.node = Node("doctor", context=self._context, namespace=namespace)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)

@@ -85,7 +85,7 @@ def test_a_movement_is_passed_on(cell):
         ({"robot": "other"}, ["'other'", "'tested'", "namespaces"]),
         ({"mode": 9}, ["mode 9", "CARTESIAN_POSE", "JOINT_VELOCITY"]),
         ({"duration_s": 0.0}, ["duration_s", "above 0"]),
-        ({"valid_for_s": float("nan")}, ["valid_for_s", "nan"]),
+        ({"valid_for_s": 2.5}, ["valid_for_s", "2.5", "at most 2 s"]),
         ({"gripper_opening": 1.5}, ["1.5", "clip"]),
         ({"gripper_opening": float("nan")}, ["nan"]),
         ({"position_m": np.array([np.nan, 0.0, 0.0])}, ["not 7 finite numbers"]),
@@ -288,7 +288,7 @@ def test_a_loss_is_told_before_and_after_every_attempt_and_pauses_begin_when_one
 
 
 def test_a_measurement_that_grows_old_is_a_fault_although_it_is_called_new(cell, monkeypatch):
-    cell.core.command(cell.movement(valid_for_s=60.0, duration_s=60.0))
+    cell.core.command(cell.movement(valid_for_s=2.0, duration_s=60.0))
     frozen = cell.arm.read()
     with monkeypatch.context() as patch:
         patch.setattr(cell.arm, "read", lambda: frozen)

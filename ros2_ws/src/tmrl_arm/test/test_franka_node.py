@@ -68,7 +68,7 @@ def test_a_robot_that_dies_in_mid_motion_is_told_of_and_moves_again_only_when_as
         simulator.start()
         client.wait(lambda: "arm/recover" in client.newest.fault, "the arm to be back")
         assert client.newest.sequence > last.sequence
-        client.send(ArmCommand.JOINT_VELOCITY, joint_velocity=JOINT, valid_for_s=5.0)
+        client.send(ArmCommand.JOINT_VELOCITY, joint_velocity=JOINT, valid_for_s=1.0)
         for _ in range(20):
             client.next_state()
         assert abs(client.newest.joint_velocity[0]) < 0.01

@@ -7,6 +7,9 @@ from tmrl_arm.driver import CommandRefusedError as Refused
 from tmrl_common.arm import ArmCommand, CommandMode
 
 _UNIT_TOLERANCE = 1e-2
+LONGEST_VALID_S = 2.0
+"""No sender can ask an arm to move on for longer without a word from it. The slowest rig, at 1 Hz
+and with the longest grace, asks for 1.5 s."""
 
 
 def check_command(
@@ -32,8 +35,11 @@ def check_command(
         name = CommandMode(command.mode).name if known else str(command.mode)
         modes = " or ".join(mode.name for mode in sorted(can.modes, reverse=True))
         raise Refused(f"the {can.model} does not take mode {name}; send {modes}")
-    if not 0.0 < command.valid_for_s < float("inf"):
-        raise Refused(f"valid_for_s is {command.valid_for_s}; it must be a finite number above 0")
+    if not 0.0 < command.valid_for_s <= LONGEST_VALID_S:
+        raise Refused(
+            f"valid_for_s is {command.valid_for_s}; it must be above 0 and at most "
+            f"{LONGEST_VALID_S:g} s: send setpoints in time, do not extend them"
+        )
     if not 0.0 <= command.gripper_opening <= 1.0:
         raise Refused(
             f"the gripper's opening is {command.gripper_opening}; it must lie between "

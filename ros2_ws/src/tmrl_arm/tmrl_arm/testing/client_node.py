@@ -20,6 +20,7 @@ from std_srvs.srv import Trigger
 
 from tmrl_msgs.msg import ArmCommand, ArmState
 from tmrl_ros import qos
+from tmrl_ros.network import enter_ros
 from tmrl_ros.testing import parameter_arguments, spin_until
 
 TIMEOUT_S = 30.0
@@ -53,7 +54,7 @@ class ArmClient:
         """Opens a node of its own."""
         self._robot = robot
         self._context = rclpy.Context()
-        rclpy.init(context=self._context, domain_id=domain_id)
+        enter_ros([], self._context, domain_id)
         self._node = rclpy.create_node("client", namespace=f"/{robot}", context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
