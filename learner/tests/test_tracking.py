@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tmrl_common.errors import ConfigError
-from tmrl_learner.tracking import TrackingConfig, open_tracker
+from tmrl_learner.tracking import EpisodeVideos, TrackingConfig, open_tracker
 from tmrl_learner.tracking.metrics_file import MetricsFile, MetricsFileError
 from tmrl_learner.tracking.tracker import RunTracker
 
@@ -34,6 +34,7 @@ def fake_wandb(monkeypatch):
         init=lambda **_: run, login=lambda **_: False, Settings=lambda **_: None, told=told, run=run
     )
     module.Histogram = lambda values: ("histogram", values)
+    module.Video = lambda path, *, caption, format: ("video", Path(path).name, caption, format)
     monkeypatch.setitem(sys.modules, "wandb", module)
     for name in ("WANDB_MODE", "WANDB_DISABLED"):
         monkeypatch.delenv(name, raising=False)
@@ -129,6 +130,26 @@ def test_wandb_gets_distributions_as_histograms_and_the_file_does_without(
         {"step": 1, "loss": 0.25},
     ]
     assert "sigma" not in (tmp_path / "metrics.csv").read_text()
+
+
+def test_wandb_gets_each_video_of_an_episode_once(tmp_path: Path, fake_wandb) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    (folder / "episode_0001.mp4").touch()
+    tracking, videos = TrackingConfig(), EpisodeVideos(tmp_path)
+    with RunTracker(tmp_path, {}, tracking, videos) as tracker:
+        tracker.log(0, {"loss": 0.5})
+        for name in ("episode_0002.mp4", "episode_0003.mp4", ".12_episode_0004.mp4"):
+            (folder / name).touch()
+        tracker.log(1, {"loss": 0.4})
+        tracker.log(2, {"loss": 0.3})
+    shown = [("video", f"episode_000{n}.mp4", f"episode_000{n}", "mp4") for n in (2, 3)]
+    assert fake_wandb.told == [
+        {"step": 0, "loss": 0.5},
+        {"step": 1, "video": shown[0]},
+        {"step": 1, "loss": 0.4, "video": shown[1]},
+        {"step": 2, "loss": 0.3},
+    ]
 
 
 def test_a_failing_wandb_is_reported_once_and_harms_nothing(

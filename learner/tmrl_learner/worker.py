@@ -30,7 +30,7 @@ from tmrl_learner.flow_actions import load_flow_actions
 from tmrl_learner.offline import add_offline, judge_offline, read_offline
 from tmrl_learner.run_config import RunConfig
 from tmrl_learner.session import LearnerSession, Phase, holds_checkpoint
-from tmrl_learner.tracking import RunTracker, TrackingConfig
+from tmrl_learner.tracking import EpisodeVideos, RunTracker, TrackingConfig
 from tmrl_learner.worker_status import WorkerStatus
 
 _log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ _IDLE_WAIT_S = 0.05
 _RETRY_S = 1.0
 _RATE_ROUNDS = 200
 _TRACK_EVERY_ROUNDS = 10
-_TRACKER_CLOSE_S = 0.5
+_CLOSE_S = 0.5
 """A session must be over 3 s after Ctrl-C; wandb offline needs some hundredths of a second."""
 
 
@@ -246,12 +246,12 @@ class LearnerWorker:
             return
         if self._tracker is None:
             # Only with the first transition: the start of a session has enough to do.
-            group = self._config.session
             tracking = TrackingConfig(
-                wandb=self._config.wandb, group=group, close_timeout_s=_TRACKER_CLOSE_S
+                wandb=self._config.wandb, group=self._config.session, close_timeout_s=_CLOSE_S
             )
+            videos = EpisodeVideos(Path(self._config.run_dir))
             resolved = asdict(self._config) | {"learner": self._learner_config.to_mapping()}
-            self._tracker = RunTracker(Path(self._config.run_dir), resolved, tracking)
+            self._tracker = RunTracker(Path(self._config.run_dir), resolved, tracking, videos)
         self._tracked = (replay.episodes, replay.successes, rounds)
         status = self.status
         progress = {

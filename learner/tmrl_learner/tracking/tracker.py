@@ -14,6 +14,7 @@ import yaml
 from tmrl_common.closeable import Closeable
 from tmrl_learner.atomic_file import write_atomically
 from tmrl_learner.tracking.config import TrackingConfig, wandb_mode
+from tmrl_learner.tracking.episode_videos import EpisodeVideos
 from tmrl_learner.tracking.metrics_file import MetricsFile
 from tmrl_learner.tracking.wandb_run import WandbRun
 
@@ -30,6 +31,7 @@ class RunTracker(Closeable):
         run_dir: Directory of the run; made where it is missing, resumed where it is not.
         config: Resolved configuration of the run: nested plain values.
         tracking: What wandb receives.
+        videos: Videos of episodes, which wandb receives too; None for none.
         now_s: Clock of the rows, seconds since 1970.
 
     Raises:
@@ -42,9 +44,11 @@ class RunTracker(Closeable):
         run_dir: Path,
         config: Mapping[str, Any],
         tracking: TrackingConfig,
+        videos: EpisodeVideos | None = None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._now_s = now_s
+        self._videos = videos
         self._file = MetricsFile(run_dir / "metrics.csv")
         write_atomically(run_dir / "metrics.yaml", yaml.safe_dump(dict(config), sort_keys=False))
         mode = wandb_mode(tracking.wandb, os.environ)
@@ -73,7 +77,10 @@ class RunTracker(Closeable):
         """
         self._file.append(step, self._now_s(), values)
         if self._wandb is not None:
-            self._wandb.log(step, values, distributions)
+            new = self._videos.take_new() if self._videos is not None else []
+            for video in new[:-1]:
+                self._wandb.log(step, {}, {}, video)
+            self._wandb.log(step, values, distributions, new[-1] if new else None)
 
     def close(self) -> None:
         """Ends the run."""

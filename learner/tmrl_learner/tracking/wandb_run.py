@@ -18,8 +18,8 @@ _QUEUE_LENGTH = 10_000
 _ONLINE_S = 20.0
 """Longest wait for wandb's server at the start; records are kept meanwhile."""
 
-_Record = dict[str, float | list[float]]
-"""A list is a distribution."""
+_Record = dict[str, float | list[float] | Path]
+"""A list is a distribution, a path a video."""
 
 
 class WandbRun:
@@ -40,10 +40,14 @@ class WandbRun:
         self._started = False
         self._given_up = threading.Event()
         self._dropped = 0
-        self._histogram: Any = None
+        self._wandb: Any = None
 
     def log(
-        self, step: int, values: Mapping[str, float], distributions: Mapping[str, Sequence[float]]
+        self,
+        step: int,
+        values: Mapping[str, float],
+        distributions: Mapping[str, Sequence[float]],
+        video: Path | None = None,
     ) -> None:
         """Hands a record over; never waits and never fails."""
         if self._given_up.is_set():
@@ -51,7 +55,9 @@ class WandbRun:
         if not self._started:
             self._started = True
             self._thread.start()
-        self._put({"step": step, **values, **{n: [*each] for n, each in distributions.items()}})
+        record: _Record = {"step": step, **values}
+        record |= {name: [*each] for name, each in distributions.items()}
+        self._put(record | ({} if video is None else {"video": video}))
 
     def close(self) -> None:
         """Lets wandb write what it has, for a while."""
@@ -90,14 +96,16 @@ class WandbRun:
                 error,
             )
 
-    def _shown(self, value: float | list[float]) -> Any:
-        return self._histogram(value) if isinstance(value, list) else value
+    def _shown(self, value: float | list[float] | Path) -> Any:
+        if isinstance(value, Path):
+            return self._wandb.Video(str(value), caption=value.stem, format=value.suffix[1:])
+        return self._wandb.Histogram(value) if isinstance(value, list) else value
 
     def _start(self) -> Any:
         # Imported here: it takes half a second, and many runs do without.
         import wandb
 
-        self._histogram = wandb.Histogram
+        self._wandb = wandb
         if self._tracking.wandb == "online":
             try:
                 run = self._online(wandb)

@@ -28,6 +28,16 @@ def video_of(folder: Path, episode: int) -> Path:
     return folder / f"episode_{episode:04d}.mp4"
 
 
+def unfinished_video_of(folder: Path, episode: int, process: int) -> Path:
+    """Returns where a process writes the video of an episode until it is whole."""
+    return folder / f".{process}_{video_of(folder, episode).name}"
+
+
+def unfinished_videos(folder: Path, process: int) -> list[Path]:
+    """Returns what a process that ended early has left behind."""
+    return list(folder.glob(f".{process}_*.mp4"))
+
+
 def finished(folder: Path) -> list[Path]:
     """Returns the recordings of a folder that can be read, in the order of their episodes."""
     return sorted(folder.glob(f"*{ENDING}"), key=_order)

@@ -16,6 +16,7 @@ from tmrl_recorder import pictures
 from tmrl_recorder.file_names import FOLDER
 from tmrl_recorder.params import JPEG, NONE, RecorderConfig
 from tmrl_recorder.recording import Outside, Recording
+from tmrl_recorder.regular_videos import RegularVideos
 from tmrl_recorder.sample import EpisodeSeen, Sample
 from tmrl_recorder.topics import is_picture, is_recorded
 from tmrl_recorder.writer_thread import WriterThread
@@ -50,6 +51,8 @@ class RecorderNode(TmrlNode[RecorderConfig]):
         make = partial(Recording, folder, config, outside)
         self._state_topic = self.resolve_topic_name("episode/state")
         self._writer = WriterThread(make, config.backlog_mb * 10**6)
+        with_pictures = config.images != NONE
+        self._videos = RegularVideos(folder, config.video_every if with_pictures else 0)
         self._topics = RawTopics(self, self._wants, self._on_message)
         self.create_timer(_CHECK_PERIOD_S, self._check, clock=self.wall_clock)
 
@@ -68,6 +71,7 @@ class RecorderNode(TmrlNode[RecorderConfig]):
     def destroy_node(self) -> None:
         """Finishes the file, then ends the node."""
         self._writer.close()
+        self._videos.close()
         super().destroy_node()
 
     def _wants(self, topic: str, kind: str) -> bool:
@@ -104,6 +108,8 @@ class RecorderNode(TmrlNode[RecorderConfig]):
 
     def _check(self) -> None:
         self._writer.check()
+        if problem := self._videos.check():
+            self.get_logger().info(f"no video: {problem}")
         if recording := self._writer.recording:
             log = self.get_logger()
             for sentence in recording.take_news():

@@ -23,6 +23,9 @@ class RecorderConfig:
             session continues without it; it resumes with the next episode that finds more.
         tail_s: How long the recording of an episode continues after its end, s of wall time: long
             enough for its label and its last transition to come.
+        video_every: The first episode becomes a video, and each so many-th from there on, once it
+            is recorded; wandb gets it where the learner runs on this machine. 0: none does. The
+            console and the report make one whenever they are asked.
         backlog_mb: Messages that wait for a slow disk, MB (10^6 bytes); what comes beyond them is
             left out and counted.
     """
@@ -34,6 +37,7 @@ class RecorderConfig:
     jpeg_quality: Annotated[int, Range(1, 95)] = 85
     min_free_gb: Annotated[float, Range(0.1, 10000.0)] = 2.0
     tail_s: Annotated[float, Range(0.0, 60.0, unit="s")] = 2.0
+    video_every: Annotated[int, Range(0)] = 25
     backlog_mb: Annotated[int, Range(1, 16000)] = 200
 
     def __post_init__(self) -> None:

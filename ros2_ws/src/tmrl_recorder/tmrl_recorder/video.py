@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 
 from tmrl_common.errors import LocalError
 from tmrl_common.storage import refusals
-from tmrl_recorder.file_names import recordings_of, video_of
+from tmrl_recorder.file_names import recordings_of, unfinished_video_of, video_of
 from tmrl_recorder.topics import is_picture
 from tmrl_ros.conversion import to_seconds
 from tmrl_ros.recordings import Pixels, RecordingError, messages, pixels_of, topics_in
@@ -51,7 +51,7 @@ def make_video(folder: Path, episode: int) -> Path:
             f"the recording of episode {episode} shows no camera: leave recorder.images at jpeg"
         )
     with refusals(folder):
-        beside = video.with_name(f".{os.getpid()}_{video.name}")
+        beside = unfinished_video_of(folder, episode, os.getpid())
         try:
             _encode(beside, _side_by_side(paths, topics))
             beside.replace(video)
