@@ -50,7 +50,7 @@ def test_overlap_of_known_points() -> None:
 
 
 def test_the_command_writes_figure_and_numbers(tmp_path: Path) -> None:
-    assert main(["--out", str(tmp_path), "--seeds", "0", "1", "--steps", "150"]) == 0
+    assert main(["--out", str(tmp_path), "--seeds", "0", "1", "--steps", "80"]) == 0
     assert (tmp_path / "circle.png").read_bytes().startswith(b"\x89PNG")
     written = json.loads((tmp_path / "circle.json").read_text())
     assert written["seeds"] == [0, 1]

@@ -70,9 +70,15 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
+@cache
+def nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """Everything in a module, for all tests of this file: to walk them all takes seconds."""
+    return tuple(ast.walk(tree))
+
+
 def imports(tree: ast.Module) -> Iterator[str]:
     """Dotted names that a module imports; for `from a import b` both a and a.b."""
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -80,10 +86,11 @@ def imports(tree: ast.Module) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+@cache
 def meanings(tree: ast.Module) -> dict[str, str]:
     """What the names of a module stand for: local name to dotted name."""
     found: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Import):
             found |= {a.asname or a.name: a.name for a in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -99,11 +106,11 @@ def meaning(expression: ast.expr, names: dict[str, str]) -> str:
     return known if text in names or not rest else f"{known}.{rest}"
 
 
-def calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
+@cache
+def calls(tree: ast.Module) -> tuple[tuple[str, ast.Call], ...]:
     names = meanings(tree)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            yield meaning(node.func, names), node
+    found = (node for node in nodes(tree) if isinstance(node, ast.Call))
+    return tuple((meaning(node.func, names), node) for node in found)
 
 
 def makes(*wanted: str) -> Finder:
@@ -127,7 +134,7 @@ def publishes_arm_commands(tree: ast.Module) -> Iterator[str]:
 
 def holds_the_seal(tree: ast.Module) -> Iterator[str]:
     yield from (name for name in imports(tree) if name.endswith(".SEAL"))
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Attribute) and node.attr == "SEAL":
             yield ast.unparse(node)
 
@@ -213,7 +220,7 @@ def test_only_drivers_and_the_controller_know_the_message():
     def knows(tree: ast.Module) -> Iterator[str]:
         names = meanings(tree)
         yield from (name for name in names.values() if name == "tmrl_msgs.msg.ArmCommand")
-        for node in ast.walk(tree):
+        for node in nodes(tree):
             if isinstance(node, ast.Attribute):
                 yield from {meaning(node, names)} & {"tmrl_msgs.msg.ArmCommand"}
 
