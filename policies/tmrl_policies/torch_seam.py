@@ -1,7 +1,7 @@
 """What torch leaves untyped of the calls in use here, with types: the only place that knows."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
+# pyright: reportUnknownArgumentType=false, reportPrivateImportUsage=false
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -111,6 +111,21 @@ def compiled_function(function: Callable[P, R]) -> Callable[P, R]:
 def recomputed_in_backward(step: Callable[..., Any]) -> Callable[..., Any]:
     """The function, of which the backward pass computes again what is not kept."""
     return partial(checkpoint, step, use_reentrant=False)
+
+
+def join_process_group(backend: str, prefix: str, device: torch.device | None) -> None:
+    """Meets the other processes that torchrun started.
+
+    Args:
+        backend: "nccl" or "gloo".
+        prefix: The part of torchrun's store in which they leave their addresses.
+        device: Of this process; None for the CPU.
+    """
+    store, rank, count = next(distributed.rendezvous("env://"))
+    store = distributed.PrefixStore(prefix, store)
+    distributed.init_process_group(
+        backend, store=store, rank=rank, world_size=count, device_id=device
+    )
 
 
 def wait_for_processes() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, distributed
 
 from tmrl_common.errors import ConfigError
-from tmrl_policies.torch_seam import add_over_processes, wait_for_processes
+from tmrl_policies.torch_seam import add_over_processes, join_process_group, wait_for_processes
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,10 @@ def join_processes(device: str) -> Generator[Processes]:
     if count == 1:
         yield Processes(0, 1, here or torch.device("cpu"))
         return
-    distributed.init_process_group("nccl" if here is not None else "gloo", device_id=here)
+    # After a process has died torchrun starts all again, with the store in which those of the
+    # attempt before have left their addresses: each attempt needs a part of it to itself.
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    join_process_group("nccl" if here is not None else "gloo", f"attempt_{attempt}", here)
     try:
         yield Processes(distributed.get_rank(), count, here or torch.device("cpu"))
     finally:
