@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from tmrl_common.errors import ConfigError
 from tmrl_common.types import FloatArray, Steering
+from tmrl_experiments.fan_out import fan_out
 from tmrl_experiments.ogbench.benchmarks import CUBE_SINGLE, POINTMAZE_GIANT, Benchmark, benchmark
 from tmrl_experiments.ogbench.chunk_policies import FlowChunks
 from tmrl_experiments.ogbench.coverage import roll_out, success_at_k
 from tmrl_experiments.ogbench.curve_study import curve, final_success
 from tmrl_experiments.ogbench.curves import CurveRun, FinishedEpisode, read_episodes, steps_made
 from tmrl_experiments.ogbench.environment import ChunkedTask
-from tmrl_experiments.ogbench.fan_out import fan_out
 from tmrl_experiments.ogbench.hindsight import HindsightSource
 from tmrl_experiments.ogbench.methods import METHODS, learner_config, method
 from tmrl_experiments.ogbench.pretraining import policy_folder, policy_shape, pretrained

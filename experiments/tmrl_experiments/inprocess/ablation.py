@@ -2,19 +2,22 @@
 
 Every run is one of `python -m tmrl_experiments finetune` with the same preset, task and budget;
 only what a row names differs. A run that has its report is not repeated, so the same command
-resumes, and several of them with different rows may work side by side.
+resumes, and several of them with different rows may work side by side: processes of one machine, or
+the machines of a Ray cluster.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tmrl_common.config import nearest_name
 from tmrl_common.errors import ConfigError, TmrlError
 from tmrl_common.storage import prepare_file, prepare_folder, write_text
+from tmrl_experiments.fan_out import fan_out
 from tmrl_experiments.inprocess import cli
 from tmrl_experiments.inprocess.run import run
 from tmrl_learner.config import key_value
@@ -60,18 +63,53 @@ def _run_all(arguments: argparse.Namespace) -> None:
             raise ConfigError(f"unknown row {row!r}; {nearest_name(row, [*ROWS])}")
     prepare_folder(arguments.work)
     prepare_file(arguments.json)
-    wanted = [(row, seed) for row in arguments.rows for seed in arguments.seeds]
-    for done, (row, seed) in enumerate(wanted):
-        report = report_path(arguments.work, row, seed)
-        if report.exists():
-            continue
-        sys.stdout.write(f"run {done + 1} of {len(wanted)}: {row}, seed {seed}\n")
-        policy, changes = ROWS[row]
-        words = [f"--checkpoint={arguments.policies / policy}", *changes, f"--seed={seed}"]
-        words += [f"--episodes={arguments.episodes}", f"--json={report}"]
+    # Other machines have other working folders.
+    policies, work = arguments.policies.resolve(), arguments.work.resolve()
+    wanted = [
+        Run(row, seed, arguments.episodes, policies, work)
+        for row in arguments.rows
+        for seed in arguments.seeds
+    ]
+    missing = [each for each in wanted if not report_path(work, each.row, each.seed).exists()]
+    if arguments.workers == 1 and arguments.ray is None:
+        finished = ((each, each.make()) for each in missing)
+    else:
+        finished = fan_out(Run.make, missing, arguments.workers, arguments.ray)
+    for done, (each, _) in enumerate(finished, start=1 + len(wanted) - len(missing)):
+        sys.stdout.write(f"run {done} of {len(wanted)} is done: {each.row}, seed {each.seed}\n")
+        write_text(arguments.json, json.dumps(summary(work), indent=2) + "\n")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the ablation, as it travels to the process that makes it.
+
+    Attributes:
+        row: Of `ROWS`.
+        seed: Of everything in it.
+        episodes: How many.
+        policies: Folder with the policies csp and bc.
+        work: Folder for the report.
+    """
+
+    row: str
+    seed: int
+    episodes: int
+    policies: Path
+    work: Path
+
+    def make(self) -> None:
+        """Runs it, and leaves its report in `work`.
+
+        Raises:
+            TmrlError: A policy is missing or damaged.
+        """
+        policy, changes = ROWS[self.row]
+        report = report_path(self.work, self.row, self.seed)
+        words = [f"--checkpoint={self.policies / policy}", *changes, f"--seed={self.seed}"]
+        words += [f"--episodes={self.episodes}", f"--json={report}"]
         finetune = cli.parser().parse_args(words)
         run(finetune, dict(key_value(text) for text in finetune.set))
-        write_text(arguments.json, json.dumps(summary(arguments.work), indent=2) + "\n")
 
 
 def report_path(work: Path, row: str, seed: int) -> Path:
@@ -113,6 +151,8 @@ def _parser() -> argparse.ArgumentParser:
         default=Path("policies/checkpoints/widowx_sim"),
         help="folder with the policies csp and bc",
     )
+    add("--workers", type=int, default=1, help="processes of this machine (default: 1)")
+    add("--ray", metavar="ADDRESS", help="use a Ray cluster instead; it must share --work")
     add("--work", type=Path, default=Path("runs/ablation"), help="folder for the runs' reports")
     add("--json", type=Path, default=Path("docs/results/demo_ablation.json"))
     return parser

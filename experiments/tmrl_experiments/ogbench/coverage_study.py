@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from tmrl_experiments.fan_out import fan_out
 from tmrl_experiments.ogbench.benchmarks import benchmark
 from tmrl_experiments.ogbench.chunk_policies import FlowChunks
 from tmrl_experiments.ogbench.coverage import SuccessAtK, roll_out, success_at_k
-from tmrl_experiments.ogbench.fan_out import fan_out
 from tmrl_experiments.ogbench.pretraining import pretrained
 from tmrl_learner.atomic_file import write_atomically
 from tmrl_learner.pretrain.config import PretrainConfig

@@ -9,10 +9,10 @@ import numpy as np
 from tqdm import tqdm
 
 from tmrl_common.types import FloatArray
+from tmrl_experiments.fan_out import fan_out
 from tmrl_experiments.ogbench.benchmarks import benchmark
 from tmrl_experiments.ogbench.curves import FinishedEpisode, steps_made
 from tmrl_experiments.ogbench.experiment import Experiment, run_experiment
-from tmrl_experiments.ogbench.fan_out import fan_out
 from tmrl_experiments.ogbench.methods import method
 from tmrl_experiments.ogbench.pretraining import pretrained
 from tmrl_learner.pretrain.config import PretrainConfig

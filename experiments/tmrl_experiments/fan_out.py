@@ -25,8 +25,9 @@ def fan_out(
         work: Function at module level, called in another process.
         jobs: Its arguments; they and the results travel between processes.
         workers: Processes here; ignored with Ray, whose cluster decides.
-        ray_address: Of a Ray cluster, e.g. "auto"; needs `pip install ray` on every machine, and a
-            working folder that all of them share.
+        ray_address: Of a Ray cluster, e.g. "auto"; needs this package's extra `ray` on every
+            machine, and a working folder that all of them share. A job whose machine or process
+            dies is done again.
         on_tick: Called about every `tick_s` while waiting, for progress.
         tick_s: Seconds between ticks.
 
@@ -62,8 +63,8 @@ def _on_ray(
         import ray  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ConfigError(
-            "--ray needs the package ray, which is not installed: pip install ray, here and on "
-            "every machine of the cluster; or leave --ray out and run on this machine"
+            "--ray needs the package ray, which is not installed: ./tmrl run python -m pip install "
+            "ray, here and on every machine of the cluster; or leave --ray out and run here"
         ) from error
     cluster: Any = ray
     cluster.init(address=address)
