@@ -28,6 +28,7 @@ class JournalFollower(Closeable):
         self._key = robot, session
         self._reader: JournalReader | None = None
         self._last = 0
+        self._outcomes: dict[int, Outcome] = {}
         self.problem = ""
 
     def transitions(self) -> list[Transition]:
@@ -46,12 +47,13 @@ class JournalFollower(Closeable):
         return new
 
     def outcomes(self) -> dict[int, Outcome]:
-        """Returns the newest label of every labelled episode."""
+        """Returns the newest label of each labelled episode; if it cannot be read, those known."""
         try:
-            return self._open().outcomes() if self._is_there else {}
+            if self._is_there:
+                self._outcomes = self._open().outcomes()
         except JournalError as error:
             self.problem = str(error)
-            return {}
+        return self._outcomes
 
     def close(self) -> None:
         """Releases the file."""
