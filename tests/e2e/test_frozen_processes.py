@@ -93,7 +93,8 @@ def test_a_listener_of_the_commands_that_freezes_does_not_stop_the_session(demo:
 
 
 def test_a_driver_that_freezes_pauses_the_session_until_it_is_back(demo: Demo) -> None:
-    demo.start("--episodes", "12", *FAST)
+    # Half of what the rig allows a laptop that sleeps: nobody need wait for it here.
+    demo.start("--episodes", "12", *FAST, "operator.peer_timeout_s:=15.0")
     demo.wait_for_episodes(2)
     watch = StateWatch(demo.domain())
     wait_until(lambda: watch.listeners_of_commands() == 1, "the network's view", 60.0)

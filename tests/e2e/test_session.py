@@ -101,24 +101,24 @@ def test_a_paced_simulation_learns_from_every_transition(demo: Demo) -> None:
 
 
 def test_no_transition_is_lost_when_the_learner_is_killed(demo: Demo) -> None:
-    demo.start("--episodes", "25", *FAST)
+    demo.start("--episodes", "12", *FAST)
     demo.wait_for_episodes(2)
     demo.part("learning").send_signal(signal.SIGKILL)
     assert demo.finish() == 0, demo.output
     assert "learning was killed by SIGKILL" in demo.output
     report = demo.report()
-    assert report["outcomes"] == ["success"] * 25
-    assert report["transitions_published"] == report["transitions_stored"] >= 25 * 5
+    assert report["outcomes"] == ["success"] * 12
+    assert report["transitions_published"] == report["transitions_stored"] >= 12 * 5
 
 
 def test_acting_goes_on_when_the_policy_server_is_killed(demo: Demo) -> None:
-    demo.start("--episodes", "25", *FAST)
+    demo.start("--episodes", "12", *FAST)
     demo.wait_for_episodes(2)
     demo.part("policy_server").send_signal(signal.SIGKILL)
     assert demo.finish() == 0, demo.output
     assert "policy_server was killed by SIGKILL" in demo.output
     report = demo.report()
-    assert report["outcomes"] == ["success"] * 25
+    assert report["outcomes"] == ["success"] * 12
     assert report["transitions_published"] == report["transitions_stored"]
 
 
