@@ -28,7 +28,7 @@ class Demonstrations:
     proprio: NDArray[np.float32]
     """Shape (N, 5), see `tmrl_cell.observation.proprio`."""
     context: NDArray[np.float32]
-    """Shape (N, 4), see `tmrl_cell.observation.context`."""
+    """Shape (N, C): see `tmrl_cell.observation.context`, or `tmrl_cell.plate`."""
     actions: NDArray[np.float32]
     """Shape (N, 4): dx, dy, dz [m], gripper opening."""
     episode_starts: NDArray[np.int64]
@@ -87,10 +87,16 @@ def generate(episodes: int, seed: int, *, cell: Cell | None = None) -> Demonstra
                     f"the expert failed in {attempts - len(kept)} of {attempts} attempts; "
                     "the cell and the expert do not fit together"
                 )
-    return _joined(kept, attempts)
+    return joined(kept, attempts)
 
 
-def _joined(episodes: list[ExpertEpisode], attempts: int) -> Demonstrations:
+def joined(episodes: list[ExpertEpisode], attempts: int) -> Demonstrations:
+    """Returns the rows of all episodes, one after the other.
+
+    Args:
+        episodes: Successful ones.
+        attempts: Episodes rolled to get them.
+    """
     lengths = np.array([len(episode.actions) for episode in episodes], dtype=np.int64)
     actions = np.concatenate([episode.actions for episode in episodes])
     return Demonstrations(

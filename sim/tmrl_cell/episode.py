@@ -1,5 +1,6 @@
 """Rolls one episode of the scripted expert in a cell."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ class ExpertEpisode:
     proprio: NDArray[np.float32]
     """Shape (steps, 5)."""
     context: NDArray[np.float32]
-    """Shape (steps, 4)."""
+    """Shape (steps, C), what the policy will see: 4 numbers in the pot's task."""
     actions: NDArray[np.float32]
     """Shape (steps, 7)."""
     success: bool
@@ -41,7 +42,29 @@ def run_expert(
         target: The object that must end in the pot.
         steps_after_success: Rows to record after the success.
     """
-    target_pose = ToolTarget.at(cell.reset(layout).tool_position_m)
+    start = ToolTarget.at(cell.reset(layout).tool_position_m)
+    return follow_expert(cell, start, expert, target, steps_after_success)
+
+
+def follow_expert(
+    cell: Cell,
+    start: ToolTarget,
+    expert: Expert,
+    target: str,
+    steps_after_success: int = 3,
+    policy_sees: Callable[[], NDArray[np.float32]] | None = None,
+) -> ExpertEpisode:
+    """Lets the expert act from where the arm is until it succeeded or ran out of time.
+
+    Args:
+        cell: The cell as it is.
+        start: The last commanded pose.
+        expert: One for `target`, in any phase.
+        target: The object that must end where it belongs.
+        steps_after_success: Rows to record after the success.
+        policy_sees: Gives the context to record; None: where the objects are, as the expert sees.
+    """
+    target_pose = start
     rows: list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]] = []
     success_at: int | None = None
     for step in range(MAX_STEPS):
@@ -49,8 +72,9 @@ def run_expert(
             success_at = step
         if success_at is not None and step >= success_at + steps_after_success:
             break
-        seen = proprio(cell.readings()), context(cell.object_poses())
-        action = expert.act(*seen)
+        robot, objects = proprio(cell.readings()), context(cell.object_poses())
+        seen = robot, objects if policy_sees is None else policy_sees()
+        action = expert.act(robot, objects)
         target_pose = target_pose.moved(action)
         cell.step(target_pose.position_m, target_pose.quaternion_wxyz, target_pose.gripper_opening)
         rows.append((*seen, action))

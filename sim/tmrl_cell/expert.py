@@ -1,10 +1,11 @@
-"""A scripted expert that picks one object and puts it into the pot.
+"""A scripted expert that picks one object and puts it into the pot, or down somewhere else.
 
 It decides from what the policy sees too, the robot state and the object positions, and from a
 memory of the phase, which those two imply almost everywhere. The way down
 is a funnel: the tool sinks only as it comes closer to its goal.
 """
 
+from dataclasses import dataclass
 from enum import Enum, auto
 
 import numpy as np
@@ -23,11 +24,35 @@ _SAFE_HEIGHT_M = 0.075
 _FUNNEL_SLOPE = 1.6
 _NEAR_M = 0.006
 _HELD_OPENING = 0.2
+_LET_GO_OPENING = 0.75
 _OPENING_SETTLED = 0.02
 _MISS_REACH_M = 0.15
 # Half the objects' footprint plus the open gripper's: a miss must touch neither object.
 _MISS_CLEAR_X_M = 0.055
 _MISS_CLEAR_Y_M = 0.070
+
+
+@dataclass(frozen=True)
+class Release:
+    """Where the expert lets go of what it carries.
+
+    Attributes:
+        centre_xy_m: In the base frame [m].
+        spread_m: It aims up to so far beside it, along each axis [m].
+        height_m: Of the tool [m].
+    """
+
+    centre_xy_m: tuple[float, float] = POT_POSITION_M
+    spread_m: float = 0.012
+    height_m: float = RELEASE_HEIGHT_M
+
+    @property
+    def sets_down(self) -> bool:
+        """Whether the object touches the table: the fingers must be open before the tool rises."""
+        return self.height_m < _SAFE_HEIGHT_M
+
+
+INTO_THE_POT = Release()
 
 
 class Phase(Enum):
@@ -44,7 +69,11 @@ class Expert:
     """Picks `target`, opens again after a failed grasp, and retries. One instance per episode."""
 
     def __init__(
-        self, rng: np.random.Generator, target: str = "carrot", miss_probability: float = 0.3
+        self,
+        rng: np.random.Generator,
+        target: str = "carrot",
+        miss_probability: float = 0.3,
+        release: Release = INTO_THE_POT,
     ) -> None:
         """Prepares an episode.
 
@@ -53,6 +82,7 @@ class Expert:
             target: `carrot` or `sausage`.
             miss_probability: Chance that the first grasp goes wide on purpose, to demonstrate
                 the recovery.
+            release: Where to let go.
 
         Raises:
             ValueError: `target` is not an object of the cell.
@@ -65,7 +95,10 @@ class Expert:
         self._wide_goal: Array | None = None
         self._phase = Phase.REACH
         self._last_opening = 1.0
-        self._release_xy: Array = np.asarray(POT_POSITION_M) + rng.uniform(-0.012, 0.012, size=2)
+        self._release = release
+        beside_m = rng.uniform(-release.spread_m, release.spread_m, size=2)
+        self._release_xy: Array = np.asarray(release.centre_xy_m) + beside_m
+        self._was_lifted = False
         self._speed_m = MAX_TRANSLATION_M * rng.uniform(0.85, 1.0)
 
     @property
@@ -112,10 +145,12 @@ class Expert:
             return self._after_closing(opening)
         if phase is Phase.CARRY:
             if opening < _HELD_OPENING:
+                self._was_lifted = False
                 return Phase.RISE
-            over_pot_m = float(np.linalg.norm(tool[:2] - self._release_xy))
-            arrived = over_pot_m < _NEAR_M and tool[2] < RELEASE_HEIGHT_M + _NEAR_M
-            return Phase.RELEASE if arrived else phase
+            self._was_lifted = self._was_lifted or bool(tool[2] > _SAFE_HEIGHT_M)
+            above_m = float(np.linalg.norm(tool[:2] - self._release_xy))
+            arrived = above_m < _NEAR_M and tool[2] < self._release.height_m + _NEAR_M
+            return Phase.RELEASE if arrived and self._was_lifted else phase
         if phase is Phase.RISE:
             return Phase.REACH if tool[2] > _SAFE_HEIGHT_M and opening > 0.9 else phase
         return phase
@@ -133,10 +168,13 @@ class Expert:
         if self._phase is Phase.RISE:
             return np.array((0.0, 0.0, CARRY_HEIGHT_M - tool[2]))
         if self._phase is Phase.RELEASE:
+            if self._release.sets_down and self._last_opening < _LET_GO_OPENING:
+                return np.zeros(3)
             return np.array((0.0, 0.0, CARRY_HEIGHT_M + 0.03 - tool[2]))
-        if tool[2] < _SAFE_HEIGHT_M:
+        may_sink = self._was_lifted and self._release.sets_down
+        if tool[2] < _SAFE_HEIGHT_M and not may_sink:
             return np.array((0.0, 0.0, CARRY_HEIGHT_M - tool[2]))
-        return _funnel(tool, self._release_xy, RELEASE_HEIGHT_M, CARRY_HEIGHT_M)
+        return _funnel(tool, self._release_xy, self._release.height_m, CARRY_HEIGHT_M)
 
     def _draw_miss(self, objects: Array) -> Array | None:
         """A place near the target where a grasp touches nothing; none where there is no room."""

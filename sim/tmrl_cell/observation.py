@@ -23,6 +23,16 @@ def proprio(readings: ArmReadings) -> NDArray[np.float32]:
     return np.array(state, dtype=np.float32)
 
 
+def holds_something(state: NDArray[np.float32]) -> bool:
+    """Whether the gripper was closed and did not close: something is in it.
+
+    Args:
+        state: Shape (5,), see `proprio`.
+    """
+    opening, commanded = float(state[3]), float(state[4])
+    return commanded < 0.5 and 0.2 < opening < 0.6
+
+
 def context(objects: dict[str, ObjectPose]) -> NDArray[np.float32]:
     """Where the objects are, shape (4,): carrot x, y, sausage x, y in the base frame [m]."""
     carrot, sausage = objects["carrot"].position_m, objects["sausage"].position_m

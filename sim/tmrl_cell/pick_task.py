@@ -1,5 +1,6 @@
 """The task of the cell, step by step: put one object into the pot with 4-d policy actions."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -8,8 +9,8 @@ from numpy.typing import NDArray
 from tmrl_cell.actions import ToolTarget
 from tmrl_cell.demonstrations import POLICY_ACTION_COLUMNS
 from tmrl_cell.layouts import OBJECTS, Layout
-from tmrl_cell.observation import context, proprio
-from tmrl_cell.readings import Cell
+from tmrl_cell.observation import context, holds_something, proprio
+from tmrl_cell.readings import ArmReadings, Cell
 from tmrl_common.config import nearest_name
 
 
@@ -19,22 +20,30 @@ class PickScene(NamedTuple):
     proprio: NDArray[np.float32]
     """Shape (5,), see `tmrl_cell.observation.proprio`."""
     context: NDArray[np.float32]
-    """Shape (4,), see `tmrl_cell.observation.context`."""
+    """Shape (C,), see `tmrl_cell.observation.context`; other tasks show more."""
     success: bool
     """Whether the target lies in the pot and the gripper is open."""
     wrong_object: bool
     """Whether the other object lies in the pot."""
+    holding: bool
+    """Whether something is in the gripper."""
 
 
 class PickTask:
     """Executes actions in a cell and says how the task stands."""
 
-    def __init__(self, cell: Cell, target: str) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        target: str,
+        policy_sees: Callable[[], NDArray[np.float32]] | None = None,
+    ) -> None:
         """Wraps a cell, which is reset at every episode.
 
         Args:
             cell: The simulated cell.
             target: Object that belongs into the pot.
+            policy_sees: Gives the context; None: where the objects are.
 
         Raises:
             ValueError: There is no such object.
@@ -42,13 +51,18 @@ class PickTask:
         if target not in OBJECTS:
             raise ValueError(f"target is {target!r}; {nearest_name(target, [*OBJECTS])}")
         self._cell = cell
+        self._policy_sees = policy_sees or (lambda: context(cell.object_poses()))
         self.target = target
         self._other = next(name for name in OBJECTS if name != target)
         self._tool_target = ToolTarget.at(np.zeros(3))
 
     def reset(self, layout: Layout) -> PickScene:
         """Starts an episode from `layout`."""
-        self._tool_target = ToolTarget.at(self._cell.reset(layout).tool_position_m)
+        return self.begin(self._cell.reset(layout))
+
+    def begin(self, start: ArmReadings) -> PickScene:
+        """Starts an episode in a cell that was just laid out; `start` is the arm's state there."""
+        self._tool_target = ToolTarget.at(start.tool_position_m)
         return self._scene()
 
     def step(self, action: NDArray[np.floating]) -> PickScene:
@@ -68,10 +82,11 @@ class PickTask:
         return self._scene()
 
     def _scene(self) -> PickScene:
-        cell = self._cell
+        cell, robot = self._cell, proprio(self._cell.readings())
         return PickScene(
-            proprio=proprio(cell.readings()),
-            context=context(cell.object_poses()),
+            proprio=robot,
+            context=self._policy_sees(),
             success=cell.success(self.target),
             wrong_object=self._other in cell.objects_in_pot(),
+            holding=holds_something(robot),
         )

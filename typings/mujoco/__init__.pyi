@@ -41,6 +41,10 @@ class MjModel:
     nv: int
     na: int
     ngeom: int
+    geom_bodyid: NDArray[np.int32]
+    geom_contype: NDArray[np.int32]
+    geom_conaffinity: NDArray[np.int32]
+    geom_rgba: NDArray[np.float32]
     opt: _Option
     vis: _Visual
     @staticmethod
@@ -48,7 +52,7 @@ class MjModel:
     def joint(self, name: str) -> _NamedJoint: ...
     def site(self, name: str) -> _NamedPlace: ...
     def camera(self, name: str) -> _NamedCamera: ...
-    def body(self, name: int) -> _Named: ...
+    def body(self, name: int | str) -> _Named: ...
 
 class MjData:
     time: float

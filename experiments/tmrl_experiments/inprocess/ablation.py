@@ -45,6 +45,27 @@ ROWS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 """Row: the policy that is steered, and the arguments of `finetune` that make the difference."""
 
+PLATE_ROWS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "tmrl": ROWS["tmrl"],
+    "known-schedule": (
+        _SMOOTHED,
+        ("--method=fixed-sigma", "--set=agent.sigma_max=1", "--sigma-schedule", "1", "0"),
+    ),
+    **{row: ROWS[row] for row in ROWS if row.startswith(("fixed-sigma-", "random-", "base"))},
+}
+"""The same for the plate's task; the known schedule has a high sigma while the gripper is empty."""
+
+TASK_ROWS = {"pot": ROWS, "plate": PLATE_ROWS}
+_SETTING = {
+    "pot": (),
+    "plate": (
+        "--task=plate",
+        "--warmup-marginal-fraction=0.5",
+        "--warmup-context-fraction=0.25",
+    ),
+}
+"""Arguments of `finetune` that all rows of a task share."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs what has no report yet, and writes the summary after each run."""
@@ -58,16 +79,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run_all(arguments: argparse.Namespace) -> None:
-    for row in arguments.rows:
-        if row not in ROWS:
-            raise ConfigError(f"unknown row {row!r}; {nearest_name(row, [*ROWS])}")
-    prepare_folder(arguments.work)
-    prepare_file(arguments.json)
+    rows = TASK_ROWS[arguments.task]
+    for row in arguments.rows or ():
+        if row not in rows:
+            raise ConfigError(f"unknown row {row!r}; {nearest_name(row, [*rows])}")
+    suffix = "" if arguments.task == "pot" else f"_{arguments.task}"
+    report = arguments.json or Path(f"docs/results/demo{suffix}_ablation.json")
+    prepare_folder(arguments.work or Path(f"runs/ablation{suffix}"))
+    prepare_file(report)
     # Other machines have other working folders.
-    policies, work = arguments.policies.resolve(), arguments.work.resolve()
+    policies = arguments.policies or Path(f"policies/checkpoints/widowx_sim{suffix}")
+    work = (arguments.work or Path(f"runs/ablation{suffix}")).resolve()
     wanted = [
-        Run(row, seed, arguments.episodes, policies, work)
-        for row in arguments.rows
+        Run(arguments.task, row, seed, arguments.episodes, policies.resolve(), work)
+        for row in arguments.rows or rows
         for seed in arguments.seeds
     ]
     missing = [each for each in wanted if not report_path(work, each.row, each.seed).exists()]
@@ -77,7 +102,7 @@ def _run_all(arguments: argparse.Namespace) -> None:
         finished = fan_out(Run.make, missing, arguments.workers, arguments.ray)
     for done, (each, _) in enumerate(finished, start=1 + len(wanted) - len(missing)):
         sys.stdout.write(f"run {done} of {len(wanted)} is done: {each.row}, seed {each.seed}\n")
-        write_text(arguments.json, json.dumps(summary(work), indent=2) + "\n")
+        write_text(report, json.dumps(summary(work, arguments.task), indent=2) + "\n")
 
 
 @dataclass(frozen=True)
@@ -85,13 +110,15 @@ class Run:
     """One run of the ablation, as it travels to the process that makes it.
 
     Attributes:
-        row: Of `ROWS`.
+        task: "pot" or "plate".
+        row: Of that task's rows.
         seed: Of everything in it.
         episodes: How many.
         policies: Folder with the policies csp and bc.
         work: Folder for the report.
     """
 
+    task: str
     row: str
     seed: int
     episodes: int
@@ -104,10 +131,10 @@ class Run:
         Raises:
             TmrlError: A policy is missing or damaged.
         """
-        policy, changes = ROWS[self.row]
+        policy, changes = TASK_ROWS[self.task][self.row]
         report = report_path(self.work, self.row, self.seed)
-        words = [f"--checkpoint={self.policies / policy}", *changes, f"--seed={self.seed}"]
-        words += [f"--episodes={self.episodes}", f"--json={report}"]
+        words = [f"--checkpoint={self.policies / policy}", *_SETTING[self.task], *changes]
+        words += [f"--seed={self.seed}", f"--episodes={self.episodes}", f"--json={report}"]
         finetune = cli.parser().parse_args(words)
         run(finetune, dict(key_value(text) for text in finetune.set))
 
@@ -117,15 +144,19 @@ def report_path(work: Path, row: str, seed: int) -> Path:
     return work / f"{row}.seed{seed}.json"
 
 
-def summary(work: Path) -> dict[str, dict[str, Any]]:
+def summary(work: Path, task: str = "pot") -> dict[str, dict[str, Any]]:
     """What is in the reports of a folder: row, seed, and the two figures of a session.
+
+    Args:
+        work: The folder.
+        task: Whose rows are looked for.
 
     Returns:
         `{row: {seed: {"success_last_20": share, "episodes_to_90": number or None}}}`, the rows in
-        the order of `ROWS`.
+        the task's order.
     """
     result: dict[str, dict[str, Any]] = {}
-    for row in ROWS:
+    for row in TASK_ROWS[task]:
         for path in sorted(work.glob(f"{row}.seed*.json")):
             figures = json.loads(path.read_text(encoding="utf-8"))
             kept = {key: figures[key] for key in ("success_last_20", "episodes_to_90")}
@@ -136,25 +167,30 @@ def summary(work: Path) -> dict[str, dict[str, Any]]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tmrl_experiments ablation", description=__doc__)
     add = parser.add_argument
+    add("--task", choices=TASK_ROWS, default="pot", help="where the sausage belongs (default: pot)")
     add(
         "--rows",
         nargs="+",
-        default=list(ROWS),
         metavar="ROW",
-        help=f"which of {', '.join(ROWS)} (default: all)",
+        help=f"which of {', '.join(ROWS)}; with --task plate of {', '.join(PLATE_ROWS)} "
+        "(default: all)",
     )
     add("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4], metavar="S")
     add("--episodes", type=int, default=150)
     add(
         "--policies",
         type=Path,
-        default=Path("policies/checkpoints/widowx_sim"),
-        help="folder with the policies csp and bc",
+        help="folder with the policies csp and bc (default: policies/checkpoints/widowx_sim, or "
+        "widowx_sim_plate)",
     )
     add("--workers", type=int, default=1, help="processes of this machine (default: 1)")
     add("--ray", metavar="ADDRESS", help="use a Ray cluster instead; it must share --work")
-    add("--work", type=Path, default=Path("runs/ablation"), help="folder for the runs' reports")
-    add("--json", type=Path, default=Path("docs/results/demo_ablation.json"))
+    add("--work", type=Path, help="folder for the runs' reports (default: runs/ablation[_plate])")
+    add(
+        "--json",
+        type=Path,
+        help="the summary (default: docs/results/demo_ablation.json, or demo_plate_ablation.json)",
+    )
     return parser
 
 

@@ -9,6 +9,7 @@ from tmrl_common.algorithms import NO_LEARNING
 from tmrl_common.errors import TmrlError
 from tmrl_experiments.inprocess.run import run
 from tmrl_experiments.inprocess.steering import Drawn
+from tmrl_experiments.widowx.task import TASKS
 from tmrl_learner.config import key_value, methods
 from tmrl_learner.tracking import WANDB_MODES
 
@@ -37,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
         help="metrics of a run with --run-dir, beside its metrics.csv",
     )
     add("--checkpoint", type=Path, required=True, help="folder of a flow policy")
+    add("--task", choices=TASKS, default="pot", help="where the sausage belongs (default: pot)")
     add("--episodes", type=int, default=150)
     add(
         "--until-success",
@@ -74,6 +76,26 @@ def _add_acting(parser: argparse.ArgumentParser) -> None:
         default=0.75,
         metavar="SHARE",
         help="share of warm-up chunks whose sigma is the largest (default: as in the demo)",
+    )
+    add(
+        "--warmup-context-fraction",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of warm-up chunks whose sigma is 0 (default: 0)",
+    )
+    add(
+        "--sigma-schedule",
+        type=float,
+        nargs=2,
+        metavar=("EMPTY", "HOLDING"),
+        help="with --method fixed-sigma: sigma while the gripper is empty, and while it holds "
+        "something",
+    )
+    add(
+        "--show-plate",
+        action="store_true",
+        help="with --task plate: let the learner see where the plate is, as the policy does",
     )
     add(
         "--base-sigma",

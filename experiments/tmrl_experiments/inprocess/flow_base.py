@@ -1,8 +1,10 @@
-"""The small flow policy behind the loop's interface."""
+"""The small flow policies behind the loop's interface."""
 
 import numpy as np
 import torch
 
+from tmrl_cell.observation import CONTEXT_NAMES
+from tmrl_cell.plate import OBJECT_COPIES
 from tmrl_common.types import FloatArray, Steering
 from tmrl_learner.pretrain.evaluate import Scene
 from tmrl_policies.flow_policy import FlowPolicy
@@ -64,3 +66,30 @@ class FlowBase:
             noise[None],
         )
         return actions[0].numpy()
+
+
+class PlateBase(FlowBase):
+    """The policy of the plate's task, and what the learner sees of it.
+
+    The context says several times where the objects are: the learner is shown it once.
+
+    Args:
+        policy: In evaluation mode, on the CPU.
+        seed: Of the context noise where nobody steers it.
+        shows_plate: Whether the learner sees where the plate is, too.
+    """
+
+    def __init__(self, policy: FlowPolicy, seed: int, *, shows_plate: bool) -> None:
+        super().__init__(policy, seed)
+        robot, objects = policy.config.proprio_dim, len(CONTEXT_NAMES)
+        plate = range(robot + OBJECT_COPIES * objects, super().features_dim)
+        self._shown = [*range(robot + objects), *(plate if shows_plate else ())]
+
+    @property
+    def features_dim(self) -> int:
+        """Length of what `features` returns."""
+        return len(self._shown)
+
+    def features(self, scene: Scene) -> FloatArray:
+        """Robot state, objects and maybe the plate, normalised by the policy's statistics."""
+        return super().features(scene)[self._shown]

@@ -4,7 +4,7 @@ The same learner core and the same contracts as on ROS 2 (docs/concepts/contract
 calls in the place of topics.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -65,13 +65,18 @@ class Acting:
     Attributes:
         warmup_marginal_fraction: Share of warm-up chunks whose sigma is the largest allowed, as in
             the policy server's settings.
+        warmup_context_fraction: Share of them whose sigma is 0.
         base_sigma: Context timestep of the frozen policy, where there is no learner.
         drawn: What is drawn at random in every chunk, whatever the actor chose.
+        schedule: Sigma while the gripper is empty and while it holds something, whatever the actor
+            chose; None: there is none.
     """
 
     warmup_marginal_fraction: float = 0.0
+    warmup_context_fraction: float = 0.0
     base_sigma: float = 0.0
     drawn: Drawn = Drawn.NOTHING
+    schedule: tuple[float, float] | None = None
 
 
 _AS_CHOSEN = Acting()
@@ -89,6 +94,9 @@ class EpisodeSummary:
         sigma_mean: Mean context timestep over the chunks.
         source: Who picked the latent of the last chunk.
         helped_chunks: Chunks that a helper drove; the policy did not solve such an episode alone.
+        sigma_holding: Mean context timestep over the chunks that began with something in the
+            gripper; None where none did.
+        sigma_empty: Over the others.
     """
 
     outcome: Outcome
@@ -98,6 +106,8 @@ class EpisodeSummary:
     sigma_mean: float
     source: SteeringSource
     helped_chunks: int = 0
+    sigma_holding: float | None = None
+    sigma_empty: float | None = None
 
     @property
     def solved(self) -> bool:
@@ -148,11 +158,13 @@ class InProcessLoop:
         self._episode += 1
         scene = self._task.reset(self._seed * 100_000 + self._episode)
         steps, sigmas, wrong, helped = 0, list[float](), False, 0
+        with_load, without = list[float](), list[float]()
         source = SteeringSource.BASE
         while not scene.success and steps < self._task.max_steps:
             features = self._policy.features(scene)
-            latent = self._choose(features, len(sigmas))
+            latent = self._choose(scene, features, len(sigmas))
             source = latent.source
+            (with_load if scene.holding else without).append(latent.sigma)
             executed, scenes = self._execute(scene, latent, self._task.max_steps - steps)
             scene = scenes[-1]
             steps += len(executed)
@@ -162,8 +174,9 @@ class InProcessLoop:
             self._learn(len(sigmas), features, latent, executed, scene, timed_out=timed_out)
             sigmas.append(latent.sigma)
         outcome = Outcome.SUCCESS if scene.success else Outcome.TIMEOUT
+        means = [float(np.mean(each)) if each else None for each in (with_load, without)]
         mean = float(np.mean(sigmas))
-        return EpisodeSummary(outcome, wrong, steps, len(sigmas), mean, source, helped)
+        return EpisodeSummary(outcome, wrong, steps, len(sigmas), mean, source, helped, *means)
 
     def _execute(
         self, scene: Scene, latent: Steering, most_steps: int
@@ -208,17 +221,20 @@ class InProcessLoop:
         self._sequence = state.metadata["sequence"]
         self._rng.bit_generator.state = state.metadata["draws"]
 
-    def _choose(self, features: FloatArray, chunk: int) -> Steering:
+    def _choose(self, scene: Scene, features: FloatArray, chunk: int) -> Steering:
         if self._helper is not None and self._helper.drives(self._episode, chunk):
             return UNSTEERED
         if self._session is None:
             return base_steering(self._policy.noise_shape, self._rng, self._acting.base_sigma)
-        agent, marginal = self._session.agent, self._acting.warmup_marginal_fraction
+        agent, acting = self._session.agent, self._acting
         if self._session.phase is Phase.WARMUP:
-            chosen = uniform_steerings(agent, 1, self._rng, marginal)[0]
+            shares = acting.warmup_marginal_fraction, acting.warmup_context_fraction
+            chosen = uniform_steerings(agent, 1, self._rng, *shares)[0]
         else:
             chosen = actor_steerings(agent, features[None], self._generator)[0]
-        return drawn_at_random(self._acting.drawn, chosen, agent, self._rng)
+        if acting.schedule is not None:
+            chosen = replace(chosen, sigma=acting.schedule[scene.holding])
+        return drawn_at_random(acting.drawn, chosen, agent, self._rng)
 
     def _learn(
         self,

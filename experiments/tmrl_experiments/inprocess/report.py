@@ -49,4 +49,10 @@ def report(episodes: Sequence[EpisodeSummary], period_s: float, wall_s: float) -
         "chunks": [e.chunks for e in episodes],
         "helped_chunks": sum(e.helped_chunks for e in episodes),
         "sigma_mean": [round(e.sigma_mean, 3) for e in episodes],
+        "sigma_holding": [_rounded(e.sigma_holding) for e in episodes],
+        "sigma_empty": [_rounded(e.sigma_empty) for e in episodes],
     }
+
+
+def _rounded(sigma: float | None) -> float | None:
+    return None if sigma is None else round(sigma, 3)

@@ -11,18 +11,20 @@ from typing import Any
 
 import torch
 
-from tmrl_cell.cell import CONTROL_PERIOD_S, WidowXCell
+from tmrl_cell.cell import CONTROL_PERIOD_S
+from tmrl_cell.observation import CONTEXT_NAMES
+from tmrl_cell.plate import OBJECT_COPIES
 from tmrl_common.algorithms import NO_LEARNING
 from tmrl_common.constraints import SEED, Range
 from tmrl_common.errors import ConfigError
 from tmrl_common.storage import prepare_file, write_text
-from tmrl_experiments.inprocess.flow_base import FlowBase
+from tmrl_experiments.inprocess.flow_base import FlowBase, PlateBase
 from tmrl_experiments.inprocess.loop import Acting, EpisodeSummary, InProcessLoop
 from tmrl_experiments.inprocess.report import report, success_last_window
 from tmrl_experiments.inprocess.run_directory import RunDirectory, open_run_directory
 from tmrl_experiments.inprocess.steering import Drawn
 from tmrl_experiments.widowx.helper import Patience, ScriptedHelper
-from tmrl_experiments.widowx.task import PickTask
+from tmrl_experiments.widowx.task import TASKS
 from tmrl_learner.config import Sizes, resolve
 from tmrl_learner.devices import check_device
 from tmrl_learner.flow_actions import FlowActions
@@ -60,15 +62,15 @@ def run(arguments: argparse.Namespace, overrides: Mapping[str, str]) -> None:
     torch.set_num_threads(1)
     _check(arguments)
     loaded = load_flow_policy(arguments.checkpoint)
-    policy = FlowBase(loaded.policy, arguments.seed)
+    policy = _policy(arguments, loaded)
     session = _session(arguments, overrides, loaded, policy)
     loop = InProcessLoop(
         policy,
-        PickTask(WidowXCell(), _TARGET),
+        TASKS[arguments.task](_TARGET),
         session,
         arguments.seed,
         _EXECUTE_STEPS,
-        Acting(arguments.warmup_marginal_fraction, arguments.base_sigma, Drawn(arguments.drawn)),
+        _acting(arguments),
         ScriptedHelper(_TARGET, arguments.seed, Patience(arguments.helped_episodes)),
     )
     progress = _Progress()
@@ -87,6 +89,30 @@ def run(arguments: argparse.Namespace, overrides: Mapping[str, str]) -> None:
             if session is not None and directory is not None and due:
                 directory.save(session, loop, progress.episodes, progress.wall_s)
     _write_report(arguments, loaded, session, progress)
+
+
+def _policy(arguments: argparse.Namespace, loaded: LoadedPolicy) -> FlowBase:
+    if arguments.task == "pot":
+        return FlowBase(loaded.policy, arguments.seed)
+    wanted = OBJECT_COPIES * len(CONTEXT_NAMES) + 2
+    found = loaded.policy.config.context_dim
+    if found != wanted:
+        raise ConfigError(
+            f"--task plate takes a policy with a context of {wanted} numbers, and the one in "
+            f"{arguments.checkpoint} has {found}: ./tmrl pretrain widowx_sim --task plate makes one"
+        )
+    return PlateBase(loaded.policy, arguments.seed, shows_plate=arguments.show_plate)
+
+
+def _acting(arguments: argparse.Namespace) -> Acting:
+    schedule: list[float] | None = arguments.sigma_schedule
+    return Acting(
+        arguments.warmup_marginal_fraction,
+        arguments.warmup_context_fraction,
+        arguments.base_sigma,
+        Drawn(arguments.drawn),
+        None if schedule is None else (schedule[0], schedule[1]),
+    )
 
 
 def _tracker(
@@ -113,6 +139,12 @@ def _check(arguments: argparse.Namespace) -> None:
     for option, value, limits in (
         ("--until-success", arguments.until_success, Range(0.0, 1.0, above=True)),
         ("--warmup-marginal-fraction", arguments.warmup_marginal_fraction, Range(0.0, 1.0)),
+        (
+            "--warmup-context-fraction",
+            arguments.warmup_context_fraction,
+            Range(0.0, 1.0 - arguments.warmup_marginal_fraction),
+        ),
+        *(("--sigma-schedule", s, Range(0.0, 1.0)) for s in arguments.sigma_schedule or ()),
         ("--seed", arguments.seed, SEED),
     ):
         if value is not None and not limits.admits(value):
@@ -121,6 +153,10 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"--base-sigma is {arguments.base_sigma}; it must be 0 to 1")
     if arguments.base_sigma and arguments.method != NO_LEARNING:
         raise ConfigError("--base-sigma is for --method base: the others choose sigma themselves")
+    if arguments.sigma_schedule is not None and arguments.method != "fixed-sigma":
+        raise ConfigError("--sigma-schedule is for --method fixed-sigma, whose sigma nobody learns")
+    if arguments.task != "pot" and arguments.helped_episodes:
+        raise ConfigError("--helped-episodes is for --task pot: the helper knows no plate")
     if arguments.drawn != Drawn.NOTHING and arguments.method == NO_LEARNING:
         raise ConfigError("--drawn replaces a learned choice, and the method base learns nothing")
     if arguments.checkpoint_every < 1:
@@ -156,7 +192,9 @@ def _session(
     base = FlowActions(loaded.policy, _EXECUTE_STEPS, config.device)
     z = horizon * action_dim if arguments.z_per_step else action_dim
     sizes = Sizes(policy.features_dim, z, policy.epsilon_dim, base.width)
-    return LearnerSession(config, sizes, time.monotonic, base)
+    # What the learner sees of the plate's task is not all that the policy does.
+    frozen = base if arguments.task == "pot" else None
+    return LearnerSession(config, sizes, time.monotonic, frozen)
 
 
 def _directory(arguments: argparse.Namespace, loaded: LoadedPolicy) -> RunDirectory | None:
@@ -167,6 +205,9 @@ def _directory(arguments: argparse.Namespace, loaded: LoadedPolicy) -> RunDirect
         {
             "--seed": arguments.seed,
             "--warmup-marginal-fraction": arguments.warmup_marginal_fraction,
+            "--task": arguments.task,
+            "--warmup-context-fraction": arguments.warmup_context_fraction,
+            "--sigma-schedule": arguments.sigma_schedule,
             "--drawn": str(arguments.drawn),
             "--helped-episodes": arguments.helped_episodes,
             "the policy": loaded.version,
@@ -188,6 +229,7 @@ def _write_report(
 ) -> None:
     figures: dict[str, Any] = {
         "method": arguments.method,
+        "task": arguments.task,
         "seed": arguments.seed,
         "policy_version": loaded.version,
         "config": session.config.to_mapping() if session else None,

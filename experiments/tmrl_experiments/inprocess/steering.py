@@ -31,7 +31,11 @@ def base_steering(
 
 
 def uniform_steerings(
-    agent: Algorithm, count: int, rng: np.random.Generator, marginal_fraction: float
+    agent: Algorithm,
+    count: int,
+    rng: np.random.Generator,
+    marginal_fraction: float,
+    context_fraction: float = 0.0,
 ) -> list[Steering]:
     """Every head uniform over its range: exploration before there is anything to learn from.
 
@@ -40,12 +44,15 @@ def uniform_steerings(
         count: How many chunks are steered, each on its own.
         rng: Source of the randomness.
         marginal_fraction: Share of draws, in [0, 1], whose sigma is the largest instead.
+        context_fraction: Share of draws whose sigma is 0 instead.
     """
     z, tau, epsilon = (
         torch.from_numpy(rng.uniform(-1.0, 1.0, (count, dim)).astype(np.float32))
         for dim in agent.actor.config.head_dims
     )
-    tau[torch.from_numpy(rng.random(count) < marginal_fraction)] = 1.0
+    share = torch.from_numpy(rng.random(count))
+    tau[share < marginal_fraction] = 1.0
+    tau[share >= 1.0 - context_fraction] = -1.0
     return _scaled(agent, SteeringSource.UNIFORM, z, tau, epsilon)
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from tmrl_cell import demonstrations, plate_demonstrations
 from tmrl_common.errors import ConfigError
 from tmrl_common.storage import prepare_folder
+from tmrl_experiments.widowx.task import TASKS
 from tmrl_learner.pretrain.config import (
     METHODS,
     PretrainConfig,
@@ -47,31 +49,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     # The network is so small that a second thread only waits for the first.
     torch.set_num_threads(1)
     methods: tuple[str, ...] = arguments.method
-    work = arguments.work or Path("runs/pretrain") / f"{arguments.rig}-seed{arguments.seed}"
-    for written in (work, arguments.out):
+    task: str = arguments.task
+    suffix = "" if task == "pot" else f"_{task}"
+    name = f"{arguments.rig}{suffix}-seed{arguments.seed}"
+    work = arguments.work or Path("runs/pretrain") / name
+    out = arguments.out or Path("policies/checkpoints") / f"{arguments.rig}{suffix}"
+    for written in (work, out):
         prepare_folder(written)
-    demonstrations = _demonstrations(work, arguments.demonstrations, arguments.seed)
+    recorded = _demonstrations(task, work, arguments.demonstrations, arguments.seed)
     for method in methods:
         context_schedule = arguments.context_schedule if method == "csp" else DEFAULT_SCHEDULE
         name = folder_name(method, context_schedule)
-        folder: Path = arguments.out / name
+        folder: Path = out / name
         if arguments.measure:
             config, policy, loss = _trained(folder)
         else:
             config = preset(method, seed=arguments.seed, steps=arguments.steps)
-            shape = policy_shape(config, demonstrations, context_schedule)
+            shape = policy_shape(config, recorded, context_schedule)
             source = DemonstrationSource(
-                demonstrations, shape.horizon, config.validation_fraction, config.seed
+                recorded, shape.horizon, config.validation_fraction, config.seed
             )
             resolved = {"training": asdict(config), "policy": asdict(shape)}
             with open_tracker(work / name, resolved, wandb=arguments.wandb) as tracker:
                 policy, loss = train(config, shape, source, work / name, tracker.log)
-        measurements = _measure(config, policy, arguments.episodes)
-        save_flow_policy(
-            folder, policy, training_record(config, demonstrations, loss, measurements)
-        )
-        command = _command(arguments.rig, config, policy)
-        card = model_card(config, policy, demonstrations, loss, measurements, command)
+        measurements = _measure(task, config, policy, arguments.episodes)
+        save_flow_policy(folder, policy, training_record(config, recorded, loss, measurements))
+        command = _command(arguments.rig, task, config, policy)
+        card = model_card(config, policy, recorded, loss, measurements, command, task)
         (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
         tqdm.write(f"{folder}: policy.safetensors, policy.json, MODEL_CARD.md")
     return 0
@@ -85,6 +89,12 @@ def command_parser() -> argparse.ArgumentParser:
         "Interrupted, the same command resumes where it stopped.",
     )
     parser.add_argument("rig", choices=["widowx_sim"], help="cell to train for")
+    parser.add_argument(
+        "--task",
+        choices=TASKS,
+        default="pot",
+        help="where the object belongs: the pot of the demo, or a plate that moves",
+    )
     parser.add_argument(
         "--method",
         type=_methods,
@@ -114,14 +124,15 @@ def command_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out",
         type=Path,
-        default=Path("policies/checkpoints/widowx_sim"),
-        help="folder for the policies, one subfolder per method",
+        help="folder for the policies, one subfolder per method "
+        "(default: policies/checkpoints/RIG, or RIG_plate)",
     )
     parser.add_argument(
         "--work",
         type=Path,
         help="folder for demonstrations and unfinished training "
-        "(default: runs/pretrain/RIG-seedSEED); the loss curves go to METHOD/metrics.csv in it",
+        "(default: runs/pretrain/RIG-seedSEED, or RIG_plate-seedSEED); the loss curves go to "
+        "METHOD/metrics.csv in it",
     )
     parser.add_argument(
         "--wandb",
@@ -132,9 +143,10 @@ def command_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(rig: str, config: PretrainConfig, policy: FlowPolicy) -> str:
+def _command(rig: str, task: str, config: PretrainConfig, policy: FlowPolicy) -> str:
     """What makes the policy again."""
-    command = f"./tmrl pretrain {rig} --method {config.method} --seed {config.seed}"
+    command = f"./tmrl pretrain {rig}" + ("" if task == "pot" else f" --task {task}")
+    command += f" --method {config.method} --seed {config.seed}"
     if config.steps != preset(config.method).steps:
         command += f" --steps {config.steps}"
     if policy.config.schedule != DEFAULT_SCHEDULE:
@@ -163,10 +175,9 @@ def _context_schedule(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _demonstrations(work: Path, episodes: int, seed: int) -> DemonstrationSet:
+def _demonstrations(task: str, work: Path, episodes: int, seed: int) -> DemonstrationSet:
     """Loads the recorded demonstrations, or records them first."""
-    from tmrl_cell.demonstrations import generate
-
+    generate = plate_demonstrations.generate if task == "plate" else demonstrations.generate
     path = work / f"demonstrations_{episodes}.npz"
     if not path.exists():
         generate(episodes, seed).save(path)
@@ -180,12 +191,10 @@ def _trained(folder: Path) -> tuple[PretrainConfig, FlowPolicy, ValidationLoss]:
     return config, loaded.policy, ValidationLoss(**loaded.training["held_out_loss"])
 
 
-def _measure(config: PretrainConfig, policy: FlowPolicy, episodes: int) -> list[Measurement]:
-    """Evaluates a policy on both tasks of the simulated cell."""
-    from tmrl_cell.cell import WidowXCell
-    from tmrl_experiments.widowx.task import PickTask
-
-    cell = WidowXCell()
+def _measure(
+    task: str, config: PretrainConfig, policy: FlowPolicy, episodes: int
+) -> list[Measurement]:
+    """Evaluates a policy with both objects."""
     measurements: list[Measurement] = []
     for in_distribution, steering in planned_measurements(config):
         target = "carrot" if in_distribution else "sausage"
@@ -193,14 +202,13 @@ def _measure(config: PretrainConfig, policy: FlowPolicy, episodes: int) -> list[
         with tqdm(total=episodes, desc=label, unit="episode") as progress:
             result = evaluate(
                 policy,
-                PickTask(cell, target),
+                TASKS[task](target),
                 steering,
                 episodes=episodes,
                 seed=_EVALUATION_SEED,
                 on_episode=progress.update,
             )
         measurements.append(Measurement(target, in_distribution, steering, result))
-    cell.close()
     return measurements
 
 

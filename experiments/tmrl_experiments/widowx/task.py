@@ -1,4 +1,4 @@
-"""The simulated WidowX cell as tasks for evaluation; the only module here that imports a cell."""
+"""The simulated WidowX cell as tasks for evaluation and fine-tuning, by name."""
 
 from collections.abc import Callable
 
@@ -9,11 +9,21 @@ from tmrl_cell import pick_task
 from tmrl_cell.cell import WidowXCell
 from tmrl_cell.episode import MAX_STEPS
 from tmrl_cell.layouts import Layout, downstream_layout, pretraining_layout
-from tmrl_learner.pretrain.evaluate import Scene
+from tmrl_cell.plate import (
+    PlateCell,
+    PlateLayout,
+    downstream_plate_layout,
+    pretraining_plate_layout,
+)
+from tmrl_learner.pretrain.evaluate import Scene, TaskEnvironment
 
 _LAYOUTS: dict[str, Callable[[np.random.Generator], Layout]] = {
     "carrot": pretraining_layout,
     "sausage": downstream_layout,
+}
+_PLATE_LAYOUTS: dict[str, Callable[[np.random.Generator], PlateLayout]] = {
+    "carrot": pretraining_plate_layout,
+    "sausage": downstream_plate_layout,
 }
 # Keeps evaluation layouts apart from the demonstrations', which are drawn from (seed, attempt).
 _EVALUATION_STREAM = 77
@@ -51,3 +61,41 @@ class PickTask:
     def step(self, action: NDArray[np.float32]) -> Scene:
         """Executes one action: dx, dy, dz [m] from the last commanded target, gripper opening."""
         return Scene(*self._task.step(action))
+
+
+class PlateTask:
+    """Set one object down on the plate, which is somewhere else in every episode.
+
+    Args:
+        cell: The simulated cell.
+        target: "carrot", as in the demonstrations, or "sausage", the downstream task.
+
+    Raises:
+        ValueError: There is no such task.
+    """
+
+    def __init__(self, cell: PlateCell, target: str) -> None:
+        self._cell = cell
+        self._task = pick_task.PickTask(cell, target, cell.policy_sees)
+
+    @property
+    def max_steps(self) -> int:
+        """Time limit of an episode in control steps."""
+        return MAX_STEPS
+
+    def reset(self, seed: int) -> Scene:
+        """Starts an episode whose layout follows from ``seed``."""
+        rng = np.random.default_rng((_EVALUATION_STREAM, seed))
+        layout = _PLATE_LAYOUTS[self._task.target](rng)
+        return Scene(*self._task.begin(self._cell.begin(layout)))
+
+    def step(self, action: NDArray[np.float32]) -> Scene:
+        """Executes one action: dx, dy, dz [m] from the last commanded target, gripper opening."""
+        return Scene(*self._task.step(action))
+
+
+TASKS: dict[str, Callable[[str], TaskEnvironment]] = {
+    "pot": lambda target: PickTask(WidowXCell(), target),
+    "plate": lambda target: PlateTask(PlateCell(), target),
+}
+"""Name: makes the task with a cell of its own, given the object that is to be moved."""

@@ -20,12 +20,14 @@ class Scene(NamedTuple):
         context: Shape (C,), float32, raw units.
         success: Whether the task is solved now.
         wrong_object: Whether another object than the task's is where the task's belongs.
+        holding: Whether something is in the gripper, where the environment says so.
     """
 
     proprio: NDArray[np.float32]
     context: NDArray[np.float32]
     success: bool
     wrong_object: bool
+    holding: bool = False
 
 
 class TaskEnvironment(Protocol):

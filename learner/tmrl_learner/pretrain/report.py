@@ -130,6 +130,19 @@ def _method_account(config: PretrainConfig, shape: FlowPolicyConfig) -> str:
     return "Contexts exact, sigma = 0 only."
 
 
+_PLACES = {
+    "pot": ("in pot", "two objects", "put the *carrot* into the pot", "into the pot"),
+    "plate": (
+        "on plate",
+        "two objects (four times over) and a plate",
+        "set an object down on a plate that is\nsomewhere else in every episode: the *carrot* from "
+        "the table, or, in 5 of 13, the carrot or the\nsausage that is in the gripper already",
+        "on the plate",
+    ),
+}
+"""Where the object belongs: in words of the card."""
+
+
 def model_card(
     config: PretrainConfig,
     policy: FlowPolicy,
@@ -137,6 +150,7 @@ def model_card(
     loss: ValidationLoss,
     measurements: list[Measurement],
     command: str,
+    place: str = "pot",
 ) -> str:
     """Returns the model card as Markdown.
 
@@ -147,27 +161,29 @@ def model_card(
         loss: On held-out episodes.
         measurements: In closed loop.
         command: Makes the policy again.
+        place: Where the object belongs: "pot", or "plate", which moves.
     """
     shape = policy.config
+    goal, seen, shown, onto = _PLACES[place]
     rows = "\n".join(_row(measurement) for measurement in measurements)
     return f"""# WidowX simulation, {_TITLES[config.method]}, seed {config.seed}
 
 Made by `{command}`. Nothing in it comes from a real robot.
 
 **What it does.** Moves a simulated WidowX 250 at 5 Hz. It looks at the tool's position, the gripper
-and the positions of two objects, and answers with the next {shape.horizon} actions (dx, dy, dz in
+and the positions of {seen}, and answers with the next {shape.horizon} actions (dx, dy, dz in
 metres in the base frame, gripper opening 0 to 1), of which the first 5 are executed.
 
 **What it learned from.** {demonstrations.episodes} scripted episodes
-({len(demonstrations.actions)} steps) that put the *carrot* into the pot. No demonstration picks up
-the sausage. In the downstream task the *sausage* belongs into the pot; its positions lie inside
+({len(demonstrations.actions)} steps) that {shown}. No demonstration picks up
+the sausage. In the downstream task the *sausage* belongs {onto}; its positions lie inside
 the range of the demonstrations, so the target is out of distribution, not the geometry.
 
 {training_account(config, policy, loss)}
 
 ## Closed loop
 
-| task | context | z | episodes | success | wrong object in pot |
+| task | context | z | episodes | success | wrong object {goal} |
 |---|---|---|---|---|---|
 {rows}
 
