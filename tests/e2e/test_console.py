@@ -37,6 +37,15 @@ def _actions(transition: Transition) -> bytes:
     return b"" if transition.terminated else transition.executed_actions.tobytes()
 
 
+def account(run_dir: Path) -> str:
+    """What there is to find out why two sessions differ."""
+    chunks = [(t.episode, t.chunk, t.reward, len(t.executed_actions)) for t in transitions(run_dir)]
+    texts = [(run_dir / "episodes.jsonl").read_text()[:4000], f"chunks: {chunks[:60]}"]
+    for part in ("operator", "controller", "driver", "agent"):
+        texts += [f"--- {part}", *(p.read_text()[:6000] for p in run_dir.glob(f"logs/{part}*.log"))]
+    return "\n".join(texts)
+
+
 def test_the_death_of_the_console_in_an_episode_changes_no_transition(
     demo: Demo, tmp_path: Path
 ) -> None:
@@ -54,7 +63,8 @@ def test_the_death_of_the_console_in_an_episode_changes_no_transition(
     undisturbed = Demo(tmp_path / "undisturbed")
     undisturbed.start(*SAME, *SHORT)
     assert undisturbed.finish() == 0, undisturbed.output
-    assert steps(demo.run_dir) == steps(undisturbed.run_dir)
+    same = steps(demo.run_dir) == steps(undisturbed.run_dir)
+    assert same, "\n".join(map(account, (demo.run_dir, undisturbed.run_dir)))
 
 
 def test_without_a_screen_there_is_no_console(demo: Demo) -> None:
