@@ -7,6 +7,7 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
+from tmrl_common.ports import free_port
 from tmrl_common.testing.waiting import wait_until
 from tmrl_common.transitions import Transition
 from tmrl_console.params import ADDRESS_FILE
@@ -49,7 +50,8 @@ def account(run_dir: Path) -> str:
 def test_the_death_of_the_console_in_an_episode_changes_no_transition(
     demo: Demo, tmp_path: Path
 ) -> None:
-    demo.start(*SAME, *LONG, headless=False)
+    # A port of its own: another test's console would take the usual one while this one is dead.
+    demo.start(*SAME, *LONG, f"console.port:={free_port()}", headless=False)
     console = demo.part("console")
     address = demo.run_dir / ADDRESS_FILE
     wait_until(lambda: address.exists() and address.read_text().strip(), "the address", TIMEOUT_S)

@@ -26,6 +26,13 @@ def test_a_sigma_that_means_nothing_is_refused(
     assert sentence in capsys.readouterr().err
 
 
+def test_options_may_stand_among_overrides() -> None:
+    words = ["controller.z_cap:=2.0", "--episodes", "4", "controller.sigma_cap:=0.3"]
+    options = parse(words)
+    assert options.episodes == 4
+    assert options.overrides == ["controller.z_cap:=2.0", "controller.sigma_cap:=0.3"]
+
+
 def test_a_fixed_sigma_is_taken_over() -> None:
     assert parse(["--method", "fixed-sigma", "--sigma", "0"]).sigma == 0.0
     assert parse(["--method", "fixed-sigma"]).sigma is None

@@ -94,7 +94,8 @@ def parse(argv: list[str]) -> DemoOptions:
     add("--resume", action="store_true", help="resume the session in --run-dir")
     add("--no-video", dest="video", action="store_false", help="leave the video out")
     add("overrides", nargs="*", metavar="PART.KEY:=VALUE", help="further parameters")
-    parsed = parser.parse_args(argv)
+    # So that options may stand among overrides.
+    parsed = parser.parse_intermixed_args(argv)
     if parsed.episodes < 1:
         parser.error(f"--episodes is {parsed.episodes}; it must be at least 1")
     if parsed.until_success is not None and not 0 < parsed.until_success <= 1:
