@@ -14,10 +14,13 @@ class Ask:
     Attributes:
         request: What.
         seed: Of the next episode's layout, for a reset of the scene.
+        number: Comes back with the answer: one that comes late must not pass for that to the same
+            request made again. 0: nobody waits for it.
     """
 
     request: Request
     seed: int = 0
+    number: int = 0
 
 
 @dataclass(frozen=True)

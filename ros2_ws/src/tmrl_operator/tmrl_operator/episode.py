@@ -54,7 +54,7 @@ class EpisodeMachine:
         self._arm_sequence = 0
         self._ended_ns = 0
         self._waiting_for: Request | None = None
-        self._asked_at_s = 0.0
+        self._asked_at_s, self._asked = 0.0, 0
         self._stop_asked = False
         self._said_ready = False
         self._time = TimeLimit(config.time_limit_s, config.peer_timeout_s)
@@ -241,7 +241,7 @@ class EpisodeMachine:
 
     def answered(self, answer: ev.Answered) -> list[Effect]:
         """Takes another node's answer in."""
-        if answer.request is not self._waiting_for:
+        if answer.request is not self._waiting_for or answer.number != self._asked:
             return []
         self._waiting_for = None
         if not answer.success:
@@ -381,9 +381,9 @@ class EpisodeMachine:
 
     def _ask(self, request: Request) -> None:
         self._waiting_for = request
-        self._asked_at_s = self._clock.now_s()
+        self._asked_at_s, self._asked = self._clock.now_s(), self._asked + 1
         seed = layout_seed(self._config.seed, self._ledger.last_episode + 1)
-        self._effects.append(Ask(request, seed))
+        self._effects.append(Ask(request, seed, self._asked))
 
     def _all_done(self) -> bool:
         return 0 < self._config.max_episodes <= self._ledger.labelled

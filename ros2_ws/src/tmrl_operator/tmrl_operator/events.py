@@ -73,12 +73,14 @@ class Answered:
 
     Attributes:
         request: Which one.
+        number: Of the effect `Ask` that it answers.
         success: Whether it was done.
         message: What the node said.
         sequence: First arm state after a reset of the scene.
     """
 
     request: Request
+    number: int
     success: bool
     message: str = ""
     sequence: int = 0

@@ -15,7 +15,7 @@ from tmrl_msgs.msg import (
     SuccessDetection,
 )
 from tmrl_msgs.srv import DiscardEpisode, LabelEpisode, RelabelEpisode, ResetScene
-from tmrl_operator.effects import Effect, KeepLabel, PublishLabel
+from tmrl_operator.effects import Ask, Effect, KeepLabel, PublishLabel
 from tmrl_operator.episode import EpisodeMachine
 from tmrl_operator.events import (
     AgentNews,
@@ -95,16 +95,17 @@ def to_relabel(request: RelabelEpisode.Request) -> Relabel:
     return Relabel(request.episode, Outcome(request.outcome), request.operator_name)
 
 
-def service_request(request: Request, seed: int) -> ResetScene.Request | Trigger.Request:
+def service_request(asked: Ask) -> ResetScene.Request | Trigger.Request:
     """Returns the request of the service that does what the machine asks for."""
-    reset = request is Request.RESET_SCENE
-    return ResetScene.Request(seed=seed) if reset else Trigger.Request()
+    reset = asked.request is Request.RESET_SCENE
+    return ResetScene.Request(seed=asked.seed) if reset else Trigger.Request()
 
 
-def to_answered(request: Request, response: Any) -> Answered:
+def to_answered(asked: Ask, response: Any) -> Answered:
     """Returns another node's answer."""
+    request = asked.request
     sequence = response.arm_state_sequence if request is Request.RESET_SCENE else 0
-    return Answered(request, response.success, response.message, sequence)
+    return Answered(request, asked.number, response.success, response.message, sequence)
 
 
 def fill_answer(response: Any, effects: list[Effect], machine: EpisodeMachine) -> None:

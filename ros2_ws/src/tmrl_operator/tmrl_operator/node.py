@@ -41,7 +41,7 @@ class OperatorNode(TmrlNode[OperatorConfig]):
         self._outcome = self.create_publisher(msg.EpisodeOutcome, "episode/outcome", qos.LABELS)
         ledger = Ledger(Path(self.config.run_dir) / "episodes.jsonl")
         self._machine = EpisodeMachine(self.config, ledger, SteadyClock())
-        self._unsent: tuple[Request, int] | None = None
+        self._unsent: Ask | None = None
         self._asked: dict[Request, Client[Any, Any]] = {
             Request.HOLD: self.create_client(Trigger, "controller/hold"),
             Request.RESUME: self.create_client(Trigger, "controller/resume"),
@@ -70,8 +70,8 @@ class OperatorNode(TmrlNode[OperatorConfig]):
     def _carry_out(self, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
-                case Ask(request, seed):
-                    self._request(request, seed)
+                case Ask():
+                    self._request(effect)
                 case PublishLabel(label):
                     self._publish_label(label)
                 case KeepLabel():
@@ -104,18 +104,18 @@ class OperatorNode(TmrlNode[OperatorConfig]):
     def _tick(self) -> None:
         self._carry_out(self._machine.tick(ev.Tick()))
         if self._unsent is not None:
-            self._request(*self._unsent)
+            self._request(self._unsent)
 
-    def _request(self, request: Request, seed: int) -> None:
+    def _request(self, asked: Ask) -> None:
         """Calls a service as soon as it is there; the machine minds the time."""
-        client = self._asked[request]
-        self._unsent = None if client.service_is_ready() else (request, seed)
+        client = self._asked[asked.request]
+        self._unsent = None if client.service_is_ready() else asked
         if self._unsent is None:
-            call = messages.service_request(request, seed)
-            client.call_async(call).add_done_callback(lambda f: self._answered(request, f.result()))
+            call = client.call_async(messages.service_request(asked))
+            call.add_done_callback(lambda f: self._answered(asked, f.result()))
 
-    def _answered(self, request: Request, answer: Any) -> None:
-        self._carry_out(self._machine.answered(messages.to_answered(request, answer)))
+    def _answered(self, asked: Ask, answer: Any) -> None:
+        self._carry_out(self._machine.answered(messages.to_answered(asked, answer)))
 
     def _publish_label(self, label: Label) -> None:
         self._outcome.publish(messages.label_msg(label, self.config))

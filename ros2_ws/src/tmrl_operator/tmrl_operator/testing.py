@@ -29,6 +29,7 @@ class Bench:
         self.config = OperatorConfig(**{**values, **changes})  # type: ignore[arg-type]
         self.clock = FakeClock()
         self.requests: list[tuple[Request, int]] = []
+        self.numbers: list[int] = []
         self.labels: list[Label] = []
         self.states: list[State] = []
         self.said: list[str] = []
@@ -45,8 +46,9 @@ class Bench:
         """Records what the machine wants done."""
         for effect in effects:
             match effect:
-                case Ask(request, seed):
+                case Ask(request, seed, number):
                     self.requests.append((request, seed))
+                    self.numbers.append(number)
                 case PublishLabel(label):
                     self.labels.append(label)
                 case KeepLabel():
@@ -143,9 +145,17 @@ class Bench:
         self.answered(request, success=success, message=message)
         return request
 
-    def answered(self, request: Request, *, success: bool = True, message: str = "") -> None:
-        """Another node answered."""
-        answer = ev.Answered(request, success, message, self.sequence + 1)
+    def answered(
+        self,
+        request: Request,
+        *,
+        success: bool = True,
+        message: str = "",
+        number: int | None = None,
+    ) -> None:
+        """Another node answered; the newest request, unless a number says which one."""
+        number = self.numbers[-1] if number is None else number
+        answer = ev.Answered(request, number, success, message, self.sequence + 1)
         self.carry_out(self.machine.answered(answer))
 
     def run_to(self, state: State) -> None:
