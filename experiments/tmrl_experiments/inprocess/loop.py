@@ -68,8 +68,9 @@ class Acting:
         warmup_context_fraction: Share of them whose sigma is 0.
         base_sigma: Context timestep of the frozen policy, where there is no learner.
         drawn: What is drawn at random in every chunk, whatever the actor chose.
-        schedule: Sigma while the gripper is empty and while it holds something, whatever the actor
-            chose; None: there is none.
+        schedule: Sigma while the gripper is empty and while it holds something. The policy acts
+            with it and the learner does not see it: a part of the world, to which z belongs.
+            None: there is none.
     """
 
     warmup_marginal_fraction: float = 0.0
@@ -162,17 +163,17 @@ class InProcessLoop:
         source = SteeringSource.BASE
         while not scene.success and steps < self._task.max_steps:
             features = self._policy.features(scene)
-            latent = self._choose(scene, features, len(sigmas))
-            source = latent.source
-            (with_load if scene.holding else without).append(latent.sigma)
-            executed, scenes = self._execute(scene, latent, self._task.max_steps - steps)
+            latent = self._choose(features, len(sigmas))
+            source, acted = latent.source, self._scheduled(scene, latent)
+            (with_load if scene.holding else without).append(acted.sigma)
+            executed, scenes = self._execute(scene, acted, self._task.max_steps - steps)
             scene = scenes[-1]
             steps += len(executed)
             wrong = wrong or any(seen.wrong_object for seen in scenes)
             helped += latent is UNSTEERED
             timed_out = steps == self._task.max_steps
             self._learn(len(sigmas), features, latent, executed, scene, timed_out=timed_out)
-            sigmas.append(latent.sigma)
+            sigmas.append(acted.sigma)
         outcome = Outcome.SUCCESS if scene.success else Outcome.TIMEOUT
         means = [float(np.mean(each)) if each else None for each in (with_load, without)]
         mean = float(np.mean(sigmas))
@@ -221,7 +222,13 @@ class InProcessLoop:
         self._sequence = state.metadata["sequence"]
         self._rng.bit_generator.state = state.metadata["draws"]
 
-    def _choose(self, scene: Scene, features: FloatArray, chunk: int) -> Steering:
+    def _scheduled(self, scene: Scene, latent: Steering) -> Steering:
+        schedule = self._acting.schedule
+        if schedule is None or latent is UNSTEERED:
+            return latent
+        return replace(latent, sigma=schedule[scene.holding])
+
+    def _choose(self, features: FloatArray, chunk: int) -> Steering:
         if self._helper is not None and self._helper.drives(self._episode, chunk):
             return UNSTEERED
         if self._session is None:
@@ -232,8 +239,6 @@ class InProcessLoop:
             chosen = uniform_steerings(agent, 1, self._rng, *shares)[0]
         else:
             chosen = actor_steerings(agent, features[None], self._generator)[0]
-        if acting.schedule is not None:
-            chosen = replace(chosen, sigma=acting.schedule[scene.holding])
         return drawn_at_random(acting.drawn, chosen, agent, self._rng)
 
     def _learn(
