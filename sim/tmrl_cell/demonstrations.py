@@ -82,12 +82,25 @@ def generate(episodes: int, seed: int, *, cell: Cell | None = None) -> Demonstra
             if episode.success:
                 kept.append(episode)
                 progress.update()
-            if attempts >= 20 and len(kept) < attempts / 2:
-                raise RuntimeError(
-                    f"the expert failed in {attempts - len(kept)} of {attempts} attempts; "
-                    "the cell and the expert do not fit together"
-                )
+            check_expert(len(kept), attempts)
     return joined(kept, attempts)
+
+
+def check_expert(succeeded: int, attempts: int) -> None:
+    """Refuses to continue with an expert that fails most of the time.
+
+    Args:
+        succeeded: Of its attempts.
+        attempts: So far; fewer than 20 say nothing.
+
+    Raises:
+        RuntimeError: Less than half of them did.
+    """
+    if attempts >= 20 and succeeded < attempts / 2:
+        raise RuntimeError(
+            f"the expert failed in {attempts - succeeded} of {attempts} attempts; "
+            "the cell and the expert do not fit together"
+        )
 
 
 def joined(episodes: list[ExpertEpisode], attempts: int) -> Demonstrations:

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tmrl_cell.actions import MAX_TRANSLATION_M, ToolTarget
-from tmrl_cell.demonstrations import Demonstrations, joined
+from tmrl_cell.demonstrations import Demonstrations, check_expert, joined
 from tmrl_cell.episode import ExpertEpisode, follow_expert
 from tmrl_cell.expert import Expert, Phase
 from tmrl_cell.observation import context, proprio
@@ -57,11 +57,7 @@ def generate(episodes: int, seed: int, cell: PlateCell | None = None) -> Demonst
                 if episode is not None and episode.success:
                     kept.append(episode)
                     progress.update()
-                if attempts >= 20 and len(kept) < attempts / 3:
-                    raise RuntimeError(
-                        f"the expert failed in {attempts - len(kept)} of {attempts} attempts; "
-                        "the cell and the expert do not fit together"
-                    )
+                check_expert(len(kept), attempts)
     return joined(kept, attempts)
 
 

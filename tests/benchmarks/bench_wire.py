@@ -19,12 +19,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from no_engine import no_engine
 
 from tmrl_common.ports import free_port
 
@@ -35,53 +36,6 @@ _WARM_UP = 200
 _READY = "ready"
 
 Infer = Callable[[], Any]
-
-
-def _no_engine() -> Any:
-    """An engine that does no work, so that only what is around it is measured."""
-    from tmrl_common.messages import Act, ChunkReply, Timings
-    from tmrl_common.types import PolicySpec, Steering
-    from tmrl_policy_server.engine import Engine
-
-    actions = np.zeros((_HORIZON, _ACTIONS), dtype=np.float32)
-    features = np.zeros(_STATE, dtype=np.float32)
-    nothing = np.zeros(0, dtype=np.float32)
-
-    class NoEngine(Engine):
-        """Answers every request with the same chunk."""
-
-        def __init__(self) -> None:
-            self.spec = PolicySpec(
-                action_space="bridge_delta_ee_7",
-                action_dim=_ACTIONS,
-                horizon=_HORIZON,
-                proprio_dim=_STATE,
-                context_dim=0,
-                cameras=_CAMERAS,
-                z_dim=_ACTIONS,
-                epsilon_dim=1,
-                features_dim=_STATE,
-                policy_version="none",
-                statistics_hash="none",
-            )
-
-        def act_batch(self, requests: Sequence[Act]) -> list[Any]:
-            assert all(each.observation.images["wrist"].shape == _IMAGE for each in requests)
-            times = Timings(0.0, 0.0, 0.0, 0.0, 0.0)
-            return [
-                ChunkReply(
-                    actions=actions,
-                    steering=Steering(request.source, features, 0.0, nothing),
-                    features=features,
-                    policy_version="none",
-                    actor_version=0,
-                    seed=request.seed,
-                    timings=times,
-                )
-                for request in requests
-            ]
-
-    return NoEngine()
 
 
 def observation() -> Any:
@@ -110,7 +64,14 @@ def _serve_tmrl(port: int, keys: Path | None) -> None:
         allowed = read_keys(keys / "client.pub")
         security = ServerSecurity(KeyPair.load(keys / "server"), allowed)
     with RouterSocket(f"tcp://127.0.0.1:{port}", security) as router:
-        server = PolicyServer(InlineInference(_no_engine(), SteadyClock()), router, ServerLimits())
+        server = PolicyServer(
+            InlineInference(
+                no_engine(np.zeros((_HORIZON, _ACTIONS), dtype=np.float32), _STATE, _CAMERAS),
+                SteadyClock(),
+            ),
+            router,
+            ServerLimits(),
+        )
         _say_ready()
         server.run(lambda: False)
 

@@ -7,11 +7,12 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from no_engine import no_engine
 from session_setting import ACTIONS, CAMERAS, HORIZON, STATE
 
 from tmrl_common.ports import free_port
@@ -23,57 +24,14 @@ _READY = "ready"
 def _serve_tmrl(port: int, think_s: float) -> None:
     """Our policy server with a network that sleeps."""
     from tmrl_common.clock import SteadyClock
-    from tmrl_common.messages import Act, ChunkReply, Timings
     from tmrl_common.transport import RouterSocket
-    from tmrl_common.types import FloatArray, Observation, PolicySpec, Steering
     from tmrl_policy_server.config import ServerLimits
-    from tmrl_policy_server.engine import Engine
     from tmrl_policy_server.inference import InlineInference
     from tmrl_policy_server.server import PolicyServer
 
-    actions, nothing = _chunk(), np.zeros(0, dtype=np.float32)
-    features, z = np.zeros(STATE, dtype=np.float32), np.zeros(ACTIONS, dtype=np.float32)
-
-    class Sleeping(Engine):
-        """Sleeps, then answers every request with the same chunk."""
-
-        def __init__(self) -> None:
-            self.spec = PolicySpec(
-                action_space="bridge_delta_ee_7",
-                action_dim=ACTIONS,
-                horizon=HORIZON,
-                proprio_dim=STATE,
-                context_dim=0,
-                cameras=CAMERAS,
-                z_dim=ACTIONS,
-                epsilon_dim=1,
-                features_dim=STATE,
-                policy_version="none",
-                statistics_hash="none",
-            )
-
-        def act_batch(self, requests: Sequence[Act]) -> list[Any]:
-            time.sleep(think_s)
-            times = Timings(0.0, 0.0, 0.0, think_s, think_s)
-            return [
-                ChunkReply(
-                    actions=actions,
-                    steering=Steering(request.source, z, 0.0, nothing),
-                    features=features,
-                    policy_version="none",
-                    actor_version=0,
-                    seed=request.seed,
-                    timings=times,
-                )
-                for request in requests
-            ]
-
-        def encode(self, observation: Observation) -> FloatArray:
-            return features
-
+    engine = no_engine(_chunk(), STATE, CAMERAS, think_s)
     with RouterSocket(f"tcp://127.0.0.1:{port}", None) as router:
-        inference = InlineInference(Sleeping(), SteadyClock())
-        server = PolicyServer(inference, router, ServerLimits())
+        server = PolicyServer(InlineInference(engine, SteadyClock()), router, ServerLimits())
         _say_ready()
         server.run(lambda: False)
 

@@ -136,20 +136,12 @@ def test_failed_reset_pauses_with_the_reason(bench: Bench) -> None:
     assert bench.machine.state is State.RESETTING
 
 
-def on_the_way_home(bench: Bench, seconds: float) -> None:
-    """Lets time pass in which everybody is well and the arm does not arrive."""
-    for _ in range(round(seconds)):
-        bench.clock.advance(1.0)
-        bench.hear_everybody()
-        bench.tick()
-
-
 def test_an_arm_that_is_slow_on_its_way_home_is_waited_for(tmp_path: Path) -> None:
     bench = Bench(tmp_path, reset="person")
     bench.hear_everybody()
     bench.start()
     bench.answer()
-    on_the_way_home(bench, 35.0)
+    bench.let_pass(35.0)
     assert bench.machine.state is State.RESETTING, "the driver itself gives up after 30 s"
     bench.answer()
     bench.reset_done()
@@ -161,14 +153,14 @@ def test_an_arm_that_never_gets_home_pauses_the_session_with_the_remedy(tmp_path
     bench.hear_everybody()
     bench.start()
     bench.answer()
-    on_the_way_home(bench, 46.0)
+    bench.let_pass(46.0)
     assert bench.machine.state is State.PAUSED
     for words in ("arm/home", "within 45 s", "operator.home_timeout_s", "arm.home_timeout_s"):
         assert words in bench.machine.reason
 
 
 def test_a_controller_that_does_not_answer_is_named_soon(bench: Bench) -> None:
-    on_the_way_home(bench, 11.0)
+    bench.let_pass(11.0)
     assert bench.machine.state is State.PAUSED
     assert "controller/hold was not answered within 10 s" in bench.machine.reason
 

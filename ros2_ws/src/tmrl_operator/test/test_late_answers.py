@@ -15,9 +15,9 @@ def test_a_late_answer_is_not_that_of_the_same_request_made_again(tmp_path: Path
     bench.answer()
     assert bench.requests[-1][0] is Request.RESET_SCENE
     late = bench.numbers[-1]
-    _let_pass(bench, 11.0)
+    bench.let_pass(11.0)
     assert bench.machine.state is State.PAUSED
-    _let_pass(bench, 5.0)
+    bench.let_pass(5.0)
     bench.answer()
     assert bench.requests[-1][0] is Request.RESET_SCENE
     bench.answered(Request.RESET_SCENE, number=late)
@@ -25,11 +25,3 @@ def test_a_late_answer_is_not_that_of_the_same_request_made_again(tmp_path: Path
     bench.answer()
     bench.answer()
     assert bench.machine.state is State.RUNNING
-
-
-def _let_pass(bench: Bench, seconds: float) -> None:
-    """Wall time in which everybody reports, and nobody answers."""
-    for _ in range(round(seconds)):
-        bench.clock.advance(1.0)
-        bench.hear_everybody()
-        bench.tick()

@@ -69,6 +69,13 @@ class Bench:
         self.hear_arm_and_controller()
         self.agent_seen()
 
+    def let_pass(self, seconds: float) -> None:
+        """Wall time passes in which everybody is well, and nobody answers."""
+        for _ in range(round(seconds)):
+            self.clock.advance(1.0)
+            self.hear_everybody()
+            self.tick()
+
     def arm_seen(self) -> None:
         """The newest arm state arrived."""
         self.carry_out(self.machine.arm_seen(ev.ArmSeen(self.now_ns, self.sequence)))
