@@ -26,7 +26,7 @@ def no_engine(
     from tmrl_policy_server.engine import Engine
 
     horizon, columns = actions.shape
-    features, z = np.zeros(state, dtype=np.float32), np.zeros(columns, dtype=np.float32)
+    features, z = (np.zeros(length, dtype=np.float32) for length in (state, columns))
     nothing, times = np.zeros(0, dtype=np.float32), Timings(0.0, 0.0, 0.0, think_s, think_s)
 
     class NoEngine(Engine):
@@ -49,8 +49,7 @@ def no_engine(
 
         def act_batch(self, requests: Sequence[Act]) -> list[Any]:
             assert all(each.observation.images.keys() >= set(cameras) for each in requests)
-            if think_s:
-                time.sleep(think_s)
+            time.sleep(think_s)
             return [
                 ChunkReply(
                     actions=actions,
