@@ -7,7 +7,7 @@ import pytest
 from .harness import Harness
 from .plan import PARTS, draw
 
-pytestmark = [pytest.mark.e2e, pytest.mark.ros, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.ros, pytest.mark.long, pytest.mark.timeout(3600)]
 
 RESTARTED = ("policy_server", "learning", "console", "recorder")
 """Parts after whose death the session continues: to start it again takes longest."""
@@ -24,7 +24,6 @@ def test_a_session_survives_a_few_faults(tmp_path: Path) -> None:
     assert figures["ticks"] > figures["chunks"] > 0
 
 
-@pytest.mark.long
 def test_a_session_survives_faults_of_every_part(tmp_path: Path) -> None:
     report = Harness(tmp_path, 2, print).run(draw(2, 3 * len(PARTS)))
     assert report.passed, report.result()
