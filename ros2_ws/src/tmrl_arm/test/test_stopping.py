@@ -78,7 +78,7 @@ def swing(client, stand_in):
     client.first_state()
     across = deepcopy(client.newest.x_base_tool)
     across.position.y += 0.25
-    client.send(ArmCommand.CARTESIAN_POSE, x_base_tool=across, duration_s=3.0, valid_for_s=60.0)
+    client.send(ArmCommand.CARTESIAN_POSE, x_base_tool=across, duration_s=3.0, valid_for_s=2.0)
     client.wait(lambda: (waist_speeds(stand_in) > FAST_RAD_S).any(), "the arm to be at speed")
 
 
