@@ -12,28 +12,23 @@ by itself; by default a turn has 500.
 """
 
 import argparse
-import asyncio
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from no_engine import no_engine
-
-from tmrl_common.ports import free_port
+from server_processes import serve_openpi, serve_tmrl, serving
 
 _IMAGE, _STATE, _HORIZON, _ACTIONS = (224, 224, 3), 7, 32, 7
 _CAMERAS = ("exterior", "wrist")
 _PATIENCE_S = 60.0
 _WARM_UP = 200
-_READY = "ready"
 
 Infer = Callable[[], Any]
 
@@ -52,74 +47,28 @@ def observation() -> Any:
 
 def _serve_tmrl(port: int, keys: Path | None) -> None:
     """Our server; with encryption where there are keys."""
-    from tmrl_common.clock import SteadyClock
-    from tmrl_common.transport import KeyPair, RouterSocket, ServerSecurity
+    from tmrl_common.transport import KeyPair, ServerSecurity
     from tmrl_common.transport.curve import read_keys
-    from tmrl_policy_server.config import ServerLimits
-    from tmrl_policy_server.inference import InlineInference
-    from tmrl_policy_server.server import PolicyServer
 
     security = None
     if keys is not None:
         allowed = read_keys(keys / "client.pub")
         security = ServerSecurity(KeyPair.load(keys / "server"), allowed)
-    with RouterSocket(f"tcp://127.0.0.1:{port}", security) as router:
-        server = PolicyServer(
-            InlineInference(
-                no_engine(np.zeros((_HORIZON, _ACTIONS), dtype=np.float32), _STATE, _CAMERAS),
-                SteadyClock(),
-            ),
-            router,
-            ServerLimits(),
-        )
-        _say_ready()
-        server.run(lambda: False)
+    engine = no_engine(np.zeros((_HORIZON, _ACTIONS), dtype=np.float32), _STATE, _CAMERAS)
+    serve_tmrl(port, engine, security)
 
 
 def _serve_openpi(port: int) -> None:
     """A server of openpi's websocket protocol."""
-    from openpi_client import msgpack_numpy
-    from websockets.asyncio.server import ServerConnection, serve
-
     actions = np.zeros((_HORIZON, _ACTIONS), dtype=np.float32)
 
-    async def converse(connection: ServerConnection) -> None:
-        packer = msgpack_numpy.Packer()
-        await connection.send(packer.pack({}))
-        async for message in connection:
-            seen = msgpack_numpy.unpackb(message)
-            began_s = time.monotonic()
-            assert seen["observation/wrist_image_left"].shape == _IMAGE
-            answer = {"actions": actions}
-            answer["server_timing"] = {"infer_ms": 1e3 * (time.monotonic() - began_s)}
-            await connection.send(packer.pack(answer))
+    def infer(seen: dict[str, Any]) -> dict[str, Any]:
+        began_s = time.monotonic()
+        assert seen["observation/wrist_image_left"].shape == _IMAGE
+        infer_ms = 1e3 * (time.monotonic() - began_s)
+        return {"actions": actions, "server_timing": {"infer_ms": infer_ms}}
 
-    async def forever() -> None:
-        async with serve(converse, "127.0.0.1", port, compression=None, max_size=None) as server:
-            _say_ready()
-            await server.serve_forever()
-
-    asyncio.run(forever())
-
-
-def _say_ready() -> None:
-    sys.stdout.write(_READY + "\n")
-    sys.stdout.flush()
-
-
-@contextmanager
-def _server(*arguments: str | Path) -> Iterator[int]:
-    """A server process of this file; gives its port."""
-    port = free_port()
-    command = [sys.executable, __file__, arguments[0], str(port), *map(str, arguments[1:])]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        try:
-            if process.stdout is None or process.stdout.readline().strip() != _READY:
-                raise RuntimeError(f"the server '{arguments[0]}' did not start")
-            yield port
-        finally:
-            process.kill()
+    serve_openpi(port, infer)
 
 
 def _tmrl_client(stack: ExitStack, keys: Path | None) -> Infer:
@@ -127,7 +76,7 @@ def _tmrl_client(stack: ExitStack, keys: Path | None) -> Infer:
     from tmrl_common.transport.curve import read_key
     from tmrl_common.types import SteeringLimits, SteeringSource
 
-    port = stack.enter_context(_server("tmrl", *([] if keys is None else [keys])))
+    port = stack.enter_context(serving(__file__, "tmrl", *([] if keys is None else [keys])))
     security = None
     if keys is not None:
         security = ClientSecurity(KeyPair.load(keys / "client"), read_key(keys / "server.pub"))
@@ -142,7 +91,7 @@ def _tmrl_client(stack: ExitStack, keys: Path | None) -> Infer:
 def _openpi_client(stack: ExitStack) -> Infer:
     from openpi_client.websocket_client_policy import WebsocketClientPolicy
 
-    port = stack.enter_context(_server("openpi"))
+    port = stack.enter_context(serving(__file__, "openpi"))
     client = WebsocketClientPolicy("127.0.0.1", port)
     seen = observation()
     request = {

@@ -22,34 +22,22 @@ def no_engine(
         think_s: How long it sleeps over each batch, s.
     """
     from tmrl_common.messages import Act, ChunkReply, Timings
-    from tmrl_common.types import FloatArray, Observation, PolicySpec, Steering
+    from tmrl_common.types import FloatArray, Observation, Steering
     from tmrl_policy_server.engine import Engine
 
-    horizon, columns = actions.shape
-    features, z = (np.zeros(length, dtype=np.float32) for length in (state, columns))
+    features, z = (np.zeros(length, dtype=np.float32) for length in (state, actions.shape[1]))
     nothing, times = np.zeros(0, dtype=np.float32), Timings(0.0, 0.0, 0.0, think_s, think_s)
 
     class NoEngine(Engine):
         """Looks at nothing."""
 
         def __init__(self) -> None:
-            self.spec = PolicySpec(
-                action_space="bridge_delta_ee_7",
-                action_dim=columns,
-                horizon=horizon,
-                proprio_dim=state,
-                context_dim=0,
-                cameras=cameras,
-                z_dim=columns,
-                epsilon_dim=1,
-                features_dim=state,
-                policy_version="none",
-                statistics_hash="none",
-            )
+            self.spec = _spec(actions.shape, state, cameras)
 
         def act_batch(self, requests: Sequence[Act]) -> list[Any]:
             assert all(each.observation.images.keys() >= set(cameras) for each in requests)
-            time.sleep(think_s)
+            if think_s:
+                time.sleep(think_s)
             return [
                 ChunkReply(
                     actions=actions,
@@ -67,3 +55,22 @@ def no_engine(
             return features
 
     return NoEngine()
+
+
+def _spec(shape: tuple[int, ...], state: int, cameras: tuple[str, ...]) -> Any:
+    from tmrl_common.types import PolicySpec
+
+    horizon, columns = shape
+    return PolicySpec(
+        action_space="bridge_delta_ee_7",
+        action_dim=columns,
+        horizon=horizon,
+        proprio_dim=state,
+        context_dim=0,
+        cameras=cameras,
+        z_dim=columns,
+        epsilon_dim=1,
+        features_dim=state,
+        policy_version="none",
+        statistics_hash="none",
+    )

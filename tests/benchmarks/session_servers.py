@@ -1,81 +1,24 @@
-"""Two policy servers whose network only sleeps: ours, and one of openpi's protocol.
+"""The two policy servers of `bench_session`, whose network only sleeps.
 
 `python session_servers.py tmrl|openpi PORT SECONDS` is one of them, until it is killed.
 """
 
-import asyncio
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
+import server_processes
 from no_engine import no_engine
 from session_setting import ACTIONS, CAMERAS, HORIZON, STATE
 
-from tmrl_common.ports import free_port
-
 _STEP_M = 0.002
-_READY = "ready"
 
 
-def _serve_tmrl(port: int, think_s: float) -> None:
-    """Our policy server with a network that sleeps."""
-    from tmrl_common.clock import SteadyClock
-    from tmrl_common.transport import RouterSocket
-    from tmrl_policy_server.config import ServerLimits
-    from tmrl_policy_server.inference import InlineInference
-    from tmrl_policy_server.server import PolicyServer
-
-    engine = no_engine(_chunk(), STATE, CAMERAS, think_s)
-    with RouterSocket(f"tcp://127.0.0.1:{port}", None) as router:
-        server = PolicyServer(InlineInference(engine, SteadyClock()), router, ServerLimits())
-        _say_ready()
-        server.run(lambda: False)
-
-
-def _serve_openpi(port: int, think_s: float) -> None:
-    """A server of openpi's protocol, with a network that sleeps."""
-    from openpi_client import msgpack_numpy
-    from websockets.asyncio.server import ServerConnection, serve
-
-    actions = _chunk()
-
-    async def converse(connection: ServerConnection) -> None:
-        packer = msgpack_numpy.Packer()
-        await connection.send(packer.pack({}))
-        async for message in connection:
-            msgpack_numpy.unpackb(message)
-            time.sleep(think_s)
-            await connection.send(packer.pack({"actions": actions}))
-
-    async def forever() -> None:
-        async with serve(converse, "127.0.0.1", port, compression=None, max_size=None) as server:
-            _say_ready()
-            await server.serve_forever()
-
-    asyncio.run(forever())
-
-
-def _say_ready() -> None:
-    sys.stdout.write(_READY + "\n")
-    sys.stdout.flush()
-
-
-@contextmanager
-def serving(kind: str, think_s: float) -> Iterator[int]:
+def serving(kind: str, think_s: float) -> AbstractContextManager[int]:
     """A server process of this file; gives its port."""
-    port = free_port()
-    command = [sys.executable, __file__, kind, str(port), str(think_s)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            if process.stdout is None or process.stdout.readline().strip() != _READY:
-                raise RuntimeError(f"the server '{kind}' did not start")
-            yield port
-        finally:
-            process.kill()
+    return server_processes.serving(__file__, kind, str(think_s))
 
 
 def _chunk() -> "np.ndarray[Any, np.dtype[np.float32]]":
@@ -86,6 +29,19 @@ def _chunk() -> "np.ndarray[Any, np.dtype[np.float32]]":
     return actions
 
 
+def _main(kind: str, port: str, think_s: str) -> None:
+    actions, pause_s = _chunk(), float(think_s)
+    if kind == "tmrl":
+        engine = no_engine(actions, STATE, CAMERAS, pause_s)
+        server_processes.serve_tmrl(int(port), engine)
+        return
+
+    def infer(_: dict[str, Any]) -> dict[str, Any]:
+        time.sleep(pause_s)
+        return {"actions": actions}
+
+    server_processes.serve_openpi(int(port), infer)
+
+
 if __name__ == "__main__":
-    kind, at, think = sys.argv[1:]
-    (_serve_tmrl if kind == "tmrl" else _serve_openpi)(int(at), float(think))
+    _main(*sys.argv[1:])
