@@ -2,7 +2,7 @@
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -126,6 +126,28 @@ def _pickling_attributes() -> Iterator[str]:
             is_torch = isinstance(node.value, ast.Name) and node.value.id == "torch"
             if node.attr in FORBIDDEN_ATTRIBUTES or (is_torch and node.attr in TORCH_PICKLE):
                 yield f"{path.relative_to(ROOT)}:{node.lineno} uses {ast.unparse(node)}"
+
+
+def _enters_ros(module: Iterable[ast.AST]) -> bool:
+    """Whether it calls `rclpy.init`, also where that was imported by its own name."""
+    return any(
+        (isinstance(node, ast.Attribute) and ast.unparse(node) == "rclpy.init")
+        or (
+            isinstance(node, ast.ImportFrom)
+            and node.module == "rclpy"
+            and any(name.name == "init" for name in node.names)
+        )
+        for node in module
+    )
+
+
+def test_one_module_enters_ros_and_keeps_every_process_off_the_labs_network():
+    assert _enters_ros(ast.walk(ast.parse("import rclpy\nrclpy.init(args=[])")))
+    assert _enters_ros(ast.walk(ast.parse("from rclpy import init")))
+    tests = {"test", "tests"}
+    ours = [path for path in all_files() if not tests & set(path.relative_to(ROOT).parts)]
+    entering = [path for path in ours if _enters_ros(nodes(path))]
+    assert entering == [ROOT / "ros2_ws/src/tmrl_ros/tmrl_ros/network.py"]
 
 
 def test_no_code_is_made_from_text():
