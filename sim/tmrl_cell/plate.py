@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tmrl_cell.cell import WidowXCell
 from tmrl_cell.expert import Release
 from tmrl_cell.layouts import OBJECTS, Layout, downstream_layout, pretraining_layout
-from tmrl_cell.observation import context
+from tmrl_cell.observation import CONTEXT_NAMES, context
 from tmrl_cell.readings import ArmReadings
 
 PLATE_LOW_M = (0.20, -0.24)
@@ -26,6 +26,8 @@ REACH_M = 0.03
 """An object lies on the plate if its centre is nearer to the plate's than this [m]."""
 OBJECT_COPIES = 4
 """How often the context says where the objects are."""
+CONTEXT_DIM = OBJECT_COPIES * len(CONTEXT_NAMES) + 2
+"""Length of the context: the objects' copies, and the plate."""
 
 _LYING_M = 0.03
 """Height of an object's centre below which it lies on the table [m]."""
@@ -94,7 +96,7 @@ class PlateCell(WidowXCell):
         return self.reset(layout.objects)
 
     def policy_sees(self) -> NDArray[np.float32]:
-        """The context, shape (18,): carrot and sausage x, y, four times; plate x, y; metres."""
+        """The context, shape (CONTEXT_DIM,) [m]: carrot, sausage x, y, four times; plate x, y."""
         objects = context(self.object_poses())
         plate = np.asarray(self._plate_xy_m, dtype=np.float32)
         return np.concatenate([objects] * OBJECT_COPIES + [plate])

@@ -20,6 +20,7 @@ from tmrl_common.storage import prepare_file, prepare_folder, write_text
 from tmrl_experiments.fan_out import fan_out
 from tmrl_experiments.inprocess import cli
 from tmrl_experiments.inprocess.run import run
+from tmrl_experiments.widowx.task import suffix_of
 from tmrl_learner.config import key_value
 
 _SMOOTHED, _CLONED = "csp", "bc"
@@ -83,13 +84,11 @@ def _run_all(arguments: argparse.Namespace) -> None:
     for row in arguments.rows or ():
         if row not in rows:
             raise ConfigError(f"unknown row {row!r}; {nearest_name(row, [*rows])}")
-    suffix = "" if arguments.task == "pot" else f"_{arguments.task}"
+    suffix = suffix_of(arguments.task)
     report = arguments.json or Path(f"docs/results/demo{suffix}_ablation.json")
-    prepare_folder(arguments.work or Path(f"runs/ablation{suffix}"))
-    prepare_file(report)
-    # Other machines have other working folders.
     policies = arguments.policies or Path(f"policies/checkpoints/widowx_sim{suffix}")
-    work = (arguments.work or Path(f"runs/ablation{suffix}")).resolve()
+    work = prepare_folder(arguments.work or Path(f"runs/ablation{suffix}"))
+    prepare_file(report)
     wanted = [
         Run(arguments.task, row, seed, arguments.episodes, policies.resolve(), work)
         for row in arguments.rows or rows

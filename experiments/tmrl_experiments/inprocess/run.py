@@ -12,8 +12,7 @@ from typing import Any
 import torch
 
 from tmrl_cell.cell import CONTROL_PERIOD_S
-from tmrl_cell.observation import CONTEXT_NAMES
-from tmrl_cell.plate import OBJECT_COPIES
+from tmrl_cell.plate import CONTEXT_DIM
 from tmrl_common.algorithms import NO_LEARNING
 from tmrl_common.constraints import SEED, Range
 from tmrl_common.errors import ConfigError
@@ -94,11 +93,10 @@ def run(arguments: argparse.Namespace, overrides: Mapping[str, str]) -> None:
 def _policy(arguments: argparse.Namespace, loaded: LoadedPolicy) -> FlowBase:
     if arguments.task == "pot":
         return FlowBase(loaded.policy, arguments.seed)
-    wanted = OBJECT_COPIES * len(CONTEXT_NAMES) + 2
     found = loaded.policy.config.context_dim
-    if found != wanted:
+    if found != CONTEXT_DIM:
         raise ConfigError(
-            f"--task plate takes a policy with a context of {wanted} numbers, and the one in "
+            f"--task plate takes a policy with a context of {CONTEXT_DIM} numbers, and the one in "
             f"{arguments.checkpoint} has {found}: ./tmrl pretrain widowx_sim --task plate makes one"
         )
     return PlateBase(loaded.policy, arguments.seed, shows_plate=arguments.show_plate)

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from tmrl_cell import demonstrations, plate_demonstrations
 from tmrl_common.errors import ConfigError
 from tmrl_common.storage import prepare_folder
-from tmrl_experiments.widowx.task import TASKS
+from tmrl_experiments.widowx.task import TASKS, suffix_of
 from tmrl_learner.pretrain.config import (
     METHODS,
     PretrainConfig,
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     methods: tuple[str, ...] = arguments.method
     task: str = arguments.task
-    suffix = "" if task == "pot" else f"_{task}"
+    suffix = suffix_of(task)
     name = f"{arguments.rig}{suffix}-seed{arguments.seed}"
     work = arguments.work or Path("runs/pretrain") / name
     out = arguments.out or Path("policies/checkpoints") / f"{arguments.rig}{suffix}"

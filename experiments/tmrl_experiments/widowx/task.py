@@ -36,17 +36,23 @@ class PickTask:
     which no demonstration solves.
     """
 
-    def __init__(self, cell: WidowXCell, target: str) -> None:
+    def __init__(
+        self,
+        cell: WidowXCell,
+        target: str,
+        policy_sees: Callable[[], NDArray[np.float32]] | None = None,
+    ) -> None:
         """Wraps a cell, which is reset at every episode.
 
         Args:
             cell: The simulated cell.
             target: "carrot" or "sausage".
+            policy_sees: Gives the context; None: where the objects are.
 
         Raises:
             ValueError: There is no such task.
         """
-        self._task = pick_task.PickTask(cell, target)
+        self._task = pick_task.PickTask(cell, target, policy_sees)
 
     @property
     def max_steps(self) -> int:
@@ -55,15 +61,14 @@ class PickTask:
 
     def reset(self, seed: int) -> Scene:
         """Starts an episode whose layout follows from ``seed``."""
-        rng = np.random.default_rng((_EVALUATION_STREAM, seed))
-        return Scene(*self._task.reset(_LAYOUTS[self._task.target](rng)))
+        return Scene(*self._task.reset(_LAYOUTS[self._task.target](_layout_rng(seed))))
 
     def step(self, action: NDArray[np.float32]) -> Scene:
         """Executes one action: dx, dy, dz [m] from the last commanded target, gripper opening."""
         return Scene(*self._task.step(action))
 
 
-class PlateTask:
+class PlateTask(PickTask):
     """Set one object down on the plate, which is somewhere else in every episode.
 
     Args:
@@ -75,23 +80,17 @@ class PlateTask:
     """
 
     def __init__(self, cell: PlateCell, target: str) -> None:
+        super().__init__(cell, target, cell.policy_sees)
         self._cell = cell
-        self._task = pick_task.PickTask(cell, target, cell.policy_sees)
-
-    @property
-    def max_steps(self) -> int:
-        """Time limit of an episode in control steps."""
-        return MAX_STEPS
 
     def reset(self, seed: int) -> Scene:
         """Starts an episode whose layout follows from ``seed``."""
-        rng = np.random.default_rng((_EVALUATION_STREAM, seed))
-        layout = _PLATE_LAYOUTS[self._task.target](rng)
+        layout = _PLATE_LAYOUTS[self._task.target](_layout_rng(seed))
         return Scene(*self._task.begin(self._cell.begin(layout)))
 
-    def step(self, action: NDArray[np.float32]) -> Scene:
-        """Executes one action: dx, dy, dz [m] from the last commanded target, gripper opening."""
-        return Scene(*self._task.step(action))
+
+def _layout_rng(seed: int) -> np.random.Generator:
+    return np.random.default_rng((_EVALUATION_STREAM, seed))
 
 
 TASKS: dict[str, Callable[[str], TaskEnvironment]] = {
@@ -99,3 +98,8 @@ TASKS: dict[str, Callable[[str], TaskEnvironment]] = {
     "plate": lambda target: PlateTask(PlateCell(), target),
 }
 """Name: makes the task with a cell of its own, given the object that is to be moved."""
+
+
+def suffix_of(task: str) -> str:
+    """What the names of files and folders of a task end in; those of the demo's task in nothing."""
+    return "" if task == "pot" else f"_{task}"

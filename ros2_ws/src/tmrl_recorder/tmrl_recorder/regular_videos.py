@@ -19,6 +19,7 @@ class RegularVideos:
         self._folder = folder
         self._every = every
         self._tried: set[int] = set()
+        self._looked_at_ns = 0
         self._process: subprocess.Popen[str] | None = None
 
     def check(self) -> str:
@@ -53,11 +54,16 @@ class RegularVideos:
             self._process = None
 
     def _next(self) -> int | None:
-        """The first episode that is due, is recorded and has no video."""
-        for episode in sorted(recordings_of(self._folder)):
-            is_due = episode % self._every == 1 or self._every == 1
-            if is_due and episode not in self._tried:
-                if not video_of(self._folder, episode).exists():
-                    return episode
-                self._tried.add(episode)
+        """The first episode that is due, is recorded and has no video.
+
+        A folder to which nothing was added since none was due is not read again: it grows long.
+        """
+        changed_ns = self._folder.stat().st_mtime_ns
+        if changed_ns == self._looked_at_ns:
+            return None
+        for episode in recordings_of(self._folder):
+            is_due = (episode - 1) % self._every == 0 and episode not in self._tried
+            if is_due and not video_of(self._folder, episode).exists():
+                return episode
+        self._looked_at_ns = changed_ns
         return None
