@@ -75,15 +75,16 @@ def static_checks() -> list[Check]:
 def test_runs(extent: str, for_pytest: Sequence[str]) -> list[Check]:
     """Returns the pytest runs: unit tests, then tests that start nodes, each side by side.
 
-    Tests with nodes spend most of their time waiting for processes and for DDS. Each test takes a
-    DDS domain and ports of its own, so those of one worker never hear those of another.
+    Tests with nodes spend most of their time waiting for processes and for DDS, and some others do
+    as well, hence one worker more than there are cores. Each test takes a DDS domain and ports of
+    its own, so those of one worker never hear those of another.
 
     Args:
         extent: "fast" or "all".
         for_pytest: Further arguments of pytest.
     """
     passing = (0, _NO_TESTS_COLLECTED)
-    workers = str(min(_MAX_WORKERS, os.cpu_count() or 1))
+    workers = str(min(_MAX_WORKERS, (os.cpu_count() or 1) + 1))
     side_by_side = ("-n", workers, "--dist", "worksteal", *for_pytest)
     unit = ("pytest", "-q", "-m", "not ros and not e2e and not long", *side_by_side)
     checks = [Check("unit tests", unit, passing)]

@@ -33,7 +33,7 @@ class World(Node):
         self.mode = msg.ControllerStatus.HOLD
         self.calls, self.states, self.labels = [], [], []
         self.arm = self.create_publisher(msg.ArmState, "arm/state", qos.STATE)
-        self.success = self.create_publisher(msg.SuccessDetection, "task/success", qos.EVENT)
+        self.success = self.create_publisher(msg.SuccessDetection, "task/success", qos.VERDICT)
         self.controller = self.create_publisher(
             msg.ControllerStatus, "controller/status", qos.STATUS
         )
@@ -144,6 +144,19 @@ def test_an_episode_from_start_to_label_over_dds(start):
     assert nanoseconds(label.header.stamp) == world.now_ns
     stack.until(lambda: world.state == msg.EpisodeState.IDLE, "the end of the session")
     stack.until(lambda: world.calls[-1] == "hold", "the arm to hold")
+
+
+def test_a_success_of_two_steps_counts_however_far_the_simulation_is_ahead(start):
+    stack = start(max_episodes=1, time_limit_s="100.0")
+    world = stack.world
+    stack.start()
+    for step in range(300):
+        world.now_ns += STEP_NS
+        world.judge(success=step in (20, 21))
+    first_ns = world.now_ns - 279 * STEP_NS
+    stack.until(lambda: world.labels, "the label")
+    assert world.labels[0].outcome == msg.EpisodeOutcome.SUCCESS
+    assert nanoseconds(world.labels[0].header.stamp) == first_ns
 
 
 def test_a_person_labels_relabels_and_discards(start):

@@ -49,7 +49,7 @@ class OperatorNode(TmrlNode[OperatorConfig]):
             Request.RESET_SCENE: self.create_client(srv.ResetScene, "scene/reset"),
         }
         listen = self.create_subscription
-        listen(msg.SuccessDetection, "task/success", self._on_success, qos.EVENT)
+        listen(msg.SuccessDetection, "task/success", self._on_success, qos.VERDICT)
         listen(msg.ArmState, "arm/state", self._on_arm, qos.STATE)
         listen(msg.ControllerStatus, "controller/status", self._on_controller, qos.STATUS)
         listen(msg.AgentStatus, "agent/status", self._on_agent, qos.STATUS)

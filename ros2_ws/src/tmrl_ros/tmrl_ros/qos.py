@@ -30,7 +30,11 @@ IMAGE_OF_OTHERS = _profile(1, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VO
 """To subscribe to drivers that publish as "sensor data": they would not match a reliable reader."""
 
 EVENT = _profile(64, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
-"""Chunks, outcomes, transitions, detections: each one counts."""
+"""Chunks, outcomes, transitions: each one counts."""
+
+VERDICT = _profile(1024, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
+"""task/success: a simulation waits for nobody who judges, and makes 64 steps while a busy machine
+lets an operator stand for a fifth of a second; a success of two steps must not be lost."""
 
 STATUS = _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
 """Statuses: whoever joins late gets the newest one at once."""

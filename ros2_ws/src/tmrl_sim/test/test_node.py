@@ -42,7 +42,7 @@ TOPICS = {
     "arm/tool_pose": (PoseStamped, qos.STATE),
     "joint_states": (JointState, qos.STATE),
     "perception/objects": (ObjectPoses, qos.STATE),
-    "task/success": (SuccessDetection, qos.EVENT),
+    "task/success": (SuccessDetection, qos.VERDICT),
     "/clock": (Clock, qos.STATE),
 }
 

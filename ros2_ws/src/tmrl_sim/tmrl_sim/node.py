@@ -46,7 +46,7 @@ class SimNode(TmrlNode[SimConfig]):
         self._messages = MeasurementMessages(config)
         self._clock_topic = self.create_publisher(Clock, "/clock", qos.STATE)
         self._objects = self.create_publisher(ObjectPoses, "perception/objects", qos.STATE)
-        self._success = self.create_publisher(SuccessDetection, "task/success", qos.EVENT)
+        self._success = self.create_publisher(SuccessDetection, "task/success", qos.VERDICT)
         self._arm_topics = ArmTopics(self, read_urdf(config.urdf))
         transforms = self._arm_topics.transforms
         self._pictures = Pictures(self, self._cell, self._messages, transforms)

@@ -32,7 +32,7 @@ class SuccessHeadNode(TmrlNode[SuccessHeadConfig]):
         journal = Path(config.run_dir) / "journal.sqlite"
         self._journal = JournalFollower(journal, config.robot, config.session)
         self._suggester = Suggester(config.min_labels)
-        self._publisher = self.create_publisher(SuccessDetection, "task/success", qos.EVENT)
+        self._publisher = self.create_publisher(SuccessDetection, "task/success", qos.VERDICT)
         self._teacher = ThreadPoolExecutor(1, "teacher")
         self._taught: Future[SuccessHead] | None = None
         self.create_timer(_LOOK_PERIOD_S, self._look, clock=self.wall_clock)
