@@ -22,6 +22,7 @@ from tmrl_msgs import msg
 from tmrl_msgs.srv import FetchTransitions
 from tmrl_ros import qos
 from tmrl_ros.chunk_messages import action_chunk_msg
+from tmrl_ros.executor import wake
 from tmrl_ros.node import TmrlNode
 from tmrl_ros.run import run_node
 from tmrl_ros.transition_messages import transition_to_msg
@@ -53,7 +54,6 @@ class AgentNode(TmrlNode[AgentConfig]):
         self._opened.callback(self._journal.close)
         self._epoch = uuid.uuid4().hex
         self._answers: queue.SimpleQueue[Answer | WriteResult] = queue.SimpleQueue()
-        self._answered = self.create_guard_condition(self._take_answers)
         client = connect(config)
         self._inference = InferenceThread(client, config.deadline_s, clock, self._hand_over)
         self._opened.callback(self._inference.close)
@@ -105,7 +105,7 @@ class AgentNode(TmrlNode[AgentConfig]):
     def _hand_over(self, answer: Answer | WriteResult) -> None:
         """Runs in the thread of server or journal; the node's own thread takes the answer."""
         self._answers.put(answer)
-        self._answered.trigger()
+        wake(self, self._take_answers)
 
     def _take_answers(self) -> None:
         while not self._answers.empty():
@@ -120,7 +120,7 @@ class AgentNode(TmrlNode[AgentConfig]):
     def _tick(self) -> None:
         self._inference.check()
         self._journal.check()
-        # The guard condition only makes it quick: a wake-up that was lost must not end the session.
+        # The task only makes it quick: one that was lost must not end the session.
         self._take_answers()
         self._carry_out(self._core.on_listeners(self._chunks.get_subscription_count()))
 

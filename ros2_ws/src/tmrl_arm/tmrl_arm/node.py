@@ -4,11 +4,8 @@
 
 import sys
 from collections.abc import Callable
-from typing import Any, cast
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.duration import Duration
-from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 from tmrl_arm.core import ArmCore
@@ -21,12 +18,12 @@ from tmrl_arm.reports import Report
 from tmrl_common.arm_drivers import driver_names, find_driver
 from tmrl_common.clock import SteadyClock
 from tmrl_common.errors import TmrlError
-from tmrl_common.service_reply import ServiceReply
 from tmrl_description.urdf import read_urdf
 from tmrl_msgs.msg import ArmCommand, ArmState
 from tmrl_ros import qos
 from tmrl_ros.arm_topics import ArmTopics
 from tmrl_ros.chunk_messages import arm_command, fill_arm_state
+from tmrl_ros.deferred_service import serve_deferred
 from tmrl_ros.node import TmrlNode
 from tmrl_ros.parameters import ParameterError, declare
 from tmrl_ros.run import run_node
@@ -109,28 +106,8 @@ class ArmNode(TmrlNode[ArmConfig]):
         return make_driver(description, settings, self._steady)
 
     def _serve(self, name: str, ask: Callable[[Answer], None]) -> None:
-        """Serves a request that takes its time; a group of its own lets commands pass meanwhile."""
-
-        async def answer(_: Trigger.Request, response: Trigger.Response) -> Any:
-            executor = self.executor
-            assert executor is not None
-            asked: Future[ServiceReply] = Future(executor=executor)
-
-            def on_reply(reply: ServiceReply) -> None:
-                asked.set_result(reply)
-                # The executor looks at waiting services only when something else wakes it.
-                executor.wake()
-
-            ask(on_reply)
-            reply = await asked
-            assert reply is not None
-            response.success, response.message = reply.success, reply.message
-            self.get_logger().info(f"{name}: {reply.message}")
-            return response
-
-        group = MutuallyExclusiveCallbackGroup()
-        # rclpy's types know of no coroutines as callbacks; its executor does.
-        self.create_service(Trigger, name, cast(Any, answer), callback_group=group)
+        """Serves a request that takes its time; commands pass meanwhile."""
+        serve_deferred(self, Trigger, name, lambda _, answer: ask(answer), prefix=f"{name}: ")
 
     def _publish(self, report: Report) -> None:
         """Publishes a reading, stamped with when it was measured; called on the driver's thread."""

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 from tmrl_common.service_reply import ServiceReply
@@ -24,6 +22,7 @@ from tmrl_controller.reporter import Reporter
 from tmrl_controller.ticker import Ticker
 from tmrl_msgs import msg, srv
 from tmrl_ros import chunk_messages, qos
+from tmrl_ros.deferred_service import Answer, serve_deferred
 from tmrl_ros.live import LiveParameters
 from tmrl_ros.node import TmrlNode
 
@@ -64,12 +63,10 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         timer(0.1, self._holds.look)
         # Its own wake-up is quicker; one that was lost must not keep a chunk's outcome back.
         timer(0.1, self._reporter.deliver)
-        # While a hold waits for the arm, everything else is served, the next hold too.
-        serve = partial(self.create_service, callback_group=ReentrantCallbackGroup())
         estop = EstopTopic(self, core.estop, self._carry_out).presses.by_service
         for name, act in {"hold": core.hold, "resume": core.resume, "estop": estop}.items():
-            serve(Trigger, f"controller/{name}", partial(self._answer, act))
-        serve(srv.ClearEstop, "controller/clear_estop", self._on_clear_estop)
+            serve_deferred(self, Trigger, f"controller/{name}", partial(self._answer, act))
+        serve_deferred(self, srv.ClearEstop, "controller/clear_estop", self._on_clear_estop)
         timer(1.0, self._publish_status)
         LiveParameters(self, self.config, self._lower_caps)
         self.ticker = Ticker(self.config.tick_period_s, self._tick, self.config.fifo_priority)
@@ -104,20 +101,16 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         self._guard.call(lambda: act(read(message)))
         self._tick_on_input()
 
-    async def _on_clear_estop(self, request: srv.ClearEstop.Request, response: Any) -> Any:
-        clear = partial(self._core.clear_estop, request.operator_name)
-        return await self._answer(clear, request, response)
+    def _on_clear_estop(self, request: srv.ClearEstop.Request, answer: Answer) -> None:
+        self._answer(partial(self._core.clear_estop, request.operator_name), request, answer)
 
-    async def _answer(self, act: Callable[[], ServiceReply], _: object, response: Any) -> Any:
+    def _answer(self, act: Callable[[], ServiceReply], _: object, answer: Answer) -> None:
         reply = self._carry_out(act)
         if reply.success and act == self._core.hold:
             # What is asked of the arm next, such as arm/home, must not overtake it.
-            confirmed: Future[ServiceReply] = Future()
-            self._holds.add(confirmed.set_result)
-            reply = await confirmed or reply
-        response.success, response.message = reply.success, reply.message
-        self.get_logger().info(response.message)
-        return response
+            self._holds.add(answer)
+        else:
+            answer(reply)
 
     def _carry_out(self, act: Callable[[], ServiceReply]) -> ServiceReply:
         reply = self._guard.call(act)

@@ -18,6 +18,7 @@ from tmrl_controller.decisions import ControllerStatus, Report
 from tmrl_controller.estop_file import EstopFile
 from tmrl_msgs import msg
 from tmrl_ros import chunk_messages, qos
+from tmrl_ros.executor import wake
 from tmrl_ros.node import TmrlNode
 
 _LOG_PERIOD_S = 5.0
@@ -73,7 +74,7 @@ class Reporter:
             msg.ControllerStatus, "controller/status", qos.STATUS
         )
         self._waiting: deque[Report | Exception] = deque()
-        self._wake = node.create_guard_condition(self.deliver)
+        self._node = node
 
     @property
     def outcome_listeners(self) -> int:
@@ -83,7 +84,7 @@ class Reporter:
     def take(self, report: Report | Exception) -> None:
         """Takes what is to be reported, from any thread; returns at once."""
         self._waiting.append(report)
-        self._wake.trigger()
+        wake(self._node, self.deliver)
 
     def deliver(self) -> None:
         """Publishes and logs what waits; on the executor only."""

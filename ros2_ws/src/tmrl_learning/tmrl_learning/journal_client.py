@@ -6,6 +6,7 @@ from typing import Any
 from tmrl_learning.ingestion import FETCH_COUNT, Row
 from tmrl_learning.messages import row_of
 from tmrl_msgs.srv import FetchTransitions
+from tmrl_ros.executor import guarded
 
 
 class JournalClient:
@@ -27,6 +28,7 @@ class JournalClient:
         on_fetched: Callable[[Sequence[Row], int], None],
     ) -> None:
         self._session = session
+        self._take = guarded(node, self._take_rows)
         self._on_fetched = on_fetched
         self._client: Any = node.create_client(FetchTransitions, f"{namespace}replay/fetch")
         self._newest: Any = None
@@ -44,7 +46,7 @@ class JournalClient:
         self._newest.add_done_callback(self._take)
         return True
 
-    def _take(self, future: Any) -> None:
+    def _take_rows(self, future: Any) -> None:
         response = future.result()
         if future is self._newest and response is not None:
             rows = [row_of(message) for message in response.transitions]

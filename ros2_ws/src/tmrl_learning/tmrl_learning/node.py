@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from tmrl_learning.pace import BUSY_S
 from tmrl_learning.port_source import PortSource
 from tmrl_msgs.msg import LearnerStatus
 from tmrl_ros import qos
+from tmrl_ros.executor import wake
 from tmrl_ros.node import TmrlNode
 from tmrl_ros.run import run_node
 
@@ -37,8 +39,8 @@ class LearningNode(TmrlNode[RunConfig]):
         """
         super().__init__("learning", RunConfig)
         self._client = connect(self.config)
-        tell = self.create_guard_condition(self._publish_status)
-        self._worker = LearnerWorker(self.config, self._client, SteadyClock(), tell.trigger)
+        tell = partial(wake, self, self._publish_status)
+        self._worker = LearnerWorker(self.config, self._client, SteadyClock(), tell)
         self._told: dict[str, WorkerStatus] = {}
         self._statuses: dict[str, Any] = {}
         self._sources: dict[str, JournalSource | PortSource] = {}

@@ -1,10 +1,12 @@
 """The operator node: topics and services around the episode state machine."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rclpy.client import Client
+from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 from tmrl_common.clock import SteadyClock
@@ -19,6 +21,7 @@ from tmrl_operator.requests import Request
 from tmrl_operator.services import serve_people
 from tmrl_operator.states import State
 from tmrl_ros import qos
+from tmrl_ros.executor import guarded
 from tmrl_ros.node import TmrlNode
 from tmrl_ros.run import run_node
 
@@ -112,10 +115,11 @@ class OperatorNode(TmrlNode[OperatorConfig]):
         self._unsent = None if client.service_is_ready() else asked
         if self._unsent is None:
             call = client.call_async(messages.service_request(asked))
-            call.add_done_callback(lambda f: self._answered(asked, f.result()))
+            call.add_done_callback(guarded(self, partial(self._answered, asked)))
 
-    def _answered(self, asked: Ask, answer: Any) -> None:
-        self._carry_out(self._machine.answered(messages.to_answered(asked, answer)))
+    def _answered(self, asked: Ask, answer: "Future[Any]") -> None:
+        reply = messages.to_answered(asked, answer.result())
+        self._carry_out(self._machine.answered(reply))
 
     def _publish_label(self, label: Label) -> None:
         self._outcome.publish(messages.label_msg(label, self.config))

@@ -40,6 +40,9 @@ def program(callback: str, factory: str = "Ticking", destroy: str = "pass") -> l
             self.ticks += 1
             {callback}
 
+        def fail(self):
+            raise RuntimeError("a thread asked for this")
+
         def destroy_node(self):
             {destroy}
             super().destroy_node()
@@ -124,6 +127,14 @@ def test_an_unexpected_error_ends_the_process(ros_domain_id, error):
     ended = run(raising(f"raise {error}"))
     assert ended.returncode == 1
     assert error.split("'")[1] in ended.stderr
+
+
+def test_an_error_in_what_another_thread_asked_for_ends_the_process(ros_domain_id):
+    ask = "threading.Thread(target=lambda: wake(self, self.fail)).start()"
+    ended = run("import threading; from tmrl_ros.executor import wake; " + ask)
+    assert ended.returncode == 1
+    assert "has no attribute 'fail'" not in ended.stderr
+    assert "a thread asked for this" in ended.stderr
 
 
 def test_a_node_that_cannot_start_says_why_in_a_sentence(ros_domain_id):

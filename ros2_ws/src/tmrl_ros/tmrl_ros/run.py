@@ -5,12 +5,12 @@ import sys
 from collections.abc import Callable
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from tmrl_common.errors import TmrlError
 from tmrl_common.storage import sentence_of
+from tmrl_ros.executor import make_executor, spin_until_done
 from tmrl_ros.network import enter_ros
 from tmrl_ros.stopping import StopSignals
 
@@ -52,10 +52,10 @@ def _run(factory: Callable[[], Node], stop: StopSignals) -> int:
             raise
         print(f"cannot start: {sentence}", file=sys.stderr)  # noqa: T201 - no logger without a node
         return EXIT_CANNOT_START
-    executor = SingleThreadedExecutor()
+    executor = make_executor()
     executor.add_node(node)
     try:
-        executor.spin_until_future_complete(stop.received)
+        spin_until_done(executor, stop.received)
         number = stop.received.result()
         if number is not None:
             node.get_logger().debug(f"{signal.Signals(number).name} received; stopping")

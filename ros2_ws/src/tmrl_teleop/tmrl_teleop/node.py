@@ -17,6 +17,7 @@ from tmrl_common.types import Outcome
 from tmrl_msgs import msg, srv
 from tmrl_ros import qos
 from tmrl_ros.conversion import from_pose
+from tmrl_ros.executor import guarded
 from tmrl_ros.node import TmrlNode
 from tmrl_ros.run import run_node
 from tmrl_teleop import messages
@@ -131,7 +132,8 @@ class TeleopNode(TmrlNode[TeleopConfig]):
         request = client.srv_type.Request()
         if press in _LABELS:
             request.outcome, request.operator_name = int(_LABELS[press]), self.config.person
-        client.call_async(request).add_done_callback(partial(self._answered, press))
+        answered = guarded(self, partial(self._answered, press))
+        client.call_async(request).add_done_callback(answered)
 
     def _answered(self, press: Press, future: Any) -> None:
         answer = future.result()
