@@ -368,3 +368,15 @@ def test_a_chunk_says_that_its_state_was_far_only_where_it_was():
     assert "far_state" not in msgpack.unpackb(encode(1, chunk)[0])["body"]
     far = dataclasses.replace(chunk, far_state="tool_x, tool_y")
     assert decode(encode(1, far))[1].far_state == "tool_x, tool_y"
+
+
+def test_committed_actions_travel_only_where_there_are_some():
+    """So that the bytes of every other request stay as they were."""
+    plain = EXAMPLES["act_without_explicit"]
+    assert b"committed" not in encode(1, plain)[0]
+    assert decode(encode(1, plain))[1].committed.size == 0
+    rows = np.arange(14, dtype=np.float32).reshape(2, 7)
+    received = decode(encode(1, dataclasses.replace(plain, committed=rows)))[1].committed
+    np.testing.assert_array_equal(received, rows)
+    with pytest.raises(EncodeError, match="'committed' is float64"):
+        encode(1, dataclasses.replace(plain, committed=rows.astype(np.float64)))

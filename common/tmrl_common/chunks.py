@@ -83,6 +83,8 @@ class RefusalCode(StrEnum):
     GRIPPER_OUT_OF_RANGE = "gripper_out_of_range"
     NOT_IN_POLICY_MODE = "not_in_policy_mode"
     CANNOT_START = "cannot_start"
+    CANNOT_SPLICE = "cannot_splice"
+    SEAM_TOO_LARGE = "seam_too_large"
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,10 @@ class ActionChunk(ChunkId):
         actor_version: Version of the steering actor.
         policy_version: Content hash of the base policy's checkpoint.
         seed: Of every random draw behind the chunk.
+        follows: Sequence number of the chunk that this one continues; 0 for one that begins where
+            the arm stands.
+        committed_steps: How many of its first rows are the last ones of that chunk, which were
+            still to be executed when the policy looked; its own ones come after them.
     """
 
     arm_state_sequence: int
@@ -143,6 +149,8 @@ class ActionChunk(ChunkId):
     actor_version: int
     policy_version: str
     seed: int
+    follows: int = 0
+    committed_steps: int = 0
 
 
 @dataclass(frozen=True)

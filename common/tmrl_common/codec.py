@@ -3,7 +3,8 @@
 A field that is an array travels as one, named by its path ("observation/proprio"); a map of images
 as one per camera ("observation/images/<camera>"); everything else goes into the header's body.
 On the way in every field must be there, nothing else may be, and types are checked exactly.
-Fields that came later (`messages.ADDED_LATER`) are left out where they hold their default.
+Fields that came later (`messages.ADDED_LATER`) are left out where they hold their default; an array
+is then an empty one.
 """
 
 import dataclasses
@@ -66,6 +67,8 @@ class _Form(Enum):
     SCALAR = auto()
     NAMES = auto()
     ARRAY = auto()
+    LATER_ARRAY = auto()
+    """One that was added later: it travels only where it is not empty."""
     IMAGES = auto()
     NESTED = auto()
 
@@ -94,12 +97,15 @@ class _Field(NamedTuple):
 def _fields(message_type: type, path: str = "") -> tuple[_Field, ...]:
     """The fields of a message, or of a value in it whose path ends with a slash."""
     hints = typing.get_type_hints(message_type)
-    return tuple(
-        _classify(field.name, path, hints[field.name])._replace(
-            default=field.default if field.metadata == ADDED_LATER else None
-        )
-        for field in dataclasses.fields(message_type)
-    )
+    found: list[_Field] = []
+    for each in dataclasses.fields(message_type):
+        field = _classify(each.name, path, hints[each.name])
+        if each.metadata == ADDED_LATER and field.form is _Form.ARRAY:
+            field = field._replace(form=_Form.LATER_ARRAY)
+        elif each.metadata == ADDED_LATER:
+            field = field._replace(default=each.default)
+        found.append(field)
+    return tuple(found)
 
 
 def _classify(name: str, path: str, hint: Any) -> _Field:
@@ -152,7 +158,7 @@ def _plan(message_type: type, path: str) -> _Plan:
     arrays: list[tuple[str, str, type]] = []
     others: list[tuple[_Field, _Read]] = []
     for field in _fields(message_type, path):
-        if field.form not in (_Form.ARRAY, _Form.IMAGES):
+        if field.form not in (_Form.ARRAY, _Form.LATER_ARRAY, _Form.IMAGES):
             plain.append(field.name)
         entry = field.name, field.where, field.type
         special = field.optional or field.default is not None or issubclass(field.type, StrEnum)
@@ -183,6 +189,9 @@ def _write(field: _Field, item: Any, body: dict[str, Any], arrays: _Arrays) -> N
     if form is _Form.IMAGES:
         for key, image in item.items():
             arrays[f"{where}/{key}"] = _checked_array(f"{where}/{key}", image, wanted)
+    elif form is _Form.LATER_ARRAY:
+        if item.size:
+            arrays[where] = _checked_array(where, item, wanted)
     elif optional and item is None:
         body[name] = None
     elif form is _Form.NESTED:
@@ -259,6 +268,12 @@ def _read_images(field: _Field, _value: object, arrays: _Arrays) -> dict[str, Ar
     return {path[len(start) :]: _take_array(path, field.type, arrays) for path in paths}
 
 
+def _read_later_array(field: _Field, _value: object, arrays: _Arrays) -> Array:
+    if field.where not in arrays:
+        return np.zeros(0, field.type)
+    return _take_array(field.where, field.type, arrays)
+
+
 def _read_nested(field: _Field, value: object, arrays: _Arrays) -> Any:
     return _from_body(field.type, value, field.where + "/", arrays)
 
@@ -285,6 +300,7 @@ def _read_scalar(field: _Field, value: object, _arrays: _Arrays) -> bool | int |
 
 _READERS: dict[_Form, _Read] = {
     _Form.IMAGES: _read_images,
+    _Form.LATER_ARRAY: _read_later_array,
     _Form.NESTED: _read_nested,
     _Form.NAMES: _read_names,
     _Form.SCALAR: _read_scalar,

@@ -29,6 +29,11 @@ ADDED_LATER = MappingProxyType({"added_later": True})
 its default, so the bytes of messages that do not use it stay as they were."""
 
 
+def no_actions() -> FloatArray:
+    """Nothing is committed, shape (0, 0)."""
+    return np.zeros((0, 0), np.float32)
+
+
 @dataclass(frozen=True)
 class PolicyExpectation:
     """What a client demands of the policy served; None accepts anything.
@@ -97,6 +102,9 @@ class Act:
         explicit: The steering itself where the source is EXPLICIT; None otherwise.
         seed: Of every random draw, in [0, MAX_SEED]; the same seed gives the same chunk.
         budget_s: Time that is left for the answer when the request is sent.
+        committed: Actions that are executed anyway after the observation, which the chunk begins
+            with: raw units of the rig's action space, shape (overlap_steps, action_dim); empty
+            where the arm stands.
     """
 
     observation: Observation
@@ -105,6 +113,7 @@ class Act:
     explicit: Steering | None
     seed: int
     budget_s: float = 0.0
+    committed: FloatArray = field(default_factory=no_actions, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         """Refuses a source and a steering that contradict each other, and seeds out of range.

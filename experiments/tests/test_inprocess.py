@@ -1,5 +1,6 @@
 """The loop in one process: what it hands to the learner, and what it reports."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -56,10 +57,12 @@ class Pusher:
     noise_shape = (6, 2)
     generator = torch.Generator()
 
-    def features(self, scene: Scene) -> FloatArray:
+    def features(self, scene: Scene, committed: FloatArray | None = None) -> FloatArray:
         return scene.proprio
 
-    def act(self, scene: Scene, latent: Steering) -> FloatArray:
+    def act(
+        self, scene: Scene, latent: Steering, committed: FloatArray | None = None
+    ) -> FloatArray:
         self.last = latent
         return np.full(self.noise_shape, 0.5 * latent.sigma, np.float32)
 
@@ -116,7 +119,10 @@ def test_the_learner_sees_what_was_drawn_in_place_of_the_choice(drawn: Drawn, co
     policy, done = Pusher(), list[FloatArray]()
     loop = InProcessLoop(policy, Corridor(), session, seed=0, acting=Acting(drawn=drawn))
     act = policy.act
-    policy.act = lambda scene, latent: (done.append(getattr(latent, column)), act(scene, latent))[1]
+    policy.act = lambda scene, latent, committed=None: (
+        done.append(getattr(latent, column)),
+        act(scene, latent, committed),
+    )[1]
     for _ in range(20):
         loop.run_episode()
     columns, _ = session.replay.state()
@@ -141,7 +147,7 @@ def test_what_a_helper_drives_is_a_persons_row_and_no_success_of_the_policy() ->
     ingest = session.ingest
     session.ingest = lambda row: (rows.append(row), ingest(row))[1]
     still = Pusher()
-    still.act = lambda scene, latent: np.zeros(still.noise_shape, np.float32)
+    still.act = lambda scene, latent, committed=None: np.zeros(still.noise_shape, np.float32)
     helper = FirstEpisodesFromTheSecondChunkOn()
     loop = InProcessLoop(still, Corridor(), session, seed=0, helper=helper)
     first, _, alone = (loop.run_episode() for _ in range(3))
@@ -156,6 +162,72 @@ def test_what_a_helper_drives_is_a_persons_row_and_no_success_of_the_policy() ->
     np.testing.assert_array_equal(persons.features, policys.next_features)
     assert persons.terminated, "the person solved the task"
     assert persons.reward == 0.0
+
+
+class Counter:
+    """A task without an end that shows how many steps were made."""
+
+    max_steps = 13
+
+    def reset(self, seed: int) -> Scene:
+        self._steps = 0
+        return self._scene()
+
+    def step(self, action: FloatArray) -> Scene:
+        self._steps += 1
+        return self._scene()
+
+    def _scene(self) -> Scene:
+        seen = np.array([self._steps], np.float32)
+        return Scene(seen, seen, success=False, wrong_object=False)
+
+
+class Planner(Pusher):
+    """Each row of a chunk names the step that it is meant for, from what it was decided on."""
+
+    def features(self, scene: Scene, committed: FloatArray | None = None) -> FloatArray:
+        steps = 0 if committed is None else len(committed)
+        return np.array([scene.proprio[0], steps], np.float32)
+
+    def act(
+        self, scene: Scene, latent: Steering, committed: FloatArray | None = None
+    ) -> FloatArray:
+        rows = np.zeros((7, 2), np.float32)
+        rows[:, 0] = scene.proprio[0] + np.arange(7)
+        if committed is not None:
+            np.testing.assert_array_equal(committed, rows[: len(committed)])
+        return rows
+
+
+@pytest.mark.parametrize("overlap", [0, 1, 2])
+def test_a_chunk_is_decided_before_the_one_before_it_ends_and_skips_no_step(overlap: int) -> None:
+    session = LearnerSession(CONFIG, Sizes(features=2, z=2, epsilon=1), steady_s=lambda: 0.0)
+    rows = list[Transition]()
+    session.ingest = rows.append
+    loop = InProcessLoop(Planner(), Counter(), session, seed=0, overlap_steps=overlap)
+    loop.run_episode()
+    executed = np.concatenate([row.executed_actions[:, 0] for row in rows])
+    np.testing.assert_array_equal(executed, np.arange(13), "every step once, in order")
+    assert [row.delay_steps for row in rows] == [0, overlap, overlap]
+    assert [row.features.tolist() for row in rows] == [
+        [0.0, 0.0],
+        [5.0 - overlap, overlap],
+        [10.0 - overlap, overlap],
+    ]
+    for row, following in itertools.pairwise(rows):
+        np.testing.assert_array_equal(row.next_features, following.features)
+    assert rows[-1].next_features.tolist() == [13.0, 0.0], "where the time is up, the end itself"
+
+
+def test_what_a_helper_takes_over_is_decided_on_what_there_is_then() -> None:
+    session = LearnerSession(CONFIG, Sizes(features=2, z=2, epsilon=1), steady_s=lambda: 0.0)
+    rows = list[Transition]()
+    session.ingest = rows.append
+    helper = FirstEpisodesFromTheSecondChunkOn()
+    loop = InProcessLoop(Planner(), Counter(), session, 0, helper=helper, overlap_steps=2)
+    loop.run_episode()
+    assert [row.delay_steps for row in rows] == [0, 0, 0]
+    assert [row.features[0] for row in rows] == [0.0, 5.0, 10.0]
 
 
 def test_equal_seeds_give_equal_runs() -> None:
@@ -191,10 +263,14 @@ def random_flow_policy() -> FlowPolicy:
     return policy
 
 
+@pytest.mark.parametrize("committed", [0, 2])
+@pytest.mark.parametrize("overlap", [0, 2])
 @pytest.mark.parametrize("z_dim", [2, 12])
-def test_the_learner_sees_the_actions_that_the_loop_executes(z_dim: int) -> None:
-    policy = random_flow_policy()
-    base, seen = FlowBase(policy, seed=0), FlowActions(policy, 5, "cpu")
+def test_the_learner_sees_the_actions_that_the_loop_executes(
+    z_dim: int, overlap: int, committed: int
+) -> None:
+    policy, first = random_flow_policy(), min(committed, overlap)
+    base, seen = FlowBase(policy, 0, overlap), FlowActions(policy, 4, "cpu", overlap_steps=overlap)
     rng = np.random.default_rng(0)
     proprio, context = rng.normal(size=2), rng.normal(size=3)
     scene = Scene(
@@ -202,10 +278,13 @@ def test_the_learner_sees_the_actions_that_the_loop_executes(z_dim: int) -> None
     )
     z = rng.normal(size=z_dim).astype(np.float32)
     steering = Steering(SteeringSource.EXPLICIT, z, 0.0, np.zeros(0, np.float32))
-    executed = torch.from_numpy(base.act(scene, steering)[:5].ravel())[None]
-    features = torch.from_numpy(base.features(scene))[None]
+    tail = rng.normal(size=(first, 2)).astype(np.float32) if first else None
+    chunk = base.act(scene, steering, tail)
+    np.testing.assert_allclose(chunk[:first], tail if first else chunk[:0], rtol=1e-5)
+    executed = torch.from_numpy(chunk[first : first + 4].ravel())[None]
+    features = torch.from_numpy(base.features(scene, tail))[None]
     judged = seen.actions(features, torch.from_numpy(z)[None])
-    assert judged.shape == (1, seen.width) == (1, 10)
+    assert judged.shape == (1, seen.width) == (1, 8)
     torch.testing.assert_close(judged, seen.normalise(executed), rtol=1e-4, atol=1e-5)
 
 

@@ -227,3 +227,12 @@ def test_cuda_graphs_can_be_switched_off_in_a_rig(tmp_path: Path) -> None:
 def test_a_server_of_a_small_policy_is_told_no_prompt(tmp_path: Path) -> None:
     rig = load("widowx_sim").with_overrides({"agent.prompt": "put the sausage in the pot"})
     assert _server_settings(SessionOptions(run_dir=tmp_path).apply(rig)).pi0 == {}
+
+
+def test_the_overlap_of_chunks_is_given_once_and_reaches_every_part_that_needs_it(tmp_path):
+    rig = load("widowx_sim").with_overrides({"agent.overlap_steps": 2})
+    session = SessionOptions(tmp_path / "run").apply(rig)
+    for part in ("agent", "controller", "policy_server"):
+        assert session.parts[part]["overlap_steps"] == 2
+    plain = SessionOptions(tmp_path / "run").apply(load("widowx_sim"))
+    assert "overlap_steps" not in plain.parts["policy_server"]

@@ -38,6 +38,28 @@ def _steps_beyond_the_chunk(whole: Whole) -> Iterable[str]:
         )
 
 
+def _two_overlaps(whole: Whole) -> Iterable[str]:
+    steps = whole.get("agent", "overlap_steps")
+    for part in ("controller", SERVER):
+        theirs = whole.get(part, "overlap_steps")
+        if steps is not None and theirs is not None and steps != theirs:
+            yield (
+                f"agent.overlap_steps is {steps}, but {part}.overlap_steps is {theirs}: remove the "
+                "second line, the launch hands the agent's on"
+            )
+
+
+def _overlap_older_than_allowed(whole: Whole) -> Iterable[str]:
+    steps, rate_hz = whole.get("agent", "overlap_steps"), _rate_hz(whole)
+    age_s = whole.get("controller", "max_chunk_age_s")
+    if steps and rate_hz and age_s is not None and age_s <= steps / rate_hz:
+        yield (
+            f"controller.max_chunk_age_s is {age_s:g}, but a chunk that continues another one "
+            f"begins {steps / rate_hz:.3g} s after what it answers (agent.overlap_steps by "
+            "controller.control_rate_hz), and each would be refused: give more"
+        )
+
+
 def _no_words_for_a_language_policy(whole: Whole) -> Iterable[str]:
     kind, prompt = whole.rig.parts[SERVER].get("kind"), whole.get("agent", "prompt")
     if kind and prompt is not None and not prompt.strip():
@@ -169,6 +191,8 @@ _CHECKS: tuple[Check, ...] = (
     _another_robots_name,
     *ARM_CHECKS,
     _steps_beyond_the_chunk,
+    _two_overlaps,
+    _overlap_older_than_allowed,
     _no_words_for_a_language_policy,
     _two_action_spaces,
     _shorter_than_a_chunk,

@@ -123,7 +123,7 @@ class SessionOptions:
 
 
 def _add_length_of_chunks(values: dict[str, dict[str, Any]], rig: Rig, checkpoint: object) -> None:
-    """Tells controller and learner how many steps of a chunk are executed.
+    """Tells every part how many steps of a chunk are executed, and how many overlap.
 
     Args:
         values: Get what the rig does not give.
@@ -133,6 +133,9 @@ def _add_length_of_chunks(values: dict[str, dict[str, Any]], rig: Rig, checkpoin
     steps = rig.parts["agent"].get("execute_steps")
     # A person's segments are as long as chunks, also before the first chunk.
     _add_missing(values, rig, "controller", "execute_steps", steps)
+    overlap = rig.parts["agent"].get("overlap_steps")
+    for part in ("controller", "policy_server"):
+        _add_missing(values, rig, part, "overlap_steps", overlap)
     if isinstance(checkpoint, str):
         _add_missing(values, rig, "learning", "policy", str(path_in_rig(checkpoint)))
         _add_missing(values, rig, "learning", "execute_steps", steps)

@@ -154,6 +154,22 @@ def test_the_policy_that_is_served_judges_actions_in_the_robots_columns(tmp_path
     assert base.normalise(turned).unflatten(-1, (2, 7))[0, 0, 3] == pytest.approx(0.5)
 
 
+def test_of_a_chunk_that_continues_another_one_its_own_steps_are_judged(tmp_path: Path) -> None:
+    """The server's features say how many rows overlap, and what they are."""
+    spec = replace(served(tmp_path), features_dim=3 + 1 * 4 + 1)
+    base = load_flow_actions(tmp_path, spec, 2, "cpu")
+    features = torch.zeros(2, 8)
+    features[0, 3:] = torch.tensor([3.0, -2.0, 1.0, 0.5, 1.0])
+    judged = base.actions(features, torch.ones(2, 4))
+    assert judged.shape == (2, base.width) == (2, 2 * 7)
+    alone = load_flow_actions(tmp_path, replace(spec, features_dim=3), 2, "cpu")
+    plain = alone.actions(torch.zeros(1, 3), torch.ones(1, 4))
+    torch.testing.assert_close(judged[1:], plain)
+    long = replace(spec, features_dim=3 + 2 * 4 + 1)
+    with pytest.raises(LearnerError, match=r"2 steps \(execute_steps\) after 2 in common"):
+        load_flow_actions(tmp_path, long, 2, "cpu")
+
+
 def test_a_copy_of_another_policy_is_refused(tmp_path: Path) -> None:
     spec = replace(served(tmp_path), policy_version="another")
     with pytest.raises(LearnerError, match="give the learner the folder that is served"):

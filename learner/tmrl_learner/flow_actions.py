@@ -11,6 +11,7 @@ from tmrl_learner.errors import LearnerError
 from tmrl_policies.action_transform import robot_columns
 from tmrl_policies.flow_checkpoint import load_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy
+from tmrl_policies.inpainting import Committed
 
 _REMEDY = "use the method tmrl or dsrl without hindsight, which need no copy of the policy"
 _UNIT = 0.1
@@ -28,6 +29,8 @@ class FlowActions:
         columns: Column of the robot's action for each of the policy's; None where they are the
             same.
         action_dim: A, columns of the robot's action; 0 where they are the policy's.
+        overlap_steps: d, rows of a chunk that are the last ones of the chunk before; the features
+            then end with them (`tmrl_policies.inpainting.overlap_features`).
     """
 
     def __init__(
@@ -37,9 +40,10 @@ class FlowActions:
         device: str,
         columns: tuple[int, ...] | None = None,
         action_dim: int = 0,
+        overlap_steps: int = 0,
     ) -> None:
         self._policy = copy.deepcopy(policy).to(device)
-        self._steps = execute_steps
+        self._steps, self._overlap = execute_steps, overlap_steps
         self._columns = list(columns or range(policy.config.action_dim))
         self._action_dim = action_dim or policy.config.action_dim
 
@@ -50,14 +54,16 @@ class FlowActions:
 
     def actions(self, features: Tensor, z: Tensor) -> Tensor:
         """See `LatentPolicy`; columns that the policy does not make are 0."""
-        context = features[:, self._policy.config.proprio_dim :]
-        return self.steered(features, z, z.new_zeros(len(z)), torch.zeros_like(context))
+        epsilon = z.new_zeros(len(z), self._policy.config.context_dim)
+        return self.steered(features, z, z.new_zeros(len(z)), epsilon)
 
     @torch.no_grad()
     def steered(self, features: Tensor, z: Tensor, sigma: Tensor, epsilon: Tensor) -> Tensor:
         """See `SteeredPolicy`; columns that the policy does not make are 0."""
         policy, config = self._policy, self._policy.config
-        proprio, context = features[:, : config.proprio_dim], features[:, config.proprio_dim :]
+        seen = config.proprio_dim + config.context_dim
+        proprio, context = features[:, : config.proprio_dim], features[:, config.proprio_dim : seen]
+        known = self._committed(features[:, seen:])
         rows = z.view(len(z), -1, config.action_dim)
         chunks = policy.sample(
             policy.proprio_normaliser.restore(proprio),
@@ -65,10 +71,22 @@ class FlowActions:
             sigma,
             epsilon,
             rows.expand(-1, config.horizon, -1),
+            known,
         )
+        own = chunks[:, : self._steps]
+        if known is not None:
+            later = chunks[:, self._overlap : self._overlap + self._steps]
+            own = torch.where(known.there[:, None, None], later, own)
         judged = features.new_zeros(len(features), self._steps, self._action_dim)
-        judged[..., self._columns] = policy.action_normaliser.normalise(chunks[:, : self._steps])
+        judged[..., self._columns] = policy.action_normaliser.normalise(own)
         return judged.flatten(1)
+
+    def _committed(self, tail: Tensor) -> Committed | None:
+        """What the end of the features says of the rows that are executed anyway."""
+        if not self._overlap:
+            return None
+        rows = tail[:, :-1].reshape(len(tail), self._overlap, self._policy.config.action_dim)
+        return Committed(rows, tail[:, -1] > 0.5)
 
     def normalise(self, executed: Tensor) -> Tensor:
         """See `LatentPolicy`."""
@@ -108,11 +126,15 @@ def load_flow_actions(
             f"serves {spec.policy_version[:12]}: give the learner the folder that is served, or "
             f"{_REMEDY}"
         )
-    columns = robot_columns(loaded.policy.config.action_dim, spec.action_space)
-    if columns is None or execute_steps > spec.horizon:
+    shape = loaded.policy.config
+    columns = robot_columns(shape.action_dim, spec.action_space)
+    tail = spec.features_dim - shape.proprio_dim - shape.context_dim
+    overlap_steps = max(tail - 1, 0) // shape.action_dim
+    if columns is None or overlap_steps + execute_steps > spec.horizon:
         raise LearnerError(
-            f"the policy makes chunks of {spec.horizon} x {loaded.policy.config.action_dim} "
-            f"numbers, which do not become {execute_steps} steps (execute_steps) of "
+            f"the policy makes chunks of {spec.horizon} x {shape.action_dim} numbers, which do not "
+            f"become {execute_steps} steps (execute_steps) after {overlap_steps} in common of "
             f"{spec.action_space}; correct the learner's execute_steps, or {_REMEDY}"
         )
-    return FlowActions(loaded.policy, execute_steps, device, columns, spec.action_dim)
+    dims = columns, spec.action_dim, overlap_steps
+    return FlowActions(loaded.policy, execute_steps, device, *dims)

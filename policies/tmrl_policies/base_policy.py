@@ -6,7 +6,8 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from tmrl_common.types import Observation, PolicySpec
+from tmrl_common.types import FloatArray, Observation, PolicySpec
+from tmrl_policies.inpainting import Committed
 
 Seen = TypeVar("Seen")
 
@@ -57,8 +58,26 @@ class BasePolicy(Protocol[Seen]):
         """
         ...
 
+    def as_network(self, seen: Seen, actions: FloatArray) -> Tensor:
+        """Actions of the rig as the network makes them.
+
+        Args:
+            seen: The observation that they follow.
+            actions: Raw units of `spec.action_space`, shape (n, action_dim).
+
+        Returns:
+            Normalised, shape (n, A), float32 on the CPU: A is the smaller one of `spec.z_dim` and
+            `spec.action_dim`.
+        """
+        ...
+
     def sample(
-        self, seen: Sequence[Seen], sigma: Tensor, epsilon: Sequence[Tensor], noise: Tensor
+        self,
+        seen: Sequence[Seen],
+        sigma: Tensor,
+        epsilon: Sequence[Tensor],
+        noise: Tensor,
+        known: Committed | None = None,
     ) -> Tensor:
         """Makes one chunk for each observation.
 
@@ -68,6 +87,7 @@ class BasePolicy(Protocol[Seen]):
             epsilon: Context noise of each, float32: steered, shape (epsilon_dim,), or from
                 `draw_epsilon`.
             noise: Initial flow noise, shape (B, horizon, z_dim), float32.
+            known: First rows of the chunks, from `as_network`, where they are executed anyway.
 
         Returns:
             Actions in raw units of `spec.action_space`, shape (B, horizon, action_dim), float32 on

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from tmrl_policies.corruption import NoiseSchedule, noise_schedule
 from tmrl_policies.flow_config import FlowPolicyConfig
+from tmrl_policies.inpainting import Committed, inpaint
 from tmrl_policies.normalisation import Normaliser
 from tmrl_policies.torch_seam import numbers
 from tmrl_policies.velocity_mlp import MlpVelocity
@@ -147,7 +148,13 @@ class FlowPolicy(nn.Module):
 
     @torch.no_grad()
     def sample(
-        self, proprio: Tensor, context: Tensor, sigma: Tensor, epsilon: Tensor, noise: Tensor
+        self,
+        proprio: Tensor,
+        context: Tensor,
+        sigma: Tensor,
+        epsilon: Tensor,
+        noise: Tensor,
+        known: Committed | None = None,
     ) -> Tensor:
         """Draws action chunks: Euler steps from noise at flow time 1 to actions at 0.
 
@@ -157,6 +164,7 @@ class FlowPolicy(nn.Module):
             sigma: Normalised context times in [0, 1], shape (B,).
             epsilon: Context noise in normalised units, shape (B, C).
             noise: Initial flow noise, shape (B, H, A).
+            known: The first rows of the chunks, where they are executed anyway.
 
         Returns:
             Actions in raw units, shape (B, H, A). A deterministic function of the arguments.
@@ -172,7 +180,7 @@ class FlowPolicy(nn.Module):
             )
         observed = self.observe(self._inputs(proprio, context, sigma, epsilon))
         modulations = self._modulations(observed)
-        return self._integrate(noise, lambda x, i: self.network(x, observed, modulations[i]))
+        return self._integrate(noise, lambda x, i: self.network(x, observed, modulations[i]), known)
 
     @torch.no_grad()
     def sample_guided(
@@ -215,11 +223,17 @@ class FlowPolicy(nn.Module):
 
         return self._integrate(noise, velocity)
 
-    def _integrate(self, noise: Tensor, velocity: Callable[[Tensor, int], Tensor]) -> Tensor:
+    def _integrate(
+        self,
+        noise: Tensor,
+        velocity: Callable[[Tensor, int], Tensor],
+        known: Committed | None = None,
+    ) -> Tensor:
         """Takes the Euler steps; ``velocity`` gets the noisy chunks and the number of the step."""
-        x = noise
-        for step in range(self.config.flow_steps):
-            x = x - velocity(x, step) / self.config.flow_steps
+        x, steps = noise, self.config.flow_steps
+        for step in range(steps):
+            x = x - velocity(x, step) / steps
+            x = inpaint(x, noise, 1.0 - (step + 1) / steps, known)
         return self.action_normaliser.restore(x)
 
     def _draw_sigma(self, size: int, generator: torch.Generator, device: torch.device) -> Tensor:

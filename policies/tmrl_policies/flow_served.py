@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from tmrl_common.errors import ErrorCode, RequestError
-from tmrl_common.types import Observation, PolicySpec
+from tmrl_common.types import FloatArray, Observation, PolicySpec
 from tmrl_policies.action_transform import action_transform
 from tmrl_policies.far_state import StateWatch
 from tmrl_policies.flow_checkpoint import load_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy
+from tmrl_policies.inpainting import Committed
 from tmrl_policies.torch_seam import from_numpy
 
 
@@ -126,8 +127,19 @@ class ServedFlowPolicy:
         """One vector: the context is one."""
         return torch.randn(self.spec.epsilon_dim, generator=generator)
 
+    def as_network(self, seen: SeenState, actions: FloatArray) -> Tensor:
+        """The columns that the policy makes, normalised; see `BasePolicy.as_network`."""
+        del seen
+        columns = actions[:, list(self._transform.columns)]
+        return self._policy.action_normaliser.normalise(from_numpy(columns))
+
     def sample(
-        self, seen: Sequence[SeenState], sigma: Tensor, epsilon: Sequence[Tensor], noise: Tensor
+        self,
+        seen: Sequence[SeenState],
+        sigma: Tensor,
+        epsilon: Sequence[Tensor],
+        noise: Tensor,
+        known: Committed | None = None,
     ) -> Tensor:
         """Makes one chunk for each observation; see `BasePolicy.sample`."""
         chunks = self._policy.sample(
@@ -136,6 +148,7 @@ class ServedFlowPolicy:
             sigma,
             torch.stack([*epsilon]),
             noise,
+            known,
         )
         return from_numpy(self._transform.apply(chunks.numpy()))
 

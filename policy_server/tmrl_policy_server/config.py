@@ -20,10 +20,13 @@ class EngineConfig:
             allowed; the other ones draw it uniformly. The marginal is where new behaviour is.
         action_transform: How the policy's actions become the robot's; see
             `tmrl_policy_server.action_transform`.
+        overlap_steps: Steps of a chunk that are still executed while the next one is made, as the
+            agent's; the features then say what they are. 0: chunks never overlap.
     """
 
     warmup_marginal_fraction: Annotated[float, Range(0.0, 1.0)] = 0.0
     action_transform: str = "xyz_gripper_to_bridge_delta_ee_7"
+    overlap_steps: Annotated[int, Range(0)] = 0
 
     def __post_init__(self) -> None:
         """Refuses a share outside of its range.

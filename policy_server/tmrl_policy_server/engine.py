@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tmrl_common.clock import Clock, SteadyClock
 from tmrl_common.errors import ErrorCode, RequestError
-from tmrl_common.messages import FAR_SEPARATOR, Act, ChunkReply, Swap, Timings
+from tmrl_common.messages import FAR_SEPARATOR, Act, ChunkReply, Swap, Timings, no_actions
 from tmrl_common.types import (
     FloatArray,
     Observation,
@@ -20,6 +20,7 @@ from tmrl_common.types import (
 from tmrl_policies.base_policy import BasePolicy
 from tmrl_policy_server.actor_store import ActorStore
 from tmrl_policy_server.config import EngineConfig
+from tmrl_policy_server.overlap import Overlap
 from tmrl_policy_server.steering import Picked, SteeringShape, pick_steering
 
 
@@ -39,11 +40,15 @@ class Engine:
             policy: The base policy.
             config: How steering is picked.
             clock: For the timings in the replies; None takes the machine's.
+
+        Raises:
+            ConfigError: Its chunks are too short for the overlap.
         """
         self._policy = policy
         self._config = config
         self._clock = clock or SteadyClock()
-        self.spec = spec = policy.spec
+        self._overlap = Overlap(config.overlap_steps, policy.spec)
+        self.spec = spec = self._overlap.spec
         self._steering_shape = SteeringShape(
             spec.horizon, spec.z_dim, spec.epsilon_dim, policy.context_smoothing
         )
@@ -61,6 +66,7 @@ class Engine:
         steering: SteeringSource | Steering,
         *,
         seed: int,
+        committed: FloatArray | None = None,
     ) -> ChunkReply:
         """Makes a chunk of actions; the same arguments and actor give the same chunk, bit by bit.
 
@@ -69,13 +75,16 @@ class Engine:
             limits: Caps to which the steering is clamped.
             steering: Who picks z, sigma and epsilon, or the values themselves.
             seed: Of every random draw.
+            committed: Actions that it begins with, see `Act`; None for none.
 
         Raises:
             RequestError: The request does not fit the policy, or the result is not finite.
         """
         explicit = steering if isinstance(steering, Steering) else None
         source = SteeringSource.EXPLICIT if isinstance(steering, Steering) else steering
-        (reply,) = self.act_batch([Act(observation, limits, source, explicit, seed)])
+        rows = no_actions() if committed is None else committed
+        request = Act(observation, limits, source, explicit, seed, committed=rows)
+        (reply,) = self.act_batch([request])
         if isinstance(reply, RequestError):
             raise reply
         return reply
@@ -115,7 +124,8 @@ class Engine:
         Raises:
             RequestError: The observation does not fit the policy.
         """
-        return self._policy.features(self._policy.observe(observation)).numpy()
+        features = self._policy.features(self._policy.observe(observation))
+        return self._overlap.features(features, None).numpy()
 
     def swap(self, swap: Swap) -> int:
         """Puts a new steering actor into use and returns its version.
@@ -143,8 +153,12 @@ class Engine:
 
     def _prepare(self, place: int, request: Act) -> "_Prepared":
         started_s = self._clock.now_s()
+        self._overlap.check(request.committed)
         seen = self._policy.observe(request.observation)
-        features = self._policy.features(seen)
+        known = None
+        if request.committed.size:
+            known = self._policy.as_network(seen, request.committed)
+        features = self._overlap.features(self._policy.features(seen), known)
         encoded_s = self._clock.now_s()
         picked = pick_steering(
             request,
@@ -155,7 +169,7 @@ class Engine:
             self._policy.draw_epsilon,
         )
         steer_s = self._clock.now_s() - encoded_s
-        return _Prepared(place, seen, features, picked, encoded_s - started_s, steer_s)
+        return _Prepared(place, seen, features, picked, encoded_s - started_s, steer_s, known)
 
     def _sample(self, prepared: "Sequence[_Prepared]") -> Tensor:
         """Chunks of all prepared requests, shape (B, H, action_dim)."""
@@ -164,12 +178,16 @@ class Engine:
             torch.tensor([item.picked.reported.sigma for item in prepared]),
             [item.picked.epsilon for item in prepared],
             torch.stack([item.picked.noise for item in prepared]),
+            self._overlap.together([item.known for item in prepared]),
         )
 
     def _reply(
         self, request: Act, item: "_Prepared", chunk: Tensor, timings: Timings
     ) -> ChunkReply | RequestError:
         actions = chunk.numpy()
+        if request.committed.size:
+            # To the last bit: what is executed anyway is no matter of rounding.
+            actions[: len(request.committed)] = request.committed
         if not np.isfinite(actions).all():
             detail = f"the chunk of seed {request.seed} is not finite; the observation may be far "
             return RequestError(ErrorCode.NOT_FINITE, detail + "outside of the training data")
@@ -195,6 +213,7 @@ class _Prepared(NamedTuple):
         picked: Its steering.
         encode_s: Time for the features.
         steer_s: Time for the steering.
+        known: Actions that the chunk begins with, normalised, shape (d, A); None for none.
     """
 
     place: int
@@ -203,3 +222,4 @@ class _Prepared(NamedTuple):
     picked: Picked
     encode_s: float
     steer_s: float
+    known: Tensor | None

@@ -7,6 +7,8 @@ would otherwise use: openpi's `Runtime` and `ActionChunkBroker` around the same 
 its websocket client and a server that sleeps as long. Its cameras are a thread of the same process:
 nothing of ROS is in its way.
 
+Where the policy thinks while the arm moves (`OVERLAPS`), there is only our side.
+
 *Duty* is the share of an episode in which the newest setpoint is at most one control period old,
 from the first setpoint to the last. The rest is standstill: the policy thinks. *Overhead* is the
 time from the older picture's stamp to the first setpoint that answers it, less what the network
@@ -21,7 +23,7 @@ from typing import Any
 import numpy as np
 import session_openpi
 import session_tmrl
-from session_setting import EXECUTE, Run
+from session_setting import EXECUTE, OVERLAPS, Run
 
 _SIDES = (session_tmrl.episode, session_openpi.episode)
 _SUFFIXES = ("", "_openpi")
@@ -56,6 +58,8 @@ def run(argv: list[str]) -> dict[str, Any]:
                 overheads_ms[side].extend(age_ms - think_ms for age_ms in _ages_ms(runs))
                 for hop, spans_s in (hop for each in runs for hop in each.hops_s.items()):
                     hops_ms.setdefault(hop, []).extend(1e3 * span_s for span_s in spans_s)
+    for think_ms, rate_hz, steps in OVERLAPS:
+        figures |= _of_overlap(think_ms, rate_hz, steps, options)
     for name, spans_ms in zip(_SUFFIXES, overheads_ms, strict=True):
         figures[f"overhead{name}_p50_ms"] = float(np.median(spans_ms))
         figures[f"overhead{name}_p99_ms"] = float(np.percentile(spans_ms, 99))
@@ -63,6 +67,22 @@ def run(argv: list[str]) -> dict[str, Any]:
     ours_ms, theirs_ms = (float(np.median(spans_ms)) for spans_ms in overheads_ms)
     ratios = {"duty_vs_openpi": float(np.median(duties)), "overhead_vs_openpi": theirs_ms / ours_ms}
     return {"ratios": ratios, "figures": figures}
+
+
+def _of_overlap(
+    think_ms: float, rate_hz: float, steps: int, options: argparse.Namespace
+) -> dict[str, float]:
+    """Figures of our side where the policy thinks while the arm moves."""
+    spans = 1e-3 * think_ms, rate_hz, options.seconds, steps
+    runs = [session_tmrl.episode(*spans) for _ in range(options.rounds)]
+    case, period_s = f"{think_ms:g}ms_{rate_hz:g}hz_overlap", 1.0 / rate_hz
+    chunks = sum(len(each.seen_to_act_s) for each in runs)
+    return {
+        f"duty_{case}": float(np.median([each.duty(period_s) for each in runs])),
+        f"steps_per_s_{case}": float(np.median([each.steps_per_s for each in runs])),
+        f"longest_gap_{case}_periods": max(each.longest_gap(period_s) for each in runs),
+        f"continued_{case}": sum(each.continued for each in runs) / chunks,
+    }
 
 
 def _of_case(case: str, runs: Sequence[Run], period_s: float) -> dict[str, float]:

@@ -40,7 +40,7 @@ def no_engine(
                 time.sleep(think_s)
             return [
                 ChunkReply(
-                    actions=actions,
+                    actions=_after(request.committed, actions),
                     steering=Steering(request.source, z, 0.0, nothing),
                     features=features,
                     policy_version="none",
@@ -55,6 +55,14 @@ def no_engine(
             return features
 
     return NoEngine()
+
+
+def _after(
+    committed: "np.ndarray[Any, np.dtype[np.float32]]",
+    actions: "np.ndarray[Any, np.dtype[np.float32]]",
+) -> "np.ndarray[Any, np.dtype[np.float32]]":
+    """The chunk, begun with what is executed anyway."""
+    return np.concatenate([committed, actions])[: len(actions)] if committed.size else actions
 
 
 def _spec(shape: tuple[int, ...], state: int, cameras: tuple[str, ...]) -> Any:

@@ -18,7 +18,7 @@ from session_setting import CAMERAS, EXECUTE, FRAMES_HZ, HEIGHT, HORIZON, TIMEOU
 _NS = 1e-9
 
 
-def _write_rig(folder: Path, rate_hz: float, port: int) -> Path:
+def _write_rig(folder: Path, rate_hz: float, port: int, overlap_steps: int) -> Path:
     """A lab's own rig file: the shipped WidowX with every example replaced."""
     from tmrl_bringup.rig import load
 
@@ -28,6 +28,7 @@ def _write_rig(folder: Path, rate_hz: float, port: int) -> Path:
         "controller.control_rate_hz": rate_hz,
         "controller.estop_file": str(folder / "estop"),
         "agent.execute_steps": EXECUTE[rate_hz],
+        "agent.overlap_steps": overlap_steps,
         "operator.wait_for_learner": False,
         "operator.time_limit_s": 600.0,
         "learning.wandb": "disabled",
@@ -84,7 +85,7 @@ class _Listener:
             self._node.destroy_client(client)
 
 
-def episode(think_s: float, rate_hz: float, seconds: float) -> Run:
+def episode(think_s: float, rate_hz: float, seconds: float, overlap_steps: int = 0) -> Run:
     """One episode of the whole stack."""
     from tmrl_bringup.rig import load
 
@@ -92,7 +93,7 @@ def episode(think_s: float, rate_hz: float, seconds: float) -> Run:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         domain = stack.enter_context(domain_coordinator.domain_id())
         port = stack.enter_context(serving("tmrl", think_s))
-        rig, run_dir = _write_rig(folder, rate_hz, port), folder / "run"
+        rig, run_dir = _write_rig(folder, rate_hz, port, overlap_steps), folder / "run"
         parts = "parts:=arm,controller,agent,operator"
         _start(stack, domain, "tmrl_cli.cli", "up", str(rig), parts, f"run_dir:={run_dir}")
         for name in CAMERAS:
@@ -132,12 +133,14 @@ def _episode(listener: _Listener, run_dir: Path, think_s: float, seconds: float)
     run = Run(setpoints_s=listener.setpoints_s)
     pieces = ("picture_to_request", "wire", "network", "chunk_to_setpoint")
     run.hops_s = {piece: [] for piece in pieces}
-    # The first chunk begins on whatever the camera had seen before the episode.
-    for chunk in chunks[1:]:
+    # The first chunk begins on whatever the camera had seen before the episode; those that went out
+    # before this listener was found by the agent are not judged.
+    for chunk in filter(listener.chunks_s.__contains__, chunks[1:]):
         row, published_s = stored[chunk], listener.chunks_s[chunk]
         acted_s = next(t for t in listener.setpoints_s if t >= listener.begun_s[chunk])
         asked_s = published_s - row.round_trip_s
         seen_s = _NS * min(row.image_stamps_ns.values())
+        run.continued += row.delay_steps > 0
         run.seen_to_act_s.append(acted_s - seen_s)
         spans = (asked_s - seen_s, row.round_trip_s - think_s, think_s, acted_s - published_s)
         for piece, span_s in zip(pieces, spans, strict=True):

@@ -338,5 +338,6 @@ def _with_budget(request: Request, budget_s: float) -> Request:
             request.explicit,
             request.seed,
             budget_s,
+            request.committed,
         )
     return Encode(request.observation, budget_s) if isinstance(request, Encode) else request

@@ -27,6 +27,7 @@ from tmrl_common.messages import (
     Swap,
     Swapped,
     Welcome,
+    no_actions,
 )
 from tmrl_common.protocol import ClientSettings, ClientState
 from tmrl_common.transport.connection import ClientConnection
@@ -111,6 +112,7 @@ class PolicyClient(Closeable):
         *,
         deadline_s: float,
         seed: int | None = None,
+        committed: FloatArray | None = None,
     ) -> ChunkReply:
         """Asks for a chunk of actions.
 
@@ -120,6 +122,7 @@ class PolicyClient(Closeable):
             steering: Who picks z, sigma and epsilon, or the values themselves.
             deadline_s: Longest time that the call may take.
             seed: Of every random draw; None draws one, which the reply tells.
+            committed: Actions that the chunk begins with, see `Act`; None for none.
 
         Raises:
             DeadlineExceededError: There was no answer in time.
@@ -130,7 +133,14 @@ class PolicyClient(Closeable):
         explicit = steering if isinstance(steering, Steering) else None
         source = SteeringSource.EXPLICIT if isinstance(steering, Steering) else steering
         chosen_seed = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
-        request = Act(observation, limits, source, explicit, chosen_seed)
+        request = Act(
+            observation,
+            limits,
+            source,
+            explicit,
+            chosen_seed,
+            committed=no_actions() if committed is None else committed,
+        )
         return self._call(request, ChunkReply, deadline_s)
 
     def encode(self, observation: Observation, *, deadline_s: float) -> FloatArray:

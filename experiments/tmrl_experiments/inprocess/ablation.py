@@ -38,6 +38,10 @@ ROWS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "random-z": (_SMOOTHED, ("--method=tmrl", "--drawn=z")),
     "tmrl-epsilon-head": (_SMOOTHED, ("--method=tmrl", "--set=agent.epsilon_head=true")),
     "tmrl-no-success-share": (_SMOOTHED, ("--method=tmrl", "--set=replay.success_share=0")),
+    **{
+        f"tmrl-overlap-{steps}": (_SMOOTHED, ("--method=tmrl", f"--overlap-steps={steps}"))
+        for steps in (1, 2)
+    },
     "dsrl": (_CLONED, ("--method=dsrl",)),
     "dsrl_na": (_CLONED, ("--method=dsrl_na",)),
     "base": (_SMOOTHED, ("--method=base",)),

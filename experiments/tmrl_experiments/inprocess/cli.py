@@ -52,6 +52,14 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="let z differ from step to step of a chunk instead of repeating one row",
     )
+    add(
+        "--overlap-steps",
+        type=int,
+        default=0,
+        metavar="D",
+        help="decide each chunk so many steps before the one before it ends, as a session with "
+        "agent.overlap_steps does (default: 0)",
+    )
     add("--seed", type=int, default=0)
     add("--json", type=Path, help="where to write the report")
     add("--run-dir", type=Path, metavar="DIR", help="where to keep checkpoints, for --resume")

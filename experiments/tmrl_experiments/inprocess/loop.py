@@ -5,7 +5,7 @@ calls in the place of topics.
 """
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -37,12 +37,20 @@ class ChunkPolicy(Protocol):
         """Horizon H and action dimension A."""
         ...
 
-    def features(self, scene: Scene) -> FloatArray:
-        """What the steering actor sees, (S,)."""
+    def features(self, scene: Scene, committed: FloatArray | None = None) -> FloatArray:
+        """What the steering actor sees, (S,).
+
+        Args:
+            scene: What there is to be seen.
+            committed: Actions that are executed anyway before the next chunk's own ones, (d, A),
+                raw units; None where there are none.
+        """
         ...
 
-    def act(self, scene: Scene, latent: Steering) -> FloatArray:
-        """A chunk of actions, (H, A), raw units."""
+    def act(
+        self, scene: Scene, latent: Steering, committed: FloatArray | None = None
+    ) -> FloatArray:
+        """A chunk of actions, (H, A), raw units, whose first rows are the committed ones."""
         ...
 
 
@@ -116,6 +124,33 @@ class EpisodeSummary:
         return self.outcome is Outcome.SUCCESS and not self.helped_chunks
 
 
+class _Seen(NamedTuple):
+    """What a chunk is decided on.
+
+    Attributes:
+        scene: The observation.
+        committed: Actions that are executed between it and the chunk's own ones, (d, A); None for
+            none.
+    """
+
+    scene: Scene
+    committed: FloatArray | None = None
+
+
+class _Executed(NamedTuple):
+    """What was done of a chunk.
+
+    Attributes:
+        actions: Shape (steps, A).
+        scenes: What each led to.
+        by_policy: Whether the policy acted, and not the helper.
+    """
+
+    actions: FloatArray
+    scenes: list[Scene]
+    by_policy: bool
+
+
 class InProcessLoop:
     """Runs episodes one after the other.
 
@@ -127,6 +162,8 @@ class InProcessLoop:
         execute_steps: Steps of each chunk that are executed.
         acting: How chunks are steered where no actor decides.
         helper: Takes the arm over now and then; None: nobody does.
+        overlap_steps: Steps of a chunk that are still executed while the next one is decided, below
+            `execute_steps`; 0: the arm stands still meanwhile.
     """
 
     def __init__(
@@ -138,6 +175,7 @@ class InProcessLoop:
         execute_steps: int = 5,
         acting: Acting = _AS_CHOSEN,
         helper: Helper | None = None,
+        overlap_steps: int = 0,
     ) -> None:
         self._policy = policy
         self._task = task
@@ -146,6 +184,7 @@ class InProcessLoop:
         self._execute_steps = execute_steps
         self._acting = acting
         self._helper = helper
+        self._overlap = overlap_steps
         self._rng = np.random.default_rng(seed)
         device = "cpu" if session is None else session.agent.device
         self._generator = torch.Generator(device).manual_seed(seed)
@@ -160,42 +199,57 @@ class InProcessLoop:
         scene = self._task.reset(self._seed * 100_000 + self._episode)
         steps, sigmas, wrong, helped = 0, list[float](), False, 0
         with_load, without = list[float](), list[float]()
-        source = SteeringSource.BASE
+        source, seen = SteeringSource.BASE, _Seen(scene)
         while not scene.success and steps < self._task.max_steps:
-            features = self._policy.features(scene)
-            latent = self._choose(features, len(sigmas))
-            source, acted = latent.source, self._scheduled(scene, latent)
-            (with_load if scene.holding else without).append(acted.sigma)
-            executed, scenes = self._execute(scene, acted, self._task.max_steps - steps)
-            scene = scenes[-1]
-            steps += len(executed)
-            wrong = wrong or any(seen.wrong_object for seen in scenes)
+            latent = self._choose(self._policy.features(*seen), len(sigmas))
+            source, acted = latent.source, self._scheduled(seen.scene, latent)
+            (with_load if seen.scene.holding else without).append(acted.sigma)
+            done = self._execute(seen, scene, acted, self._task.max_steps - steps)
+            scene = done.scenes[-1]
+            steps += len(done.actions)
+            wrong = wrong or any(each.wrong_object for each in done.scenes)
             helped += latent is UNSTEERED
             timed_out = steps == self._task.max_steps
-            self._learn(len(sigmas), features, latent, executed, scene, timed_out=timed_out)
+            following = self._next_seen(done, len(sigmas) + 1)
+            self._learn(len(sigmas), seen, latent, done, following, timed_out=timed_out)
             sigmas.append(acted.sigma)
+            seen = following
         outcome = Outcome.SUCCESS if scene.success else Outcome.TIMEOUT
         means = [float(np.mean(each)) if each else None for each in (with_load, without)]
         mean = float(np.mean(sigmas))
         return EpisodeSummary(outcome, wrong, steps, len(sigmas), mean, source, helped, *means)
 
-    def _execute(
-        self, scene: Scene, latent: Steering, most_steps: int
-    ) -> tuple[FloatArray, list[Scene]]:
+    def _execute(self, seen: _Seen, scene: Scene, latent: Steering, most_steps: int) -> _Executed:
         """Executes a chunk, the policy's or the helper's, until the task is solved.
 
-        Returns:
-            The actions, (steps, A), and what each led to.
+        Args:
+            seen: What the chunk was decided on.
+            scene: What there is now, when its first own action is due.
+            latent: How it is steered.
+            most_steps: Longest time until the end of the episode.
         """
-        chunk = None if latent is UNSTEERED else self._policy.act(scene, latent)
+        by_policy = latent is not UNSTEERED
+        chunk = self._policy.act(seen.scene, latent, seen.committed) if by_policy else None
+        first = 0 if seen.committed is None else len(seen.committed)
         executed, scenes = list[FloatArray](), list[Scene]()
         for step in range(min(self._execute_steps, most_steps)):
-            executed.append(self._helped_action(scene) if chunk is None else chunk[step])
+            executed.append(self._helped_action(scene) if chunk is None else chunk[first + step])
             scene = self._task.step(executed[-1])
             scenes.append(scene)
             if scene.success:
                 break
-        return np.stack(executed), scenes
+        return _Executed(np.stack(executed), scenes, by_policy)
+
+    def _next_seen(self, done: _Executed, chunk: int) -> _Seen:
+        """What the next chunk is decided on: where chunks overlap, some steps before the end.
+
+        At the end of an episode, and where somebody takes over, it is what there is then.
+        """
+        takes_over = self._helper is not None and self._helper.drives(self._episode, chunk)
+        is_whole = len(done.actions) == self._execute_steps and not done.scenes[-1].success
+        if not self._overlap or not (done.by_policy and is_whole) or takes_over:
+            return _Seen(done.scenes[-1])
+        return _Seen(done.scenes[-1 - self._overlap], done.actions[-self._overlap :])
 
     def _helped_action(self, scene: Scene) -> FloatArray:
         assert self._helper is not None, "a chunk without steering and without a helper"
@@ -244,27 +298,31 @@ class InProcessLoop:
     def _learn(
         self,
         chunk: int,
-        features: FloatArray,
+        seen: _Seen,
         latent: Steering,
-        executed: FloatArray,
-        scene: Scene,
+        done: _Executed,
+        following: _Seen,
         *,
         timed_out: bool,
     ) -> None:
         if self._session is None:
             return
         self._sequence += 1
+        success = done.scenes[-1].success
+        if timed_out and not success:
+            following = _Seen(done.scenes[-1])
         transition = chunk_transition(
             session="inprocess",
             sequence=self._sequence,
             episode=self._episode,
             chunk=chunk,
-            features=features,
+            features=self._policy.features(*seen),
             steering=latent,
-            executed=executed,
-            next_features=self._policy.features(scene),
-            success=scene.success,
+            executed=done.actions,
+            next_features=self._policy.features(*following),
+            success=success,
             timed_out=timed_out,
+            delay_steps=0 if seen.committed is None else len(seen.committed),
         )
         self._session.ingest(transition)
         while self._session.updates_owed:

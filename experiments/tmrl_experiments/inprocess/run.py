@@ -71,6 +71,7 @@ def run(arguments: argparse.Namespace, overrides: Mapping[str, str]) -> None:
         _EXECUTE_STEPS,
         _acting(arguments),
         ScriptedHelper(_TARGET, arguments.seed, Patience(arguments.helped_episodes)),
+        arguments.overlap_steps,
     )
     progress = _Progress()
     directory = _directory(arguments, loaded)
@@ -92,14 +93,15 @@ def run(arguments: argparse.Namespace, overrides: Mapping[str, str]) -> None:
 
 def _policy(arguments: argparse.Namespace, loaded: LoadedPolicy) -> FlowBase:
     if arguments.task == "pot":
-        return FlowBase(loaded.policy, arguments.seed)
+        return FlowBase(loaded.policy, arguments.seed, arguments.overlap_steps)
     found = loaded.policy.config.context_dim
     if found != CONTEXT_DIM:
         raise ConfigError(
             f"--task plate takes a policy with a context of {CONTEXT_DIM} numbers, and the one in "
             f"{arguments.checkpoint} has {found}: ./tmrl pretrain widowx_sim --task plate makes one"
         )
-    return PlateBase(loaded.policy, arguments.seed, shows_plate=arguments.show_plate)
+    overlap = arguments.overlap_steps
+    return PlateBase(loaded.policy, arguments.seed, overlap, shows_plate=arguments.show_plate)
 
 
 def _acting(arguments: argparse.Namespace) -> Acting:
@@ -144,6 +146,7 @@ def _check(arguments: argparse.Namespace) -> None:
         ),
         *(("--sigma-schedule", s, Range(0.0, 1.0)) for s in arguments.sigma_schedule or ()),
         ("--seed", arguments.seed, SEED),
+        ("--overlap-steps", arguments.overlap_steps, Range(0, _EXECUTE_STEPS - 1)),
     ):
         if value is not None and not limits.admits(value):
             raise ConfigError(f"{option} is {value}; {limits.remedy(value)}")
@@ -187,7 +190,8 @@ def _session(
     config = resolve(arguments.preset, arguments.method, {**seed, **overrides})
     check_device(config.device)
     horizon, action_dim = policy.noise_shape
-    base = FlowActions(loaded.policy, _EXECUTE_STEPS, config.device)
+    overlap = arguments.overlap_steps
+    base = FlowActions(loaded.policy, _EXECUTE_STEPS, config.device, overlap_steps=overlap)
     z = horizon * action_dim if arguments.z_per_step else action_dim
     sizes = Sizes(policy.features_dim, z, policy.epsilon_dim, base.width)
     # What the learner sees of the plate's task is not all that the policy does.
@@ -208,6 +212,7 @@ def _directory(arguments: argparse.Namespace, loaded: LoadedPolicy) -> RunDirect
             "--sigma-schedule": arguments.sigma_schedule,
             "--drawn": str(arguments.drawn),
             "--helped-episodes": arguments.helped_episodes,
+            "--overlap-steps": arguments.overlap_steps,
             "the policy": loaded.version,
         },
     )

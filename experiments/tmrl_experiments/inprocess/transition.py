@@ -24,6 +24,7 @@ def chunk_transition(
     next_features: FloatArray,
     success: bool,
     timed_out: bool,
+    delay_steps: int = 0,
 ) -> Transition:
     """Fills in what is the same for every chunk of an undisturbed simulation.
 
@@ -38,6 +39,7 @@ def chunk_transition(
         next_features: What came of it, (S,).
         success: Whether the chunk solved the task; reward 0 then, -1 otherwise.
         timed_out: Whether the episode's time ran out with it.
+        delay_steps: Steps of the chunk before that were executed after what the actor saw.
     """
     truncated = timed_out and not success
     outcome, helped = Outcome.PENDING, steering.source is SteeringSource.NONE
@@ -64,4 +66,5 @@ def chunk_transition(
         executed_actions=executed,
         driver=np.full(len(executed), Driver.TELEOP if helped else Driver.POLICY, np.uint8),
         origin=Origin.HUMAN if helped else Origin.POLICY,
+        delay_steps=delay_steps,
     )

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tmrl_policies.inpainting import Committed, inpaint
 from tmrl_policies.pi0.gemma import (
     AdaptiveRmsNorm,
     GemmaLayer,
@@ -51,6 +52,9 @@ class FlowInputs(NamedTuple):
             plain pi0 and pi0.5 (B, 0).
         state: Shape (B, action_dim), float32.
         noise: Shape (B, H, action_dim), float32.
+        known: First rows of the chunks that are executed anyway, normalised, shape
+            (B, d, action_dim), float32; d is 0 where no chunk has some.
+        is_known: Which chunks have them, shape (B,), bool.
     """
 
     prefix: Tensor
@@ -61,6 +65,8 @@ class FlowInputs(NamedTuple):
     context_time: Tensor
     state: Tensor
     noise: Tensor
+    known: Tensor
+    is_known: Tensor
 
 
 class FastFlow:
@@ -107,12 +113,15 @@ class FastFlow:
         modulated = self._config.pi05 and self._config.context_smoothing
         steps = self._modulated(context_time) if modulated else self._unmodulated
         place, actions = length + sum(blocks[:-1]), inputs.noise
-        for flow_part, norms in zip(self._flow_table, steps, strict=True):
+        known = Committed(inputs.known, inputs.is_known) if inputs.known.shape[1] else None
+        for step, (flow_part, norms) in enumerate(zip(self._flow_table, steps, strict=True), 1):
             tokens = self._embed(actions, (flow_part + context_time)[:, None])
             out = self._expert_pass(tokens, cache, place, of_actions, norms)
             normed = _normalised(out, self._model.expert.norm, norms.last)
             velocity = self._model.action_out_proj(normed.float())
             actions = actions - velocity / self._config.flow_steps
+            time = 1.0 - step / self._config.flow_steps
+            actions = inpaint(actions, inputs.noise, time, known)
         return actions
 
     def _corrupt(self, inputs: FlowInputs) -> Tensor:

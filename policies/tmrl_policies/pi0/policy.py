@@ -15,6 +15,7 @@ from tmrl_policies.checkpoint import CheckpointError
 from tmrl_policies.dino_embeddings import CLASS_TOKEN
 from tmrl_policies.far_state import StateWatch
 from tmrl_policies.image_features import Dinov2Features
+from tmrl_policies.inpainting import Committed
 from tmrl_policies.pi0.config import CAMERA_SLOTS, IMAGE_SIZE_PX, Pi0Config
 from tmrl_policies.pi0.fitness import (
     checkpoint_statistics,
@@ -242,9 +243,21 @@ class Pi0Policy:
         here.manual_seed(int(torch.randint(1 << 62, (), generator=generator)))
         return torch.randn(tokens, config.context_dim, generator=here, device=self._device)
 
+    def as_network(self, seen: Pi0Seen, actions: FloatArray) -> Tensor:
+        """Normalised, relative to the observed state where the policy's are; see `BasePolicy`."""
+        relative, rows = self._rig.relative_columns, actions.astype(np.float32)
+        if relative:
+            rows[:, :relative] -= seen.raw_state[:relative]
+        return from_numpy(self._action_scaling.normalise(rows))
+
     @torch.inference_mode()
     def sample(
-        self, seen: Sequence[Pi0Seen], sigma: Tensor, epsilon: Sequence[Tensor], noise: Tensor
+        self,
+        seen: Sequence[Pi0Seen],
+        sigma: Tensor,
+        epsilon: Sequence[Tensor],
+        noise: Tensor,
+        known: Committed | None = None,
     ) -> Tensor:
         """Makes one chunk for each observation; see `BasePolicy.sample`."""
         image_tokens = self._image_tokens(seen)
@@ -259,6 +272,7 @@ class Pi0Policy:
             noise,
             sigma,
             epsilon,
+            known,
         )
         columns = normalised[..., : self._rig.action_dim].float().cpu().numpy()
         actions = self._action_scaling.restore(columns)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tmrl_policies.inpainting import Committed
 from tmrl_policies.pi0.cuda_graphs import GraphedFunction
 from tmrl_policies.pi0.fast_flow import FastFlow, FlowInputs
 from tmrl_policies.pi0.model import Pi0
@@ -89,6 +90,7 @@ class Pi0Sampler:
         noise: Tensor,
         sigma: Tensor,
         epsilon: Sequence[Tensor] | Tensor,
+        known: Committed | None = None,
     ) -> Tensor:
         """Makes B chunks; those whose prefixes are of one length, once padded, run together.
 
@@ -104,6 +106,7 @@ class Pi0Sampler:
             epsilon: Context noise of each chunk, float32: one vector for all tokens of its prefix,
                 shape (prefix width,), or one for each, shape (slots * T + L, prefix width), of
                 which those of absent tokens are not read.
+            known: First rows that are executed anyway; columns that are missing count as 0.
 
         Returns:
             Normalised actions, shape (B, H, action_dim), float32, on the device.
@@ -118,7 +121,7 @@ class Pi0Sampler:
         lengths = (per_image * image_mask.sum(dim=1), token_mask.sum(dim=1))
         for row, (images, words) in enumerate(zip(*map(counts, lengths), strict=True)):
             groups.setdefault(images + -(-words // self._step) * self._step, []).append(row)
-        actions = torch.empty_like(noise, device=self.device)
+        actions, known = torch.empty_like(noise, device=self.device), _padded_known(known, noise)
         for length, rows in groups.items():
             prefix = [
                 self._prefix(image_tokens[i, image_mask[i]], tokens[i, token_mask[i]]) for i in rows
@@ -133,6 +136,7 @@ class Pi0Sampler:
                     noise[rows],
                     sigma[rows],
                     _padded(of_tokens, length),
+                    Committed(known.actions[rows], known.there[rows]),
                 )
             )
         return actions
@@ -157,6 +161,7 @@ class Pi0Sampler:
         noise: Tensor,
         sigma: Tensor,
         epsilon: Tensor,
+        known: Committed,
     ) -> FlowInputs:
         config = self._model.config
         if config.context_smoothing:
@@ -166,8 +171,16 @@ class Pi0Sampler:
             amplitudes = torch.ones_like(sigma), torch.zeros_like(sigma)
             context_time = sigma.new_empty((len(sigma), 0))
         signal, corruption = (part.float()[:, None, None] for part in amplitudes)
-        rest = (there, signal, corruption, epsilon, context_time, state, noise)
+        rest = (there, signal, corruption, epsilon, context_time, state, noise, *known)
         return FlowInputs(prefix, *(part.to(self.device, non_blocking=True) for part in rest))
+
+
+def _padded_known(known: Committed | None, noise: Tensor) -> Committed:
+    """Known rows of as many columns as the noise has, (B, H, action_dim); no rows for none."""
+    if known is None:
+        return Committed(noise[:, :0], torch.zeros(len(noise), dtype=torch.bool))
+    missing = noise.shape[-1] - known.actions.shape[-1]
+    return Committed(functional.pad(known.actions, (0, missing)), known.there)
 
 
 def _padded(rows: Sequence[Tensor], length: int) -> Tensor:

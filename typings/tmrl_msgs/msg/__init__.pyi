@@ -27,6 +27,8 @@ class ActionChunk:
     horizon: int
     action_dim: int
     execute_steps: int
+    follows: int
+    committed_steps: int
     @property
     def actions(self) -> array[float]: ...
     @actions.setter
@@ -59,6 +61,8 @@ class ActionChunk:
         horizon: int = ...,
         action_dim: int = ...,
         execute_steps: int = ...,
+        follows: int = ...,
+        committed_steps: int = ...,
         actions: array[float] | Sequence[float] | NDArray[np.float32] = ...,
         steering: str = ...,
         z: array[float] | Sequence[float] | NDArray[np.float32] = ...,
@@ -216,6 +220,8 @@ class ChunkOutcome:
     REFUSAL_GRIPPER_OUT_OF_RANGE: ClassVar[str]
     REFUSAL_NOT_IN_POLICY_MODE: ClassVar[str]
     REFUSAL_CANNOT_START: ClassVar[str]
+    REFUSAL_CANNOT_SPLICE: ClassVar[str]
+    REFUSAL_SEAM_TOO_LARGE: ClassVar[str]
     PREEMPTION_TELEOP: ClassVar[str]
     PREEMPTION_HOLD: ClassVar[str]
     PREEMPTION_ESTOP: ClassVar[str]
@@ -303,6 +309,7 @@ class ControllerStatus:
     max_rotation_rad: float
     started_epoch: str
     started_sequence: int
+    overlap_arm_state_sequence: int
     segments: int
     chunks_accepted: int
     chunks_refused: int
@@ -326,6 +333,7 @@ class ControllerStatus:
         max_rotation_rad: float = ...,
         started_epoch: str = ...,
         started_sequence: int = ...,
+        overlap_arm_state_sequence: int = ...,
         segments: int = ...,
         chunks_accepted: int = ...,
         chunks_refused: int = ...,

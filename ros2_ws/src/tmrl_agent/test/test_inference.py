@@ -98,6 +98,14 @@ def test_a_probes_steering_reaches_the_server(running, server):
     np.testing.assert_array_equal(asked.explicit.z, probe.steering(SPEC, 11).z)
 
 
+def test_what_is_executed_anyway_reaches_the_server(running, server):
+    thread, answers = running(config(server.endpoint))
+    rows = np.arange(14, dtype=np.float32).reshape(2, 7)
+    thread.ask(replace(ask_chunk(1), committed=rows))
+    assert until(answers, ChunkAnswer).request == 1
+    np.testing.assert_array_equal(server.requests[-1].committed, rows)
+
+
 def test_an_error_of_the_server_is_an_answer_with_its_sentence(running, server):
     thread, answers = running(config(server.endpoint))
     server.fail_with = RequestError(ErrorCode.NO_ACTOR, "no actor yet")

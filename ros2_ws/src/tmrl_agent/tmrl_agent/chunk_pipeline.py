@@ -13,8 +13,9 @@ only when it is over, and continues as a chunk that has ENDED.
     DROPPED    nothing of it becomes a transition
 
 Two rules hold. Whatever the table does not list is a fault of this program and raises. And only
-beside a pipeline in a state of ADMITS_NEXT another one may be opened: no chunk runs today while the
-next one is asked for.
+beside a pipeline in a state of ADMITS_NEXT another one may be opened. Where chunks overlap, one
+that continues a chunk may also be opened beside it while it is RUNNING (`tmrl_agent.overlap`); its
+features then are what came of the chunk, as soon as it has begun.
 """
 
 from collections.abc import Mapping
@@ -82,6 +83,7 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
         (State.RUNNING, Event.VOID): State.DROPPED,
         (State.RUNNING, Event.ABANDONED): State.DROPPED,
         (State.ENDED, Event.OBSERVED): State.SEEN,
+        (State.ENDED, Event.ENCODED): State.RECORDED,
         (State.ENDED, Event.MISSED): State.RECORDED,
         (State.ENDED, Event.VOID): State.DROPPED,
         (State.SEEN, Event.ENCODED): State.RECORDED,
@@ -90,6 +92,8 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
     }
 )
 
+BEGUN = frozenset({State.RUNNING, State.ENDED, State.SEEN})
+"""It moves the arm, or has moved it, and its life is not over."""
 ON_THE_ARM = frozenset({State.SENT, State.RUNNING})
 """The controller owes an outcome."""
 LACKS_FEATURES = frozenset({State.DRIVEN, State.ENDED, State.SEEN})
@@ -121,6 +125,9 @@ class ChunkPipeline:
         after: The observation after its last step; None before SEEN, unless it is DRIVEN.
         after_features: Its features; None before RECORDED.
         number: Of its transition within the episode; counts from 0.
+        continues: The chunk that it continues without a stop, until its features are that one's
+            next ones; None where the arm stood.
+        was_continued: Whether one that continues it was asked for, or cannot be any more.
     """
 
     request: int
@@ -132,6 +139,8 @@ class ChunkPipeline:
     after: Assembled | None = None
     after_features: FloatArray | None = None
     number: int = -1
+    continues: "ChunkPipeline | None" = None
+    was_continued: bool = False
 
     @property
     def name(self) -> str:
@@ -170,7 +179,7 @@ class ChunkPipeline:
             self._apply(Event.OBSERVED)
 
     def encoded(self, features: FloatArray) -> None:
-        """The features of the observation after it are known, shape (features_dim,)."""
+        """The features of the observation after it, or of the next decision, are known."""
         self._apply(Event.ENCODED)
         self.after_features = features
 

@@ -20,6 +20,7 @@ from tmrl_agent.events import ControllerView, EpisodeLabel, EpisodeView, Learner
 from tmrl_agent.frames import ImageReading
 from tmrl_agent.learner_watch import LearnerWatch
 from tmrl_agent.observations import Observations
+from tmrl_agent.overlap import Continuation, Overlap
 from tmrl_agent.params import AgentConfig
 from tmrl_agent.peers import Peers, subject_of
 from tmrl_agent.pipeline_queue import PipelineQueue
@@ -40,6 +41,7 @@ from tmrl_agent.transitions import Record, TransitionBuilder
 from tmrl_agent.waiting import Wait, WaitTimer
 from tmrl_common.chunks import ChunkOutcome, ChunkResult, Origin
 from tmrl_common.clock import Clock
+from tmrl_common.messages import no_actions
 
 
 class AgentCore:
@@ -78,6 +80,7 @@ class AgentCore:
             self._outbox,
             self._waiting,
         )
+        self._overlap = Overlap(config, self._observations, clock)
         self._connection = Connection("connecting to the policy server")
         self._last_sent: SentChunk | None = None
         self._announced: tuple[object, ...] = ()
@@ -112,6 +115,7 @@ class AgentCore:
         if old is not None and old.caps != view.caps:
             self._refusals.forget()
         self._takeover.on_controller(view)
+        self._overlap.on_controller(view)
         pipeline = self._pipelines.on_the_arm(view.started_sequence)
         if pipeline is not None and pipeline.state is State.SENT:
             pipeline.apply(Event.STARTED)
@@ -148,6 +152,7 @@ class AgentCore:
             if end.result is ChunkResult.REFUSED:
                 sentence = f"{pipeline.name} was refused ({end.code}): {end.reason}"
                 self._refusals.refused(end.code, sentence)
+                self._overlap.failed(pipeline, sentence)
             else:
                 self._refusals.forget()
             self._endings.chunk(pipeline, end)
@@ -168,12 +173,15 @@ class AgentCore:
         if pipeline is None or isinstance(answer, FailedAnswer):
             if pipeline is not None and pipeline.state is State.ASKED:
                 pipeline.apply(Event.UNANSWERED)
+                self._overlap.failed(pipeline, self._slot.problem)
         elif isinstance(answer, FeaturesAnswer):
             self._endings.encoded(pipeline, answer.features)
         else:
-            self._endings.encoded(self._pipelines.before(pipeline), answer.reply.features)
+            if pipeline.continues is None:
+                self._endings.encoded(self._pipelines.before(pipeline), answer.reply.features)
             # A person may have driven since it was asked for, and let go again.
-            if self._pipelines.is_newest(pipeline) and self._wait_before_chunk() is None:
+            wanted = self._pipelines.is_newest(pipeline) and self._overlap.is_wanted(pipeline)
+            if wanted and self._wait_before_chunk() is None:
                 effects.append(self._send(pipeline, answer))
             else:
                 pipeline.apply(Event.UNANSWERED)
@@ -192,6 +200,7 @@ class AgentCore:
 
     def tick(self) -> list[Effect]:
         """Draws the conclusions of everything known by now; also to be called regularly."""
+        self._endings.splice()
         self._endings.take_segments()
         self._endings.observe()
         self._endings.apply_labels()
@@ -234,7 +243,8 @@ class AgentCore:
         lacks_features = self._pipelines.first(LACKS_FEATURES) is not None
         if lasting or not (self._peers.episode.running or lacks_features):
             return lasting
-        return self._slot.problem or self._refusals.problem or self._waiting.problem
+        problem = self._slot.problem or self._refusals.problem or self._waiting.problem
+        return problem or self._overlap.problem
 
     def _announce(self) -> list[Effect]:
         """The status, when something changed that others want to know at once."""
@@ -265,10 +275,11 @@ class AgentCore:
         self._refusals.forget()
 
     def _send(self, pipeline: ChunkPipeline, answer: ChunkAnswer) -> SentChunk:
-        seen = pipeline.observation
+        seen, before = pipeline.observation, pipeline.continues
+        follows = before.chunk.sequence if before is not None and before.chunk is not None else 0
         sent = SentChunk(
             episode=self._builder.episode,
-            chunk=self._builder.next_chunk,
+            chunk=self._builder.next_to_send,
             sequence=1 + (self._last_sent.sequence if self._last_sent else 0),
             stamp_ns=seen.stamp_ns,
             arm_state_sequence=seen.observation.arm_state_sequence,
@@ -277,9 +288,12 @@ class AgentCore:
             frame_id=seen.frame_id,
             image_stamps_ns=seen.image_stamps_ns,
             prompt=seen.observation.prompt,
+            follows=follows,
+            committed_steps=self._config.overlap_steps if follows else 0,
         )
         self._last_sent = sent
         self._builder.sent(sent)
+        self._overlap.answered(pipeline)
         pipeline.sent(sent)
         return sent
 
@@ -296,13 +310,18 @@ class AgentCore:
 
     def _next_request(self) -> AskChunk | AskFeatures | Wait:
         """What to ask for now, or what that must wait for."""
-        busy = self._wait_before_any_request()
+        continuation = self._overlap.ready(self._pipelines.newest)
+        busy = self._wait_before_any_request(continuation)
         if busy is not None:
             return busy
         wait = self._wait_before_chunk()
         slow = self._learner.wait(self._builder.last_sequence) if wait is None else None
         if slow is not None:
             return slow
+        if continuation is not None and wait is None:
+            return self._ask_chunk(continuation.seen, continuation)
+        if self._pipelines.blocking is not None:
+            return self._peers.wait_for_pipeline(self._pipelines.blocking)
         seen = self._pipelines.first(NEEDS_SERVER)
         if seen is not None and not (
             wait is None
@@ -317,10 +336,13 @@ class AgentCore:
             return Wait("observation", observation.reason, may_last=False)
         return self._ask_chunk(observation)
 
-    def _wait_before_any_request(self) -> Wait | None:
-        """What keeps every request back: a chunk on its way, the journal, another request."""
+    def _wait_before_any_request(self, continuation: Continuation | None = None) -> Wait | None:
+        """What keeps every request back: a chunk on its way, the journal, another request.
+
+        A running chunk keeps back none that continues it.
+        """
         blocking = self._pipelines.blocking
-        if blocking is not None:
+        if blocking is not None and continuation is None:
             return self._peers.wait_for_pipeline(blocking)
         if not self._outbox.is_empty:
             return Wait("journal", f"the journal, to be written {self._outbox.problem}".rstrip())
@@ -354,13 +376,16 @@ class AgentCore:
         seen.request = self._slot.take()
         return AskFeatures(seen.request, wanted.observation)
 
-    def _ask_chunk(self, seen: Assembled) -> AskChunk:
+    def _ask_chunk(self, seen: Assembled, continuation: Continuation | None = None) -> AskChunk:
         controller, builder = self._peers.controller, self._builder
         assert controller is not None, "asked without a controller's caps"
-        request = self._slot.take()
-        self._pipelines.open(request, seen)
+        request, before, committed = self._slot.take(), None, no_actions()
+        if continuation is not None:
+            before, committed = continuation.before, continuation.committed
+            before.was_continued = True
+        self._pipelines.open(request, seen, before)
         attempt = self._refusals.count
         source = steering.source(self._config, self._learner.phase, builder.episode)
         limits = steering.limits(self._config, controller, attempt)
-        seed = steering.seed(self._config.seed, builder.episode, builder.next_chunk, attempt)
-        return AskChunk(request, seen.observation, limits, source, seed)
+        seed = steering.seed(self._config.seed, builder.episode, builder.next_to_send, attempt)
+        return AskChunk(request, seen.observation, limits, source, seed, committed)

@@ -8,7 +8,7 @@ no transition ends with anything but what the next one begins with.
 from collections import deque
 
 from tmrl_agent.assembly import Assembled, NotReady
-from tmrl_agent.chunk_pipeline import ChunkPipeline, Event, State
+from tmrl_agent.chunk_pipeline import ON_THE_ARM, ChunkPipeline, Event, State
 from tmrl_agent.events import EpisodeLabel
 from tmrl_agent.observations import Observations
 from tmrl_agent.peers import subject_of
@@ -62,12 +62,25 @@ class Endings:
 
     def chunk(self, pipeline: ChunkPipeline, end: ChunkOutcome) -> None:
         """The outcome of a chunk on the arm."""
+        number = self._builder.next_chunk
         self._outbox.put(self._builder.ended(end))
-        if not self._builder.wants_features:
+        if not self._builder.wants(number):
             pipeline.apply(Event.VOID)
             return
-        pipeline.executed(end, self._clock.now_s(), self._builder.next_chunk - 1)
+        pipeline.executed(end, self._clock.now_s(), number)
         self._takeover.continues(pipeline)
+
+    def splice(self) -> None:
+        """Where a chunk has continued another one, what it was decided on is what came of that."""
+        for follower in self._pipelines.spliced():
+            before, chunk = follower.continues, follower.chunk
+            assert chunk is not None, "BEGUN without a chunk"
+            if before is None or before.state in ON_THE_ARM:
+                continue
+            follower.continues = None
+            if before.state in (State.ENDED, State.SEEN):
+                before.encoded(chunk.reply.features)
+                self._outbox.put(self._builder.seen_next(chunk.reply.features, before.number))
 
     def take_segments(self) -> None:
         """Takes what a person drove of the episode that is joined."""
@@ -101,6 +114,9 @@ class Endings:
             after = self._seen_after(ended, ended.outcome)
             if isinstance(after, Assembled):
                 ended.observed(after)
+            elif self._pipelines.is_continued(ended):
+                # Until that one has begun, or is dropped, nobody knows which observation counts.
+                continue
             elif after is None or self._waiting.is_overdue(subject_of(ended)):
                 ended.apply(Event.MISSED)
                 self._outbox.put(self._builder.without_features(ended.number))

@@ -24,6 +24,8 @@ class ControllerView:
         started_sequence: Of the newest chunk of this agent whose first step was commanded; 0 before
             the first.
         segments: Of a person's driving, that the controller has published.
+        overlap_state: Arm state that a chunk is to answer which continues that newest one; 0 until
+            the controller has reached it.
     """
 
     mode: ControllerMode
@@ -32,6 +34,7 @@ class ControllerView:
     epsilon_cap: float
     started_sequence: int = 0
     segments: int = 0
+    overlap_state: int = 0
 
     @property
     def caps(self) -> tuple[float, float, float]:
@@ -113,6 +116,8 @@ class SentChunk:
         frame_id: Name of the base frame that the observation was made in.
         image_stamps_ns: ROS time of each image in the observation, by camera.
         prompt: Instruction in the observation.
+        follows: Sequence number of the chunk that it continues without a stop; 0 for none.
+        committed_steps: Its first rows are so many last ones of that chunk.
     """
 
     episode: int
@@ -125,3 +130,5 @@ class SentChunk:
     frame_id: str = ""
     image_stamps_ns: Mapping[str, int] = field(default_factory=dict[str, int])
     prompt: str = ""
+    follows: int = 0
+    committed_steps: int = 0

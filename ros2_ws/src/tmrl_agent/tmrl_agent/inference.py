@@ -45,6 +45,7 @@ class PolicyServer(Protocol):
         *,
         deadline_s: float,
         seed: int,
+        committed: FloatArray | None = None,
     ) -> ChunkReply:
         """A chunk of actions."""
         ...
@@ -133,6 +134,7 @@ class InferenceThread:
                 self._steering(request),
                 deadline_s=self._deadline_s,
                 seed=request.seed,
+                committed=request.committed,
             )
         except ClientClosedError:
             raise

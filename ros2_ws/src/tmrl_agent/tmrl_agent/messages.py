@@ -89,6 +89,7 @@ def controller_view(message: msg.ControllerStatus, epoch: str) -> ControllerView
         epsilon_cap=message.epsilon_cap,
         started_sequence=message.started_sequence if ours else 0,
         segments=message.segments,
+        overlap_state=message.overlap_arm_state_sequence if ours else 0,
     )
 
 
@@ -140,6 +141,8 @@ def action_chunk(sent: SentChunk, config: AgentConfig, epoch: str) -> ActionChun
         horizon=horizon,
         action_dim=action_dim,
         execute_steps=config.execute_steps,
+        follows=sent.follows,
+        committed_steps=sent.committed_steps,
         actions=reply.actions.ravel(),
         z=reply.steering.z,
         sigma=reply.steering.sigma,

@@ -8,6 +8,7 @@ from tmrl_agent.probe import ProbeSetting
 from tmrl_common.config import nearest_name
 from tmrl_common.constraints import SEED, NotEmpty, OneOf, Range, check_fields
 from tmrl_common.errors import ConfigError
+from tmrl_common.overlap import too_long
 from tmrl_common.ros_names import RosName
 from tmrl_common.types import SteeringSource
 
@@ -76,6 +77,9 @@ class AgentConfig:
             every picture shows something.
         prompt: Instruction for a policy that takes language.
         execute_steps: How many steps of each chunk the controller is to execute.
+        overlap_steps: The next chunk is asked for so many steps before the end of the running one,
+            which it then continues without a stop; as long as the policy takes, rounded up. The
+            policy server needs the same number. 0: the arm stands still while the policy thinks.
         lock_step: Whether the simulation waits for commands: then all parts of an observation
             must carry one stamp, and their age does not matter.
         max_rounds_owed: In a simulation the next chunk waits until the learner has every transition
@@ -119,6 +123,7 @@ class AgentConfig:
     black_below: Annotated[float, Range(0.0, 254.0)] = 8.0
     prompt: str = ""
     execute_steps: Annotated[int, Range(1)] = 5
+    overlap_steps: Annotated[int, Range(0)] = 0
     lock_step: bool = False
     max_rounds_owed: Annotated[int, Range(-1)] = -1
     max_observation_age_s: Annotated[float, Range(0.0, 10.0, above=True, unit="s")] = 0.3
@@ -151,6 +156,8 @@ class AgentConfig:
                 f"retry_max_s is {self.retry_max_s}; it must be at least retry_first_s "
                 f"({self.retry_first_s})"
             )
+        if problem := too_long(self.overlap_steps, self.execute_steps):
+            raise ConfigError(problem)
         self._check_cameras()
         self._check_requested_caps()
 

@@ -1,7 +1,7 @@
 """The chunks whose life is not over, oldest first.
 
-At most one of them is on the arm. A second one is opened only beside one that admits it
-(`chunk_pipeline.ADMITS_NEXT`): to let inference overlap the motion means to admit it earlier.
+At most one of them moves the arm. A second one is opened only beside one that admits it
+(`chunk_pipeline.ADMITS_NEXT`), or to continue a running one (`tmrl_agent.overlap`).
 """
 
 from collections.abc import Collection
@@ -9,6 +9,7 @@ from collections.abc import Collection
 from tmrl_agent.assembly import Assembled
 from tmrl_agent.chunk_pipeline import (
     ADMITS_NEXT,
+    BEGUN,
     LACKS_FEATURES,
     NEEDS_SERVER,
     ON_THE_ARM,
@@ -28,6 +29,19 @@ class PipelineQueue:
     def blocking(self) -> ChunkPipeline | None:
         """The oldest one that every request must wait for; None when none need wait."""
         return next((p for p in self._pipelines if p.state not in NEEDS_SERVER), None)
+
+    @property
+    def newest(self) -> ChunkPipeline | None:
+        """The one that was asked for, or driven, last."""
+        return self._pipelines[-1] if self._pipelines else None
+
+    def spliced(self) -> list[ChunkPipeline]:
+        """Those that continue another one and have begun, oldest first."""
+        return [p for p in self._pipelines if p.continues is not None and p.state in BEGUN]
+
+    def is_continued(self, pipeline: ChunkPipeline) -> bool:
+        """Whether one is in progress that continues it."""
+        return any(p.continues is pipeline and p.state not in OVER for p in self._pipelines)
 
     def is_newest(self, pipeline: ChunkPipeline) -> bool:
         """Whether nothing has moved the arm since, and nothing else has been asked for."""
@@ -73,9 +87,11 @@ class PipelineQueue:
         """A person drove."""
         self._pipelines.append(pipeline)
 
-    def open(self, request: int, observation: Assembled) -> None:
-        """The policy server is asked for another chunk."""
-        self._pipelines.append(ChunkPipeline(request, observation))
+    def open(
+        self, request: int, observation: Assembled, continues: ChunkPipeline | None = None
+    ) -> None:
+        """The policy server is asked for another chunk, which may continue one."""
+        self._pipelines.append(ChunkPipeline(request, observation, continues=continues))
 
     def leave(self) -> None:
         """The next episode begins, or the process ends: every life is over."""

@@ -1,9 +1,9 @@
 """What the agent asks of the policy server, and what comes back from the thread that asks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tmrl_agent.probe import Probe
-from tmrl_common.messages import ChunkReply
+from tmrl_common.messages import ChunkReply, no_actions
 from tmrl_common.types import FloatArray, Observation, SteeringLimits, SteeringSource
 
 
@@ -17,6 +17,8 @@ class AskChunk:
         limits: Caps on the steering.
         source: Who steers, or how a probe does.
         seed: Of every random draw behind the chunk.
+        committed: Actions that are executed anyway after the observation, shape (d, action_dim);
+            empty where the arm stands.
     """
 
     request: int
@@ -24,6 +26,7 @@ class AskChunk:
     limits: SteeringLimits
     source: SteeringSource | Probe
     seed: int
+    committed: FloatArray = field(default_factory=no_actions)
 
 
 @dataclass(frozen=True)

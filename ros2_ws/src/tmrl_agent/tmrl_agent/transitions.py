@@ -83,7 +83,7 @@ class TransitionBuilder:
         self._applied = dict(label_revisions)
         self._last_stored = last_stored
         self._episode = 0
-        self._under_way: SentChunk | None = None
+        self._under_way: list[SentChunk] = []
         self._finished: list[_Finished] = []
         self._label: EpisodeLabel | None = None
         self._newest_features: FloatArray | None = None
@@ -106,14 +106,14 @@ class TransitionBuilder:
         return len(self._finished)
 
     @property
+    def next_to_send(self) -> int:
+        """Number of the chunk that is sent next; one that is on the arm comes before it."""
+        return len(self._finished) + len(self._under_way)
+
+    @property
     def last_sequence(self) -> int:
         """Number of the newest transition; 0 before the first."""
         return self._next_sequence - 1
-
-    @property
-    def wants_features(self) -> bool:
-        """Whether the newest finished chunk still lacks what was seen after it."""
-        return self.wants(len(self._finished) - 1)
 
     @property
     def is_labelled(self) -> bool:
@@ -131,7 +131,7 @@ class TransitionBuilder:
         Args:
             episode: Its number; higher than any before.
         """
-        self._under_way = None
+        self._under_way = []
         self._person_drives = False
         record = Record()
         for number in range(len(self._finished)):
@@ -146,16 +146,16 @@ class TransitionBuilder:
         return Record(record.transitions + rest, record.label)
 
     def sent(self, chunk: SentChunk) -> None:
-        """A chunk was published: the one outcome that is waited for now."""
-        self._under_way = chunk
+        """A chunk was published: its outcome is waited for, after that of the one it continues."""
+        self._under_way.append(chunk)
         self._newest_features = chunk.reply.features
 
     def ended(self, end: ChunkOutcome) -> Record:
-        """The outcome of the chunk in progress; that of any other chunk changes nothing."""
-        chunk = self._under_way
-        if chunk is None or chunk.sequence != end.chunk.sequence:
+        """The outcome of a chunk in progress; that of any other chunk changes nothing."""
+        chunk = next((c for c in self._under_way if c.sequence == end.chunk.sequence), None)
+        if chunk is None:
             return Record()
-        self._under_way = None
+        self._under_way.remove(chunk)
         if end.steps > 0:
             # What a person drove since it was published has taken the number that it was to have.
             self._finished.append(_Finished(replace(chunk, chunk=len(self._finished)), end))
@@ -255,8 +255,8 @@ class TransitionBuilder:
         return Record(tuple(self._release(f) for f in certain if f.released is None))
 
     def _can_bind(self, label: EpisodeLabel) -> bool:
-        """Whether the chunk in progress, if there is one, cannot be the last any more."""
-        if self._under_way is None and not self._person_drives:
+        """Whether a chunk in progress, if there is one, cannot be the last any more."""
+        if not self._under_way and not self._person_drives:
             return True
         newest_end_ns = self._finished[-1].end.ended_ns if self._finished else 0
         newest_end_ns = max(newest_end_ns, self._driven_until_ns)
@@ -278,7 +278,7 @@ class TransitionBuilder:
             out.append(last.released)
         self._applied[label.episode] = label.revision
         self._finished = belonging
-        self._under_way = None
+        self._under_way = []
         self._label = None
         return Record(tuple(out), label)
 
@@ -335,6 +335,7 @@ class TransitionBuilder:
             image_stamps_ns=sent.image_stamps_ns,
             prompt=sent.prompt,
             step_ends_ns=end.step_ends_ns,
+            delay_steps=sent.committed_steps,
             actor_version=reply.actor_version,
             policy_version=reply.policy_version,
             seed=reply.seed,

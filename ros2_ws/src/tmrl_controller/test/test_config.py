@@ -67,7 +67,7 @@ def test_what_a_franka_could_not_execute_safely_is_refused(changes, sentence):
 @pytest.mark.parametrize("config", [CONFIG, FRANKA_CONFIG], ids=lambda c: c.action_space)
 def test_no_limit_of_a_rig_has_a_default(config):
     no_limits = {"setpoint_grace_s", "tick_rate_hz", "fifo_priority", "pacing"}
-    no_limits |= {"estop_file", "resume_after_teleop", "execute_steps"}
+    no_limits |= {"estop_file", "resume_after_teleop", "execute_steps", "max_seam"}
     for field in dataclasses.fields(ControllerConfig):
         given = getattr(config, field.name) not in (0.0, (), "")
         if field.default is dataclasses.MISSING or field.name in no_limits or not given:

@@ -76,6 +76,18 @@ class ActionSpace(Protocol):
         """
         ...
 
+    def jump(self, row: Vector, previous: Motion) -> float:
+        """How far the velocity of a row differs from that of the motion before it.
+
+        Args:
+            row: Shape (action_dim,), finite.
+            previous: Last commanded motion.
+
+        Returns:
+            In multiples of what the limits allow it to change in one control period.
+        """
+        ...
+
     def executed(self, start: Setpoint, reached: Setpoint) -> tuple[float, ...]:
         """The row that would have commanded what was commanded within one control period."""
         ...
@@ -121,6 +133,14 @@ class BridgeDeltaEndEffector:
     def parted(self, target: Setpoint, measured: Setpoint) -> str:
         """See `ActionSpace`."""
         return beyond_lead(self._limits, target, measured)
+
+    def jump(self, row: Vector, previous: Motion) -> float:
+        """See `ActionSpace`."""
+        limits, period_s = self._limits, self._config.control_period_s
+        change_m = np.linalg.norm(row[:3] - period_s * previous.linear_m_s)
+        change_rad = np.linalg.norm(row[3:6] - period_s * previous.angular_rad_s)
+        of_translation = change_m / limits.max_translation_change_m
+        return float(max(of_translation, change_rad / limits.max_rotation_change_rad))
 
     def executed(self, start: Setpoint, reached: Setpoint) -> tuple[float, ...]:
         """See `ActionSpace`."""
@@ -187,6 +207,14 @@ class DroidJointVelocity:
     def parted(self, target: Setpoint, measured: Setpoint) -> str:
         """See `ActionSpace`: velocities start wherever the arm is."""
         return ""
+
+    def jump(self, row: Vector, previous: Motion) -> float:
+        """See `ActionSpace`."""
+        allowed_rad_s = (
+            np.array(self._limits.max_acceleration_rad_s2) / self._config.control_rate_hz
+        )
+        change_rad_s = np.abs(row[:7] * self._unit_rad_s - previous.joint_velocity_rad_s)
+        return float((change_rad_s / allowed_rad_s).max())
 
     def executed(self, start: Setpoint, reached: Setpoint) -> tuple[float, ...]:
         """See `ActionSpace`."""

@@ -235,10 +235,17 @@ class ChunkGate:
                 f"the chunk claims {claimed[0]} x {claimed[1]} and holds {chunk.actions.size} "
                 f"numbers, expected are {expected[0]} x {expected[1]}: match horizon and policy",
             )
-        if not 1 <= chunk.execute_steps <= config.horizon:
+        if (chunk.follows > 0) != (chunk.committed_steps > 0):
+            return Refusal(
+                RefusalCode.CANNOT_SPLICE,
+                f"the chunk continues chunk {chunk.follows} and begins with "
+                f"{chunk.committed_steps} of its steps: give both numbers, or 0 for both",
+            )
+        most = config.horizon - chunk.committed_steps
+        if not 1 <= chunk.execute_steps <= most:
             return Refusal(
                 RefusalCode.BAD_EXECUTE_STEPS,
-                f"execute_steps is {chunk.execute_steps}, it must lie in 1 to {config.horizon}: "
+                f"execute_steps is {chunk.execute_steps}, it must lie in 1 to {most}: "
                 "correct the agent's configuration",
             )
         return None
@@ -290,7 +297,8 @@ class ChunkGate:
 
     def _refused_steps(self, chunk: ActionChunk) -> Refusal | None:
         rows = chunk.actions.reshape(chunk.horizon, chunk.action_dim).astype(np.float64)
-        return self._space.refused(rows[: chunk.execute_steps])
+        first = chunk.committed_steps
+        return self._space.refused(rows[first : first + chunk.execute_steps])
 
 
 def _largest(values: NDArray[np.float32]) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tmrl_common.chunks import ActionChunk, ChunkOutcome, ChunkResult, Driver, Preemption
 from tmrl_common.geometry import Vector
@@ -30,7 +31,45 @@ class ChunkExecution:
         self._chunk = chunk
         self._started_ns = started_ns
         self._handed_out = 0
+        self._began_at: list[int] = []
         self._record = StepRecord(action_dim)
+
+    @property
+    def chunk(self) -> ActionChunk:
+        """The chunk."""
+        return self._chunk
+
+    @property
+    def rows(self) -> NDArray[np.float32]:
+        """What is to be executed of it, shape (execute_steps, action_dim)."""
+        first, steps = self._chunk.committed_steps, self._chunk.execute_steps
+        rows = self._chunk.actions.reshape(self._chunk.horizon, self._chunk.action_dim)
+        return rows[first : first + steps]
+
+    @property
+    def steps_left(self) -> int:
+        """Steps to be executed that have not been handed out."""
+        return self._chunk.execute_steps - self._handed_out
+
+    def begin_step(self, arm_state_sequence: int) -> None:
+        """Notes that the row handed out last is commanded.
+
+        Args:
+            arm_state_sequence: First arm state measured at its beginning or later.
+        """
+        self._began_at.append(arm_state_sequence)
+
+    def steps_since(self, arm_state_sequence: int) -> int | None:
+        """How many steps were in progress or still to come at an arm state.
+
+        Args:
+            arm_state_sequence: The state.
+
+        Returns:
+            None for one from before the first step.
+        """
+        begun = sum(state <= arm_state_sequence for state in self._began_at)
+        return len(self._began_at) - begun + 1 if begun else None
 
     @property
     def exhausted(self) -> bool:
@@ -45,8 +84,7 @@ class ChunkExecution:
         """
         if self.exhausted:
             raise IndexError(f"all {self._chunk.execute_steps} steps have been handed out")
-        rows = self._chunk.actions.reshape(self._chunk.horizon, self._chunk.action_dim)
-        row = rows[self._handed_out].astype(np.float64)
+        row = self.rows[self._handed_out].astype(np.float64)
         self._handed_out += 1
         return row
 
@@ -94,6 +132,9 @@ class ChunkLedger:
     Attributes:
         waiting: Accepted, begins at the end of the current control period.
         running: In progress.
+        before: Ran to its end, and nothing has moved the arm since; None where there is none.
+        overlap_state: First arm state at which no more than the steps of the overlap were left of
+            the running chunk; 0 until then.
         segments: What a person drove.
         step: The current control period, of a chunk or of a person.
         accepted: Chunks begun since the start.
@@ -119,10 +160,13 @@ class ChunkLedger:
         """
         self.segments = SegmentLedger(config, clock, arm, emit)
         self._action_dim = config.action_dim
+        self._overlap_steps = config.overlap_steps
         self._space = action_space_of(config)
         self._clock = clock
         self._arm = arm
         self._emit = emit
+        self.before: ChunkExecution | None = None
+        self.overlap_state = 0
         self.waiting: ActionChunk | None = None
         self.running: ChunkExecution | None = None
         self.step: OpenStep | None = None
@@ -161,7 +205,22 @@ class ChunkLedger:
         """Starts a chunk now."""
         self.accepted += 1
         self.started = (chunk.agent_epoch, chunk.sequence)
-        self.running = self._execution(chunk)
+        self.running, self.before, self.overlap_state = self._execution(chunk), None, 0
+
+    @property
+    def is_superseded(self) -> bool:
+        """Whether the chunk that waits does not let the running one come to its end."""
+        return self.waiting is not None and not self.waiting.follows
+
+    def open_step(self, step: OpenStep) -> None:
+        """Begins a control period, for which a movement was just commanded."""
+        self.step = step
+        if self.running is None or step.driver is not Driver.POLICY:
+            return
+        first_state = self._arm.next_sequence(self._clock.now_s())
+        self.running.begin_step(first_state)
+        if self.running.steps_left + 1 == self._overlap_steps:
+            self.overlap_state = first_state
 
     def close_step(self, step: OpenStep, reached: Setpoint) -> None:
         """Ends the current control period.
@@ -189,6 +248,7 @@ class ChunkLedger:
         execution, self.running = self.running, None
         if execution is not None:
             self._conclude(execution, result, code.value if code else "", reason, 0)
+            self.before = execution if result is ChunkResult.COMPLETED else None
 
     def cut(self, code: Preemption, reason: str, cut_at_state: int | None) -> None:
         """Concludes whatever is in progress or waits: somebody stops it, or takes over.
@@ -201,7 +261,7 @@ class ChunkLedger:
         """
         earliest = 0 if cut_at_state is None else cut_at_state + 1
         self.segments.finish(code, reason, earliest)
-        execution, self.running = self.running, None
+        execution, self.running, self.before = self.running, None, None
         if execution is not None:
             preempted = ChunkResult.PREEMPTED
             following = self._conclude(execution, preempted, code.value, reason, earliest)

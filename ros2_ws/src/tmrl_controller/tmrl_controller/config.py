@@ -12,6 +12,7 @@ from tmrl_common.arm_drivers import find_driver
 from tmrl_common.constraints import Live, NotEmpty, OneOf, Range, check_fields
 from tmrl_common.errors import ConfigError
 from tmrl_common.kinematics import Kinematics
+from tmrl_common.overlap import too_long
 from tmrl_common.types import SteeringLimits
 from tmrl_controller.ceilings import check_ages, check_speeds
 from tmrl_controller.limiter import JointLimits, MotionLimits, ToolLimits
@@ -118,6 +119,11 @@ class ControllerConfig:
         tick_rate_hz: Rate of decisions, and of setpoints while a person drives, Hz.
         execute_steps: Steps of a segment of a person's driving until the first chunk came; then as
             many as the newest chunk executes. The launch takes agent.execute_steps.
+        overlap_steps: So many steps before the end of a chunk the status says that the next one can
+            be asked for; 0: never. The launch takes agent.overlap_steps.
+        max_seam: Where a chunk continues another one without a stop: largest change of velocity
+            between the two, in multiples of what the limits allow in one control period. Beyond it
+            the chunk is refused; below it the limiter smooths it as ever.
         fifo_priority: Of the thread that ticks, 1 to 99 of SCHED_FIFO where the system allows it;
             the node's other callbacks run one below. 0 asks for nothing.
         pacing: "steady" (hardware), "state" (paced simulation) or "lock_step".
@@ -159,6 +165,8 @@ class ControllerConfig:
     setpoint_grace_s: AgeS = 0.1
     tick_rate_hz: Annotated[float, Range(1.0, 1000.0)] = 50.0
     execute_steps: Annotated[int, Range(1)] = 5
+    overlap_steps: Annotated[int, Range(0)] = 0
+    max_seam: Annotated[float, Range(0.0, 10.0, above=True)] = 3.0
     fifo_priority: Annotated[int, Range(0, 99)] = 50
     pacing: Annotated[str, OneOf(*Pacing)] = Pacing.STEADY.value
     simulated_arm: bool = False
@@ -181,6 +189,8 @@ class ControllerConfig:
                 f"tick_rate_hz is {self.tick_rate_hz}; it must be at least control_rate_hz "
                 f"({self.control_rate_hz})"
             )
+        if problem := too_long(self.overlap_steps, self.execute_steps, self.horizon):
+            raise ValueError(problem)
         _ = self.steering_limits
         if self.action_space == BRIDGE_DELTA_EE:
             self._check_refused_steps()

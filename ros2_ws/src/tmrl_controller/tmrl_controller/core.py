@@ -30,6 +30,7 @@ from tmrl_controller.limiter import InputRefusedError, Setpoint
 from tmrl_controller.mode import Event, ModeMachine, ModeRefusedError
 from tmrl_controller.refusals import Refusal
 from tmrl_controller.setpoints import Limiting, SetpointStream
+from tmrl_controller.splice import Splice
 from tmrl_controller.status import StatusBoard
 from tmrl_controller.step_record import OpenStep
 from tmrl_controller.teleop import DeadManSwitch
@@ -58,6 +59,7 @@ class ControllerCore:
         self._teleop = TeleopGate(config, clock, self._switch)
         self._setpoints = SetpointStream(config, clock, self._arm, self._emit)
         self._chunks = ChunkLedger(config, clock, self._arm, self._emit)
+        self._splice = Splice(config, self._space, self._chunks, self._setpoints)
         parts = (self._modes, self._gate, self._arm, self._chunks, self._setpoints)
         self._board = StatusBoard(clock, *parts)
         self._anchored_episode: tuple[str, int] | None = None
@@ -72,14 +74,13 @@ class ControllerCore:
     def on_arm_state(self, state: ArmState) -> None:
         """Takes a measured state in; a bad one latches a fault."""
         self._arm.receive(state, self._clock.now_s())
-        problem = self._arm.problem()
-        if problem:
+        if problem := self._arm.problem():
             self._fault(problem)
 
     def on_chunk(self, chunk: ActionChunk) -> None:
-        """Judges a chunk; an accepted one begins when the current control period is over."""
+        """Judges a chunk; an accepted one begins when the period, or what it continues, is over."""
         age_s = self._arm.age_s(chunk.arm_state_sequence, self._clock.now_s())
-        refusal = self._gate.judge(chunk, age_s)
+        refusal = self._gate.judge(chunk, age_s) or self._splice.judge_arrival(chunk)
         broken = refusal is not None and refusal.code is RefusalCode.NOT_FINITE
         if self._modes.mode is not ControllerMode.POLICY and not broken:
             refusal = Refusal(RefusalCode.NOT_IN_POLICY_MODE, self._modes.sentence)
@@ -177,10 +178,9 @@ class ControllerCore:
         if self._abandoned:
             reason, self._abandoned = self._abandoned, ""
             self._stop(Preemption.FAULT, reason)
-        if self._modes.mode in (ControllerMode.POLICY, ControllerMode.TELEOP):
-            staleness = self._arm.staleness(now_s)
-            if staleness:
-                self._fault(staleness)
+        drives = self._modes.mode in (ControllerMode.POLICY, ControllerMode.TELEOP)
+        if drives and (staleness := self._arm.staleness(now_s)):
+            self._fault(staleness)
         self._arbitrate(now_s)
         if self._modes.mode is ControllerMode.POLICY:
             self._drive_policy(now_s)
@@ -302,7 +302,7 @@ class ControllerCore:
         self._close_step()
         if running.exhausted:
             self._chunks.finish(ChunkResult.COMPLETED, None, "")
-        elif self._chunks.waiting is not None:
+        elif self._chunks.is_superseded:
             reason = "a newer chunk took over"
             self._chunks.finish(ChunkResult.SUPERSEDED, Preemption.NEWER_CHUNK, reason)
         elif late_s > grace_s and not self._lock_step:
@@ -318,7 +318,7 @@ class ControllerCore:
         if chunk is None:
             return
         age_s = self._arm.age_s(chunk.arm_state_sequence, now_s)
-        refusal = self._gate.judge_again(chunk, age_s)
+        refusal = self._gate.judge_again(chunk, age_s) or self._splice.judge(chunk)
         episode = (chunk.session, chunk.episode)
         if refusal is None and episode != self._anchored_episode:
             anchor = self._anchor()
@@ -385,8 +385,10 @@ class ControllerCore:
             return
         if self._chunks.step is None:
             ends_s, newest = start_s + self._config.control_period_s, self._arm.newest_sequence
-            self._chunks.step = OpenStep(start, driver, ends_s, newest, self._clock.stamp_ns())
-        self._chunks.step.clamped |= clamped
+            stamp_ns = self._clock.stamp_ns()
+            self._chunks.open_step(OpenStep(start, driver, ends_s, newest, stamp_ns, clamped))
+        else:
+            self._chunks.step.clamped |= clamped
 
     # Reports
 

@@ -84,6 +84,8 @@ class ControllerStatus:
         caps: On the steering of the next chunk.
         waits_for: Who must be there before the policy can drive; empty when all are.
         started: Agent epoch and sequence number of the newest chunk that has begun; ("", 0) before.
+        overlap_state: First arm state at which no more than `overlap_steps` were left of that
+            chunk: what the next one is to answer; 0 until then.
         segments: Of a person's driving, each with an outcome, since the start.
         chunks_accepted: Since the start.
         chunks_refused: Since the start.
@@ -99,6 +101,7 @@ class ControllerStatus:
     caps: SteeringLimits
     waits_for: str = ""
     started: tuple[str, int] = ("", 0)
+    overlap_state: int = 0
     segments: int = 0
     chunks_accepted: int = 0
     chunks_refused: int = 0

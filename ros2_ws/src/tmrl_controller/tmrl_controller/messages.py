@@ -46,6 +46,7 @@ def status_msg(
         max_rotation_rad=config.max_rotation_rad,
         started_epoch=status.started[0],
         started_sequence=status.started[1],
+        overlap_arm_state_sequence=status.overlap_state,
         segments=status.segments,
         chunks_accepted=status.chunks_accepted,
         chunks_refused=status.chunks_refused,

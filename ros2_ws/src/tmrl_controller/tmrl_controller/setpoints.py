@@ -65,15 +65,20 @@ class SetpointStream:
         self.limits_acted: Counter[Limit] = Counter()
 
     @property
-    def target(self) -> Setpoint:
-        """The last commanded target.
+    def motion(self) -> Motion:
+        """The last commanded target and its velocity.
 
         Raises:
             RuntimeError: Nothing was anchored yet.
         """
         if self._motion is None:
             raise RuntimeError("there is no target yet; anchor at the measured pose first")
-        return self._motion.setpoint
+        return self._motion
+
+    @property
+    def target(self) -> Setpoint:
+        """The last commanded target; raises as `motion` does."""
+        return self.motion.setpoint
 
     @property
     def world_has_answered(self) -> bool:

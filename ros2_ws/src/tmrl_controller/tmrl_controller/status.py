@@ -55,6 +55,7 @@ class StatusBoard:
             caps=self._gate.caps,
             waits_for=self._waits_for(),
             started=self._chunks.started,
+            overlap_state=self._chunks.overlap_state,
             segments=self._chunks.segments.published,
             chunks_accepted=self._chunks.accepted,
             chunks_refused=self._chunks.refused,
@@ -71,7 +72,8 @@ class StatusBoard:
         Of refusals only the code counts: a flood of chunks is none of statuses.
         """
         code = self._last_refusal[0]
-        drive = (self._modes.mode, self._modes.reason, self._chunks.started)
+        chunks = self._chunks
+        drive = (self._modes.mode, self._modes.reason, chunks.started, chunks.overlap_state)
         shown = (*drive, self._gate.caps, code, self._waits_for())
         if shown == self._announced:
             return None

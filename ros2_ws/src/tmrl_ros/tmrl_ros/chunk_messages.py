@@ -33,6 +33,8 @@ _SAME_IN_CHUNK = (
     "horizon",
     "action_dim",
     "execute_steps",
+    "follows",
+    "committed_steps",
     "sigma",
     "steering",
     "actor_version",

@@ -147,10 +147,14 @@ class LockStepScene:
         sequence: Of its newest state.
     """
 
-    def __init__(self) -> None:
-        """Starts in hold with one arm state."""
+    def __init__(self, **changes: Any) -> None:
+        """Starts in hold with one arm state.
+
+        Args:
+            **changes: Fields of the configuration to replace.
+        """
         self.clock = StateClock()
-        config = replace(CONFIG, pacing=Pacing.LOCK_STEP.value)
+        config = replace(CONFIG, pacing=Pacing.LOCK_STEP.value, **changes)
         self.core = ControllerCore(config, self.clock)
         self.period_s = CONFIG.control_period_s
         self.position_m = np.array(CENTRE_M)
