@@ -80,6 +80,7 @@ class _Field(NamedTuple):
         type: Python type of a scalar or nested value, numpy scalar type of an array.
         optional: Whether it may be None.
         default: What a scalar that was added later means where it is left out; None for all others.
+        later: Whether it was added later, and is left out where it holds its default.
     """
 
     name: str
@@ -88,6 +89,7 @@ class _Field(NamedTuple):
     type: type[Any]
     optional: bool
     default: bool | int | float | str | None
+    later: bool
 
 
 @functools.cache
@@ -96,7 +98,8 @@ def _fields(message_type: type, path: str = "") -> tuple[_Field, ...]:
     hints = typing.get_type_hints(message_type)
     return tuple(
         _classify(field.name, path, hints[field.name])._replace(
-            default=field.default if field.metadata == ADDED_LATER else None
+            default=field.default if field.metadata == ADDED_LATER else None,
+            later=field.metadata == ADDED_LATER,
         )
         for field in dataclasses.fields(message_type)
     )
@@ -109,7 +112,7 @@ def _classify(name: str, path: str, hint: Any) -> _Field:
         hint = next(option for option in options if option is not types.NoneType)
 
     def field(form: _Form, of: type[Any]) -> _Field:
-        return _Field(name, path + name, form, of, optional, None)
+        return _Field(name, path + name, form, of, optional, None, later=False)
 
     if hint in (bool, int, float, str) or (isinstance(hint, type) and issubclass(hint, StrEnum)):
         return field(_Form.SCALAR, hint)
@@ -179,12 +182,13 @@ def _to_body(value: Any, path: str, arrays: _Arrays) -> dict[str, Any]:
 
 
 def _write(field: _Field, item: Any, body: dict[str, Any], arrays: _Arrays) -> None:
-    name, where, form, wanted, optional, default = field
+    name, where, form, wanted, optional, default, later = field
     if form is _Form.IMAGES:
         for key, image in item.items():
             arrays[f"{where}/{key}"] = _checked_array(f"{where}/{key}", image, wanted)
     elif optional and item is None:
-        body[name] = None
+        if not later:
+            body[name] = None
     elif form is _Form.NESTED:
         body[name] = _to_body(item, where + "/", arrays)
     elif form is _Form.NAMES:
@@ -248,7 +252,7 @@ def _complete(values: dict[Any, Any], message_type: type, path: str) -> None:
             raise DecodeError(ErrorCode.MALFORMED, detail)
     for field in _fields(message_type, path):
         if field.name in plain and field.name not in values:
-            if field.default is None:
+            if field.default is None and not (field.later and field.optional):
                 raise DecodeError(ErrorCode.MALFORMED, f"field '{field.where}' is missing")
             values[field.name] = field.default
 

@@ -24,6 +24,7 @@ from types import MappingProxyType
 
 from tmrl_agent.assembly import Assembled
 from tmrl_agent.events import SentChunk
+from tmrl_common.candidates import Candidates
 from tmrl_common.chunks import ChunkOutcome
 from tmrl_common.types import FloatArray
 
@@ -120,6 +121,7 @@ class ChunkPipeline:
         ended_s: Steady time at which the outcome arrived.
         after: The observation after its last step; None before SEEN, unless it is DRIVEN.
         after_features: Its features; None before RECORDED.
+        after_candidates: Candidates of that observation, where they were asked for.
         number: Of its transition within the episode; counts from 0.
     """
 
@@ -132,6 +134,7 @@ class ChunkPipeline:
     after: Assembled | None = None
     after_features: FloatArray | None = None
     number: int = -1
+    after_candidates: Candidates | None = None
 
     @property
     def name(self) -> str:
@@ -169,10 +172,15 @@ class ChunkPipeline:
         if self.after is not None:
             self._apply(Event.OBSERVED)
 
-    def encoded(self, features: FloatArray) -> None:
-        """The features of the observation after it are known, shape (features_dim,)."""
+    def encoded(self, features: FloatArray, candidates: Candidates | None = None) -> None:
+        """The features of the observation after it are known.
+
+        Args:
+            features: Shape (features_dim,).
+            candidates: Of that observation, where they were asked for.
+        """
         self._apply(Event.ENCODED)
-        self.after_features = features
+        self.after_features, self.after_candidates = features, candidates
 
     def apply(self, event: Event) -> None:
         """Takes an event that brings nothing with it.

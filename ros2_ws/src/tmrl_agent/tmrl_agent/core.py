@@ -169,9 +169,10 @@ class AgentCore:
             if pipeline is not None and pipeline.state is State.ASKED:
                 pipeline.apply(Event.UNANSWERED)
         elif isinstance(answer, FeaturesAnswer):
-            self._endings.encoded(pipeline, answer.features)
+            self._endings.encoded(pipeline, answer.features, answer.candidates)
         else:
-            self._endings.encoded(self._pipelines.before(pipeline), answer.reply.features)
+            before, reply = self._pipelines.before(pipeline), answer.reply
+            self._endings.encoded(before, reply.features, reply.candidates)
             # A person may have driven since it was asked for, and let go again.
             if self._pipelines.is_newest(pipeline) and self._wait_before_chunk() is None:
                 effects.append(self._send(pipeline, answer))
@@ -352,7 +353,9 @@ class AgentCore:
         wanted = seen.observation if seen.state is State.DRIVEN else seen.after
         assert wanted is not None, "SEEN without an observation"
         seen.request = self._slot.take()
-        return AskFeatures(seen.request, wanted.observation)
+        seed = steering.seed(self._config.seed, self._builder.episode, self._builder.next_chunk, 0)
+        wish = steering.candidates(self._config, self._peers.controller, seed, of_chunk=False)
+        return AskFeatures(seen.request, wanted.observation, wish)
 
     def _ask_chunk(self, seen: Assembled) -> AskChunk:
         controller, builder = self._peers.controller, self._builder
@@ -363,4 +366,5 @@ class AgentCore:
         source = steering.source(self._config, self._learner.phase, builder.episode)
         limits = steering.limits(self._config, controller, attempt)
         seed = steering.seed(self._config.seed, builder.episode, builder.next_chunk, attempt)
-        return AskChunk(request, seen.observation, limits, source, seed)
+        wish = steering.candidates(self._config, controller, seed, of_chunk=True)
+        return AskChunk(request, seen.observation, limits, source, seed, wish)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tmrl_agent.probe import Probe
+from tmrl_common.candidates import CandidateRequest, Candidates
 from tmrl_common.messages import ChunkReply
 from tmrl_common.types import FloatArray, Observation, SteeringLimits, SteeringSource
 
@@ -17,6 +18,7 @@ class AskChunk:
         limits: Caps on the steering.
         source: Who steers, or how a probe does.
         seed: Of every random draw behind the chunk.
+        candidates: Which candidates are wanted beside it; None for none.
     """
 
     request: int
@@ -24,6 +26,7 @@ class AskChunk:
     limits: SteeringLimits
     source: SteeringSource | Probe
     seed: int
+    candidates: CandidateRequest | None = None
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,13 @@ class AskFeatures:
 
     Attributes:
         request: Names this request; the answer must carry it.
-        observation: The one after an episode's last chunk.
+        observation: The one after an episode's last chunk, or before what a person drove.
+        candidates: Which candidates are wanted beside them; None for none.
     """
 
     request: int
     observation: Observation
+    candidates: CandidateRequest | None = None
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,17 @@ class ChunkAnswer:
 
 @dataclass(frozen=True)
 class FeaturesAnswer:
-    """The answer to an AskFeatures, shape (features_dim,)."""
+    """The answer to an AskFeatures.
+
+    Attributes:
+        request: Which one.
+        features: Shape (features_dim,).
+        candidates: Where they were asked for.
+    """
 
     request: int
     features: FloatArray
+    candidates: Candidates | None = None
 
 
 @dataclass(frozen=True)
