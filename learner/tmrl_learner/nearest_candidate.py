@@ -1,8 +1,8 @@
 """Hindsight without a copy of the frozen policy: the nearest of the candidates explains a segment.
 
 The search is the server's: it drew the candidates when it saw what the person saw. Each stands for
-one context noise only, so luck is not told from what will happen again, as the search in a copy
-does (`tmrl_learner.hindsight`).
+one context noise only, so luck cannot be ruled out as the search in a copy does
+(`tmrl_learner.hindsight`).
 """
 
 from dataclasses import replace

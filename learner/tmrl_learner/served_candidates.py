@@ -15,7 +15,7 @@ class ServedCandidates:
     """How candidates are read.
 
     Args:
-        units: Of the policy's actions, as the server told.
+        units: Of the policy's actions, from the server's welcome.
         count: K, candidates of each transition.
         execute_steps: h, steps of each chunk that are executed.
         device: Torch device of the learner.

@@ -20,7 +20,7 @@ from tmrl_common.chunks import Driver
 from tmrl_common.messages import Act, ActorSpec, ChunkReply, Swap
 from tmrl_common.transitions import Transition
 from tmrl_common.types import FloatArray, Observation, Outcome, SteeringLimits, SteeringSource
-from tmrl_learner.config import LearnerConfig, Sizes, resolve
+from tmrl_learner.config import Sizes, resolve
 from tmrl_learner.flow_actions import FlowActions
 from tmrl_learner.served_candidates import ServedCandidates
 from tmrl_learner.session import LearnerSession, Phase
@@ -86,9 +86,7 @@ def _taught() -> FlowPolicy:
     return policy.requires_grad_(requires_grad=False)
 
 
-def _session(
-    policy: FlowPolicy, served: ServedFlowPolicy, seed: int, count: int
-) -> tuple[LearnerSession, LearnerConfig]:
+def _session(policy: FlowPolicy, served: ServedFlowPolicy, seed: int, count: int) -> LearnerSession:
     config = resolve("widowx_sim", "dsrl_na", {"seed": seed, "schedule.burst_rounds": 20})
     config = replace(config, schedule=replace(config.schedule, warmup_successes=1))
     columns = (0, 1, 2, 6)
@@ -98,28 +96,28 @@ def _session(
         else FlowActions(policy, _STEPS, "cpu", columns, served.spec.action_dim)
     )
     sizes = Sizes(served.spec.features_dim, served.spec.z_dim, 0, base.width)
-    return LearnerSession(config, sizes, lambda: 0.0, base), config
+    return LearnerSession(config, sizes, lambda: 0.0, base)
 
 
 def _learn(policy: FlowPolicy, seed: int, count: int, episodes: int) -> list[bool]:
     """Which episodes were solved; a negative count learns nothing."""
     served = ServedFlowPolicy(policy, "taught", "xyz_gripper_to_bridge_delta_ee_7")
     engine = Engine(served, EngineConfig())
-    session, _ = _session(policy, served, seed, count)
+    session = _session(policy, served, seed, count)
     rng, solved = np.random.default_rng(seed), list[bool]()
     _hand_over(session, engine)
     for episode in range(1, episodes + 1):
         at = rng.normal(0, _SPREAD, 2).astype(np.float32)
-        chunks = list[tuple[FloatArray, ChunkReply, FloatArray]]()
+        chunks = list[tuple[FloatArray, ChunkReply]]()
         while not _is_there(at) and len(chunks) < _MOST_CHUNKS:
             reply = _chunk(engine, session, at, int(rng.integers(2**62)), count)
-            executed, before = list[FloatArray](), at
+            executed = list[FloatArray]()
             for row in reply.actions[:_STEPS]:
                 executed.append(row)
                 at = at + row[:2]
                 if _is_there(at):
                     break
-            chunks.append((np.stack(executed), reply, before))
+            chunks.append((np.stack(executed), reply))
         solved.append(_is_there(at))
         if count >= 0:
             _teach(session, engine, episode, chunks, at, solved=solved[-1])
@@ -146,15 +144,15 @@ def _teach(
     session: LearnerSession,
     engine: Engine,
     episode: int,
-    chunks: list[tuple[FloatArray, ChunkReply, FloatArray]],
+    chunks: list[tuple[FloatArray, ChunkReply]],
     at: FloatArray,
     *,
     solved: bool,
 ) -> None:
     """Hands the episode in, and learns what it owes."""
-    after = [reply.features for _, reply, _ in chunks[1:]]
+    after = [reply.features for _, reply in chunks[1:]]
     after.append(engine.encode(Observation(at, _CONTEXT)))
-    for number, ((executed, reply, _), following) in enumerate(zip(chunks, after, strict=True)):
+    for number, ((executed, reply), following) in enumerate(zip(chunks, after, strict=True)):
         is_last = number == len(chunks) - 1
         session.ingest(
             Transition(

@@ -70,7 +70,7 @@ class ActionCriticAgent(TmrlAgent):
 
     @abstractmethod
     def values_after(self, features: Tensor) -> Tensor:
-        """Value of going on as the actor does, (rows,), for features of the next observation."""
+        """Value of continuing as the actor does, (rows,), for features of the next observation."""
 
     def _capture(self, batch: Batch) -> Callable[[Batch], dict[str, Tensor]]:
         """The round as it is: a frozen policy that is sampled makes a graph wait."""

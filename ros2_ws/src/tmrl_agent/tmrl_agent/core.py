@@ -77,6 +77,7 @@ class AgentCore:
             builder,
             self._outbox,
             self._waiting,
+            needs_candidates=config.candidates > 0,
         )
         self._connection = Connection("connecting to the policy server")
         self._last_sent: SentChunk | None = None

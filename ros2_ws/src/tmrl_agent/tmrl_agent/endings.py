@@ -34,6 +34,8 @@ class Endings:
         builder: Makes the transitions.
         outbox: Takes their records.
         waiting: Knows what has been waited for too long.
+        needs_candidates: Whether what a person drives must have candidates; features that came
+            without are then asked for again.
 
     Attributes:
         policy_version: Of the policy that encodes.
@@ -49,12 +51,14 @@ class Endings:
         builder: TransitionBuilder,
         outbox: RecordOutbox,
         waiting: WaitTimer,
+        *,
+        needs_candidates: bool = False,
     ) -> None:
         self.policy_version = ""
         self.labels: deque[EpisodeLabel] = deque()
         self._clock, self._observations, self._takeover = clock, observations, takeover
         self._pipelines, self._builder, self._outbox = pipelines, builder, outbox
-        self._waiting = waiting
+        self._waiting, self._needs_candidates = waiting, needs_candidates
 
     @property
     def awaits_segment(self) -> bool:
@@ -92,7 +96,7 @@ class Endings:
             self._pipelines.driven(segment)
             self._takeover.continues(segment)
             if before is not None and before.after_features is not None:
-                self._place(segment, before.after_features, before.after_candidates)
+                self._follow(segment, before.after_features, before.after_candidates)
 
     def observe(self) -> None:
         """Keeps the observation after what moved the arm: a reset may come before it is needed."""
@@ -135,7 +139,18 @@ class Endings:
             self._outbox.put(self._builder.seen_next(features, pipeline.number))
             follower = self._pipelines.after(pipeline)
             if follower is not None:
-                self._place(follower, features, candidates)
+                self._follow(follower, features, candidates)
+
+    def _follow(
+        self, segment: ChunkPipeline, features: FloatArray, candidates: Candidates | None
+    ) -> None:
+        """What was seen after one thing was seen before a segment.
+
+        Where candidates are missing, because the features came with a chunk that was dropped, the
+        segment stays DRIVEN, and is asked for.
+        """
+        if candidates is not None or not self._needs_candidates:
+            self._place(segment, features, candidates)
 
     def _place(
         self, segment: ChunkPipeline, features: FloatArray, candidates: Candidates | None
