@@ -18,11 +18,15 @@ from tmrl_learner.algorithms.dsrl_na.from_candidates import CandidateDsrlNaAgent
 from tmrl_learner.algorithms.tmrl.config import TmrlConfig
 from tmrl_learner.config import HindsightConfig, LearnerConfig, ReplayConfig, ScheduleConfig
 from tmrl_learner.errors import LearnerError, ResumeError
+from tmrl_learner.flow_actions import FlowActions
 from tmrl_learner.frozen_source import make_session as session_of
 from tmrl_learner.run_config import RunConfig
 from tmrl_learner.served_candidates import ServedCandidates
 from tmrl_learner.session import LearnerSession
 from tmrl_learner.testing import FEATURES, make_transition
+from tmrl_policies.flow_policy import FlowPolicyConfig
+from tmrl_policies.flow_served import ServedFlowPolicy
+from tmrl_policies.testing import scrambled
 
 from .plane_world import AGENT, COLUMNS, GOAL, SIZES, STEPS
 
@@ -217,6 +221,17 @@ def test_a_context_noise_that_is_learned_is_refused_in_hindsight() -> None:
     heads = replace(SEARCHING, agent=replace(SEARCHING.agent, epsilon_head=True))
     with pytest.raises(LearnerError, match=r"epsilon_head=false, or hindsight.candidates=0"):
         make_session(heads)
+
+
+def test_actions_are_measured_as_with_a_copy() -> None:
+    flow = scrambled(FlowPolicyConfig(proprio_dim=2, context_dim=1, action_dim=4, horizon=3))
+    flow.action_normaliser.mean.copy_(torch.tensor([0.1, 0.2, 0.3, 0.5]))
+    flow.action_normaliser.std.copy_(torch.tensor([0.01, 0.02, 0.03, 0.4]))
+    units = ServedFlowPolicy(flow, "v", "xyz_gripper_to_bridge_delta_ee_7").units
+    copied = FlowActions(flow, 2, "cpu", (0, 1, 2, 6), 7)
+    served = ServedCandidates(units, K, 2, "cpu")
+    executed = torch.randn(5, 14, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(served.normalise(executed), copied.normalise(executed))
 
 
 def run_config(**changes: Any) -> RunConfig:

@@ -1,5 +1,6 @@
 """Many chunks of one observation: each is the one that is made alone."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,13 @@ import torch
 from tmrl_common.types import Observation
 from tmrl_policies.flow_policy import FlowPolicyConfig
 from tmrl_policies.flow_served import ServedFlowPolicy
+from tmrl_policies.pi0.config import TINY, TINY_PI05, Pi0Config
 from tmrl_policies.pi0.inputs.rigs import BRIDGE, CSPI0_BRIDGE_RELATIVE, DROID, Rig
 from tmrl_policies.pi0.inputs.settings import Pi0Settings
-from tmrl_policies.pi0.inputs.testing import write_checkpoint
+from tmrl_policies.pi0.inputs.testing import make_statistics, write_checkpoint
+from tmrl_policies.pi0.model import Pi0
 from tmrl_policies.pi0.policy import Pi0Policy
+from tmrl_policies.pi0.sampler import Pi0Sampler
 from tmrl_policies.testing import scrambled
 
 GROUPS, EACH = 2, 3
@@ -25,13 +29,25 @@ def observation(rig: Rig) -> Observation:
     return Observation(state, np.zeros(0, np.float32), images, "press the red button")
 
 
-@pytest.mark.parametrize("rig", [DROID, BRIDGE, CSPI0_BRIDGE_RELATIVE], ids=lambda rig: rig.name)
-def test_of_a_pi0_with_a_context_noise_for_each_group(tmp_path: Path, rig: Rig) -> None:
-    write_checkpoint(tmp_path, rig)
+@pytest.mark.parametrize(
+    ("rig", "config"),
+    [
+        (DROID, TINY),
+        (BRIDGE, TINY),
+        (CSPI0_BRIDGE_RELATIVE, TINY),
+        (DROID, TINY_PI05),
+        (DROID, replace(TINY_PI05, context_smoothing=False, prefix_rms=False)),
+    ],
+    ids=["droid", "bridge", "relative", "pi05", "plain pi05"],
+)
+def test_of_a_pi0_with_a_context_noise_for_each_group(
+    tmp_path: Path, rig: Rig, config: Pi0Config
+) -> None:
+    write_checkpoint(tmp_path, rig, config)
     policy = Pi0Policy.load(tmp_path, Pi0Settings(dino="none", device="cpu"))
     generator = torch.Generator().manual_seed(0)
     seen, spec = policy.observe(observation(rig)), policy.spec
-    sigma = torch.tensor([0.0, 0.6])
+    sigma = torch.tensor([0.0, 0.6 * config.context_smoothing])
     epsilon = [policy.draw_epsilon(generator) for _ in range(GROUPS)]
     noise = torch.randn(GROUPS, EACH, spec.horizon, spec.z_dim, generator=generator)
     together = policy.fan_out(seen, sigma, epsilon, noise)
@@ -42,6 +58,27 @@ def test_of_a_pi0_with_a_context_noise_for_each_group(tmp_path: Path, rig: Rig) 
                 [seen], sigma[group : group + 1], [epsilon[group]], noise[group, row][None]
             )
             torch.testing.assert_close(together[group, row], alone[0], rtol=1e-4, atol=1e-4)
+
+
+def test_of_a_prefix_that_is_padded() -> None:
+    torch.manual_seed(0)
+    model = Pi0(replace(TINY_PI05, layers=2)).eval()
+    width, horizon, columns = 64, model.config.horizon, model.config.action_dim
+    assert model.config.prefix.width == width
+    given = (
+        torch.randn(1, 1, model.config.siglip.tokens, width),
+        torch.ones(1, 1, dtype=torch.bool),
+        torch.arange(1, 17)[None],
+        (torch.arange(16) < 5)[None],
+        torch.zeros(1, columns),
+    )
+    noise, sigma = torch.randn(1, EACH, horizon, columns), torch.tensor([0.4])
+    epsilon = torch.randn(1, width)
+    sampler = Pi0Sampler(model, prompt_step=8)
+    together = sampler.sample(*given, noise, sigma, epsilon)
+    for row in range(EACH):
+        alone = sampler.sample(*given, noise[:, row], sigma, epsilon)
+        torch.testing.assert_close(together[:, row], alone, rtol=1e-4, atol=1e-4)
 
 
 def test_of_a_flow_policy() -> None:
@@ -68,5 +105,8 @@ def test_units_are_those_of_the_training_actions(tmp_path: Path) -> None:
     np.testing.assert_allclose(units.mean, [0.5, 0.5, 0.5, 0, 0, 0, 0.5])
     write_checkpoint(tmp_path, CSPI0_BRIDGE_RELATIVE)
     pi0 = Pi0Policy.load(tmp_path, Pi0Settings(dino="none", device="cpu")).units
-    assert pi0.mean.shape == pi0.std.shape == (7,)
-    assert (pi0.std > 0).all()
+    known = make_statistics(CSPI0_BRIDGE_RELATIVE)
+    np.testing.assert_allclose(pi0.std, known.actions.std, rtol=1e-3)
+    mean = known.actions.mean.copy()
+    mean[:6] += known.state.mean[:6]
+    np.testing.assert_allclose(pi0.mean, mean, rtol=1e-3, atol=1e-6)

@@ -41,7 +41,8 @@ from tmrl_policies.torch_seam import cpu_capabilities, from_numpy, split
 _log = logging.getLogger(__name__)
 
 _EXAMPLE_PROMPT = "pick up the object"
-_VARIES = 1e-6
+_VARIES = 1e-5
+"""Units below are those of columns that never varied."""
 _LARGE_WIDTH = 512
 """Of the expert. Below, on a CPU, the start of an operation counts for more than its products."""
 
@@ -261,13 +262,13 @@ class Pi0Policy:
 
     @property
     def units(self) -> ActionUnits:
-        """Mean and spread of the training actions, as the robot takes them."""
+        """Those in which the network makes actions, as the robot takes them."""
         columns, relative = slice(self._rig.action_dim), self._rig.relative_columns
-        mean = self._statistics.actions.mean[columns].copy()
-        mean[:relative] += self._statistics.state.mean[:relative]
-        std = self._statistics.actions.std[columns]
-        std = np.where(std > _VARIES, std, UNIT_OF_OTHERS)
-        return ActionUnits(mean.astype(np.float32), std.astype(np.float32))
+        mean = self._action_scaling.zero[columns].copy()
+        mean[:relative] += self._state_scaling.zero[:relative]
+        unit = self._action_scaling.unit[columns]
+        unit = np.where(unit > _VARIES, unit, UNIT_OF_OTHERS)
+        return ActionUnits(mean.astype(np.float32), unit.astype(np.float32))
 
     def _sample(
         self, seen: Sequence[Pi0Seen], sigma: Tensor, epsilon: Sequence[Tensor], noise: Tensor
