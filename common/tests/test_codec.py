@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tmrl_common.codec import decode, encode
 from tmrl_common.errors import DecodeError, EncodeError, ErrorCode
 from tmrl_common.framing import PROTOCOL_VERSION, SMALL_BYTES, WireLimits
-from tmrl_common.messages import KINDS, MAX_SEED, Act, Encode, Features
+from tmrl_common.messages import KINDS, Act, Encode, Features
 from tmrl_common.testing.message_examples import EXAMPLES
+from tmrl_common.types import MAX_SEED
 
 GOLDEN = Path(__file__).parent / "golden"
 

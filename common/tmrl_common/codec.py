@@ -83,6 +83,7 @@ class _Field(NamedTuple):
         type: Python type of a scalar or nested value, numpy scalar type of an array.
         optional: Whether it may be None.
         default: What a scalar that was added later means where it is left out; None for all others.
+        later: Whether it was added later, and is left out where it holds its default.
     """
 
     name: str
@@ -91,6 +92,7 @@ class _Field(NamedTuple):
     type: type[Any]
     optional: bool
     default: bool | int | float | str | None
+    later: bool
 
 
 @functools.cache
@@ -100,11 +102,12 @@ def _fields(message_type: type, path: str = "") -> tuple[_Field, ...]:
     found: list[_Field] = []
     for each in dataclasses.fields(message_type):
         field = _classify(each.name, path, hints[each.name])
-        if each.metadata == ADDED_LATER and field.form is _Form.ARRAY:
+        later = each.metadata == ADDED_LATER
+        if later and field.form is _Form.ARRAY:
             field = field._replace(form=_Form.LATER_ARRAY)
-        elif each.metadata == ADDED_LATER:
+        elif later:
             field = field._replace(default=each.default)
-        found.append(field)
+        found.append(field._replace(later=later))
     return tuple(found)
 
 
@@ -115,7 +118,7 @@ def _classify(name: str, path: str, hint: Any) -> _Field:
         hint = next(option for option in options if option is not types.NoneType)
 
     def field(form: _Form, of: type[Any]) -> _Field:
-        return _Field(name, path + name, form, of, optional, None)
+        return _Field(name, path + name, form, of, optional, None, later=False)
 
     if hint in (bool, int, float, str) or (isinstance(hint, type) and issubclass(hint, StrEnum)):
         return field(_Form.SCALAR, hint)
@@ -185,7 +188,7 @@ def _to_body(value: Any, path: str, arrays: _Arrays) -> dict[str, Any]:
 
 
 def _write(field: _Field, item: Any, body: dict[str, Any], arrays: _Arrays) -> None:
-    name, where, form, wanted, optional, default = field
+    name, where, form, wanted, optional, default, later = field
     if form is _Form.IMAGES:
         for key, image in item.items():
             arrays[f"{where}/{key}"] = _checked_array(f"{where}/{key}", image, wanted)
@@ -193,7 +196,8 @@ def _write(field: _Field, item: Any, body: dict[str, Any], arrays: _Arrays) -> N
         if item.size:
             arrays[where] = _checked_array(where, item, wanted)
     elif optional and item is None:
-        body[name] = None
+        if not later:
+            body[name] = None
     elif form is _Form.NESTED:
         body[name] = _to_body(item, where + "/", arrays)
     elif form is _Form.NAMES:
@@ -257,7 +261,7 @@ def _complete(values: dict[Any, Any], message_type: type, path: str) -> None:
             raise DecodeError(ErrorCode.MALFORMED, detail)
     for field in _fields(message_type, path):
         if field.name in plain and field.name not in values:
-            if field.default is None:
+            if field.default is None and not (field.later and field.optional):
                 raise DecodeError(ErrorCode.MALFORMED, f"field '{field.where}' is missing")
             values[field.name] = field.default
 

@@ -10,9 +10,11 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from tmrl_common.candidates import ActionUnits, CandidateRequest, Candidates
 from tmrl_common.desk_messages import Offer, Parcel, Report, Wanted
 from tmrl_common.errors import ErrorCode
 from tmrl_common.types import (
+    MAX_SEED,
     FloatArray,
     Observation,
     PolicySpec,
@@ -20,9 +22,6 @@ from tmrl_common.types import (
     SteeringLimits,
     SteeringSource,
 )
-
-MAX_SEED = 2**63 - 1
-"""Largest seed: what SQLite and torch both hold."""
 
 ADDED_LATER = MappingProxyType({"added_later": True})
 """Metadata of a field that is younger than the wire format: it travels only where it differs from
@@ -83,12 +82,14 @@ class Welcome:
         epoch: Identifies this life of the server process; another one means that it restarted.
         spec: What it serves.
         actor_version: Version of the steering actor; 0 for none.
+        units: Of the policy's actions; None from a server that does not tell.
     """
 
     server: str
     epoch: str
     spec: PolicySpec
     actor_version: int
+    units: ActionUnits | None = field(default=None, metadata=ADDED_LATER)
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ class Act:
         committed: Actions that are executed anyway after the observation, which the chunk begins
             with: raw units of the rig's action space, shape (overlap_steps, action_dim); empty
             where the arm stands.
+        candidates: Which candidates are wanted beside the chunk; None for none.
     """
 
     observation: Observation
@@ -114,6 +116,7 @@ class Act:
     seed: int
     budget_s: float = 0.0
     committed: FloatArray = field(default_factory=no_actions, metadata=ADDED_LATER)
+    candidates: CandidateRequest | None = field(default=None, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         """Refuses a source and a steering that contradict each other, and seeds out of range.
@@ -169,6 +172,7 @@ class ChunkReply:
         timings: Of this request.
         far_state: Columns of the robot state that lie far outside of what the policy was trained
             on, joined by commas, so that the chunk means nothing; empty where all is well.
+        candidates: Where they were asked for.
     """
 
     actions: FloatArray
@@ -179,6 +183,7 @@ class ChunkReply:
     seed: int
     timings: Timings
     far_state: str = field(default="", metadata=ADDED_LATER)
+    candidates: Candidates | None = field(default=None, metadata=ADDED_LATER)
 
 
 @dataclass(frozen=True)
@@ -188,10 +193,12 @@ class Encode:
     Attributes:
         observation: What the policy would see.
         budget_s: Time that is left for the answer when the request is sent.
+        candidates: Which candidates are wanted beside the features; None for none.
     """
 
     observation: Observation
     budget_s: float = 0.0
+    candidates: CandidateRequest | None = field(default=None, metadata=ADDED_LATER)
 
 
 @dataclass(frozen=True)
@@ -201,10 +208,12 @@ class Features:
     Attributes:
         features: Shape (features_dim,).
         policy_version: Content hash of the base policy's checkpoint.
+        candidates: Where they were asked for.
     """
 
     features: FloatArray
     policy_version: str
+    candidates: Candidates | None = field(default=None, metadata=ADDED_LATER)
 
 
 @dataclass(frozen=True)

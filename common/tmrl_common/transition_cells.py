@@ -10,7 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from tmrl_common.transitions import FIELDS, Kind, Transition, TransitionField
+from tmrl_common.transitions import (
+    FIELDS,
+    LAST_WHOLE_VERSION,
+    Kind,
+    Transition,
+    TransitionField,
+)
 
 Cell = str | int | float | bytes
 """What SQLite holds in one column of one row."""
@@ -60,10 +66,14 @@ def from_cells(cells: Mapping[str, Cell]) -> Transition:
 def content_hash(cells: Mapping[str, Cell]) -> str:
     """Returns the SHA-256 over names and values of all cells, hexadecimal.
 
-    Each part is preceded by its length: no two different contents give the same bytes.
+    Each part is preceded by its length: no two different contents give the same bytes. Fields of a
+    version after LAST_WHOLE_VERSION count where they hold something else than their default: with
+    and without their cells a row has one hash.
     """
     digest = hashlib.sha256()
     for name, value in cells.items():
+        if name in LATER_DEFAULTS and value == LATER_DEFAULTS[name]:
+            continue
         for part in (name.encode(), _to_bytes(value)):
             digest.update(len(part).to_bytes(8, "little"))
             digest.update(part)
@@ -112,6 +122,14 @@ _SCALARS: dict[Kind, Callable[[Any], Cell]] = {
     Kind.STAMP: int,
     Kind.NAMED_STAMPS: lambda value: json.dumps(dict(value), sort_keys=True),
 }
+
+
+LATER_DEFAULTS: dict[str, Cell] = {
+    each.name: _to_cell(each.kind, each.make_default())
+    for each in FIELDS
+    if each.column.since > LAST_WHOLE_VERSION
+}
+"""Cell of each field of a version after LAST_WHOLE_VERSION, in a row of before it came."""
 
 
 def _from_cell(each: TransitionField, cells: Mapping[str, Cell]) -> Any:

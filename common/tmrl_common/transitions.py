@@ -5,7 +5,7 @@ hash, the checks at the learner's door and the builders of tests are all made fr
 field is one line here, one in `tmrl_msgs/Transition.msg`, and a higher SCHEMA_VERSION.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from enum import Enum, auto
 from math import inf, isfinite
@@ -18,8 +18,11 @@ from tmrl_common.chunks import Driver, Origin
 from tmrl_common.errors import LocalError
 from tmrl_common.types import FloatArray, Outcome, SteeringSource
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of the journal; a field's `since` says with which version it came."""
+LAST_WHOLE_VERSION = 2
+"""A field of a later version counts in the content hash only where it differs from its default, so
+that the hashes of rows without it stay as they are."""
 
 MAX_INTEGER = 2**63 - 1
 """SQLite's integers are signed."""
@@ -87,7 +90,12 @@ _FLAG = Column(Kind.FLAG)
 _STEP = Column(Kind.COUNT, low=0, high=_MAX_UINT32)
 _SECONDS = Column(Kind.NUMBER, low=0.0, unit="s")
 _VECTOR = Column(Kind.VECTOR, low=-_MAX_MAGNITUDE, high=_MAX_MAGNITUDE)
+_CANDIDATES = Column(Kind.VECTOR, low=-_MAX_MAGNITUDE, high=_MAX_MAGNITUDE, since=3)
 _VERSION = Column(Kind.COUNT, low=0, high=MAX_INTEGER)
+
+
+def _nothing() -> FloatArray:
+    return np.zeros(0, np.float32)
 
 
 def _no_stamps() -> NDArray[np.int64]:
@@ -136,6 +144,11 @@ class Transition:
         seed: Of every random draw behind the chunk.
         inference_s: Receipt to reply at the policy server.
         round_trip_s: Request to reply at the agent.
+        candidate_z: K latents that lead elsewhere from the same observation, flattened, shape
+            (K * z_dim,); empty where none were asked for (`tmrl_common.candidates`).
+        candidate_sigma: Context timestep of each, in [0, 1], shape (K,).
+        candidate_actions: The steps that would be executed of the chunk that the frozen policy
+            makes of each, raw units, flattened, shape (K * h * action_dim,).
     """
 
     robot: Annotated[str, _TEXT]
@@ -175,6 +188,11 @@ class Transition:
     seed: Annotated[int, _VERSION] = 0
     inference_s: Annotated[float, _SECONDS] = 0.0
     round_trip_s: Annotated[float, _SECONDS] = 0.0
+    candidate_z: Annotated[FloatArray, _CANDIDATES] = field(default_factory=_nothing)
+    candidate_sigma: Annotated[FloatArray, Column(Kind.VECTOR, 0.0, 1.0, since=3)] = field(
+        default_factory=_nothing
+    )
+    candidate_actions: Annotated[FloatArray, _CANDIDATES] = field(default_factory=_nothing)
 
     @property
     def name(self) -> str:
@@ -191,12 +209,14 @@ class TransitionField:
         python_type: The enumeration of a NAME or CODE, else the type of the attribute.
         column: How it is stored, sent and checked.
         optional: Whether rows of before it came, or transitions without an arm, have a default.
+        make_default: Makes that default, where there is one.
     """
 
     name: str
     python_type: Any
     column: Column
     optional: bool
+    make_default: Callable[[], Any]
 
     @property
     def kind(self) -> Kind:
@@ -210,7 +230,9 @@ def _table() -> tuple[TransitionField, ...]:
     for each in fields(Transition):
         python_type, column = get_args(hints[each.name])
         optional = each.default is not MISSING or each.default_factory is not MISSING
-        rows.append(TransitionField(each.name, python_type, column, optional))
+        factory = each.default_factory
+        make = (lambda value=each.default: value) if factory is MISSING else factory
+        rows.append(TransitionField(each.name, python_type, column, optional, make))
     return tuple(rows)
 
 

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float32]
 """Array of float32: the only floating type on the wire and in the journal."""
 
+MAX_SEED = 2**63 - 1
+"""Largest seed: what SQLite and torch both hold."""
+
 
 class Outcome(IntEnum):
     """How an episode ended; the numbers are those of tmrl_msgs/EpisodeOutcome."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tmrl_bringup.candidates import candidate_settings
 from tmrl_bringup.parts import UPLINK, part_of
 from tmrl_bringup.rig import Rig, RigError, nearest, path_in_rig
 from tmrl_common.algorithms import method_names
@@ -112,6 +113,7 @@ class SessionOptions:
             stop = Path.home() / ".tmrl" / f"{rig.robot}.estop"
             _add_missing(values, rig, "controller", "estop_file", str(stop))
         _add_length_of_chunks(values, rig, checkpoint)
+        _add_candidates(values, rig, self.method, checkpoint)
         _fill_in_offline_data(values, rig)
         prompt = rig.parts["agent"].get("prompt")
         if isinstance(prompt, str) and "dino" in server:
@@ -139,6 +141,15 @@ def _add_length_of_chunks(values: dict[str, dict[str, Any]], rig: Rig, checkpoin
     if isinstance(checkpoint, str):
         _add_missing(values, rig, "learning", "policy", str(path_in_rig(checkpoint)))
         _add_missing(values, rig, "learning", "execute_steps", steps)
+
+
+def _add_candidates(
+    values: dict[str, dict[str, Any]], rig: Rig, method: str, checkpoint: object
+) -> None:
+    """Has candidates asked for where the learner cannot have a copy of the policy."""
+    for part, settings in candidate_settings(rig, method, checkpoint).items():
+        for key, value in settings.items():
+            _add_missing(values, rig, part, key, value)
 
 
 def _fill_in_offline_data(values: dict[str, dict[str, Any]], rig: Rig) -> None:

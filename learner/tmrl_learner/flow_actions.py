@@ -8,15 +8,12 @@ from torch import Tensor
 
 from tmrl_common.types import PolicySpec
 from tmrl_learner.errors import LearnerError
-from tmrl_policies.action_transform import robot_columns
+from tmrl_policies.action_transform import UNIT_OF_OTHERS, robot_columns
 from tmrl_policies.flow_checkpoint import load_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy
 from tmrl_policies.inpainting import Committed
 
 _REMEDY = "use the method tmrl or dsrl without hindsight, which need no copy of the policy"
-_UNIT = 0.1
-"""Of a column that the policy does not make, such as a rotation [rad] of a person's: what counts as
-one in the critics, which is of the order of a control step."""
 
 
 class FlowActions:
@@ -91,7 +88,7 @@ class FlowActions:
     def normalise(self, executed: Tensor) -> Tensor:
         """See `LatentPolicy`."""
         steps = executed.reshape(len(executed), self._steps, self._action_dim)
-        judged = steps / _UNIT
+        judged = steps / UNIT_OF_OTHERS
         judged[..., self._columns] = self._policy.action_normaliser.normalise(
             steps[..., self._columns]
         )
@@ -117,7 +114,7 @@ def load_flow_actions(
         raise LearnerError(
             f"the learner needs a copy of the frozen policy, for the method dsrl_na or for "
             f"hindsight, and {folder} (policy) holds no flow policy: a pi0 cannot be sampled here; "
-            f"{_REMEDY}"
+            f"learn from the candidates that its server hands out (candidates), or {_REMEDY}"
         )
     loaded = load_flow_policy(folder)
     if loaded.version != spec.policy_version:

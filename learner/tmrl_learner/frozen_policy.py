@@ -5,7 +5,15 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 
-class LatentPolicy(Protocol):
+class ActionScale(Protocol):
+    """What actions are measured in, so that a network can tell them apart."""
+
+    def normalise(self, executed: Tensor) -> Tensor:
+        """Executed actions in raw units, (B, h * A), in units of the order 1."""
+        ...
+
+
+class LatentPolicy(ActionScale, Protocol):
     """Which actions a latent leads to without context noise, as DSRL-NA's critics need it.
 
     Its action chunks are cut to the h steps that are executed, flattened to (h * A,), and in
@@ -20,12 +28,8 @@ class LatentPolicy(Protocol):
             z: (B, Z), initial flow noise.
 
         Returns:
-            (B, h * A), without gradients.
+            (B, h * A), without gradients, in the units of `normalise`.
         """
-        ...
-
-    def normalise(self, executed: Tensor) -> Tensor:
-        """Executed actions in raw units, (B, h * A), in the units of `actions`."""
         ...
 
 

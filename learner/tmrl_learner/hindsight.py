@@ -25,6 +25,12 @@ _NOISES = 8
 """Context noises under which each finalist is tried, where the actor does not choose the noise."""
 
 
+def driven_by_hand(transition: Transition, width: int) -> bool:
+    """Whether a person drove from beginning to end, for as long as a row of that width shows."""
+    by_hand = unsteered(transition) and bool((transition.driver == Driver.TELEOP).all())
+    return by_hand and explains_actions(transition, width)
+
+
 class _Latents(NamedTuple):
     z: Tensor
     sigma: Tensor
@@ -76,8 +82,7 @@ class HindsightLatents:
         Args:
             transition: Anything; only what a person drove from beginning to end is looked at.
         """
-        by_hand = unsteered(transition) and bool((transition.driver == Driver.TELEOP).all())
-        if not (by_hand and explains_actions(transition, self._policy.width)):
+        if not driven_by_hand(transition, self._policy.width):
             return transition
         found, distance = self._search(transition)
         if distance > self._config.tolerance:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from tmrl_common.algorithms import InstalledAlgorithm
+from tmrl_common.candidates import MAX_CANDIDATES
 from tmrl_common.constraints import SEED, NotEmpty, OneOf, Range, check_fields
 from tmrl_common.ros_names import is_ros_name
 from tmrl_learner.config import LearnerConfig, resolve
@@ -31,6 +32,9 @@ class RunConfig:
         overrides: Changes to the preset, each "dotted.key=value".
         policy: Folder of the flow policy that the policy server serves; only the method "dsrl_na"
             and hindsight read it. The launch takes policy_server.checkpoint.
+        candidates: Latents of each transition that the policy server says the actions of, from
+            which "dsrl_na" and hindsight learn where there is no copy of the policy, as of a pi0.
+            The launch takes agent.candidates. 0: there are none.
         execute_steps: Steps of each chunk that are executed, which "dsrl_na" learns with; the
             launch takes agent.execute_steps.
         offline_data: Folder that ./tmrl import made of demonstrations, from which
@@ -58,6 +62,7 @@ class RunConfig:
     preset: str = "widowx_sim"
     overrides: tuple[str, ...] = ()
     policy: str = ""
+    candidates: Annotated[int, Range(0, MAX_CANDIDATES)] = 0
     execute_steps: Annotated[int, Range(1)] = 5
     offline_data: str = ""
     seed: Annotated[int, SEED] = 0
@@ -90,14 +95,20 @@ class RunConfig:
             raise ValueError(
                 f"{asks}, which needs a copy of the frozen policy in the learner's own process, "
                 "and policy is empty: give the folder of the flow policy that the policy server "
-                "serves, or use the method tmrl or dsrl without hindsight"
+                "serves, have candidates handed out (agent.candidates and candidates), or use the "
+                "method tmrl or dsrl without hindsight"
             )
         if self.offline_data:
             self._check_offline()
 
     def _check_offline(self) -> None:
         """Refuses offline data of which this run would learn nothing."""
-        if not self.needs_policy:
+        if self.asks_policy and self.candidates:
+            raise ValueError(
+                f"offline_data is {self.offline_data!r}, and this run learns from the candidates "
+                "of the policy server, which demonstrations do not have: leave offline_data empty"
+            )
+        if not self.asks_policy:
             raise ValueError(
                 f"offline_data is {self.offline_data!r}, and method {self.method!r} learns nothing "
                 "from demonstrations, which have no latents: use the method dsrl_na, set "
@@ -118,6 +129,11 @@ class RunConfig:
 
     @property
     def needs_policy(self) -> bool:
+        """Whether the learner needs a copy of the frozen policy."""
+        return self.asks_policy and not self.candidates
+
+    @property
+    def asks_policy(self) -> bool:
         """Whether the learner asks the frozen policy which actions a latent leads to."""
         searches = self.method != "base" and self.learner.hindsight.candidates > 0
         return self.method == "dsrl_na" or searches

@@ -19,16 +19,14 @@ import torch
 from safetensors.torch import save as encode_tensors
 
 from tmrl_common.transitions import Transition, check
-from tmrl_learner.algorithms.dsrl_na.agent import DsrlNaAgent
-from tmrl_learner.algorithms.interface import Algorithm, make_algorithm
 from tmrl_learner.config import LearnerConfig, Sizes
 from tmrl_learner.devices import check_device
 from tmrl_learner.errors import LearnerError, ResumeError
-from tmrl_learner.frozen_policy import LatentPolicy, SteeredPolicy
-from tmrl_learner.hindsight import HindsightLatents
 from tmrl_learner.replay.buffer import InsertResult, ReplayBuffer
 from tmrl_learner.replay.sequences import SequenceIndex
 from tmrl_learner.replay.transition import unsteered
+from tmrl_learner.served_candidates import ServedCandidates
+from tmrl_learner.session_parts import Frozen, make_agent, make_hindsight
 from tmrl_policies.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -131,7 +129,8 @@ class LearnerSession:
         config: What to do with the transitions.
         sizes: Lengths that the policy dictates.
         steady_s: Steady clock, s; measures the duration of rounds and decides nothing.
-        base: The frozen policy, which the method "dsrl_na" and hindsight ask for.
+        base: The frozen policy, which the method "dsrl_na" and hindsight ask for, or how what its
+            server hands out is read.
 
     Raises:
         ConfigError: The device is a GPU, and there is none; or the method is not installed.
@@ -143,7 +142,7 @@ class LearnerSession:
         config: LearnerConfig,
         sizes: Sizes,
         steady_s: Callable[[], float],
-        base: LatentPolicy | None = None,
+        base: Frozen | None = None,
     ) -> None:
         check_device(config.device)
         self.config = config
@@ -151,9 +150,14 @@ class LearnerSession:
         self.counters = Counters()
         epsilon_dim = sizes.epsilon if config.agent.epsilon_head else 0
         actions_dim = sizes.actions if config.method == "dsrl_na" else 0
-        self.replay = ReplayBuffer(config.replay, sizes.features, sizes.z, epsilon_dim, actions_dim)
-        self.agent = _agent(config, sizes, base)
-        self.hindsight = _hindsight(config, sizes, base, self.agent)
+        self._candidates = 0
+        if isinstance(base, ServedCandidates) and actions_dim:
+            self._candidates = base.count
+        self.replay = ReplayBuffer(
+            config.replay, sizes.features, sizes.z, epsilon_dim, actions_dim, self._candidates
+        )
+        self.agent = make_agent(config, sizes, base)
+        self.hindsight = make_hindsight(config, sizes, base, self.agent)
         self._rng = np.random.default_rng(config.seed)
         self._steady_s = steady_s
         self._seen: dict[Stream, SequenceIndex] = {}
@@ -295,6 +299,7 @@ class LearnerSession:
         metadata = {
             "config": self.config.to_mapping(),
             "sizes": dataclasses.asdict(self.sizes),
+            "candidates": self._candidates,
             "counters": dataclasses.asdict(self.counters),
             "replay": replay,
             "draws": self._rng.bit_generator.state,
@@ -354,46 +359,13 @@ class LearnerSession:
         Only on the same device the run continues as if it had never been interrupted.
         """
         mine = {**self.config.to_mapping(), "sizes": dataclasses.asdict(self.sizes)}
+        mine["candidates"] = self._candidates
         theirs = {**metadata["config"], "sizes": metadata["sizes"]}
+        theirs["candidates"] = metadata.get("candidates", 0)
         mine["replay"] = {**mine["replay"], "device": theirs["replay"].get("device")}
-        for name in ("method", "seed", "agent", "dsrl_na", "replay", "sizes"):
+        for name in ("method", "seed", "agent", "dsrl_na", "replay", "sizes", "candidates"):
             if mine[name] != theirs[name]:
                 raise ResumeError(
                     f"the checkpoint was written with {name} = {theirs[name]}, this run has "
                     f"{mine[name]}; resume with the same configuration or start a new run"
                 )
-
-
-def _agent(config: LearnerConfig, sizes: Sizes, base: LatentPolicy | None) -> Algorithm:
-    if config.method != "dsrl_na":
-        return make_algorithm(config, sizes)
-    if base is None or sizes.actions < 1:
-        raise LearnerError(
-            "dsrl_na needs a copy of the frozen policy in the learner's process, and the length of "
-            "what is executed of its chunks: set policy and execute_steps"
-        )
-    return DsrlNaAgent(config.agent, config.dsrl_na, sizes, config.seed, config.device, base)
-
-
-def _hindsight(
-    config: LearnerConfig, sizes: Sizes, base: LatentPolicy | None, agent: Algorithm
-) -> HindsightLatents | None:
-    if not config.hindsight.candidates or config.method == "dsrl_na":
-        return None
-    if not isinstance(base, SteeredPolicy):
-        raise LearnerError(
-            f"hindsight.candidates is {config.hindsight.candidates}, and the search needs a copy "
-            "of the frozen policy in the learner's process: set policy and execute_steps, or "
-            "hindsight.candidates=0"
-        )
-    heads = config.agent.sigma_head, config.agent.epsilon_head
-    return HindsightLatents(
-        config.hindsight,
-        base,
-        agent.bounds,
-        sizes.z,
-        sizes.epsilon,
-        heads,
-        config.seed,
-        config.device,
-    )

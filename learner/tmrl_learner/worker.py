@@ -24,9 +24,8 @@ from tmrl_common.transitions import InvalidTransitionError, Transition
 from tmrl_common.transport.client import PolicyClient
 from tmrl_common.transport.curve import client_security
 from tmrl_common.types import PolicySpec, SteeringSource
-from tmrl_learner.config import Sizes
 from tmrl_learner.devices import check_device
-from tmrl_learner.flow_actions import load_flow_actions
+from tmrl_learner.frozen_source import make_session
 from tmrl_learner.offline import add_offline, judge_offline, read_offline
 from tmrl_learner.run_config import RunConfig
 from tmrl_learner.session import LearnerSession, Phase, holds_checkpoint
@@ -40,16 +39,6 @@ _RATE_ROUNDS = 200
 _TRACK_EVERY_ROUNDS = 10
 _CLOSE_S = 0.5
 """A session must be over 3 s after Ctrl-C; wandb offline needs some hundredths of a second."""
-
-
-def sizes_of(spec: PolicySpec, method: str) -> Sizes:
-    """Lengths of the learner's vectors for a policy.
-
-    The frozen policy by itself ("base") starts from noise that differs per step of the horizon; a
-    steered one repeats one row.
-    """
-    rows = spec.horizon if method == "base" else 1
-    return Sizes(features=spec.features_dim, z=rows * spec.z_dim, epsilon=spec.epsilon_dim)
 
 
 def connect(config: RunConfig) -> PolicyClient:
@@ -172,7 +161,7 @@ class LearnerWorker:
                 _log.info("waiting for the policy server: %s", error)
                 stop.wait(_RETRY_S)
                 continue
-            session = self._session(welcome.spec)
+            session = make_session(self._config, self._learner_config, welcome, self._clock.now_s)
             if not self._add_offline(session, welcome.spec):
                 return None
             if holds_checkpoint(self._folder):
@@ -181,20 +170,6 @@ class LearnerWorker:
             self._resumed(session)
             return session
         return None
-
-    def _session(self, spec: PolicySpec) -> LearnerSession:
-        """A session for the policy served; DSRL-NA and hindsight get a copy of it.
-
-        Raises:
-            TmrlError: There is no copy, or it is another policy's.
-        """
-        config, sizes = self._config, sizes_of(spec, self._config.method)
-        if not config.needs_policy:
-            return LearnerSession(self._learner_config, sizes, self._clock.now_s)
-        device, steps = self._learner_config.device, config.execute_steps
-        base = load_flow_actions(Path(config.policy), spec, steps, device)
-        sizes = replace(sizes, actions=base.width)
-        return LearnerSession(self._learner_config, sizes, self._clock.now_s, base)
 
     def _add_offline(self, session: LearnerSession, spec: PolicySpec) -> bool:
         """Adds the offline data, if there are some; returns False where it was asked to stop."""

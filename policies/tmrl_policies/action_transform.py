@@ -9,6 +9,10 @@ from tmrl_common.config import nearest_name
 from tmrl_common.errors import ConfigError
 from tmrl_common.types import FloatArray
 
+UNIT_OF_OTHERS = 0.1
+"""Of a column that the policy does not make or never varies, such as a rotation [rad] of a
+person's: what a critic of actions counts as one, which is of the order of a control step."""
+
 
 @dataclass(frozen=True)
 class ActionTransform:

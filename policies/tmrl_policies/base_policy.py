@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from tmrl_common.candidates import ActionUnits
 from tmrl_common.types import FloatArray, Observation, PolicySpec
 from tmrl_policies.inpainting import Committed
 
@@ -93,6 +94,27 @@ class BasePolicy(Protocol[Seen]):
             Actions in raw units of `spec.action_space`, shape (B, horizon, action_dim), float32 on
             the CPU.
         """
+        ...
+
+    def fan_out(
+        self, seen: Seen, sigma: Tensor, epsilon: Sequence[Tensor], noise: Tensor
+    ) -> Tensor:
+        """Makes many chunks for one observation; what they share is computed once.
+
+        Args:
+            seen: A prepared observation.
+            sigma: Context times in [0, 1], shape (G,), float32.
+            epsilon: Context noise of each of these, as for `sample`.
+            noise: R initial flow noises for each, shape (G, R, horizon, z_dim), float32.
+
+        Returns:
+            As `sample`, shape (G, R, horizon, action_dim).
+        """
+        ...
+
+    @property
+    def units(self) -> ActionUnits:
+        """What one unit of each column of the robot's action is to the policy."""
         ...
 
     def warm_up_batches(self, largest: int) -> Sequence[int]:

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tmrl_common.candidates import ActionUnits
 from tmrl_common.errors import ErrorCode, RequestError
 from tmrl_common.types import FloatArray, Observation, PolicySpec
-from tmrl_policies.action_transform import action_transform
+from tmrl_policies.action_transform import UNIT_OF_OTHERS, action_transform
 from tmrl_policies.far_state import StateWatch
 from tmrl_policies.flow_checkpoint import load_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy
@@ -151,6 +152,29 @@ class ServedFlowPolicy:
             known,
         )
         return from_numpy(self._transform.apply(chunks.numpy()))
+
+    def fan_out(
+        self, seen: SeenState, sigma: Tensor, epsilon: Sequence[Tensor], noise: Tensor
+    ) -> Tensor:
+        """Makes many chunks for one observation; see `BasePolicy.fan_out`."""
+        each = noise.shape[1]
+        chunks = self.sample(
+            [seen] * (len(sigma) * each),
+            sigma.repeat_interleave(each),
+            [one for one in epsilon for _ in range(each)],
+            noise.flatten(0, 1),
+        )
+        return chunks.reshape(*noise.shape[:3], -1)
+
+    @property
+    def units(self) -> ActionUnits:
+        """Those of its normaliser; of columns that it does not make, a fixed one."""
+        known = self._policy.action_normaliser
+        mean = np.zeros(self.spec.action_dim, np.float32)
+        std = np.full(self.spec.action_dim, UNIT_OF_OTHERS, np.float32)
+        columns = list(self._transform.columns)
+        mean[columns], std[columns] = known.mean.numpy(), known.std.numpy()
+        return ActionUnits(mean, std)
 
     def warm_up_batches(self, largest: int) -> Sequence[int]:
         """A few alone, as the first ones of a thread are slow, then each number together."""

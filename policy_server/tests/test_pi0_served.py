@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from openpi_client.websocket_client_policy import WebsocketClientPolicy
 
+from tmrl_common.candidates import CandidateRequest
 from tmrl_common.errors import ErrorCode, HandshakeRefusedError, RequestError
 from tmrl_common.messages import PolicyExpectation
 from tmrl_common.transport import PolicyClient
@@ -78,6 +79,28 @@ def test_the_chunk_depends_on_the_prompt_until_sigma_hides_it(robot):
 def test_openpis_client_gets_the_same_chunk(served, robot):
     answer = WebsocketClientPolicy("127.0.0.1", served[1]).infer({**OPENPI, "tmrl/seed": 3})
     np.testing.assert_array_equal(answer["actions"], chunk(robot).actions)
+
+
+def test_candidates_are_what_each_latent_gives_alone(robot):
+    exact = SteeringLimits(sigma_cap=0.0, z_cap=1.5, epsilon_cap=1.0)
+    wish = CandidateRequest(count=5, steps=3, limits=exact, seed=3)
+    reply = robot.act(
+        OBSERVATION,
+        WIDE,
+        SteeringSource.BASE,
+        deadline_s=PATIENCE_S,
+        seed=3,
+        candidates=wish,
+    )
+    np.testing.assert_array_equal(reply.actions, chunk(robot).actions)
+    made = reply.candidates
+    assert made.actions.shape == (5, 3, 8)
+    for z, sigma, actions in zip(made.z, made.sigma, made.actions, strict=True):
+        alone = Steering(SteeringSource.EXPLICIT, z, float(sigma), NOTHING)
+        np.testing.assert_allclose(actions, chunk(robot, steering=alone).actions[:3], atol=1e-4)
+    seen = robot.look(OBSERVATION, wish, deadline_s=PATIENCE_S)
+    np.testing.assert_array_equal(seen.candidates.actions, made.actions)
+    assert robot.welcome.units.std.shape == (8,)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tmrl_common.candidates import CandidateRequest, Candidates
 from tmrl_common.clock import Clock, SteadyClock
 from tmrl_common.errors import ErrorCode, RequestError
-from tmrl_common.messages import FAR_SEPARATOR, Act, ChunkReply, Swap, Timings, no_actions
+from tmrl_common.messages import (
+    FAR_SEPARATOR,
+    Act,
+    ChunkReply,
+    Encode,
+    Features,
+    Swap,
+    Timings,
+    no_actions,
+)
 from tmrl_common.types import (
     FloatArray,
     Observation,
@@ -19,6 +29,7 @@ from tmrl_common.types import (
 )
 from tmrl_policies.base_policy import BasePolicy
 from tmrl_policy_server.actor_store import ActorStore
+from tmrl_policy_server.candidates import make_candidates
 from tmrl_policy_server.config import EngineConfig
 from tmrl_policy_server.overlap import Overlap
 from tmrl_policy_server.steering import Picked, SteeringShape, pick_steering
@@ -29,6 +40,7 @@ class Engine:
 
     Attributes:
         spec: What it serves.
+        units: Of the policy's actions.
     """
 
     def __init__(
@@ -49,6 +61,7 @@ class Engine:
         self._clock = clock or SteadyClock()
         self._overlap = Overlap(config.overlap_steps, policy.spec)
         self.spec = spec = self._overlap.spec
+        self.units = policy.units
         self._steering_shape = SteeringShape(
             spec.horizon, spec.z_dim, spec.epsilon_dim, policy.context_smoothing
         )
@@ -110,11 +123,16 @@ class Engine:
         if prepared:
             steered_s = self._clock.now_s()
             actions = self._sample(prepared)
+            beside = [self._beside(item, requests[item.place].candidates) for item in prepared]
             sample_s = self._clock.now_s() - steered_s
-            for item, chunk in zip(prepared, actions, strict=True):
+            for item, chunk, candidates in zip(prepared, actions, beside, strict=True):
                 total_s = self._clock.now_s() - started_s
                 timings = Timings(0.0, item.encode_s, item.steer_s, sample_s, total_s)
-                answers[item.place] = self._reply(requests[item.place], item, chunk, timings)
+                answers[item.place] = (
+                    candidates
+                    if isinstance(candidates, RequestError)
+                    else self._reply(requests[item.place], item, chunk, timings, candidates)
+                )
         return [answer for answer in answers if answer is not None]
 
     @torch.inference_mode()
@@ -124,8 +142,19 @@ class Engine:
         Raises:
             RequestError: The observation does not fit the policy.
         """
-        features = self._policy.features(self._policy.observe(observation))
-        return self._overlap.features(features, None).numpy()
+        return self.look(Encode(observation)).features
+
+    @torch.inference_mode()
+    def look(self, request: Encode) -> Features:
+        """The same with candidates, where they are asked for.
+
+        Raises:
+            RequestError: Observation or candidates do not fit the policy.
+        """
+        seen = self._policy.observe(request.observation)
+        features = self._overlap.features(self._policy.features(seen), None)
+        candidates = self._candidates(seen, features, request.candidates)
+        return Features(features.numpy(), self.spec.policy_version, candidates)
 
     def swap(self, swap: Swap) -> int:
         """Puts a new steering actor into use and returns its version.
@@ -181,8 +210,30 @@ class Engine:
             self._overlap.together([item.known for item in prepared]),
         )
 
+    def _beside(
+        self, item: "_Prepared", wish: CandidateRequest | None
+    ) -> Candidates | RequestError | None:
+        try:
+            return self._candidates(item.seen, item.features, wish)
+        except RequestError as error:
+            return error
+
+    def _candidates(
+        self, seen: Any, features: Tensor, wish: CandidateRequest | None
+    ) -> Candidates | None:
+        """In passes of their own: the chunk beside them is the same as without, bit by bit."""
+        if wish is None:
+            return None
+        shape, actor = self._steering_shape, self._actors.actor
+        return make_candidates(self._policy, seen, features, actor, shape, wish)
+
     def _reply(
-        self, request: Act, item: "_Prepared", chunk: Tensor, timings: Timings
+        self,
+        request: Act,
+        item: "_Prepared",
+        chunk: Tensor,
+        timings: Timings,
+        candidates: Candidates | None,
     ) -> ChunkReply | RequestError:
         actions = chunk.numpy()
         if request.committed.size:
@@ -200,6 +251,7 @@ class Engine:
             seed=request.seed,
             timings=timings,
             far_state=FAR_SEPARATOR.join(self._policy.far_columns(item.seen)),
+            candidates=candidates,
         )
 
 

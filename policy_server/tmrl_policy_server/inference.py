@@ -12,9 +12,10 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+from tmrl_common.candidates import ActionUnits
 from tmrl_common.clock import Clock
 from tmrl_common.errors import ErrorCode, RequestError
-from tmrl_common.messages import Act, ChunkReply, Encode, Features, Reply, Swap, Swapped, Timings
+from tmrl_common.messages import Act, ChunkReply, Encode, Reply, Swap, Swapped, Timings
 from tmrl_common.protocol import Admitted
 from tmrl_common.types import PolicySpec
 from tmrl_policy_server.accelerator import has_failed
@@ -45,6 +46,11 @@ class Inference(Protocol):
     @property
     def spec(self) -> PolicySpec:
         """What the engine serves."""
+        ...
+
+    @property
+    def units(self) -> ActionUnits:
+        """Of the policy's actions."""
         ...
 
     @property
@@ -91,13 +97,14 @@ class InlineInference:
 
     Attributes:
         spec: What the engine serves.
+        units: Of the policy's actions.
         busy_since_s: When the work in progress began, for other threads.
         failed: Whether the GPU failed.
     """
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         """Takes an engine that was warmed up in the same thread."""
-        self.spec = engine.spec
+        self.spec, self.units = engine.spec, engine.units
         self.busy_since_s: float | None = None
         self.failed = False
         self._worker = _Worker(engine, clock)
@@ -127,6 +134,7 @@ class ThreadInference:
 
     Attributes:
         spec: What the engine serves.
+        units: Of the policy's actions.
         busy_since_s: When the work in progress began.
         failed: Whether the GPU failed; true before the work at which it did is finished.
     """
@@ -154,7 +162,7 @@ class ThreadInference:
         made = self._made.get()
         if isinstance(made, BaseException):
             raise made
-        self.spec = made.spec
+        self.spec, self.units = made.spec, made.units
 
     def begin(self, work: Sequence[Admitted]) -> None:
         """Hands a batch over to the thread."""
@@ -231,7 +239,7 @@ def _simple(engine: Engine, admitted: Admitted) -> Reply | RequestError:
     request = admitted.request
     try:
         if isinstance(request, Encode):
-            return Features(engine.encode(request.observation), engine.spec.policy_version)
+            return engine.look(request)
         if isinstance(request, Swap):
             return Swapped(engine.swap(request))
     except RequestError as error:

@@ -15,8 +15,9 @@ import numpy as np
 
 from tmrl_common.config import nearest_name
 from tmrl_common.errors import ErrorCode, RequestError
-from tmrl_common.messages import MAX_SEED, Act, ChunkReply, Welcome
+from tmrl_common.messages import Act, ChunkReply, Welcome
 from tmrl_common.types import (
+    MAX_SEED,
     REQUESTABLE_SOURCES,
     FloatArray,
     Observation,

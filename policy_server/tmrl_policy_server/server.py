@@ -60,7 +60,7 @@ class PolicyServer:
         self._clock = clock or SteadyClock()
         self._began_s = 0.0
         self._window = BatchWindow(limits.batch_window_s, limits.max_batch)
-        identity = ServerIdentity(_NAME, secrets.token_hex(8), inference.spec)
+        identity = ServerIdentity(_NAME, secrets.token_hex(8), inference.spec, inference.units)
         settings = ServerSettings(max_clients=limits.max_clients)
         self._protocol = ServerProtocol(identity, settings, self._clock.now_s())
 

@@ -136,23 +136,52 @@ def _uniform(
     Drawn, not clipped, so that nothing piles up at a cap. Heads that the actor leaves out stay as
     the learner has them: sigma at the largest of its bounds, epsilon drawn at random.
     """
-    z_bound, sigma_bound, epsilon_bound = limits.z_cap, limits.sigma_cap, limits.epsilon_cap
-    sigma_head, epsilon_head = True, False
-    if not shape.smoothed:
-        sigma_bound = 0.0
-    if actor is not None:
-        z_bound = min(z_bound, actor.bounds.z_bound)
-        sigma_bound = min(sigma_bound, actor.bounds.sigma_max)
-        epsilon_bound = min(epsilon_bound, actor.bounds.epsilon_bound)
-        sigma_head = actor.network.config.sigma_head
-        epsilon_head = actor.network.config.epsilon_dim > 0
-    z = z_bound * _signed_uniform(shape.z_dim, generator)
+    ranges = steering_ranges(limits, actor, shape)
+    z = ranges.z * _signed_uniform(shape.z_dim, generator)
     at_marginal, share = numbers(torch.rand(2, generator=generator))
-    sigma = sigma_bound * (share if sigma_head and at_marginal >= marginal_fraction else 1.0)
+    is_drawn = ranges.sigma_head and at_marginal >= marginal_fraction
+    sigma = ranges.sigma * (share if is_drawn else 1.0)
     epsilon = _NOTHING
-    if epsilon_head:
-        epsilon = (epsilon_bound * _signed_uniform(shape.epsilon_dim, generator)).numpy()
+    if ranges.epsilon_head:
+        epsilon = (ranges.epsilon * _signed_uniform(shape.epsilon_dim, generator)).numpy()
     return Steering(SteeringSource.UNIFORM, z.numpy(), sigma, epsilon)
+
+
+class SteeringRanges(NamedTuple):
+    """Within what steering is drawn where nobody chooses it.
+
+    Attributes:
+        z: Largest magnitude of a component of z.
+        sigma: Largest sigma.
+        epsilon: Largest magnitude of a component of a steered epsilon.
+        sigma_head: Whether sigma is drawn; otherwise it is the largest.
+        epsilon_head: Whether epsilon is steered.
+    """
+
+    z: float
+    sigma: float
+    epsilon: float
+    sigma_head: bool
+    epsilon_head: bool
+
+
+def steering_ranges(
+    limits: SteeringLimits, actor: BoundedActor | None, shape: SteeringShape
+) -> SteeringRanges:
+    """The limits and, once there is an actor, its bounds, whichever are narrower."""
+    sigma_cap = limits.sigma_cap if shape.smoothed else 0.0
+    if actor is None:
+        return SteeringRanges(
+            limits.z_cap, sigma_cap, limits.epsilon_cap, sigma_head=True, epsilon_head=False
+        )
+    bounds, config = actor.bounds, actor.network.config
+    return SteeringRanges(
+        min(limits.z_cap, bounds.z_bound),
+        min(sigma_cap, bounds.sigma_max),
+        min(limits.epsilon_cap, bounds.epsilon_bound),
+        config.sigma_head,
+        config.epsilon_dim > 0,
+    )
 
 
 def _signed_uniform(size: int, generator: torch.Generator) -> Tensor:
@@ -182,16 +211,16 @@ def _explicit(request: Act, shape: SteeringShape) -> Steering:
 
 
 def _clamp(steering: Steering, limits: SteeringLimits) -> Steering:
-    z_cap, epsilon_cap = _float32_below(limits.z_cap), _float32_below(limits.epsilon_cap)
+    z_cap, epsilon_cap = float32_below(limits.z_cap), float32_below(limits.epsilon_cap)
     return Steering(
         steering.source,
         np.clip(steering.z, -z_cap, z_cap),
-        float(min(np.float32(steering.sigma), _float32_below(limits.sigma_cap))),
+        float(min(np.float32(steering.sigma), float32_below(limits.sigma_cap))),
         np.clip(steering.epsilon, -epsilon_cap, epsilon_cap),
     )
 
 
-def _float32_below(value: float) -> np.float32:
+def float32_below(value: float) -> np.float32:
     """The largest float32 that is not above `value`: 0.1 as float32 would be above 0.1."""
     rounded = np.float32(value)
     return np.nextafter(rounded, np.float32(-np.inf)) if float(rounded) > value else rounded

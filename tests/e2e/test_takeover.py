@@ -33,6 +33,8 @@ PACED = (
     "driver.real_time_factor:=5.0",
     "controller.pacing:=state",
     "agent.lock_step:=false",
+    # Here the latents are found among those that the server hands out, as beside a pi0.
+    "agent.candidates:=32",
 )
 SESSION = (
     "driver.backend:=loopback",

@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("tmrl_msgs", reason="needs the built ROS workspace: ./tmrl run pytest")
 
+from tmrl_agent.journal import Journal
 from tmrl_msgs.msg import EpisodeOutcome
 from tmrl_msgs.srv import LabelEpisode, PersonRequest
 
@@ -52,6 +53,35 @@ def test_a_hardware_rig_runs_an_episode_and_leaves_nothing_behind(
     assert rig.interrupt() == 0, rig.output.read_text()
     ledger = map(json.loads, (rig.run_dir / "episodes.jsonl").read_text().splitlines())
     assert next(e["outcome"] for e in ledger if e["event"] == "labelled") == "SUCCESS"
+
+
+@pytest.mark.parametrize("rig", ["widowx"], indirect=True)
+def test_dsrl_na_learns_beside_a_pi0_of_which_the_learner_has_no_copy(
+    rig: Rig, ros_domain_id: int
+) -> None:
+    few = "schedule.warmup_chunks=4, schedule.burst_rounds=3, agent.utd=2, agent.batch_size=32"
+    rig.start("method:=dsrl_na", f"learning.overrides:=[{few}]")
+    with person(ros_domain_id) as call:
+
+        def ask(name: str) -> bool:
+            answer = call(PersonRequest, f"/{rig.robot}/operator/{name}")
+            rig.answer = f"{name}: {answer.message}"
+            return answer.success
+
+        rig.wait_until(lambda: ask("start"), "the start")
+        rig.wait_until(lambda: ask("reset_done"), "the way home")
+        rig.wait_until(lambda: chunks(rig.run_dir, 1) >= 8, "eight chunks")
+        failure = {"outcome": EpisodeOutcome.FAILURE, "operator_name": "ada"}
+        assert call(LabelEpisode, f"/{rig.robot}/operator/label", **failure).success
+        rig.wait_until(lambda: ask("stop"), "the stop")
+    assert rig.interrupt() == 0, rig.output.read_text()
+    with Journal(rig.run_dir / "journal.sqlite", rig.robot, rig.run_dir.name) as journal:
+        stored = journal.fetch(1, 100)
+    assert {t.candidate_sigma.size for t in stored} == {16}
+    assert all(t.candidate_actions.size == 16 * 2 * 7 for t in stored), "two steps of each chunk"
+    saved = json.loads((rig.run_dir / "checkpoint" / "learner.json").read_text())["metadata"]
+    assert saved["counters"]["refused"] == 0
+    assert saved["counters"]["rounds"] >= 3
 
 
 def test_the_doctor_finds_the_rig_fit_before_it_runs(rig: Rig) -> None:

@@ -12,7 +12,7 @@ The rules:
 """
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import NamedTuple, cast
 
@@ -330,14 +330,4 @@ class ClientProtocol:
 
 def _with_budget(request: Request, budget_s: float) -> Request:
     """The request with the time that is left; kinds that carry none as they are."""
-    if isinstance(request, Act):
-        return Act(
-            request.observation,
-            request.limits,
-            request.source,
-            request.explicit,
-            request.seed,
-            budget_s,
-            request.committed,
-        )
-    return Encode(request.observation, budget_s) if isinstance(request, Encode) else request
+    return replace(request, budget_s=budget_s) if isinstance(request, Act | Encode) else request

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tmrl_common.candidates import ActionUnits
 from tmrl_common.desk_messages import Offer, Report
 from tmrl_common.errors import DecodeError, ErrorCode
 from tmrl_common.messages import (
@@ -58,11 +59,13 @@ class ServerIdentity:
         server: Its name.
         epoch: Identifies this life of the process.
         spec: What it serves.
+        units: Of the policy's actions; None where they are not known.
     """
 
     server: str
     epoch: str
     spec: PolicySpec
+    units: ActionUnits | None = None
 
 
 class Admitted(NamedTuple):
@@ -236,7 +239,9 @@ class ServerProtocol:
             self._greeted.popitem(last=False)
         _log.info("welcomed %s of robot %s", hello.client, hello.robot)
         identity = self._identity
-        welcome = Welcome(identity.server, identity.epoch, identity.spec, self.actor_version)
+        welcome = Welcome(
+            identity.server, identity.epoch, identity.spec, self.actor_version, identity.units
+        )
         self.answer(peer, request_id, welcome)
 
     def _admit(self, admitted: Admitted) -> None:

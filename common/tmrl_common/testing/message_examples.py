@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tmrl_common.candidates import ActionUnits, CandidateRequest, Candidates
 from tmrl_common.desk_messages import Offer, Parcel, Report, Wanted
 from tmrl_common.errors import ErrorCode
 from tmrl_common.messages import (
@@ -70,6 +71,15 @@ EXAMPLES: dict[str, Message] = {
     "act_without_explicit": Act(
         Observation(_ramp(5), _ramp(4)), _LIMITS, SteeringSource.ACTOR, None, 7, 0.25
     ),
+    "act_with_candidates": Act(
+        Observation(_ramp(5), _ramp(4)),
+        _LIMITS,
+        SteeringSource.ACTOR,
+        None,
+        7,
+        0.25,
+        CandidateRequest(3, 2, _LIMITS, 9, by_actor=True),
+    ),
     "chunk": ChunkReply(
         actions=_ramp(4, 7),
         steering=Steering(SteeringSource.ACTOR, _ramp(4), 0.5, np.zeros(0, dtype=np.float32)),
@@ -80,6 +90,16 @@ EXAMPLES: dict[str, Message] = {
         timings=Timings(0.001, 0.002, 0.003, 0.004, 0.01),
     ),
     "encode": Encode(Observation(_ramp(5), _ramp(4)), 0.25),
+    "features_with_candidates": Features(
+        _ramp(9), "b3" * 32, Candidates(_ramp(3, 4), _ramp(3), _ramp(3, 2, 7))
+    ),
+    "welcome_with_units": Welcome(
+        "tmrl_policy_server",
+        "0123456789abcdef",
+        EXAMPLE_SPEC,
+        12,
+        ActionUnits(_ramp(7), _ramp(7) + 2.0),
+    ),
     "features": Features(_ramp(9), "b3" * 32),
     "swap": Swap(
         version=13,

@@ -58,7 +58,7 @@ def _example(each: TransitionField, place: int, sequence: int) -> Any:
         case Kind.NAMED_STAMPS:
             return {"wrist": STAMP_NS - 1, "front": STAMP_NS - 2}
         case Kind.VECTOR:
-            return np.full(LENGTH, sequence + fraction, np.float32)
+            return np.full(LENGTH, min(sequence + fraction, each.column.high), np.float32)
         case Kind.ROWS:
             return np.arange(STEPS * ACTION_DIM, dtype=np.float32).reshape(STEPS, ACTION_DIM)
         case Kind.STEP_CODES:

@@ -7,12 +7,12 @@ from typing import TypeVar, cast
 
 import numpy as np
 
+from tmrl_common.candidates import CandidateRequest
 from tmrl_common.closeable import Closeable
 from tmrl_common.desk_messages import Offer, Parcel, Report, Wanted
 from tmrl_common.errors import LocalError
 from tmrl_common.framing import DEFAULT_LIMITS, WireLimits
 from tmrl_common.messages import (
-    MAX_SEED,
     Act,
     ActorSpec,
     ChunkReply,
@@ -33,7 +33,14 @@ from tmrl_common.protocol import ClientSettings, ClientState
 from tmrl_common.transport.connection import ClientConnection
 from tmrl_common.transport.curve import ClientSecurity
 from tmrl_common.transport.library import check_libzmq
-from tmrl_common.types import FloatArray, Observation, Steering, SteeringLimits, SteeringSource
+from tmrl_common.types import (
+    MAX_SEED,
+    FloatArray,
+    Observation,
+    Steering,
+    SteeringLimits,
+    SteeringSource,
+)
 
 R = TypeVar("R", bound=Reply)
 
@@ -113,6 +120,7 @@ class PolicyClient(Closeable):
         deadline_s: float,
         seed: int | None = None,
         committed: FloatArray | None = None,
+        candidates: CandidateRequest | None = None,
     ) -> ChunkReply:
         """Asks for a chunk of actions.
 
@@ -123,6 +131,7 @@ class PolicyClient(Closeable):
             deadline_s: Longest time that the call may take.
             seed: Of every random draw; None draws one, which the reply tells.
             committed: Actions that the chunk begins with, see `Act`; None for none.
+            candidates: Which candidates are wanted beside the chunk.
 
         Raises:
             DeadlineExceededError: There was no answer in time.
@@ -140,12 +149,29 @@ class PolicyClient(Closeable):
             explicit,
             chosen_seed,
             committed=no_actions() if committed is None else committed,
+            candidates=candidates,
         )
         return self._call(request, ChunkReply, deadline_s)
 
     def encode(self, observation: Observation, *, deadline_s: float) -> FloatArray:
         """Asks for an observation's features, shape (features_dim,); raises as `act` does."""
         return self._call(Encode(observation), Features, deadline_s).features
+
+    def look(
+        self,
+        observation: Observation,
+        candidates: CandidateRequest | None,
+        *,
+        deadline_s: float,
+    ) -> Features:
+        """Asks for an observation's features, and for candidates where some are wanted.
+
+        Args:
+            observation: What the policy would see.
+            candidates: Which candidates are wanted beside the features.
+            deadline_s: Longest time that the call may take.
+        """
+        return self._call(Encode(observation, candidates=candidates), Features, deadline_s)
 
     def swap(self, version: int, actor: ActorSpec, weights: bytes, *, deadline_s: float) -> int:
         """Hands the server a new steering actor; raises as `act` does.

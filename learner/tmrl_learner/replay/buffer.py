@@ -17,6 +17,7 @@ from tmrl_common.transitions import InvalidTransitionError, Transition
 from tmrl_common.types import FloatArray, Outcome
 from tmrl_learner.config import ReplayConfig
 from tmrl_learner.errors import LearnerError, ReplayFullError, ResumeError
+from tmrl_learner.replay.candidate_columns import CandidateColumns
 from tmrl_learner.replay.columns import ColumnStore
 from tmrl_learner.replay.row_set import IntArray, RowSet
 from tmrl_learner.replay.transition import (
@@ -69,6 +70,7 @@ class ReplayBuffer:
         actions_dim: h * A, length of the executed actions. 0 does not store them, and lets only
             those transitions be learned from whose latent explains them; with executed actions
             those count that the actions explain (`tmrl_learner.replay.transition`).
+        candidates: K, candidates of each transition, of which 0 keeps none.
     """
 
     def __init__(
@@ -78,9 +80,11 @@ class ReplayBuffer:
         z_dim: int,
         epsilon_dim: int,
         actions_dim: int = 0,
+        candidates: int = 0,
     ) -> None:
         self.config = config
         self._actions_dim = actions_dim
+        self._candidates = CandidateColumns(candidates, z_dim, actions_dim)
         widths = {
             "features": features_dim,
             "z": z_dim,
@@ -92,6 +96,7 @@ class ReplayBuffer:
         }
         if actions_dim:
             widths["actions"] = actions_dim
+        widths |= self._candidates.widths()
         self._columns = ColumnStore(widths, config.capacity, config.device)
         self._revision = np.zeros(config.capacity, np.int64)
         self._is_learnable = np.zeros(config.capacity, np.bool_)
@@ -296,6 +301,8 @@ class ReplayBuffer:
                     "sizes that the policy server announces"
                 )
 
+        self._candidates.check(transition)
+
     def _row_of(self, key: EpisodeKey, chunk: int) -> int | None:
         episode = self._episodes.get(key)
         return episode.rows.get(chunk) if episode else None
@@ -330,7 +337,7 @@ class ReplayBuffer:
             values |= {n: np.zeros(self._columns.width(n), np.float32) for n in STEERED}
         if self._actions_dim:
             values["actions"] = actions_row(transition, self._actions_dim)
-        return values
+        return values | self._candidates.values(transition)
 
     def _explains(self, transition: Transition) -> bool:
         """Whether the critic may learn from it."""

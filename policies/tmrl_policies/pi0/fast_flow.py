@@ -11,6 +11,7 @@ Against `Pi0.sample`:
 - what the adaptive norms of pi0.5 do follows from the times alone: it is made for all Euler steps
   at once, and for plain pi0.5 only once for all chunks;
 - queries, keys and values of a layer come from one product, and so do both halves of its gate;
+- many chunks of one prefix share its keys and values up to the Euler loop;
 - the heads of one key-value head are attended to as more queries instead of copying keys.
 
 There is no host synchronisation and no shape that depends on values, so that all of it can be
@@ -40,7 +41,7 @@ from tmrl_policies.torch_seam import split, unflatten
 
 
 class FlowInputs(NamedTuple):
-    """Inputs of B chunks whose prefixes have one length P; all on the device.
+    """Inputs of R chunks for each of B prefixes of one length P; all on the device.
 
     Attributes:
         prefix: Tokens that are there, behind them padding, shape (B, P, prefix width).
@@ -51,7 +52,7 @@ class FlowInputs(NamedTuple):
         context_time: Embedded context times, shape (B, half of the expert's width), float32; for
             plain pi0 and pi0.5 (B, 0).
         state: Shape (B, action_dim), float32.
-        noise: Shape (B, H, action_dim), float32.
+        noise: Shape (B * R, H, action_dim), float32; those of one prefix stand below each other.
         known: First rows of the chunks that are executed anyway, normalised, shape
             (B, d, action_dim), float32; d is 0 where no chunk has some.
         is_known: Which chunks have them, shape (B,), bool.
@@ -98,8 +99,8 @@ class FastFlow:
                 self._unmodulated = self._modulated(self._flow_table.new_zeros(1, width))
 
     def __call__(self, inputs: FlowInputs) -> Tensor:
-        """Normalised actions, shape (B, H, action_dim), float32."""
-        length = inputs.prefix.shape[1]
+        """Normalised actions, shape (B * R, H, action_dim), float32."""
+        length, chunks = inputs.prefix.shape[1], len(inputs.noise) // len(inputs.prefix)
         blocks = self._model.suffix_blocks(self._config.horizon)
         corrupted = self._corrupt(inputs)
         rotary, mask = self._places(inputs, sum(blocks))
@@ -110,6 +111,10 @@ class FastFlow:
             plain = self._unmodulated[0]
             self._expert_pass(state, cache, length, of_state[0], plain, keys_only=True)
         context_time = functional.linear(inputs.context_time, self._into_context_time)
+        if chunks > 1:
+            cache = cache.repeated(chunks)
+            of_actions = of_actions.repeat_interleave(chunks, dim=1)
+            context_time = context_time.repeat_interleave(chunks, dim=0)
         modulated = self._config.pi05 and self._config.context_smoothing
         steps = self._modulated(context_time) if modulated else self._unmodulated
         place, actions = length + sum(blocks[:-1]), inputs.noise
@@ -235,6 +240,11 @@ class _Cache(NamedTuple):
 
     keys_values: Tensor
     mask: Tensor | None
+
+    def repeated(self, chunks: int) -> "_Cache":
+        """The same for several chunks of each prefix."""
+        mask = None if self.mask is None else self.mask.repeat_interleave(chunks, dim=0)
+        return _Cache(self.keys_values.repeat_interleave(chunks, dim=2), mask)
 
     def attended(self, layer: int, q: Tensor, end: int) -> Tensor:
         """What queries see of the first `end` keys of a layer; shapes as for `attend`."""

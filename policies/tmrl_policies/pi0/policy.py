@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tmrl_common.candidates import ActionUnits
 from tmrl_common.errors import ConfigError, ErrorCode, RequestError
 from tmrl_common.types import FloatArray, Observation, PolicySpec
+from tmrl_policies.action_transform import UNIT_OF_OTHERS
 from tmrl_policies.checkpoint import CheckpointError
 from tmrl_policies.dino_embeddings import CLASS_TOKEN
 from tmrl_policies.far_state import StateWatch
@@ -40,6 +42,8 @@ from tmrl_policies.torch_seam import cpu_capabilities, from_numpy, split
 _log = logging.getLogger(__name__)
 
 _EXAMPLE_PROMPT = "pick up the object"
+_VARIES = 1e-5
+"""Units below are those of columns that never varied."""
 _LARGE_WIDTH = 512
 """Of the expert. Below, on a CPU, the start of an operation counts for more than its products."""
 
@@ -260,6 +264,34 @@ class Pi0Policy:
         known: Committed | None = None,
     ) -> Tensor:
         """Makes one chunk for each observation; see `BasePolicy.sample`."""
+        return self._sample(seen, sigma, epsilon, noise, known)
+
+    @torch.inference_mode()
+    def fan_out(
+        self, seen: Pi0Seen, sigma: Tensor, epsilon: Sequence[Tensor], noise: Tensor
+    ) -> Tensor:
+        """Makes many chunks for one observation, with one prefix for each sigma; `BasePolicy`."""
+        return self._sample([seen] * len(sigma), sigma, epsilon, noise)
+
+    @property
+    def units(self) -> ActionUnits:
+        """Those in which the network makes actions, as the robot takes them."""
+        columns, relative = slice(self._rig.action_dim), self._rig.relative_columns
+        mean = self._action_scaling.zero[columns].copy()
+        mean[:relative] += self._state_scaling.zero[:relative]
+        unit = self._action_scaling.unit[columns]
+        unit = np.where(unit > _VARIES, unit, UNIT_OF_OTHERS)
+        return ActionUnits(mean.astype(np.float32), unit.astype(np.float32))
+
+    def _sample(
+        self,
+        seen: Sequence[Pi0Seen],
+        sigma: Tensor,
+        epsilon: Sequence[Tensor],
+        noise: Tensor,
+        known: Committed | None = None,
+    ) -> Tensor:
+        """Chunks in raw units for noise (B, H, z_dim) or (B, R, H, z_dim)."""
         image_tokens = self._image_tokens(seen)
         state = torch.zeros(len(seen), self._config.action_dim)
         state[:, : self._rig.state_dim] = torch.stack([each.state for each in seen])
@@ -278,8 +310,8 @@ class Pi0Policy:
         actions = self._action_scaling.restore(columns)
         relative = self._rig.relative_columns
         if relative:
-            base = np.stack([each.raw_state for each in seen])[:, None, :relative]
-            actions[..., :relative] += base
+            base = np.stack([each.raw_state[:relative] for each in seen])
+            actions[..., :relative] += base.reshape(len(seen), *[1] * (noise.dim() - 2), relative)
         return from_numpy(actions)
 
     def warm_up_batches(self, largest: int) -> Sequence[int]:

@@ -101,7 +101,8 @@ class Pi0Sampler:
             tokens: Language tokens, shape (B, L), int64.
             token_mask: Which of them are there, shape (B, L), bool, on the CPU.
             state: Shape (B, action_dim), float32.
-            noise: Shape (B, H, action_dim), float32.
+            noise: Shape (B, H, action_dim), float32; or (B, R, H, action_dim) for R chunks of each
+                prefix, which is computed once for them.
             sigma: Context times in [0, 1], shape (B,), float32, on the CPU.
             epsilon: Context noise of each chunk, float32: one vector for all tokens of its prefix,
                 shape (prefix width,), or one for each, shape (slots * T + L, prefix width), of
@@ -109,7 +110,7 @@ class Pi0Sampler:
             known: First rows that are executed anyway; columns that are missing count as 0.
 
         Returns:
-            Normalised actions, shape (B, H, action_dim), float32, on the device.
+            Normalised actions, of the shape of `noise`, float32, on the device.
 
         Raises:
             ValueError: A sigma lies outside of [0, 1].
@@ -128,17 +129,18 @@ class Pi0Sampler:
             ]
             of_tokens = [self._of_tokens(epsilon[i], there[i]) for i in rows]
             lengths = torch.tensor([len(each) for each in prefix])[:, None]
-            actions[rows] = self._run(
+            made = self._run(
                 self._inputs(
                     _padded(prefix, length),
                     torch.arange(length if self._step > 1 else 0) < lengths,
                     state[rows],
-                    noise[rows],
+                    noise[rows].flatten(0, -3),
                     sigma[rows],
                     _padded(of_tokens, length),
                     Committed(known.actions[rows], known.there[rows]),
                 )
             )
+            actions[rows] = made.reshape(len(rows), *noise.shape[1:])
         return actions
 
     def _prefix(self, image_tokens: Tensor, words: Tensor) -> Tensor:

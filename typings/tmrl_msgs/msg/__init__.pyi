@@ -593,6 +593,22 @@ class Transition:
     seed: int
     inference_s: float
     round_trip_s: float
+    @property
+    def candidate_z(self) -> array[float]: ...
+    @candidate_z.setter
+    def candidate_z(self, value: array[float] | Sequence[float] | NDArray[np.float32]) -> None: ...
+    @property
+    def candidate_sigma(self) -> array[float]: ...
+    @candidate_sigma.setter
+    def candidate_sigma(
+        self, value: array[float] | Sequence[float] | NDArray[np.float32]
+    ) -> None: ...
+    @property
+    def candidate_actions(self) -> array[float]: ...
+    @candidate_actions.setter
+    def candidate_actions(
+        self, value: array[float] | Sequence[float] | NDArray[np.float32]
+    ) -> None: ...
     content_hash: str
     def __init__(
         self,
@@ -631,5 +647,8 @@ class Transition:
         seed: int = ...,
         inference_s: float = ...,
         round_trip_s: float = ...,
+        candidate_z: array[float] | Sequence[float] | NDArray[np.float32] = ...,
+        candidate_sigma: array[float] | Sequence[float] | NDArray[np.float32] = ...,
+        candidate_actions: array[float] | Sequence[float] | NDArray[np.float32] = ...,
         content_hash: str = ...,
     ) -> None: ...

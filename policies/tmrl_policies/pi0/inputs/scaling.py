@@ -43,6 +43,16 @@ class Scaling:
             self._unit = statistics.std + _EPSILON
             self._zero = statistics.mean
 
+    @property
+    def zero(self) -> NDArray[np.float64]:
+        """What becomes 0, raw units, shape (D,)."""
+        return self._zero
+
+    @property
+    def unit(self) -> NDArray[np.float64]:
+        """What becomes 1 more, raw units, shape (D,); next to 0 where a column never varied."""
+        return self._unit
+
     def normalise(self, raw: NDArray[np.floating]) -> FloatArray:
         """Values of unit size, shape (..., D), float32, for raw ones of that shape."""
         exact = (raw.astype(np.float64) - self._zero) / self._unit

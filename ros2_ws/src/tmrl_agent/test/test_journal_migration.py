@@ -7,16 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tmrl_agent.journal import Journal, JournalCorruptError, JournalError
+from tmrl_agent.journal import Journal, JournalCorruptError, JournalError, JournalReader
 from tmrl_agent.testing import made_label
 from tmrl_common.chunks import Origin
-from tmrl_common.testing.transition_examples import example_transition
-from tmrl_common.transitions import FIELDS, Kind
+from tmrl_common.testing.transition_examples import assert_same, example_transition
+from tmrl_common.transitions import FIELDS, SCHEMA_VERSION, Kind
 from tmrl_common.types import Outcome
 
 VERSION_1 = Path(__file__).with_name("data") / "journal_v1.sqlite"
 """14 transitions of 5 episodes: a success, two interventions, a relabelling, an episode cut short
 by its label, a discarded one and one without a label."""
+VERSION_2 = VERSION_1.with_name("journal_v2.sqlite")
+"""A chunk, a person's segment and a success."""
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def test_every_row_and_label_is_there_after_the_migration(path):
         assert journal.last_sequence == len(old) == 14
         migrated = journal.fetch(1, 100)
     assert [list(row) for row in raw(path, "SELECT * FROM labels")] == labels
-    assert raw(path, "PRAGMA user_version")[0][0] == 2
+    assert raw(path, "PRAGMA user_version")[0][0] == SCHEMA_VERSION
     for row, transition in zip(old, migrated, strict=True):
         for each in FIELDS:
             if each.column.since > 1:
@@ -69,6 +71,25 @@ def test_a_session_resumes_in_a_migrated_journal(path):
         journal.append([example_transition(15, episode=6, chunk=0)], label)
     with Journal(path, "widowx", "run") as journal:
         assert (journal.last_sequence, journal.last_episode) == (15, 6)
+
+
+def test_one_of_version_2_gets_columns_for_candidates_and_keeps_every_hash(tmp_path):
+    path = Path(shutil.copy(VERSION_2, tmp_path / "journal.sqlite"))
+    old = raw(path, "SELECT * FROM transitions ORDER BY sequence")
+    with JournalReader(path, "widowx", "run") as reader:
+        before = reader.fetch(1, 100)
+    with Journal(path, "widowx", "run") as journal:
+        assert journal.label_revisions() == {1: 0}
+        for read, again in zip(before, journal.fetch(1, 100), strict=True):
+            assert_same(read, again)
+        journal.append([example_transition(4, episode=2, chunk=0)])
+    assert raw(path, "PRAGMA user_version")[0][0] == SCHEMA_VERSION
+    new = raw(path, "SELECT * FROM transitions ORDER BY sequence")
+    assert [row["candidate_sigma"] for row in new[:3]] == [b"", b"", b""]
+    for ours, theirs in zip(old, new[:3], strict=True):
+        assert {name: theirs[name] for name in ours.keys()} == dict(ours)  # noqa: SIM118
+    with Journal(path, "widowx", "run") as journal:
+        assert_same(journal.fetch(4, 1)[0], example_transition(4, episode=2, chunk=0))
 
 
 def test_a_damaged_one_is_refused_and_left_as_it_was(path):

@@ -25,6 +25,7 @@ from types import MappingProxyType
 
 from tmrl_agent.assembly import Assembled
 from tmrl_agent.events import SentChunk
+from tmrl_common.candidates import Candidates
 from tmrl_common.chunks import ChunkOutcome
 from tmrl_common.types import FloatArray
 
@@ -124,6 +125,7 @@ class ChunkPipeline:
         ended_s: Steady time at which the outcome arrived.
         after: The observation after its last step; None before SEEN, unless it is DRIVEN.
         after_features: Its features; None before RECORDED.
+        after_candidates: Candidates of that observation, where they were asked for.
         number: Of its transition within the episode; counts from 0.
         continues: The chunk that it continues without a stop, until its features are that one's
             next ones; None where the arm stood.
@@ -139,6 +141,7 @@ class ChunkPipeline:
     after: Assembled | None = None
     after_features: FloatArray | None = None
     number: int = -1
+    after_candidates: Candidates | None = None
     continues: "ChunkPipeline | None" = None
     was_continued: bool = False
 
@@ -178,10 +181,15 @@ class ChunkPipeline:
         if self.after is not None:
             self._apply(Event.OBSERVED)
 
-    def encoded(self, features: FloatArray) -> None:
-        """The features of the observation after it, or of the next decision, are known."""
+    def encoded(self, features: FloatArray, candidates: Candidates | None = None) -> None:
+        """The features of the observation after it, or of the next decision, are known.
+
+        Args:
+            features: Shape (features_dim,).
+            candidates: Of that observation, where they were asked for.
+        """
         self._apply(Event.ENCODED)
-        self.after_features = features
+        self.after_features, self.after_candidates = features, candidates
 
     def apply(self, event: Event) -> None:
         """Takes an event that brings nothing with it.

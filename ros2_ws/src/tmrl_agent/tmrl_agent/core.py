@@ -79,6 +79,7 @@ class AgentCore:
             builder,
             self._outbox,
             self._waiting,
+            needs_candidates=config.candidates > 0,
         )
         self._overlap = Overlap(config, self._observations, clock)
         self._connection = Connection("connecting to the policy server")
@@ -175,10 +176,11 @@ class AgentCore:
                 pipeline.apply(Event.UNANSWERED)
                 self._overlap.failed(pipeline, self._slot.problem)
         elif isinstance(answer, FeaturesAnswer):
-            self._endings.encoded(pipeline, answer.features)
+            self._endings.encoded(pipeline, answer.features, answer.candidates)
         else:
             if pipeline.continues is None:
-                self._endings.encoded(self._pipelines.before(pipeline), answer.reply.features)
+                before, reply = self._pipelines.before(pipeline), answer.reply
+                self._endings.encoded(before, reply.features, reply.candidates)
             # A person may have driven since it was asked for, and let go again.
             wanted = self._pipelines.is_newest(pipeline) and self._overlap.is_wanted(pipeline)
             if wanted and self._wait_before_chunk() is None:
@@ -374,7 +376,9 @@ class AgentCore:
         wanted = seen.observation if seen.state is State.DRIVEN else seen.after
         assert wanted is not None, "SEEN without an observation"
         seen.request = self._slot.take()
-        return AskFeatures(seen.request, wanted.observation)
+        seed = steering.seed(self._config.seed, self._builder.episode, self._builder.next_chunk, 0)
+        wish = steering.candidates(self._config, self._peers.controller, seed, of_chunk=False)
+        return AskFeatures(seen.request, wanted.observation, wish)
 
     def _ask_chunk(self, seen: Assembled, continuation: Continuation | None = None) -> AskChunk:
         controller, builder = self._peers.controller, self._builder
@@ -388,4 +392,5 @@ class AgentCore:
         source = steering.source(self._config, self._learner.phase, builder.episode)
         limits = steering.limits(self._config, controller, attempt)
         seed = steering.seed(self._config.seed, builder.episode, builder.next_to_send, attempt)
-        return AskChunk(request, seen.observation, limits, source, seed, committed)
+        wish = steering.candidates(self._config, controller, seed, of_chunk=True)
+        return AskChunk(request, seen.observation, limits, source, seed, committed, wish)

@@ -17,6 +17,7 @@ from tmrl_agent.record_outbox import RecordOutbox
 from tmrl_agent.takeover import Takeover
 from tmrl_agent.transitions import TransitionBuilder
 from tmrl_agent.waiting import WaitTimer
+from tmrl_common.candidates import Candidates
 from tmrl_common.chunks import ChunkOutcome, Origin
 from tmrl_common.clock import Clock
 from tmrl_common.types import FloatArray
@@ -33,6 +34,8 @@ class Endings:
         builder: Makes the transitions.
         outbox: Takes their records.
         waiting: Knows what has been waited for too long.
+        needs_candidates: Whether what a person drives must have candidates; features that came
+            without are then asked for again.
 
     Attributes:
         policy_version: Of the policy that encodes.
@@ -48,12 +51,14 @@ class Endings:
         builder: TransitionBuilder,
         outbox: RecordOutbox,
         waiting: WaitTimer,
+        *,
+        needs_candidates: bool = False,
     ) -> None:
         self.policy_version = ""
         self.labels: deque[EpisodeLabel] = deque()
         self._clock, self._observations, self._takeover = clock, observations, takeover
         self._pipelines, self._builder, self._outbox = pipelines, builder, outbox
-        self._waiting = waiting
+        self._waiting, self._needs_candidates = waiting, needs_candidates
 
     @property
     def awaits_segment(self) -> bool:
@@ -104,7 +109,7 @@ class Endings:
             self._pipelines.driven(segment)
             self._takeover.continues(segment)
             if before is not None and before.after_features is not None:
-                self._place(segment, before.after_features)
+                self._follow(segment, before.after_features, before.after_candidates)
 
     def observe(self) -> None:
         """Keeps the observation after what moved the arm: a reset may come before it is needed."""
@@ -128,24 +133,47 @@ class Endings:
             return None if moved_on else self._observations.newest()
         return self._observations.at(end.arm_state_sequence, ended.ended_s)
 
-    def encoded(self, pipeline: ChunkPipeline | None, features: FloatArray) -> None:
-        """Features arrived: of the observation before what a person drove, or after anything."""
+    def encoded(
+        self,
+        pipeline: ChunkPipeline | None,
+        features: FloatArray,
+        candidates: Candidates | None = None,
+    ) -> None:
+        """Features arrived: of the observation before what a person drove, or after anything.
+
+        Args:
+            pipeline: What lacks them; None where nothing does.
+            features: Shape (features_dim,).
+            candidates: Of the same observation, where they were asked for.
+        """
         if pipeline is None:
             return
         if pipeline.state is State.DRIVEN:
-            self._place(pipeline, features)
+            self._place(pipeline, features, candidates)
         elif pipeline.state is State.SEEN:
-            pipeline.encoded(features)
+            pipeline.encoded(features, candidates)
             self._outbox.put(self._builder.seen_next(features, pipeline.number))
             follower = self._pipelines.after(pipeline)
             if follower is not None:
-                self._place(follower, features)
+                self._follow(follower, features, candidates)
 
-    def _place(self, segment: ChunkPipeline, features: FloatArray) -> None:
+    def _follow(
+        self, segment: ChunkPipeline, features: FloatArray, candidates: Candidates | None
+    ) -> None:
+        """What was seen after one thing was seen before a segment.
+
+        Where candidates are missing, because the features came with a chunk that was dropped, the
+        segment stays DRIVEN, and is asked for.
+        """
+        if candidates is not None or not self._needs_candidates:
+            self._place(segment, features, candidates)
+
+    def _place(
+        self, segment: ChunkPipeline, features: FloatArray, candidates: Candidates | None
+    ) -> None:
         segment.placed()
-        seen = segment.observation
-        placed = self._builder.placed(segment.number, seen, features, self.policy_version)
-        self._outbox.put(placed)
+        seen, policy = segment.observation, self.policy_version
+        self._outbox.put(self._builder.placed(segment.number, seen, features, policy, candidates))
 
     def apply_labels(self) -> None:
         """Applies labels one by one: each may revise what the journal must hold by then."""

@@ -14,11 +14,18 @@ from tmrl_agent.requests import (
     FailedAnswer,
     FeaturesAnswer,
 )
+from tmrl_common.candidates import CandidateRequest
 from tmrl_common.checked_thread import CheckedThread
 from tmrl_common.clock import Clock
 from tmrl_common.errors import ClientClosedError, LocalError, TmrlError
-from tmrl_common.messages import ChunkReply, Pong, Welcome
-from tmrl_common.types import FloatArray, Observation, Steering, SteeringLimits, SteeringSource
+from tmrl_common.messages import ChunkReply, Features, Pong, Welcome
+from tmrl_common.types import (
+    FloatArray,
+    Observation,
+    Steering,
+    SteeringLimits,
+    SteeringSource,
+)
 
 _WATCH_PERIOD_S = 0.5
 _PING_DEADLINE_S = 1.0
@@ -46,12 +53,19 @@ class PolicyServer(Protocol):
         deadline_s: float,
         seed: int,
         committed: FloatArray | None = None,
+        candidates: CandidateRequest | None = None,
     ) -> ChunkReply:
         """A chunk of actions."""
         ...
 
-    def encode(self, observation: Observation, *, deadline_s: float) -> FloatArray:
-        """Features, shape (features_dim,)."""
+    def look(
+        self,
+        observation: Observation,
+        candidates: CandidateRequest | None,
+        *,
+        deadline_s: float,
+    ) -> Features:
+        """Features."""
         ...
 
     def ping(self, *, deadline_s: float) -> Pong:
@@ -126,8 +140,10 @@ class InferenceThread:
         start_s = self._clock.now_s()
         try:
             if isinstance(request, AskFeatures):
-                features = self._server.encode(request.observation, deadline_s=self._deadline_s)
-                return FeaturesAnswer(request.request, features)
+                seen = self._server.look(
+                    request.observation, request.candidates, deadline_s=self._deadline_s
+                )
+                return FeaturesAnswer(request.request, seen.features, seen.candidates)
             reply = self._server.act(
                 request.observation,
                 request.limits,
@@ -135,6 +151,7 @@ class InferenceThread:
                 deadline_s=self._deadline_s,
                 seed=request.seed,
                 committed=request.committed,
+                candidates=request.candidates,
             )
         except ClientClosedError:
             raise

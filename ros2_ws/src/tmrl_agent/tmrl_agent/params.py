@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from tmrl_agent.probe import ProbeSetting
+from tmrl_common.candidates import MAX_CANDIDATES
 from tmrl_common.config import nearest_name
 from tmrl_common.constraints import SEED, NotEmpty, OneOf, Range, check_fields
 from tmrl_common.errors import ConfigError
@@ -89,6 +90,11 @@ class AgentConfig:
         max_image_lag_s: How much longer than the arm's state a picture may have been in transit, by
             the stamps of both; where the world does not wait. 0: any time, for a camera on another
             host whose clock is not synchronised.
+        candidates: So many latents, with the chunks that they would lead to, are asked for beside
+            what the policy server answers, and stored with the transition: for a learner that has
+            no copy of the policy. The launch takes it from the learner's settings. 0: none.
+        candidates_for: "people", beside the features alone, from which people drive, as hindsight
+            needs them; or "chunks", with every chunk as well, as the method dsrl_na does.
         seed: Of the chunks' seeds, together with episode and chunk.
         unknown_learner_source: Who steers until the learner has reported: "uniform" or "base".
         probe: Settings that the episodes take turns with, whatever a learner says: "full@0",
@@ -128,6 +134,8 @@ class AgentConfig:
     max_rounds_owed: Annotated[int, Range(-1)] = -1
     max_observation_age_s: Annotated[float, Range(0.0, 10.0, above=True, unit="s")] = 0.3
     max_image_lag_s: ShortS = 0.5
+    candidates: Annotated[int, Range(0, MAX_CANDIDATES)] = 0
+    candidates_for: Annotated[str, OneOf("people", "chunks")] = "people"
     seed: Annotated[int, SEED] = 0
     unknown_learner_source: Annotated[str, OneOf(SteeringSource.UNIFORM, SteeringSource.BASE)] = (
         "uniform"
@@ -158,6 +166,11 @@ class AgentConfig:
             )
         if problem := too_long(self.overlap_steps, self.execute_steps):
             raise ConfigError(problem)
+        if self.overlap_steps and self.candidates and self.candidates_for == "chunks":
+            raise ConfigError(
+                f"overlap_steps is {self.overlap_steps} and candidates is {self.candidates}: those "
+                "of chunks begin where the arm stands; set one of the two to 0"
+            )
         self._check_cameras()
         self._check_requested_caps()
 

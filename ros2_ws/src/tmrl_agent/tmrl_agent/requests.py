@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from tmrl_agent.probe import Probe
+from tmrl_common.candidates import CandidateRequest, Candidates
 from tmrl_common.messages import ChunkReply, no_actions
 from tmrl_common.types import FloatArray, Observation, SteeringLimits, SteeringSource
 
@@ -19,6 +20,7 @@ class AskChunk:
         seed: Of every random draw behind the chunk.
         committed: Actions that are executed anyway after the observation, shape (d, action_dim);
             empty where the arm stands.
+        candidates: Which candidates are wanted beside it; None for none.
     """
 
     request: int
@@ -27,6 +29,7 @@ class AskChunk:
     source: SteeringSource | Probe
     seed: int
     committed: FloatArray = field(default_factory=no_actions)
+    candidates: CandidateRequest | None = None
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,13 @@ class AskFeatures:
 
     Attributes:
         request: Names this request; the answer must carry it.
-        observation: The one after an episode's last chunk.
+        observation: The one after an episode's last chunk, or before what a person drove.
+        candidates: Which candidates are wanted beside them; None for none.
     """
 
     request: int
     observation: Observation
+    candidates: CandidateRequest | None = None
 
 
 @dataclass(frozen=True)
@@ -53,10 +58,17 @@ class ChunkAnswer:
 
 @dataclass(frozen=True)
 class FeaturesAnswer:
-    """The answer to an AskFeatures, shape (features_dim,)."""
+    """The answer to an AskFeatures.
+
+    Attributes:
+        request: Which one.
+        features: Shape (features_dim,).
+        candidates: Where they were asked for.
+    """
 
     request: int
     features: FloatArray
+    candidates: Candidates | None = None
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import numpy as np
 from tmrl_agent.events import ControllerView
 from tmrl_agent.params import CONTROLLERS_CAP, AgentConfig
 from tmrl_agent.probe import Probe, probe_of
-from tmrl_common.messages import MAX_SEED
-from tmrl_common.types import SteeringLimits, SteeringSource
+from tmrl_common.candidates import CandidateRequest
+from tmrl_common.types import MAX_SEED, SteeringLimits, SteeringSource
 
 _SOURCES = {
     "warmup": SteeringSource.UNIFORM,
@@ -44,6 +44,24 @@ def limits(config: AgentConfig, controller: ControllerView, attempt: int) -> Ste
         z_cap = controller.z_cap
     epsilon_cap = min(config.epsilon_cap, controller.epsilon_cap)
     return SteeringLimits(sigma_cap, z_cap, epsilon_cap)
+
+
+def candidates(
+    config: AgentConfig, controller: ControllerView | None, seed: int, *, of_chunk: bool
+) -> CandidateRequest | None:
+    """Which candidates to ask for beside a chunk or features; None for none.
+
+    Args:
+        config: Says how many, and beside what.
+        controller: Its caps hold for them, too; without it nobody knows what may be chosen.
+        seed: Of the draw.
+        of_chunk: Whether a chunk is asked for; otherwise features.
+    """
+    always = config.candidates_for == "chunks"
+    if controller is None or not config.candidates or (of_chunk and not always):
+        return None
+    caps = limits(config, controller, attempt=1)
+    return CandidateRequest(config.candidates, config.execute_steps, caps, seed, by_actor=always)
 
 
 def seed(session_seed: int, episode: int, chunk: int, attempt: int) -> int:

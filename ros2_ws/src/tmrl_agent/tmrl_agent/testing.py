@@ -12,6 +12,7 @@ from tmrl_agent.events import ControllerView, EpisodeLabel, EpisodeView, SentChu
 from tmrl_agent.params import AgentConfig
 from tmrl_agent.requests import AskChunk, AskFeatures, ChunkAnswer, Connection, FeaturesAnswer
 from tmrl_agent.transitions import Record, TransitionBuilder
+from tmrl_common.candidates import CandidateRequest, Candidates
 from tmrl_common.chunks import ChunkId, ChunkOutcome, ChunkResult, ControllerMode, Driver, Origin
 from tmrl_common.messages import ChunkReply, Timings
 from tmrl_common.testing import FakeClock
@@ -55,6 +56,18 @@ def made_config(**changes: Any) -> AgentConfig:
         "lock_step": True,
     }
     return AgentConfig(**given | changes)
+
+
+def made_candidates(number: float, wish: CandidateRequest | None) -> Candidates | None:
+    """Candidates that tell which observation they belong to; None where none are wanted."""
+    if wish is None:
+        return None
+    count = wish.count
+    return Candidates(
+        np.full((count, SPEC.z_dim), number, np.float32),
+        np.zeros(count, np.float32),
+        np.full((count, wish.steps, SPEC.action_dim), number, np.float32),
+    )
 
 
 def made_reply(number: float, source: SteeringSource = SteeringSource.UNIFORM) -> ChunkReply:
@@ -240,10 +253,12 @@ class World:
     def answer(self, number: float) -> None:
         """Answers the newest question with features of that number."""
         asked = self.asked[-1]
+        made = made_candidates(number, asked.candidates)
         if isinstance(asked, AskFeatures):
-            answer = FeaturesAnswer(asked.request, features_of(number))
+            answer = FeaturesAnswer(asked.request, features_of(number), made)
         else:
-            answer = ChunkAnswer(asked.request, made_reply(number), 0.02)
+            reply = replace(made_reply(number), candidates=made)
+            answer = ChunkAnswer(asked.request, reply, 0.02)
         self.do(self.core.on_answer(answer))
 
     def end(
@@ -277,8 +292,8 @@ class World:
         while self.asked and isinstance(self.asked[-1], AskFeatures):
             asked = self.asked.pop()
             number = asked.observation.arm_state_sequence
-            answer = FeaturesAnswer(asked.request, features_of(number))
-            self.do(self.core.on_answer(answer))
+            made = made_candidates(number, asked.candidates)
+            self.do(self.core.on_answer(FeaturesAnswer(asked.request, features_of(number), made)))
 
     def play(self, chunks: int) -> None:
         """Runs whole chunks from the start of an episode on."""

@@ -15,6 +15,7 @@ import numpy as np
 from tmrl_agent.assembly import Assembled
 from tmrl_agent.events import EpisodeLabel, SentChunk
 from tmrl_agent.unsteered import NO_FEATURES, NOTHING_SEEN, unsteered
+from tmrl_common.candidates import Candidates, candidate_columns
 from tmrl_common.chunks import ChunkOutcome, Origin
 from tmrl_common.transitions import Transition, origin_of
 from tmrl_common.types import FloatArray, Outcome
@@ -170,7 +171,14 @@ class TransitionBuilder:
         self._finished.append(_Finished(None, end))
         return self._settle()
 
-    def placed(self, number: int, seen: Assembled, features: FloatArray, policy: str) -> Record:
+    def placed(
+        self,
+        number: int,
+        seen: Assembled,
+        features: FloatArray,
+        policy: str,
+        candidates: Candidates | None = None,
+    ) -> Record:
         """What was seen when a person began a segment is known.
 
         Args:
@@ -178,11 +186,12 @@ class TransitionBuilder:
             seen: The observation.
             features: What the steering actor would have seen, shape (features_dim,).
             policy: Version of the policy that would have answered.
+            candidates: Of the observation, where they were asked for.
         """
         if self.wants(number):
             self._newest_features = features
             item = self._finished[number]
-            item.sent = unsteered(self._episode, number, seen, features, policy)
+            item.sent = unsteered(self._episode, number, seen, features, policy, candidates)
         return self._settle()
 
     def person_drives(self, *, in_progress: bool, until_ns: int) -> Record:
@@ -341,6 +350,7 @@ class TransitionBuilder:
             seed=reply.seed,
             inference_s=reply.timings.total_s,
             round_trip_s=sent.round_trip_s,
+            **candidate_columns(reply.candidates),
         )
 
 

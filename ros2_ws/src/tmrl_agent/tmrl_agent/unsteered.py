@@ -4,6 +4,7 @@ import numpy as np
 
 from tmrl_agent.assembly import Assembled
 from tmrl_agent.events import SentChunk
+from tmrl_common.candidates import Candidates
 from tmrl_common.messages import ChunkReply, Timings
 from tmrl_common.types import FloatArray, Observation, Steering, SteeringSource
 
@@ -14,7 +15,12 @@ NOTHING_SEEN = Observation(NO_FEATURES, NO_FEATURES)
 
 
 def unsteered(
-    episode: int, chunk: int, seen: Assembled, features: FloatArray, policy: str
+    episode: int,
+    chunk: int,
+    seen: Assembled,
+    features: FloatArray,
+    policy: str,
+    candidates: Candidates | None = None,
 ) -> SentChunk:
     """What a person's segment has of a chunk: an observation, its features, and no steering.
 
@@ -24,6 +30,7 @@ def unsteered(
         seen: The observation at its start.
         features: What the steering actor would have seen, shape (features_dim,).
         policy: Version of the policy that would have answered.
+        candidates: Of that observation, where they were asked for.
     """
     steering = Steering(SteeringSource.NONE, NO_FEATURES, 0.0, NO_FEATURES)
     return SentChunk(
@@ -40,6 +47,7 @@ def unsteered(
             actor_version=0,
             seed=0,
             timings=Timings(0.0, 0.0, 0.0, 0.0, 0.0),
+            candidates=candidates,
         ),
         round_trip_s=0.0,
         frame_id=seen.frame_id,

@@ -9,7 +9,7 @@ from typing import Any
 from tmrl_agent.events import EpisodeLabel
 from tmrl_agent.journal.errors import JournalError, damaged, sentences
 from tmrl_agent.journal.high_water_mark import HighWaterMark
-from tmrl_agent.journal.migration import migrate_from_1
+from tmrl_agent.journal.migration import migrate_from_1, migrate_from_2
 from tmrl_agent.journal.reader import JournalReader
 from tmrl_agent.journal.schema import CREATE_LABELS, CREATE_TRANSITIONS, INSERT, to_row
 from tmrl_common.transition_cells import hash_of
@@ -176,6 +176,8 @@ class Journal(JournalReader):
                 execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         elif version == 1:
             migrate_from_1(self._database, self.path)
+        elif version == 2:
+            migrate_from_2(self._database)
         elif version != SCHEMA_VERSION:
             raise JournalError(
                 f"{self.path} has schema version {version}, this software reads 1 to "

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tmrl_agent.journal.errors import JournalCorruptError
-from tmrl_agent.journal.schema import CREATE_TRANSITIONS, INSERT, to_row
+from tmrl_agent.journal.schema import CREATE_TRANSITIONS, INSERT, later_columns, to_row
 from tmrl_common.transition_cells import Cell, from_cells
 from tmrl_common.transitions import SCHEMA_VERSION, Transition, origin_of
 
@@ -50,6 +50,26 @@ def migrate_from_1(database: sqlite3.Connection, path: Path) -> None:
         while rows := old.fetchmany(_BATCH):
             database.executemany(INSERT, [to_row(_transition(row, path)) for row in rows])
         database.execute("DROP TABLE transitions_1")
+        database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        database.execute("COMMIT")
+    finally:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+
+
+def migrate_from_2(database: sqlite3.Connection) -> None:
+    """Adds the columns that came after version 2; the rows and their hashes stay as they are.
+
+    Args:
+        database: Connection to it, without an open transaction.
+
+    Raises:
+        sqlite3.Error: The file refuses the write; nothing was changed.
+    """
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        for declaration in later_columns():
+            database.execute(f"ALTER TABLE transitions ADD COLUMN {declaration}")
         database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         database.execute("COMMIT")
     finally:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tmrl_agent.events import EpisodeLabel
 from tmrl_agent.journal.errors import sentences
-from tmrl_agent.journal.schema import SELECT, from_row
+from tmrl_agent.journal.schema import columns_of, from_row, select
 from tmrl_common.closeable import Closeable
 from tmrl_common.transitions import Transition
 from tmrl_common.types import Outcome
@@ -17,7 +17,7 @@ class JournalReader(Closeable):
     """What a journal holds, over a connection of its own: a writer elsewhere is not in its way.
 
     Args:
-        path: The SQLite file; it exists and has today's schema.
+        path: The SQLite file; it exists and has today's schema, or version 2 of it.
         robot: Name of the arm.
         session: Identifier of the fine-tuning run.
 
@@ -114,5 +114,7 @@ class JournalReader(Closeable):
 
     def _select(self, condition: str, values: tuple[int, ...]) -> list[Transition]:
         with sentences(self.path):
-            rows = self._database.execute(f"{SELECT} {condition}", (*self._key, *values))
-            return [from_row(row, self.path) for row in rows.fetchall()]
+            (version,) = self._database.execute("PRAGMA user_version").fetchone()
+            columns = columns_of(version)
+            rows = self._database.execute(f"{select(columns)} {condition}", (*self._key, *values))
+            return [from_row(row, columns, self.path) for row in rows.fetchall()]

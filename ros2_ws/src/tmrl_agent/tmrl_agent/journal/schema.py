@@ -1,10 +1,12 @@
 """The journal's tables, made from the table of a transition's fields."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tmrl_agent.journal.errors import damaged
 from tmrl_common.transition_cells import (
+    LATER_DEFAULTS,
     SHAPE_CELLS,
     Cell,
     DamagedCellsError,
@@ -46,7 +48,20 @@ def _declaration(each: TransitionField) -> str:
     if each.kind is Kind.COUNT:
         rules.append(f"{each.name} BETWEEN {each.column.low:d} AND {each.column.high:d}")
     checks = "".join(f" CHECK ({rule})" for rule in rules)
-    return f"{each.name} {_TYPES[each.kind]} NOT NULL{checks}"
+    # Rows of before it came get the default, which their content hash passes over.
+    absent = (
+        f" DEFAULT {_literal(LATER_DEFAULTS[each.name])}" if each.name in LATER_DEFAULTS else ""
+    )
+    return f"{each.name} {_TYPES[each.kind]} NOT NULL{absent}{checks}"
+
+
+def _literal(cell: Cell) -> str:
+    return f"x'{cell.hex()}'" if isinstance(cell, bytes) else repr(cell)
+
+
+def later_columns() -> list[str]:
+    """Returns the declaration of each column that came after version LAST_WHOLE_VERSION."""
+    return [_declaration(each) for each in FIELDS if each.name in LATER_DEFAULTS]
 
 
 COLUMNS = (*(each.name for each in FIELDS), *SHAPE_CELLS)
@@ -73,9 +88,18 @@ INSERT = (
     f"INSERT INTO transitions ({', '.join(COLUMNS)}, content_hash) "
     f"VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"
 )
-SELECT = (
-    f"SELECT {', '.join(COLUMNS)}, content_hash FROM transitions WHERE robot = ? AND session = ?"
-)
+
+
+def select(columns: Sequence[str]) -> str:
+    """Returns the query for rows of one session of one arm, which `from_row` reads."""
+    names = ", ".join(columns)
+    return f"SELECT {names}, content_hash FROM transitions WHERE robot = ? AND session = ?"
+
+
+def columns_of(version: int) -> tuple[str, ...]:
+    """Returns the columns of a journal of a schema version from LAST_WHOLE_VERSION on."""
+    younger = {each.name for each in FIELDS if each.column.since > version}
+    return tuple(name for name in COLUMNS if name not in younger)
 
 
 def to_row(transition: Transition) -> tuple[Cell, ...]:
@@ -84,16 +108,21 @@ def to_row(transition: Transition) -> tuple[Cell, ...]:
     return (*cells.values(), content_hash(cells))
 
 
-def from_row(row: tuple[Any, ...], path: Path) -> Transition:
-    """Returns the transition of a row of SELECT.
+def from_row(row: tuple[Any, ...], columns: Sequence[str], path: Path) -> Transition:
+    """Returns the transition of a row of `select`.
 
     SQLite itself does not notice a flipped bit in a value; the hash does.
+
+    Args:
+        row: Its cells.
+        columns: Of the query.
+        path: Of the journal, for messages.
 
     Raises:
         JournalCorruptError: The row differs from what was written.
     """
     *values, stored = row
-    cells: dict[str, Cell] = dict(zip(COLUMNS, values, strict=True))
+    cells: dict[str, Cell] = dict(zip(columns, values, strict=True))
     try:
         return from_hashed_cells(cells, stored)
     except DamagedCellsError as error:
