@@ -78,7 +78,7 @@ EXAMPLES: dict[str, Message] = {
         None,
         7,
         0.25,
-        CandidateRequest(3, 2, _LIMITS, 9, by_actor=True),
+        candidates=CandidateRequest(3, 2, _LIMITS, 9, by_actor=True),
     ),
     "chunk": ChunkReply(
         actions=_ramp(4, 7),
