@@ -35,6 +35,7 @@ PROFILES = {
     "state": (qos.STATE,),
     "image": (qos.IMAGE,),
     "event": (qos.EVENT,),
+    "verdict": (qos.VERDICT,),
     "status": (qos.STATUS,),
     "labels": (qos.LABELS,),
     "tf": (qos.TRANSFORMS,),

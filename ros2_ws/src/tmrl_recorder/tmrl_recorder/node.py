@@ -118,4 +118,4 @@ class RecorderNode(TmrlNode[RecorderConfig]):
 
 def main() -> None:
     """Entry point of `ros2 run tmrl_recorder recorder`."""
-    sys.exit(run_node(RecorderNode))
+    sys.exit(run_node(RecorderNode, takes_raw=True))

@@ -27,13 +27,19 @@ _LONG_S = 3600.0
 the last instant that its clock has, which overflows on the way to the system's."""
 
 
-def make_executor() -> Executor:
+def make_executor(*, takes_raw: bool = False) -> Executor:
     """An executor for one thread, of the default context.
 
     Nodes that it spins can have no guard conditions (`wake` takes their place) and no coroutines as
     services (`serve_deferred` does).
+
+    Args:
+        takes_raw: Whether they subscribe to messages as bytes, which the `EventsExecutor` of the
+            wheels cannot take (SystemError).
     """
-    return SingleThreadedExecutor() if EventsExecutor is None else EventsExecutor()
+    if takes_raw or EventsExecutor is None:
+        return SingleThreadedExecutor()
+    return EventsExecutor()
 
 
 def wake(node: Node, do: Callable[[], None]) -> None:

@@ -18,7 +18,9 @@ EXIT_OK = 0
 EXIT_CANNOT_START = 2
 
 
-def run_node(factory: Callable[[], Node], args: list[str] | None = None) -> int:
+def run_node(
+    factory: Callable[[], Node], args: list[str] | None = None, *, takes_raw: bool = False
+) -> int:
     """Creates a node, spins it until a signal asks it to stop, and destroys it.
 
     The node is destroyed while its context is alive: its `destroy_node` may still publish, call
@@ -31,6 +33,7 @@ def run_node(factory: Callable[[], Node], args: list[str] | None = None) -> int:
     Args:
         factory: Creates the node; a TmrlError, or a disk that refuses, says why it cannot work.
         args: Command line; None takes the process's own.
+        takes_raw: Whether it subscribes to messages as bytes (see `make_executor`).
 
     Returns:
         Exit code: 0 after a normal stop, 2 where the node cannot start. Other errors propagate.
@@ -38,12 +41,12 @@ def run_node(factory: Callable[[], Node], args: list[str] | None = None) -> int:
     with StopSignals() as stop:
         enter_ros(args, signal_handler_options=SignalHandlerOptions.NO)
         try:
-            return _run(factory, stop)
+            return _run(factory, stop, takes_raw=takes_raw)
         finally:
             rclpy.try_shutdown()
 
 
-def _run(factory: Callable[[], Node], stop: StopSignals) -> int:
+def _run(factory: Callable[[], Node], stop: StopSignals, *, takes_raw: bool) -> int:
     try:
         node = factory()
     except (TmrlError, OSError) as error:
@@ -52,7 +55,7 @@ def _run(factory: Callable[[], Node], stop: StopSignals) -> int:
             raise
         print(f"cannot start: {sentence}", file=sys.stderr)  # noqa: T201 - no logger without a node
         return EXIT_CANNOT_START
-    executor = make_executor()
+    executor = make_executor(takes_raw=takes_raw)
     executor.add_node(node)
     try:
         spin_until_done(executor, stop.received)
