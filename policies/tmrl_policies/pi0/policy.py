@@ -263,35 +263,10 @@ class Pi0Policy:
         noise: Tensor,
         known: Committed | None = None,
     ) -> Tensor:
-        """Makes one chunk for each observation; see `BasePolicy.sample`."""
-        return self._sample(seen, sigma, epsilon, noise, known)
+        """Makes one chunk for each observation; see `BasePolicy.sample`.
 
-    @torch.inference_mode()
-    def fan_out(
-        self, seen: Pi0Seen, sigma: Tensor, epsilon: Sequence[Tensor], noise: Tensor
-    ) -> Tensor:
-        """Makes many chunks for one observation, with one prefix for each sigma; `BasePolicy`."""
-        return self._sample([seen] * len(sigma), sigma, epsilon, noise)
-
-    @property
-    def units(self) -> ActionUnits:
-        """Those in which the network makes actions, as the robot takes them."""
-        columns, relative = slice(self._rig.action_dim), self._rig.relative_columns
-        mean = self._action_scaling.zero[columns].copy()
-        mean[:relative] += self._state_scaling.zero[:relative]
-        unit = self._action_scaling.unit[columns]
-        unit = np.where(unit > _VARIES, unit, UNIT_OF_OTHERS)
-        return ActionUnits(mean.astype(np.float32), unit.astype(np.float32))
-
-    def _sample(
-        self,
-        seen: Sequence[Pi0Seen],
-        sigma: Tensor,
-        epsilon: Sequence[Tensor],
-        noise: Tensor,
-        known: Committed | None = None,
-    ) -> Tensor:
-        """Chunks in raw units for noise (B, H, z_dim) or (B, R, H, z_dim)."""
+        For noise of shape (B, R, H, z_dim) it makes R of them, with one prefix.
+        """
         image_tokens = self._image_tokens(seen)
         state = torch.zeros(len(seen), self._config.action_dim)
         state[:, : self._rig.state_dim] = torch.stack([each.state for each in seen])
@@ -313,6 +288,22 @@ class Pi0Policy:
             base = np.stack([each.raw_state[:relative] for each in seen])
             actions[..., :relative] += base.reshape(len(seen), *[1] * (noise.dim() - 2), relative)
         return from_numpy(actions)
+
+    def fan_out(
+        self, seen: Pi0Seen, sigma: Tensor, epsilon: Sequence[Tensor], noise: Tensor
+    ) -> Tensor:
+        """Makes many chunks for one observation, with one prefix for each sigma; `BasePolicy`."""
+        return self.sample([seen] * len(sigma), sigma, epsilon, noise)
+
+    @property
+    def units(self) -> ActionUnits:
+        """Those in which the network makes actions, as the robot takes them."""
+        columns, relative = slice(self._rig.action_dim), self._rig.relative_columns
+        mean = self._action_scaling.zero[columns].copy()
+        mean[:relative] += self._state_scaling.zero[:relative]
+        unit = self._action_scaling.unit[columns]
+        unit = np.where(unit > _VARIES, unit, UNIT_OF_OTHERS)
+        return ActionUnits(mean.astype(np.float32), unit.astype(np.float32))
 
     def warm_up_batches(self, largest: int) -> Sequence[int]:
         """All that need a graph or a compilation of their own; else one chunk is enough."""

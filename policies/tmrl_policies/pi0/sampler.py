@@ -118,10 +118,7 @@ class Pi0Sampler:
         per_image = image_tokens.shape[2]
         of_images = image_mask.repeat_interleave(per_image, dim=1)
         there = torch.cat((of_images, token_mask), dim=1)
-        groups: dict[int, list[int]] = {}
-        lengths = (per_image * image_mask.sum(dim=1), token_mask.sum(dim=1))
-        for row, (images, words) in enumerate(zip(*map(counts, lengths), strict=True)):
-            groups.setdefault(images + -(-words // self._step) * self._step, []).append(row)
+        groups = self._groups(per_image * image_mask.sum(dim=1), token_mask.sum(dim=1))
         actions, known = torch.empty_like(noise, device=self.device), _padded_known(known, noise)
         for length, rows in groups.items():
             prefix = [
@@ -142,6 +139,13 @@ class Pi0Sampler:
             )
             actions[rows] = made.reshape(len(rows), *noise.shape[1:])
         return actions
+
+    def _groups(self, of_images: Tensor, words: Tensor) -> dict[int, list[int]]:
+        """Length of a padded prefix -> the rows of which it is; both counts of shape (B,)."""
+        groups: dict[int, list[int]] = {}
+        for row, (images, spoken) in enumerate(zip(counts(of_images), counts(words), strict=True)):
+            groups.setdefault(images + -(-spoken // self._step) * self._step, []).append(row)
+        return groups
 
     def _prefix(self, image_tokens: Tensor, words: Tensor) -> Tensor:
         """Tokens that are there, shape (P, prefix width)."""
