@@ -29,12 +29,7 @@ from tmrl_learner.hindsight import HindsightLatents
 from tmrl_learner.replay.buffer import InsertResult, ReplayBuffer
 from tmrl_learner.replay.sequences import SequenceIndex
 from tmrl_learner.replay.transition import unsteered
-from tmrl_policies.checkpoint import (
-    Checkpoint,
-    CheckpointError,
-    load_checkpoint,
-    save_checkpoint,
-)
+from tmrl_policies.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from tmrl_policies.torch_seam import from_numpy
 
 _log = logging.getLogger(__name__)
@@ -355,6 +350,8 @@ class LearnerSession:
         """
         mine = {**self.config.to_mapping(), "sizes": dataclasses.asdict(self.sizes)}
         theirs = {**metadata["config"], "sizes": metadata["sizes"]}
+        # A setting that is younger than the checkpoint had its default.
+        theirs["agent"] = {**dataclasses.asdict(LearnerConfig().agent), **theirs["agent"]}
         mine["replay"] = {**mine["replay"], "device": theirs["replay"].get("device")}
         for name in ("method", "seed", "agent", "dsrl_na", "replay", "sizes"):
             if mine[name] != theirs[name]:

@@ -107,6 +107,8 @@ def _acting(arguments: argparse.Namespace) -> Acting:
     return Acting(
         arguments.warmup_marginal_fraction,
         arguments.warmup_context_fraction,
+        arguments.explore_hold,
+        arguments.explore_sigma,
         arguments.base_sigma,
         Drawn(arguments.drawn),
         None if schedule is None else (schedule[0], schedule[1]),
@@ -142,6 +144,8 @@ def _check(arguments: argparse.Namespace) -> None:
             arguments.warmup_context_fraction,
             Range(0.0, 1.0 - arguments.warmup_marginal_fraction),
         ),
+        ("--explore-hold", arguments.explore_hold, Range(1.0, 1000.0)),
+        ("--explore-sigma", arguments.explore_sigma, Range(0.0, 1.0)),
         *(("--sigma-schedule", s, Range(0.0, 1.0)) for s in arguments.sigma_schedule or ()),
         ("--seed", arguments.seed, SEED),
     ):
@@ -205,6 +209,8 @@ def _directory(arguments: argparse.Namespace, loaded: LoadedPolicy) -> RunDirect
             "--warmup-marginal-fraction": arguments.warmup_marginal_fraction,
             "--task": arguments.task,
             "--warmup-context-fraction": arguments.warmup_context_fraction,
+            "--explore-hold": arguments.explore_hold,
+            "--explore-sigma": arguments.explore_sigma,
             "--sigma-schedule": arguments.sigma_schedule,
             "--drawn": str(arguments.drawn),
             "--helped-episodes": arguments.helped_episodes,
