@@ -234,6 +234,7 @@ class ActorSpec:
         z_bound: Largest magnitude of a component of z.
         sigma_max: Largest sigma.
         epsilon_bound: Largest magnitude of a component of epsilon.
+        sigma_levels: How many values of sigma the actor picks from, evenly spaced; 0: any.
     """
 
     features_dim: int
@@ -247,6 +248,7 @@ class ActorSpec:
     z_bound: float
     sigma_max: float
     epsilon_bound: float
+    sigma_levels: int = field(default=0, metadata=ADDED_LATER)
 
 
 @dataclass(frozen=True)

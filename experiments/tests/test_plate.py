@@ -93,6 +93,38 @@ def test_a_known_schedule_changes_sigma_with_what_is_held() -> None:
     assert set(columns["sigma"][:, 0].tolist()) == {1.0}, "a critic is asked at this one alone"
 
 
+def sigmas_of(acting: Acting, episodes: int, **overrides: str) -> list[list[float]]:
+    """Sigma of the chunks of each episode; nothing is ever learned."""
+    config = resolve("widowx_sim", "tmrl", {"agent.hidden": "8", "agent.utd": "1", **overrides})
+    session = LearnerSession(config, Sizes(features=1, z=2, epsilon=1), steady_s=lambda: 0.0)
+    policy = Still()
+    loop = InProcessLoop(policy, GraspsAfterOneChunk(), session, seed=0, acting=acting)
+    chunks = [loop.run_episode().chunks for _ in range(episodes)]
+    ends = np.cumsum(chunks).tolist()
+    return [policy.sigmas[e - n : e] for e, n in zip(ends, chunks, strict=True)]
+
+
+def test_the_warm_up_keeps_a_sigma_and_begins_each_episode_with_a_new_one() -> None:
+    episodes = sigmas_of(Acting(hold=1e9), 20, **{"schedule.warmup_chunks": "1000"})
+    assert all(len(set(sigmas)) == 1 for sigmas in episodes)
+    assert len({sigmas[0] for sigmas in episodes}) == len(episodes)
+
+
+def test_the_actor_explores_what_the_warm_up_does_while_episodes_fail() -> None:
+    learning = {"schedule.warmup_chunks": "1", "schedule.warmup_successes": "0"}
+    ends = Acting(0.5, 0.5, exploration=1.0)
+    assert {s for sigmas in sigmas_of(ends, 10, **learning)[1:] for s in sigmas} == {0.0, 1.0}
+    chosen = {s for sigmas in sigmas_of(Acting(0.5, 0.5), 10, **learning)[1:] for s in sigmas}
+    assert not chosen & {0.0, 1.0}
+
+
+def test_an_actor_of_two_levels_warms_up_on_them() -> None:
+    config = resolve("widowx_sim", "tmrl", {"agent.sigma_levels": "2"})
+    agent = LearnerSession(config, Sizes(1, 2, 1), steady_s=lambda: 0.0).agent
+    drawn = [s.sigma for s in uniform_steerings(agent, 200, np.random.default_rng(0), 0.0)]
+    assert set(drawn) == {0.0, 1.0}
+
+
 def test_shares_of_the_warm_up_are_at_either_end() -> None:
     agent = LearnerSession(
         replace(resolve("widowx_sim", "tmrl", {}), seed=1),
@@ -120,6 +152,8 @@ def test_a_run_and_its_report(checkpoint: Path, tmp_path: Path) -> None:
         (["--task=plate", "--helped-episodes=2"], "the helper knows no plate"),
         (["--task=plate", "--sigma-schedule", "1", "0"], "--sigma-schedule is for"),
         (["--method=fixed-sigma", "--sigma-schedule", "1", "2"], "--sigma-schedule is 2.0"),
+        (["--explore-hold=0.5"], "--explore-hold is 0.5"),
+        (["--explore-sigma=2"], "--explore-sigma is 2"),
         (["--warmup-marginal-fraction=0.9", "--warmup-context-fraction=0.2"], "context-fraction"),
         (["--task=plate", "--method=dsrl_na"], "copy of the frozen policy"),
     ],

@@ -180,6 +180,40 @@ def test_the_target_has_no_entropy_term_and_uses_the_smallest_member() -> None:
     assert (agent.td_targets(batch) < -90.0).all()
 
 
+LEVELLED = replace(SMALL, sigma_levels=3, sigma_max=0.8, sigma_entropy=0.1, epsilon_head=True)
+
+
+def test_with_levels_of_sigma_targets_and_values_are_means_over_all_of_them() -> None:
+    agent = TmrlAgent(LEVELLED, SIZES, seed=3, device="cpu")
+    batch = make_batch(LEVELLED, 20)
+    batch["terminated"].zero_()
+    targets = agent.td_targets(batch)
+    again = TmrlAgent(LEVELLED, SIZES, seed=3, device="cpu")
+    sample = again.actor.sample(batch["next_features"], again.generator)
+    expected = torch.zeros(20)
+    for level, sigma in enumerate((0.0, 0.4, 0.8)):
+        value = again.target_critic(
+            batch["next_features"],
+            sample.z * LEVELLED.z_bound,
+            torch.full((20, 1), sigma),
+            sample.epsilon * LEVELLED.epsilon_bound,
+        ).amin(dim=0)
+        expected += sample.level_log_prob[:, level].exp() * value
+    torch.testing.assert_close(targets, (LEVELLED.gamma * expected - 1.0).detach())
+
+
+def test_the_level_that_is_worth_more_becomes_the_likely_one() -> None:
+    config = replace(LEVELLED, sigma_levels=2, learning_rate=1e-2)
+    agent = TmrlAgent(config, SIZES, seed=0, device="cpu")
+    for seed in range(60):
+        batch = make_batch(config, (config.utd + 1) * config.batch_size, seed)
+        batch["sigma"] = 0.8 * batch["sigma"].round()
+        batch["reward"] = -batch["sigma"]
+        batch["terminated"].fill_(1.0)
+        metrics = agent.update(batch)
+    assert metrics["sigma_mean"] < 0.1
+
+
 @pytest.mark.parametrize("config", [SMALL, as_dsrl(SMALL), replace(SMALL, epsilon_head=True)])
 def test_targets_of_a_round_do_not_depend_on_how_they_are_batched(
     config: TmrlConfig, monkeypatch: pytest.MonkeyPatch

@@ -3,8 +3,9 @@
 import hashlib
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -195,3 +196,20 @@ def test_a_checkpoint_of_another_configuration_is_refused_by_name(tmp_path: Path
         other.load(tmp_path)
     longer_warmup = replace(CONFIG.schedule, warmup_max_chunks=99)
     make_session(replace(CONFIG, schedule=longer_warmup)).load(tmp_path)
+
+
+def test_a_checkpoint_without_a_younger_setting_resumes_where_that_has_its_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def older(config: LearnerConfig) -> dict[str, Any]:
+        mapping = asdict(config)
+        del mapping["agent"]["sigma_levels"]
+        return mapping
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LearnerConfig, "to_mapping", older)
+        make_session().save(tmp_path)
+    make_session().load(tmp_path)
+    levelled = make_session(replace(CONFIG, agent=replace(CONFIG.agent, sigma_levels=3)))
+    with pytest.raises(ResumeError, match="sigma_levels"):
+        levelled.load(tmp_path)

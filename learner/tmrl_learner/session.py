@@ -27,12 +27,7 @@ from tmrl_learner.replay.sequences import SequenceIndex
 from tmrl_learner.replay.transition import unsteered
 from tmrl_learner.served_candidates import ServedCandidates
 from tmrl_learner.session_parts import Frozen, make_agent, make_hindsight
-from tmrl_policies.checkpoint import (
-    Checkpoint,
-    CheckpointError,
-    load_checkpoint,
-    save_checkpoint,
-)
+from tmrl_policies.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from tmrl_policies.torch_seam import from_numpy
 
 _log = logging.getLogger(__name__)
@@ -362,6 +357,8 @@ class LearnerSession:
         mine["candidates"] = self._candidates
         theirs = {**metadata["config"], "sizes": metadata["sizes"]}
         theirs["candidates"] = metadata.get("candidates", 0)
+        # A setting that is younger than the checkpoint had its default.
+        theirs["agent"] = {**dataclasses.asdict(LearnerConfig().agent), **theirs["agent"]}
         mine["replay"] = {**mine["replay"], "device": theirs["replay"].get("device")}
         for name in ("method", "seed", "agent", "dsrl_na", "replay", "sizes", "candidates"):
             if mine[name] != theirs[name]:

@@ -122,6 +122,8 @@ def test_gradients_reach_the_actor_through_samples() -> None:
     [
         (lambda: SteeringActorConfig(features_dim=0, z_dim=1), "features_dim is 0"),
         (lambda: SteeringActorConfig(3, 1, log_std_min=3.0), "log_std_min is 3.0"),
+        (lambda: SteeringActorConfig(3, 1, sigma_levels=1), "sigma_levels is 1"),
+        (lambda: SteeringActorConfig(3, 1, sigma_head=False, sigma_levels=2), "sigma_head False"),
         (lambda: SteeringBounds(0.0, 1.0), "z_bound is 0.0"),
         (lambda: SteeringBounds(2.0, 1.2), "sigma_max is 1.2"),
     ],
@@ -131,3 +133,32 @@ def test_bad_settings_are_named(make: object, message: str) -> None:
     assert callable(make)
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def _levelled(levels: int) -> SteeringActor:
+    torch.manual_seed(0)
+    return SteeringActor(SteeringActorConfig(3, z_dim=2, epsilon_dim=2, sigma_levels=levels))
+
+
+def test_levels_are_drawn_as_often_as_their_log_probabilities_say() -> None:
+    actor = _levelled(3)
+    features = torch.randn(1, 3).expand(20_000, -1)
+    sample = actor.sample(features, torch.Generator().manual_seed(1))
+    assert sample.tau.unique().tolist() == [-1.0, 0.0, 1.0]
+    for level, tau in enumerate((-1.0, 0.0, 1.0)):
+        drawn = sample.tau.squeeze(-1) == tau
+        share = sample.level_log_prob[0, level].exp().item()
+        assert drawn.float().mean().item() == pytest.approx(share, abs=0.02)
+        expected = sample.level_log_prob[drawn, level]
+        torch.testing.assert_close(sample.log_prob_tau[drawn], expected)
+    assert sample.z.shape == sample.epsilon.shape == (20_000, 2)
+    likeliest = actor.levels(sample.z)[sample.level_log_prob[0].argmax()]
+    assert actor.mode(features[:1]).tau.item() == likeliest.item()
+
+
+def test_the_outer_levels_are_the_ends_of_the_range() -> None:
+    actor = _levelled(2)
+    tau = actor.levels(torch.zeros(1)).unsqueeze(-1)
+    nothing = torch.zeros(2, 0)
+    scaled = scale_steering(nothing, tau, nothing, SteeringBounds(1.0, 0.8))
+    assert scaled.sigma.tolist() == pytest.approx([0.0, 0.8])

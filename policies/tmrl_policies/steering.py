@@ -1,8 +1,9 @@
-"""The high-level actor that steers a frozen policy: three independent tanh-Gaussian heads.
+"""The high-level actor that steers a frozen policy: three independent heads.
 
 Per chunk it sees the policy's features and picks the initial flow noise z, the context time and,
-if it has that head, the context noise (paper, workshop version, Eq. 8). Its values lie in
-[-1, 1]; :func:`scale_steering` turns them into what is executed.
+if it has that head, the context noise (paper, workshop version, Eq. 8). The heads are
+tanh-Gaussian; that of the context time is categorical where only some levels are allowed. Their
+values lie in [-1, 1]; :func:`scale_steering` turns them into what is executed.
 """
 
 import itertools
@@ -30,6 +31,8 @@ class SteeringActorConfig:
         layers: Number of hidden layers.
         log_std_min: Lower end of the range of log standard deviations.
         log_std_max: Upper end of that range.
+        sigma_levels: How many context times the actor picks from, evenly spaced, the smallest and
+            the largest among them; 0: any.
     """
 
     features_dim: int
@@ -40,6 +43,7 @@ class SteeringActorConfig:
     layers: int = 2
     log_std_min: float = -5.0
     log_std_max: float = 2.0
+    sigma_levels: int = 0
 
     def __post_init__(self) -> None:
         """Refuses sizes that make no network.
@@ -53,6 +57,11 @@ class SteeringActorConfig:
                 raise ValueError(f"{name} is {value}; it must be at least 1")
         if self.epsilon_dim < 0:
             raise ValueError(f"epsilon_dim is {self.epsilon_dim}; it must be at least 0")
+        if self.sigma_levels and (self.sigma_levels < 2 or not self.sigma_head):
+            raise ValueError(
+                f"sigma_levels is {self.sigma_levels} and sigma_head {self.sigma_head}; levels are "
+                "at least 2, or 0 where any context time will do or the actor picks none"
+            )
         if not self.log_std_min < self.log_std_max:
             raise ValueError(
                 f"log_std_min is {self.log_std_min}; it must lie below log_std_max "
@@ -63,6 +72,11 @@ class SteeringActorConfig:
     def head_dims(self) -> tuple[int, int, int]:
         """Lengths of the z, tau and epsilon heads; 0 for a head that is left out."""
         return self.z_dim, int(self.sigma_head), self.epsilon_dim
+
+    @property
+    def gaussian_dims(self) -> tuple[int, int, int]:
+        """The same for what is tanh-Gaussian: 0 for a tau that is one of some levels."""
+        return self.z_dim, int(self.sigma_head and not self.sigma_levels), self.epsilon_dim
 
 
 class SteeringSample(NamedTuple):
@@ -77,6 +91,7 @@ class SteeringSample(NamedTuple):
         log_prob_z: Shape (B,), nats, tanh-corrected; likewise the next two.
         log_prob_tau: Shape (B,).
         log_prob_epsilon: Shape (B,).
+        level_log_prob: Of every level that tau may have, shape (B, sigma_levels).
     """
 
     z: Tensor
@@ -85,6 +100,7 @@ class SteeringSample(NamedTuple):
     log_prob_z: Tensor
     log_prob_tau: Tensor
     log_prob_epsilon: Tensor
+    level_log_prob: Tensor
 
 
 class SteeringMode(NamedTuple):
@@ -157,7 +173,10 @@ def scale_steering(
 
 
 class SteeringActor(nn.Module):
-    """Mish MLP with one mean and one log standard deviation per steered number."""
+    """Mish MLP with one mean and one log standard deviation per steered number.
+
+    Where the context time is one of some levels it has a log-probability per level instead.
+    """
 
     def __init__(self, config: SteeringActorConfig) -> None:
         """Builds an actor with random weights."""
@@ -167,7 +186,8 @@ class SteeringActor(nn.Module):
         layers: list[nn.Module] = []
         for width_in, width_out in itertools.pairwise(widths):
             layers += [nn.Linear(width_in, width_out), nn.Mish()]
-        layers.append(nn.Linear(config.hidden, 2 * sum(config.head_dims)))
+        self._gaussian_width = 2 * sum(config.gaussian_dims)
+        layers.append(nn.Linear(config.hidden, self._gaussian_width + config.sigma_levels))
         self.net = nn.Sequential(*layers)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -177,32 +197,68 @@ class SteeringActor(nn.Module):
             features: Shape (B, features_dim).
 
         Returns:
-            Two tensors of shape (B, z_dim + 1 + epsilon_dim), less the heads left out.
+            Two tensors of shape (B, sum of `gaussian_dims`).
         """
-        mean, raw = self.net(features).chunk(2, dim=-1)
+        mean, log_std, _ = self.heads(features)
+        return mean, log_std
+
+    def heads(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns what `forward` does, and the log-probability of each level of tau.
+
+        Args:
+            features: Shape (B, features_dim).
+
+        Returns:
+            Means and log standard deviations, (B, sum of `gaussian_dims`), and log-probabilities,
+            (B, sigma_levels).
+        """
+        raw = self.net(features)
+        mean, raw_std = raw[:, : self._gaussian_width].chunk(2, dim=-1)
         low, high = self.config.log_std_min, self.config.log_std_max
-        return mean, low + 0.5 * (high - low) * (torch.tanh(raw) + 1.0)
+        log_std = low + 0.5 * (high - low) * (torch.tanh(raw_std) + 1.0)
+        return mean, log_std, torch.log_softmax(raw[:, self._gaussian_width :], dim=-1)
+
+    def levels(self, like: Tensor) -> Tensor:
+        """Returns tau of each level, ascending from -1 to 1: (sigma_levels,), on `like`'s device.
+
+        Args:
+            like: A tensor on the device and of the type that is wanted.
+        """
+        count = self.config.sigma_levels
+        return torch.linspace(-1.0, 1.0, count, dtype=like.dtype, device=like.device)
 
     def sample(self, features: Tensor, generator: torch.Generator) -> SteeringSample:
-        """Draws reparametrised actions: gradients flow to the actor's parameters.
+        """Draws actions, reparametrised: gradients flow to the actor's parameters.
+
+        A level is drawn without a gradient; that of its log-probability is exact.
 
         Args:
             features: Shape (B, features_dim).
             generator: Source of the randomness.
         """
-        mean, log_std = self(features)
+        mean, log_std, level_log_prob = self.heads(features)
         noise = torch.randn(mean.shape, generator=generator, device=mean.device)
         pre_tanh = mean + log_std.exp() * noise
         log_prob = _tanh_gaussian_log_prob(pre_tanh, noise, log_std)
-        dims = self.config.head_dims
+        dims = self.config.gaussian_dims
         z, tau, epsilon = split(torch.tanh(pre_tanh), dims, dim=-1)
-        per_head = (part.sum(dim=-1) for part in split(log_prob, dims, dim=-1))
-        return SteeringSample(z, tau, epsilon, *per_head)
+        per_head = [part.sum(dim=-1) for part in split(log_prob, dims, dim=-1)]
+        if self.config.sigma_levels:
+            uniform = torch.rand(level_log_prob.shape, generator=generator, device=mean.device)
+            # The largest of the log-probabilities with Gumbel noise is a draw from them.
+            gumbel = -torch.log(-torch.log(uniform.clamp(1e-20, 1.0 - 1e-7)))
+            drawn = (level_log_prob.detach() + gumbel).argmax(dim=-1, keepdim=True)
+            tau = self.levels(mean)[drawn]
+            per_head[1] = level_log_prob.gather(-1, drawn).squeeze(-1)
+        return SteeringSample(z, tau, epsilon, *per_head, level_log_prob=level_log_prob)
 
     def mode(self, features: Tensor) -> SteeringMode:
-        """Returns tanh of the means, without randomness; features of shape (B, features_dim)."""
-        mean, _ = self(features)
-        return SteeringMode(*split(torch.tanh(mean), self.config.head_dims, dim=-1))
+        """Returns the likeliest values, without randomness; features of shape (B, features_dim)."""
+        mean, _, level_log_prob = self.heads(features)
+        z, tau, epsilon = split(torch.tanh(mean), self.config.gaussian_dims, dim=-1)
+        if self.config.sigma_levels:
+            tau = self.levels(mean)[level_log_prob.argmax(dim=-1, keepdim=True)]
+        return SteeringMode(z, tau, epsilon)
 
 
 def _tanh_gaussian_log_prob(pre_tanh: Tensor, noise: Tensor, log_std: Tensor) -> Tensor:

@@ -134,7 +134,8 @@ class ActorStore:
     def _try(self, actor: SteeringActor, version: int) -> None:
         """Finite weights may still overflow: run them on fixed features before a robot does."""
         sample = actor.sample(self._canary, torch.Generator().manual_seed(0))
-        outputs: list[Tensor] = [sample.z, sample.tau, sample.epsilon]
+        # A level is drawn whatever its log-probability is; that must be a number, too.
+        outputs: list[Tensor] = [sample.z, sample.tau, sample.epsilon, sample.level_log_prob]
         if not all(bool(output.isfinite().all()) for output in outputs):
             raise ActorRefusedError(f"actor {version} gives numbers that are not finite")
 
@@ -149,6 +150,7 @@ def _actor_config(spec: ActorSpec) -> SteeringActorConfig:
         layers=spec.layers,
         log_std_min=spec.log_std_min,
         log_std_max=spec.log_std_max,
+        sigma_levels=spec.sigma_levels,
     )
 
 

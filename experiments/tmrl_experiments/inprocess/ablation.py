@@ -52,13 +52,28 @@ ROWS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 
 PLATE_ROWS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "tmrl": ROWS["tmrl"],
+    "tmrl-two-levels": (
+        _SMOOTHED,
+        (
+            "--method=tmrl",
+            "--set=agent.sigma_levels=2",
+            "--set=agent.sigma_entropy=0.1",
+            "--warmup-marginal-fraction=0.65",
+            "--warmup-context-fraction=0.35",
+            "--explore-sigma=0.3",
+            "--explore-hold=4",
+        ),
+    ),
     "known-schedule": (
         _SMOOTHED,
         ("--method=fixed-sigma", "--set=agent.sigma_max=1", "--sigma-schedule", "1", "0"),
     ),
     **{row: ROWS[row] for row in ROWS if row.startswith(("fixed-sigma-", "random-", "base"))},
 }
-"""The same for the plate's task; the known schedule has a high sigma while the gripper is empty."""
+"""The same for the plate's task; the known schedule has a high sigma while the gripper is empty.
+
+What a row names comes after what all share, so it holds.
+"""
 
 TASK_ROWS = {"pot": ROWS, "plate": PLATE_ROWS}
 _SETTING = {

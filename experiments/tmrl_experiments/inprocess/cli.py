@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="RATE",
         help="stop early once this share of the last 20 episodes succeeded",
     )
+    _add_exploration(parser)
     _add_acting(parser)
     add(
         "--z-per-step",
@@ -75,8 +76,8 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_acting(parser: argparse.ArgumentParser) -> None:
-    """Adds who decides what the arm does, where it is not the actor."""
+def _add_exploration(parser: argparse.ArgumentParser) -> None:
+    """Adds how sigma is explored, in the warm-up and after."""
     add = parser.add_argument
     add(
         "--warmup-marginal-fraction",
@@ -92,6 +93,27 @@ def _add_acting(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="share of warm-up chunks whose sigma is 0 (default: 0)",
     )
+    add(
+        "--explore-hold",
+        type=float,
+        default=1.0,
+        metavar="CHUNKS",
+        help="mean number of chunks over which an explored sigma is kept, in the warm-up and after "
+        "(default: 1)",
+    )
+    add(
+        "--explore-sigma",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of the actor's chunks that begin to explore sigma as the warm-up does; it "
+        "falls to none while the success rate of the last 20 episodes rises to a half (default: 0)",
+    )
+
+
+def _add_acting(parser: argparse.ArgumentParser) -> None:
+    """Adds who decides what the arm does, where it is not the actor."""
+    add = parser.add_argument
     add(
         "--sigma-schedule",
         type=float,

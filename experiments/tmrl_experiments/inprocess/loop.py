@@ -4,6 +4,7 @@ The same learner core and the same contracts as on ROS 2 (docs/concepts/contract
 calls in the place of topics.
 """
 
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -19,6 +20,7 @@ from tmrl_experiments.inprocess.steering import (
     uniform_steerings,
 )
 from tmrl_experiments.inprocess.transition import UNSTEERED, chunk_transition
+from tmrl_learner.algorithms.interface import Algorithm
 from tmrl_learner.devices import restore_generator
 from tmrl_learner.pretrain.evaluate import Scene, TaskEnvironment
 from tmrl_learner.session import LearnerSession, Phase, ShellState
@@ -74,6 +76,10 @@ class Acting:
         warmup_marginal_fraction: Share of warm-up chunks whose sigma is the largest allowed, as in
             the policy server's settings.
         warmup_context_fraction: Share of them whose sigma is 0.
+        hold: Mean number of chunks over which an explored sigma is kept, at least 1; none is kept
+            beyond its episode.
+        exploration: Probability with which a chunk of the actor's begins to explore sigma as the
+            warm-up does; it falls with the success rate, to 0 where half of the episodes succeed.
         base_sigma: Context timestep of the frozen policy, where there is no learner.
         drawn: What is drawn at random in every chunk, whatever the actor chose.
         schedule: Sigma while the gripper is empty and while it holds something. The policy acts
@@ -83,12 +89,18 @@ class Acting:
 
     warmup_marginal_fraction: float = 0.0
     warmup_context_fraction: float = 0.0
+    hold: float = 1.0
+    exploration: float = 0.0
     base_sigma: float = 0.0
     drawn: Drawn = Drawn.NOTHING
     schedule: tuple[float, float] | None = None
 
 
 _AS_CHOSEN = Acting()
+WINDOW = 20
+"""Episodes over which success is counted."""
+_MASTERED = 0.5
+"""Success rate from which on nothing but the actor explores: further draws would only fail."""
 
 
 @dataclass(frozen=True)
@@ -190,12 +202,15 @@ class InProcessLoop:
         self._generator = torch.Generator(device).manual_seed(seed)
         self._episode = 0
         self._sequence = 0
+        self._kept_sigma: float | None = None
+        self._recent: deque[bool] = deque(maxlen=WINDOW)
         self.metrics: dict[str, float] = {}
         """Of the newest update round, by name."""
 
     def run_episode(self) -> EpisodeSummary:
         """Runs one episode and every update round that it makes due."""
         self._episode += 1
+        self._kept_sigma = None
         scene = self._task.reset(self._seed * 100_000 + self._episode)
         steps, sigmas, wrong, helped = 0, list[float](), False, 0
         with_load, without = list[float](), list[float]()
@@ -215,6 +230,7 @@ class InProcessLoop:
             sigmas.append(acted.sigma)
             seen = following
         outcome = Outcome.SUCCESS if scene.success else Outcome.TIMEOUT
+        self._recent.append(scene.success)
         means = [float(np.mean(each)) if each else None for each in (with_load, without)]
         mean = float(np.mean(sigmas))
         return EpisodeSummary(outcome, wrong, steps, len(sigmas), mean, source, helped, *means)
@@ -265,6 +281,7 @@ class InProcessLoop:
             "episode": self._episode,
             "sequence": self._sequence,
             "draws": self._rng.bit_generator.state,
+            "recent": [*self._recent],
         }
         return ShellState(tensors, metadata)
 
@@ -275,6 +292,7 @@ class InProcessLoop:
         self._episode = state.metadata["episode"]
         self._sequence = state.metadata["sequence"]
         self._rng.bit_generator.state = state.metadata["draws"]
+        self._recent.extend(state.metadata.get("recent", ()))
 
     def _scheduled(self, scene: Scene, latent: Steering) -> Steering:
         schedule = self._acting.schedule
@@ -289,11 +307,36 @@ class InProcessLoop:
             return base_steering(self._policy.noise_shape, self._rng, self._acting.base_sigma)
         agent, acting = self._session.agent, self._acting
         if self._session.phase is Phase.WARMUP:
-            shares = acting.warmup_marginal_fraction, acting.warmup_context_fraction
-            chosen = uniform_steerings(agent, 1, self._rng, *shares)[0]
+            chosen = self._explored(agent)
+            if acting.hold > 1.0:
+                chosen = self._kept(agent, chosen, 1.0)
         else:
             chosen = actor_steerings(agent, features[None], self._generator)[0]
+            if acting.exploration:
+                left = max(0.0, 1.0 - sum(self._recent) / (_MASTERED * WINDOW))
+                chosen = self._kept(agent, chosen, acting.exploration * left)
         return drawn_at_random(acting.drawn, chosen, agent, self._rng)
+
+    def _explored(self, agent: Algorithm) -> Steering:
+        shares = self._acting.warmup_marginal_fraction, self._acting.warmup_context_fraction
+        return uniform_steerings(agent, 1, self._rng, *shares)[0]
+
+    def _kept(self, agent: Algorithm, chosen: Steering, begins: float) -> Steering:
+        """Puts an explored sigma in the place of the chosen one, and keeps it for some chunks.
+
+        What a sigma is good for shows after several chunks in a row: one alone moves the arm
+        a little.
+
+        Args:
+            agent: Its heads and bounds.
+            chosen: What is to be done otherwise.
+            begins: Probability with which exploring begins where nothing is being explored.
+        """
+        if self._kept_sigma is not None and self._rng.random() < 1.0 / self._acting.hold:
+            self._kept_sigma = None
+        if self._kept_sigma is None and self._rng.random() < begins:
+            self._kept_sigma = self._explored(agent).sigma
+        return chosen if self._kept_sigma is None else replace(chosen, sigma=self._kept_sigma)
 
     def _learn(
         self,

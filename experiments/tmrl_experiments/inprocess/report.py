@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tmrl_experiments.inprocess.loop import EpisodeSummary
+from tmrl_experiments.inprocess.loop import WINDOW, EpisodeSummary
 
-WINDOW = 20
 GOOD_ENOUGH = 0.9
 
 

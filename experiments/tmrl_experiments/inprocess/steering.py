@@ -39,6 +39,8 @@ def uniform_steerings(
 ) -> list[Steering]:
     """Every head uniform over its range: exploration before there is anything to learn from.
 
+    Where sigma is one of some levels, the one nearest to the draw is taken.
+
     Args:
         agent: Its heads and bounds.
         count: How many chunks are steered, each on its own.
@@ -53,6 +55,9 @@ def uniform_steerings(
     share = torch.from_numpy(rng.random(count))
     tau[share < marginal_fraction] = 1.0
     tau[share >= 1.0 - context_fraction] = -1.0
+    if agent.actor.config.sigma_levels:
+        levels = agent.actor.levels(tau)
+        tau = levels[(tau - levels).abs().argmin(dim=-1, keepdim=True)]
     return _scaled(agent, SteeringSource.UNIFORM, z, tau, epsilon)
 
 

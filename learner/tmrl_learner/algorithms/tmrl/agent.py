@@ -20,6 +20,7 @@ from tmrl_policies.steering import (
     SteeringActor,
     SteeringActorConfig,
     SteeringBounds,
+    SteeringSample,
     scale_steering,
 )
 from tmrl_policies.torch_seam import backward, numbers, seeded, split, take_step
@@ -60,6 +61,7 @@ class TmrlAgent:
                     sigma_head=config.sigma_head,
                     hidden=config.hidden,
                     layers=config.actor_layers,
+                    sigma_levels=config.sigma_levels if config.sigma_head else 0,
                 )
             ).to(self.device)
             self.critic, self.target_critic = (
@@ -142,7 +144,7 @@ class TmrlAgent:
         computing the targets of all its minibatches ahead of them changes nothing but the time.
         """
         features = batch["next_features"]
-        shape = torch.Size((len(features), sum(self.actor.config.head_dims)))
+        shape = torch.Size((len(features), sum(self.actor.config.gaussian_dims)))
         noise = torch.randn(shape, generator=self.generator, device=self.device)
         at_once = ROWS_AT_ONCE if self.device.type == "cpu" else len(features)
         parts = zip(split(features, at_once), split(noise, at_once), strict=True)
@@ -155,13 +157,27 @@ class TmrlAgent:
 
         Args:
             features: (B, S).
-            noise: (B, width of all heads), standard normal.
+            noise: (B, width of all tanh-Gaussian heads), standard normal.
         """
-        mean, log_std = self.actor(features)
+        mean, log_std, level_log_prob = self.actor.heads(features)
         drawn = torch.tanh(mean + log_std.exp() * noise)
-        z, tau, epsilon = split(drawn, self.actor.config.head_dims, dim=-1)
+        z, tau, epsilon = split(drawn, self.actor.config.gaussian_dims, dim=-1)
+        if self.actor.config.sigma_levels:
+            values = self._level_values(self.target_critic, features, z, epsilon)
+            return (level_log_prob.exp() * values.amin(dim=0)).sum(dim=-1)
         z, sigma, epsilon = scale_steering(z, tau, epsilon, self.bounds)
         return self.target_critic(features, z, sigma.unsqueeze(-1), epsilon).amin(dim=0)
+
+    def _level_values(
+        self, critic: CriticEnsemble, features: Tensor, z: Tensor, epsilon: Tensor
+    ) -> Tensor:
+        """Values at every level of sigma, (N, B, levels); z and epsilon in [-1, 1]."""
+        levels = self.actor.levels(z)
+        tau = levels.repeat(len(z)).unsqueeze(-1)
+        rows = [part.repeat_interleave(len(levels), dim=0) for part in (features, z, epsilon)]
+        z, sigma, epsilon = scale_steering(rows[1], tau, rows[2], self.bounds)
+        values = critic(rows[0], z, sigma.unsqueeze(-1), epsilon)
+        return values.unflatten(-1, (-1, len(levels)))
 
     def _update_critics(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """One gradient step on Eq. 1 per minibatch; returns the loss of the last."""
@@ -190,19 +206,36 @@ class TmrlAgent:
             Metrics by name, the same names in each round.
         """
         sample = self.actor.sample(features, self.generator)
-        z, sigma, epsilon = scale_steering(sample.z, sample.tau, sample.epsilon, self.bounds)
-        values = self.critic(features, z, sigma.unsqueeze(-1), epsilon)
-        log_probs = torch.stack(
-            [sample.log_prob_z, sample.log_prob_tau, sample.log_prob_epsilon], dim=-1
-        )
+        worth, members, log_prob_tau = self._actor_values(features, sample)
+        log_probs = torch.stack([sample.log_prob_z, log_prob_tau, sample.log_prob_epsilon], dim=-1)
         temperature = self.log_temperature.exp()
-        actor_loss = (log_probs @ temperature.detach() - values.amin(dim=0)).mean()
+        actor_loss = (log_probs @ temperature.detach() - worth).mean()
         entropy = -log_probs.detach().mean(dim=0)
         excess = (entropy - self._target_entropy) * self._head_present
         temperature_loss = (self.log_temperature * excess).sum()
         # The two losses share no parameter; one backward pass and one step serve both.
         self.descend(actor_loss + temperature_loss)
-        return self._actor_metrics(actor_loss, values, sigma, z, entropy, temperature)
+        z, sigma, _ = scale_steering(sample.z, sample.tau, sample.epsilon, self.bounds)
+        return self._actor_metrics(actor_loss, members, sigma, z, entropy, temperature)
+
+    def _actor_values(
+        self, features: Tensor, sample: SteeringSample
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What the actor's choice is worth, and how likely its tau was.
+
+        With levels of sigma all are exact means over them: nothing depends on the level drawn.
+
+        Returns:
+            The smallest value, (B,), those of all members, (N, B), and the log-probability, (B,).
+        """
+        if not self.actor.config.sigma_levels:
+            z, sigma, epsilon = scale_steering(sample.z, sample.tau, sample.epsilon, self.bounds)
+            values = self.critic(features, z, sigma.unsqueeze(-1), epsilon)
+            return values.amin(dim=0), values, sample.log_prob_tau
+        log_prob, share = sample.level_log_prob, sample.level_log_prob.exp()
+        values = self._level_values(self.critic, features, sample.z, sample.epsilon)
+        smallest = (share * values.amin(dim=0)).sum(dim=-1)
+        return smallest, (share * values).sum(dim=-1), (share * log_prob).sum(dim=-1)
 
     def descend(self, actor_loss: Tensor) -> None:
         """One step of the actor's optimiser along the gradient of a scalar."""

@@ -18,6 +18,9 @@ class TmrlConfig:
     Attributes:
         sigma_head: Whether the actor chooses the context timestep; otherwise it is `sigma_max` in
             every chunk.
+        sigma_levels: How many context timesteps the actor chooses from, evenly spaced from 0 to
+            sigma_max; 0: any. Where the best ones are the ends, a choice of 2 is learned from fewer
+            episodes and does not stop between them.
         epsilon_head: Whether the actor chooses the context noise; otherwise it is drawn at random.
         z_bound: Largest magnitude of a component of z.
         sigma_max: Largest context timestep, in [0, 1], above 0 where it is chosen.
@@ -35,12 +38,14 @@ class TmrlConfig:
         entropy_per_dim: Target entropy of the z head per dimension, in nats of the tanh-squashed
             action in [-1, 1]; -1 is SAC's usual choice.
         epsilon_entropy: Target entropy of the epsilon head per dimension, likewise.
-        sigma_entropy: Target entropy of the sigma head, likewise. A head that saturates at the
-            largest sigma, where all new behaviour is, lies far below -1; a target of -1 would keep
-            pushing it away from there.
+        sigma_entropy: Target entropy of the sigma head, likewise; with `sigma_levels` that of the
+            draw, from 0 (always the same level) to log(sigma_levels) (all alike). A head that
+            saturates at the largest sigma, where all new behaviour is, lies far below -1; a target
+            of -1 would keep pushing it away from there.
     """
 
     sigma_head: bool = True
+    sigma_levels: Annotated[int, Range(0, 100)] = 0
     epsilon_head: bool = False
     z_bound: Bound = 2.0
     sigma_max: Annotated[float, Range(0.0, 1.0)] = 1.0
@@ -70,4 +75,9 @@ class TmrlConfig:
             raise ConfigError(
                 "agent.sigma_max is 0, which leaves the sigma head nothing to choose; raise it, or "
                 "take the method dsrl"
+            )
+        if self.sigma_levels == 1:
+            raise ConfigError(
+                "agent.sigma_levels is 1, which leaves nothing to choose; set at least 2, or 0 for "
+                "any sigma"
             )
