@@ -161,6 +161,7 @@ def make_swap():
             "layers": 2,
             "log_std_min": -5.0,
             "log_std_max": 2.0,
+            "sigma_levels": 0,
         }
         bounds = {"z_bound": 2.0, "sigma_max": 1.0, "epsilon_bound": 2.0}
         shape = {name: changes.get(name, value) for name, value in values.items()}

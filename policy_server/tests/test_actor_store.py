@@ -96,6 +96,14 @@ def test_what_does_not_fit_is_refused_by_name(make_swap, changes, name):
     assert name in refused(new_store(), make_swap(1, **changes))
 
 
+def test_an_actor_of_two_levels_picks_the_ends_of_its_range(make_swap):
+    store = new_store()
+    store.swap(make_swap(1, sigma_levels=2))
+    features = torch.zeros(50, store.actor.network.config.features_dim)
+    drawn = store.actor.network.sample(features, torch.Generator().manual_seed(0)).tau
+    assert set(drawn.unique().tolist()) <= {-1.0, 1.0}
+
+
 def test_an_actor_brings_its_bounds(make_swap):
     store = new_store()
     store.swap(make_swap(1, z_bound=1.5, sigma_max=0.3, epsilon_bound=9.0))
