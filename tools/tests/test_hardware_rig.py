@@ -5,8 +5,9 @@ stop. The arm is the loopback driver behind the hardware's node.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,17 +31,23 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path, ros_domain_id: int) -> I
     made.close()
 
 
+def asking(rig: Rig, call: Callable[..., Any]) -> Callable[[str], bool]:
+    """Asks the operator for something, as a person does; whether it was done."""
+
+    def ask(name: str) -> bool:
+        answer = call(PersonRequest, f"/{rig.robot}/operator/{name}")
+        rig.answer = f"{name}: {answer.message}"
+        return answer.success
+
+    return ask
+
+
 def test_a_hardware_rig_runs_an_episode_and_leaves_nothing_behind(
     rig: Rig, ros_domain_id: int
 ) -> None:
     rig.start()
     with person(ros_domain_id) as call:
-
-        def ask(name: str) -> bool:
-            answer = call(PersonRequest, f"/{rig.robot}/operator/{name}")
-            rig.answer = f"{name}: {answer.message}"
-            return answer.success
-
+        ask = asking(rig, call)
         rig.wait_until(lambda: ask("start"), "the start")
         rig.wait_until(lambda: ask("reset_done"), "the way home")
         rig.wait_until(lambda: chunks(rig.run_dir, 1) >= 3, "three chunks")
@@ -62,12 +69,7 @@ def test_dsrl_na_learns_beside_a_pi0_of_which_the_learner_has_no_copy(
     few = "schedule.warmup_chunks=4, schedule.burst_rounds=3, agent.utd=2, agent.batch_size=32"
     rig.start("method:=dsrl_na", f"learning.overrides:=[{few}]")
     with person(ros_domain_id) as call:
-
-        def ask(name: str) -> bool:
-            answer = call(PersonRequest, f"/{rig.robot}/operator/{name}")
-            rig.answer = f"{name}: {answer.message}"
-            return answer.success
-
+        ask = asking(rig, call)
         rig.wait_until(lambda: ask("start"), "the start")
         rig.wait_until(lambda: ask("reset_done"), "the way home")
         rig.wait_until(lambda: chunks(rig.run_dir, 1) >= 8, "eight chunks")
