@@ -71,10 +71,12 @@ class Still:
     def __init__(self) -> None:
         self.sigmas: list[float] = []
 
-    def features(self, scene: Scene) -> FloatArray:
+    def features(self, scene: Scene, committed: FloatArray | None = None) -> FloatArray:
         return scene.proprio
 
-    def act(self, scene: Scene, latent: Steering) -> FloatArray:
+    def act(
+        self, scene: Scene, latent: Steering, committed: FloatArray | None = None
+    ) -> FloatArray:
         self.sigmas.append(latent.sigma)
         return np.zeros(self.noise_shape, np.float32)
 
