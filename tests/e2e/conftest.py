@@ -73,6 +73,7 @@ class Demo:
             "operator": "tmrl_operator/operator",
             "driver": "tmrl_sim/sim",
             "recorder": "tmrl_recorder/recorder",
+            "teleop": "tmrl_teleop/teleop",
         }
         found: list[psutil.Process] = []
 

@@ -1,4 +1,4 @@
-"""Recorded sessions: every episode is a file, and what becomes of the recorder changes nothing."""
+"""Recorded sessions: every episode is a file; the death of recorder or teleop changes nothing."""
 
 import signal
 from collections import Counter
@@ -48,3 +48,15 @@ def test_kills_and_freezes_of_the_recorder_change_no_transition(demo: Demo) -> N
     report = demo.report()
     assert report["outcomes"] == ["success"] * 25
     assert report["transitions_published"] == report["transitions_stored"] >= 25 * 5
+
+
+def test_kills_of_the_teleop_change_no_transition(demo: Demo) -> None:
+    demo.start("--episodes", "15", *FAST, "teleop.device:=joy")
+    for episodes in (2, 6):
+        demo.wait_for_episodes(episodes)
+        demo.part("teleop").send_signal(signal.SIGKILL)
+    assert demo.finish() == 0, demo.output
+    assert demo.output.count("teleop was killed by SIGKILL") == 2
+    report = demo.report()
+    assert report["outcomes"] == ["success"] * 15
+    assert report["transitions_published"] == report["transitions_stored"] >= 15 * 5
