@@ -46,7 +46,11 @@ class ControllerNode(TmrlNode[ControllerConfig]):
         if reason := self._estop_file.read():
             core.estop(reason)
         self._reporter = Reporter(
-            self, lambda: self.config, self._pacing_clock.stamp_ns, self._estop_file
+            self,
+            lambda: self.config,
+            self._pacing_clock.stamp_ns,
+            self._estop_file,
+            wakes=self._is_steady,
         )
         self._frame_id = ""
         self._guard = CoreGuard(core, self._send, self._reporter.take)

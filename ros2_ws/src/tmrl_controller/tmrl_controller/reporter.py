@@ -9,6 +9,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from tmrl_common.chunks import ChunkOutcome, ChunkResult, Preemption
 from tmrl_common.clock import Clock, SteadyClock
@@ -56,6 +57,8 @@ class Reporter:
         config: Callable[[], ControllerConfig],
         stamp_ns: Callable[[], int],
         estop_file: EstopFile,
+        *,
+        wakes: bool,
     ) -> None:
         """Makes the publishers.
 
@@ -64,6 +67,8 @@ class Reporter:
             config: The limits that hold now, for the status.
             stamp_ns: ROS time of now.
             estop_file: Remembers a latched e-stop.
+            wakes: Whether what is taken is delivered by a wake-up of the node: needed where another
+                thread ticks, and work done twice where `deliver` is called after every tick.
         """
         self._config, self._stamp_ns, self._estop_file = config, stamp_ns, estop_file
         self._logger = node.get_logger()
@@ -74,7 +79,7 @@ class Reporter:
             msg.ControllerStatus, "controller/status", qos.STATUS
         )
         self._waiting: deque[Report | Exception] = deque()
-        self._node = node
+        self._wake = partial(wake, node, self.deliver) if wakes else None
 
     @property
     def outcome_listeners(self) -> int:
@@ -84,7 +89,8 @@ class Reporter:
     def take(self, report: Report | Exception) -> None:
         """Takes what is to be reported, from any thread; returns at once."""
         self._waiting.append(report)
-        wake(self._node, self.deliver)
+        if self._wake is not None:
+            self._wake()
 
     def deliver(self) -> None:
         """Publishes and logs what waits; on the executor only."""
