@@ -39,7 +39,7 @@ def test_help_lists_every_verb(capsys):
 )
 def test_extent_and_pytest_arguments(monkeypatch, argv, extent, for_pytest):
     monkeypatch.setattr(checks, "run", lambda planned, folder: planned)
-    assert checks.main(argv) == checks.static_checks() + checks.test_runs(extent, for_pytest)
+    assert checks.main(argv) == [*checks.static_checks(), checks.tests(extent, for_pytest)]
 
 
 def test_unknown_extent_names_the_valid_ones(capsys):

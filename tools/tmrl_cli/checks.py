@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
     for_pytest = argv[own_count:]
     if extent == "long":
         return run([long_tests(for_pytest)], repository_root())
-    return run(static_checks() + test_runs(extent, for_pytest), repository_root())
+    return run([*static_checks(), tests(extent, for_pytest)], repository_root())
 
 
 def _is_for_pytest(argument: str) -> bool:
@@ -72,26 +72,22 @@ def static_checks() -> list[Check]:
     ]
 
 
-def test_runs(extent: str, for_pytest: Sequence[str]) -> list[Check]:
-    """Returns the pytest runs: unit tests, then tests that start nodes, each side by side.
+def tests(extent: str, for_pytest: Sequence[str]) -> Check:
+    """Returns the pytest run of what a merge waits for, side by side.
 
-    Tests with nodes spend most of their time waiting for processes and for DDS, and some others do
-    as well, hence one worker more than there are cores. Each test takes a DDS domain and ports of
-    its own, so those of one worker never hear those of another.
+    Tests with nodes spend most of their time waiting for processes and for DDS, and unit tests
+    none: mixed, one worker more than there are cores keeps the machine busy. Each test takes a DDS
+    domain and ports of its own, so those of one worker never hear those of another.
 
     Args:
         extent: "fast" or "all".
         for_pytest: Further arguments of pytest.
     """
-    passing = (0, _NO_TESTS_COLLECTED)
     workers = str(min(_MAX_WORKERS, (os.cpu_count() or 1) + 1))
     side_by_side = ("-n", workers, "--dist", "worksteal", *for_pytest)
-    unit = ("pytest", "-q", "-m", "not ros and not e2e and not long", *side_by_side)
-    checks = [Check("unit tests", unit, passing)]
-    if extent == "all":
-        nodes = ("pytest", "-q", "-m", "(ros or e2e) and not long", *side_by_side)
-        checks.append(Check("tests with nodes", nodes, passing))
-    return checks
+    kind = "not long" if extent == "all" else "not ros and not e2e and not long"
+    command = ("pytest", "-q", "-m", kind, *side_by_side)
+    return Check("tests", command, (0, _NO_TESTS_COLLECTED))
 
 
 def long_tests(for_pytest: Sequence[str]) -> Check:

@@ -219,8 +219,9 @@ def test_a_robot_that_falls_silent_is_lost_and_keeps_nobody_waiting(arm, simulat
     # As if its cable were pulled: the connections stay open, and nobody answers.
     simulator.freeze()
     assert re.search("silent|Timeout", arm.until_lost())
+    hasty = FrankyConfig(address=simulator.address, realtime=False, connect_timeout_s=2.0)
     with pytest.raises(ArmConnectionError):
-        arm.driver.connect()
+        make_driver(hasty, SteadyClock()).connect()
     simulator.kill()
     simulator.start()
     arm.driver.connect()
