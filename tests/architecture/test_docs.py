@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
-INDEXED = ("concepts", "guides", "reference", "results", "tutorials")
+INDEXED = ("concepts", "guides", "recipes", "reference", "results", "tutorials")
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *ROOT.glob("policies/**/MODEL_CARD.md")])
 
 
