@@ -19,7 +19,8 @@ from tmrl_bringup.supervisor import ProcessSpec
 
 # Whoever runs the tests may ignore it, under nohup for example.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+if sys.stdin.isatty():
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 run_dir, brakes = sys.argv[1:]
 arm = ProcessSpec("arm", (sys.executable, "-c", brakes), stop_grace_s=60.0)
 up.describe = lambda *_: [arm]
@@ -55,6 +56,28 @@ def test_an_arm_brakes_when_the_terminal_is_closed(tmp_path: Path) -> None:
         wait_until(moves, "the arm to move", _TIMEOUT_S)
         os.close(terminal)
         try:
+            code = session.wait(_TIMEOUT_S)
+        finally:
+            session.kill()
+    assert rest.exists()
+    assert code == 0
+
+
+def test_a_session_whose_output_nobody_reads_runs_until_it_is_ended(tmp_path: Path) -> None:
+    rest, log = tmp_path / "at_rest", tmp_path / "run" / "logs" / "arm.log"
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-c", _UP, str(tmp_path / "run"), _BRAKES.format(rest=str(rest))]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=writer) as session:
+        os.close(writer)
+
+        def moves() -> bool:
+            assert session.poll() is None
+            return log.exists() and "moving" in log.read_text()
+
+        try:
+            wait_until(moves, "the arm to move", _TIMEOUT_S)
+            session.terminate()
             code = session.wait(_TIMEOUT_S)
         finally:
             session.kill()

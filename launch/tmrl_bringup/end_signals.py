@@ -1,4 +1,4 @@
-"""The signals that end a session: Ctrl-C, a polite kill, and a terminal that went away."""
+"""What ends a session: Ctrl-C, a polite kill, a terminal that went away; and what does not."""
 
 import asyncio
 import os
@@ -24,13 +24,18 @@ def when_asked_to_end(loop: asyncio.AbstractEventLoop, end: Callable[[], None]) 
 
 
 def _end_unheard(end: Callable[[], None]) -> None:
-    """Ends after the reader of this process's output went: to write there would fail from now on.
+    """Ends after the reader of this process's output went; a failure there would break it off."""
+    write_nowhere()
+    end()
 
-    The failure would break off the orderly end. What goes into a file still goes there.
+
+def write_nowhere() -> None:
+    """Sends this process's output nowhere: whoever read it has gone, and to write would fail.
+
+    What goes into a file still goes there.
     """
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.__stdout__, sys.__stderr__):
         if stream is not None and not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
-    end()

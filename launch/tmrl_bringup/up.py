@@ -18,7 +18,7 @@ from tmrl_bringup.arguments import (
     whole_number,
 )
 from tmrl_bringup.console_address import announce, forget_address
-from tmrl_bringup.end_signals import when_asked_to_end
+from tmrl_bringup.end_signals import when_asked_to_end, write_nowhere
 from tmrl_bringup.options import SessionOptions
 from tmrl_bringup.processes import describe, select_parts
 from tmrl_bringup.rig import Rig, RigError, available, filled_in, load, parse_overrides
@@ -122,8 +122,13 @@ def resolve(rig_name: str, overrides: dict[str, Any]) -> Session:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except OSError:
+        # Nobody reads any more, as behind a pipe into a program that died. Every process has its
+        # log, and whoever watches over them must not stop watching for this.
+        write_nowhere()
 
 
 async def _keep_running(supervisor: Supervisor, run_dir: Path, is_over: Callable[[], bool]) -> int:

@@ -138,10 +138,18 @@ def test_a_key_that_a_pedal_repeats_counts_once(sit_down):
     session = person.cell.session
     session.begin()
     person.page.wait_for_selector("#episode:text-is('Episode 1')")
-    for _ in range(4):
-        person.page.keyboard.down("F9")
-    person.page.keyboard.up("F9")
-    person.presses("F9")
+    # All in one go, as a pedal that bounces does; a test that presses keys may be slower than it.
+    person.page.evaluate(
+        """() => {
+          const key = (type, repeat) =>
+            window.dispatchEvent(new KeyboardEvent(type, { code: "F9", repeat }));
+          key("keydown", false);
+          for (let i = 0; i < 3; i++) key("keydown", true);
+          key("keyup", false);
+          key("keydown", false);
+          key("keyup", false);
+        }"""
+    )
     person.sees("Resetting")
     assert [name for name, _ in session.asked].count("operator/label") == 1
 

@@ -29,9 +29,10 @@ export function listenToKeys({ press, release }) {
       event.preventDefault();
       if (event.repeat || down.has(event.code)) return;
       down.add(event.code);
-      const now = performance.now();
-      const repeated = now - (last.get(event.code) ?? -Infinity) < AGAIN_MS;
-      last.set(event.code, now);
+      // When it was pressed, not when a busy page gets round to it.
+      const pressed = event.timeStamp;
+      const repeated = pressed - (last.get(event.code) ?? -Infinity) < AGAIN_MS;
+      last.set(event.code, pressed);
       // Driving may be as quick as the fingers are, and a stop is never too often.
       if (repeated && !MOVES.has(action) && action !== "estop") return;
       press(action);
