@@ -236,3 +236,19 @@ def test_the_overlap_of_chunks_is_given_once_and_reaches_every_part_that_needs_i
         assert session.parts[part]["overlap_steps"] == 2
     plain = SessionOptions(tmp_path / "run").apply(load("widowx_sim"))
     assert "overlap_steps" not in plain.parts["policy_server"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "prepared"),
+    [
+        ({}, 1),
+        ({"learning.robots": ["left", "right"]}, 3),
+        ({"policy_server.max_batch": 5, "learning.robots": ["left"]}, 5),
+    ],
+)
+def test_the_server_prepares_for_as_many_requests_at_a_time_as_arms_ask(
+    tmp_path, changes, prepared
+):
+    rig = load("widowx_sim").with_overrides(changes)
+    session = SessionOptions(tmp_path / "run").apply(rig)
+    assert session.parts["policy_server"]["max_batch"] == prepared

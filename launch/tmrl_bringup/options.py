@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tmrl_bringup.candidates import candidate_settings
 from tmrl_bringup.parts import UPLINK, part_of
@@ -115,6 +115,7 @@ class SessionOptions:
         _add_length_of_chunks(values, rig, checkpoint)
         _add_candidates(values, rig, self.method, checkpoint)
         _fill_in_offline_data(values, rig)
+        _add_missing(values, rig, "policy_server", "max_batch", _arms(rig))
         prompt = rig.parts["agent"].get("prompt")
         if isinstance(prompt, str) and "dino" in server:
             # A pi0 prepares for the length of its prompt before the first chunk.
@@ -141,6 +142,15 @@ def _add_length_of_chunks(values: dict[str, dict[str, Any]], rig: Rig, checkpoin
     if isinstance(checkpoint, str):
         _add_missing(values, rig, "learning", "policy", str(path_in_rig(checkpoint)))
         _add_missing(values, rig, "learning", "execute_steps", steps)
+
+
+def _arms(rig: Rig) -> int:
+    """How many arms ask one policy server for chunks.
+
+    A pi0 on a GPU prepares for every number of requests in one pass, which takes time and memory.
+    """
+    further = rig.parts["learning"].get("robots")
+    return 1 + len(cast(list[Any], further)) if isinstance(further, list | tuple) else 1
 
 
 def _add_candidates(
