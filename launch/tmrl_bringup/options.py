@@ -115,11 +115,7 @@ class SessionOptions:
         _add_length_of_chunks(values, rig, checkpoint)
         _add_candidates(values, rig, self.method, checkpoint)
         _fill_in_offline_data(values, rig)
-        _add_missing(values, rig, "policy_server", "max_batch", _arms(rig))
-        prompt = rig.parts["agent"].get("prompt")
-        if isinstance(prompt, str) and "dino" in server:
-            # A pi0 prepares for the length of its prompt before the first chunk.
-            _add_missing(values, rig, "policy_server", "prompt", prompt)
+        _add_what_is_prepared(values, rig)
         return rig.for_its_driver().with_overrides(
             {f"{part}.{key}": value for part, of in values.items() for key, value in of.items()}
         )
@@ -144,13 +140,17 @@ def _add_length_of_chunks(values: dict[str, dict[str, Any]], rig: Rig, checkpoin
         _add_missing(values, rig, "learning", "execute_steps", steps)
 
 
-def _arms(rig: Rig) -> int:
-    """How many arms ask one policy server for chunks.
+def _add_what_is_prepared(values: dict[str, dict[str, Any]], rig: Rig) -> None:
+    """Says what a pi0 prepares for before the first chunk: arms that ask at a time, and a prompt.
 
-    A pi0 on a GPU prepares for every number of requests in one pass, which takes time and memory.
+    On a GPU each number of requests in one pass takes time and memory.
     """
     further = rig.parts["learning"].get("robots")
-    return 1 + len(cast(list[Any], further)) if isinstance(further, list | tuple) else 1
+    arms = 1 + len(cast(list[Any], further)) if isinstance(further, list | tuple) else 1
+    _add_missing(values, rig, "policy_server", "max_batch", arms)
+    prompt = rig.parts["agent"].get("prompt")
+    if isinstance(prompt, str) and "dino" in rig.parts["policy_server"]:
+        _add_missing(values, rig, "policy_server", "prompt", prompt)
 
 
 def _add_candidates(
