@@ -1,5 +1,7 @@
 import re
+import socket
 import stat
+import threading
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 
@@ -84,6 +86,24 @@ def test_only_clients_on_the_allow_list_get_through():
                 pytest.raises(HandshakeRefusedError, match=re.escape(why)),
             ):
                 stranger.ping(deadline_s=PATIENCE_S)
+
+
+def test_without_keys_a_server_that_drops_every_handshake_is_taken_for_one_that_asks_for_some():
+    # What a busy machine makes of it: the server hangs up before its objection is read.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drop():
+            with suppress(OSError):
+                while True:
+                    listener.accept()[0].close()
+
+        threading.Thread(target=drop, daemon=True).start()
+        endpoint = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        with (
+            PolicyClient(endpoint, client="test", robot="widowx") as stranger,
+            pytest.raises(HandshakeRefusedError, match="has none: give"),
+        ):
+            stranger.ping(deadline_s=PATIENCE_S)
 
 
 def test_keys_that_do_not_fit_are_named_on_the_side_that_has_them():

@@ -14,6 +14,7 @@ from tmrl_bringup.parts import CAMERAS, PARTS, SERVER
 from tmrl_common.algorithms import method_names
 from tmrl_common.arm_drivers import driver_names, find_driver
 from tmrl_common.constraints import Constraint, OneOf, Range, constraints_of
+from tmrl_common.ros_names import RosName
 
 CAMERA = f"{CAMERAS}.overview"
 _FROM_THE_RIG = ("robot", "camera")
@@ -26,6 +27,7 @@ _ODD_TEXTS = st.sampled_from(
     )
 )
 _TEXTS = _ODD_TEXTS | st.text(_LETTERS, max_size=40)
+_ROS_NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,20}", fullmatch=True)
 _FURTHER_NAMES = {
     "driver": driver_names(),
     "keys": ("F13=success", "KeyQ=estop", "Numpad0=drive"),
@@ -105,7 +107,9 @@ class Setting:
         if issubclass(self.element, str) and self.element is not str:
             return st.sampled_from([str(each) for each in self.element])
         known = _FURTHER_NAMES.get(self.name)
-        texts = st.sampled_from(known) if known else _TEXTS
+        named = any(isinstance(each, RosName) for each in self.constraints)
+        other = _ROS_NAMES if named else _TEXTS
+        texts = st.sampled_from(known) if known else other
         return texts.filter(self.admits)
 
     def _numbers(self, kind: Any) -> st.SearchStrategy[Any]:

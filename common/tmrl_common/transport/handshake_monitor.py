@@ -83,6 +83,11 @@ class HandshakeMonitor:
         )
 
     def _dropped_sentence(self) -> str:
+        if self._security is None:
+            return (
+                f"the server at {self._endpoint} drops every handshake: it asks for keys, and this "
+                "side has none: give client_key and server_key, as `./tmrl keys` makes them"
+            )
         return (
             f"the server at {self._endpoint} drops every handshake: server_key is not the public "
             "key of this server, or the server has no keys; copy its file .key.pub again, and "
