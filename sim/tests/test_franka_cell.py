@@ -1,8 +1,10 @@
 """The Franka's cell: servos that follow, buttons that give way, an expert that presses them."""
 
+import mujoco
 import numpy as np
 import pytest
 
+from tmrl_cell.camera_model import mount
 from tmrl_cell.franka.button_task import (
     JOINT_STEP_RAD,
     WORKSPACE_HIGH_M,
@@ -125,3 +127,11 @@ def test_an_action_that_is_not_finite_is_refused() -> None:
     task.reset(LAYOUT)
     with pytest.raises(ValueError, match="8 finite numbers"):
         task.step(np.full(8, np.inf))
+
+
+def test_the_wrist_camera_looks_past_the_fist_at_the_table() -> None:
+    where = mount(CELL.model, "wrist")
+    ahead = np.empty(3)
+    mujoco.mju_rotVecQuat(ahead, np.array([0.0, 0.0, 1.0]), where.quaternion_wxyz)
+    assert where.on_tool
+    assert ahead[2] > 0.9

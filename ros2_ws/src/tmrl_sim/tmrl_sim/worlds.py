@@ -17,7 +17,7 @@ from tmrl_cell.layouts import (
     downstream_layout,
     pretraining_layout,
 )
-from tmrl_cell.readings import ArmReadings, Cell, ObjectPose
+from tmrl_cell.readings import Cell
 from tmrl_common.arm import ArmCommand, CommandMode
 from tmrl_sim.driver import widowx_capabilities
 from tmrl_sim.params import SimConfig
@@ -36,26 +36,6 @@ _HOMING_STEPS = 60
 _HOMING_RAD_S = 0.6
 _AT_HOME_RAD = 0.002
 _FRANKA_STATE_RATE_HZ = 50.0
-
-
-class SimulatedCell(Protocol):
-    """What every simulated cell can do."""
-
-    def hold(self) -> None:
-        """Drops the command and stays where the arm is."""
-        ...
-
-    def advance(self, duration_s: float) -> ArmReadings:
-        """Lets time pass."""
-        ...
-
-    def readings(self) -> ArmReadings:
-        """The arm's state now."""
-        ...
-
-    def object_poses(self) -> dict[str, ObjectPose]:
-        """Pose of every object by name."""
-        ...
 
 
 class World(Protocol):
