@@ -89,6 +89,12 @@ def run(arguments: argparse.Namespace, overrides: Mapping[str, str]) -> None:
 
 
 def _policy(arguments: argparse.Namespace, loaded: LoadedPolicy) -> FlowBase:
+    settings, made = SETTINGS[arguments.task], loaded.policy.config.action_dim
+    if made != settings.action_dim:
+        raise ConfigError(
+            f"--task {arguments.task} takes a policy of {settings.action_dim} actions, and the one "
+            f"in {arguments.checkpoint} has {made}: ./tmrl pretrain {settings.rig} makes one"
+        )
     if arguments.task != "plate":
         return FlowBase(loaded.policy, arguments.seed, arguments.overlap_steps)
     found = loaded.policy.config.context_dim

@@ -115,6 +115,7 @@ class TaskSettings:
         horizon: Actions of a chunk.
         execute_steps: How many of them are executed.
         control_period_s: Time of one action [s].
+        action_dim: Numbers of one action.
     """
 
     rig: str = "widowx_sim"
@@ -123,6 +124,7 @@ class TaskSettings:
     horizon: int = 16
     execute_steps: int = 5
     control_period_s: float = CONTROL_PERIOD_S
+    action_dim: int = 4
 
 
 SETTINGS = {
@@ -135,6 +137,7 @@ SETTINGS = {
         horizon=10,
         execute_steps=8,
         control_period_s=franka.CONTROL_PERIOD_S,
+        action_dim=8,
     ),
 }
 """Of each of `TASKS`."""
