@@ -77,7 +77,7 @@ What a row names comes after what all share, so it holds.
 """
 
 BUTTON_ROWS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    **{row: ROWS[row] for row in ("tmrl", "dsrl", "base", "base-sigma-1")},
+    **{row: ROWS[row] for row in ("tmrl", "fixed-sigma-1", "dsrl", "base", "base-sigma-1")},
     "base-bc": (_CLONED, ("--method=base",)),
 }
 """The same for the button's task."""
