@@ -89,6 +89,7 @@ def test_a_command_that_cannot_be_leaves_the_arm_holding_and_says_why(
     ("changes", "expected"),
     [
         ({"backend": "loopback"}, "a task file wants the backend mujoco"),
+        ({"task": "press_buton"}, "did you mean 'press_button'"),
         ({"control_period_s": 0.0676}, "a multiple of the physics step, 0.00333333 s"),
     ],
 )

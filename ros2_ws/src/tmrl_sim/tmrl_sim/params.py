@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from tmrl_cell.cameras import CAMERAS
+from tmrl_cell.franka.task_file import load_task
 from tmrl_cell.layouts import OBJECTS, LayoutName
 from tmrl_common.constraints import SEED, NotEmpty, OneOf, Range, check_fields
 
@@ -92,6 +93,8 @@ class SimConfig:
                 f"task is {self.task!r} and backend is {self.backend}; a task file wants the "
                 "backend mujoco"
             )
+        if self.task:
+            load_task(self.task)
         step_s = FRANKA_STEP_S if self.task else PHYSICS_STEP_S
         _check_period("control_period_s", self.control_period_s, step_s)
         _check_period("1 / tick_rate_hz", 1.0 / self.tick_rate_hz, step_s)
