@@ -14,7 +14,7 @@ from tmrl_experiments.inprocess.cli import main
 from tmrl_experiments.inprocess.flow_base import PlateBase
 from tmrl_experiments.inprocess.loop import Acting, InProcessLoop
 from tmrl_experiments.inprocess.steering import uniform_steerings
-from tmrl_experiments.widowx.task import TASKS
+from tmrl_experiments.widowx.task import SETTINGS, TASKS
 from tmrl_learner.config import Sizes, resolve
 from tmrl_learner.pretrain.evaluate import Scene
 from tmrl_learner.session import LearnerSession
@@ -151,13 +151,14 @@ def test_a_run_and_its_report(checkpoint: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--task=plate", "--helped-episodes=2"], "the helper knows no plate"),
+        (["--task=plate", "--helped-episodes=2"], "the helper knows no other"),
         (["--task=plate", "--sigma-schedule", "1", "0"], "--sigma-schedule is for"),
         (["--method=fixed-sigma", "--sigma-schedule", "1", "2"], "--sigma-schedule is 2.0"),
         (["--explore-hold=0.5"], "--explore-hold is 0.5"),
         (["--explore-sigma=2"], "--explore-sigma is 2"),
         (["--warmup-marginal-fraction=0.9", "--warmup-context-fraction=0.2"], "context-fraction"),
         (["--task=plate", "--method=dsrl_na"], "copy of the frozen policy"),
+        (["--task=press_button"], "--task press_button takes a policy of 8 actions"),
     ],
 )
 def test_what_does_not_fit_is_refused(
@@ -175,8 +176,10 @@ def test_a_policy_of_the_pots_task_is_refused(
     assert "./tmrl pretrain widowx_sim --task plate" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("target", ["carrot", "sausage"])
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    ("task", "target"),
+    [(task, name) for task, its in SETTINGS.items() for name in (its.demonstrated, its.target)],
+)
 def test_equal_seeds_begin_equally_and_others_do_not(task: str, target: str) -> None:
     made = TASKS[task](target)
     one, same, other = (made.reset(seed) for seed in (1, 1, 2))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tmrl_bringup import arguments
 from tmrl_bringup.arguments import ARGUMENTS, from_launch
 from tmrl_bringup.restarts import BAD_CONFIGURATION, MAX_RESTARTS
 from tmrl_bringup.rig import RigError, load, parse_overrides
@@ -34,7 +35,6 @@ def launched(**given: Any) -> Session:
         ({"sim": "1"}, "sim is '1'; valid: true, false"),
         ({"sim": "maybe"}, "sim is 'maybe'; valid: true, false"),
         ({"sim": "true", "rig": "my_widowx.yaml"}, "my_widowx.yaml exclude each other"),
-        ({"sim": "true", "rig": "franka"}, "franka has no simulated counterpart"),
         ({"sim": "true", "rig": "frank"}, r"unknown rig frank; did you mean franka\?"),
         ({"sim": "true", "method": "tmlr"}, r"method is 'tmlr'; did you mean tmrl\?"),
         ({"sim": "true", "controler.sigma_cap": "0.3"}, r"did you mean controller\?"),
@@ -49,6 +49,12 @@ def launched(**given: Any) -> Session:
 def test_what_cannot_be_applied_is_refused_by_name(given: dict[str, Any], sentence: str) -> None:
     with pytest.raises(RigError, match=sentence):
         launched(**given)
+
+
+def test_sim_of_a_rig_without_a_simulation_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arguments, "available", lambda: ["franka", "widowx", "widowx_sim"])
+    with pytest.raises(RigError, match=r"franka has no simulated counterpart.*: widowx"):
+        launched(sim="true", rig="franka")
 
 
 def test_a_parameter_that_no_launch_file_declares_is_applied() -> None:

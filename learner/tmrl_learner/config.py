@@ -204,21 +204,24 @@ _ROBOT_AGENT = TmrlConfig(
 )
 _ROBOT_REPLAY = ReplayConfig(capacity=10_000)
 
-PRESETS: Mapping[str, LearnerConfig] = {
-    "widowx_sim": LearnerConfig(
-        agent=TmrlConfig(
-            z_bound=1.5,
-            critics=2,
-            learning_rate=2e-3,
-            utd=10,
-            gamma=0.95,
-            entropy_per_dim=-1.5,
-            sigma_entropy=-4.0,
-        ),
-        schedule=ScheduleConfig(
-            warmup_chunks=100, warmup_successes=1, warmup_max_chunks=1000, burst_rounds=300
-        ),
+_SIMULATED = LearnerConfig(
+    agent=TmrlConfig(
+        z_bound=1.5,
+        critics=2,
+        learning_rate=2e-3,
+        utd=10,
+        gamma=0.95,
+        entropy_per_dim=-1.5,
+        sigma_entropy=-4.0,
     ),
+    schedule=ScheduleConfig(
+        warmup_chunks=100, warmup_successes=1, warmup_max_chunks=1000, burst_rounds=300
+    ),
+)
+
+PRESETS: Mapping[str, LearnerConfig] = {
+    "widowx_sim": _SIMULATED,
+    "franka_sim": _SIMULATED,
     "widowx": LearnerConfig(agent=_ROBOT_AGENT, replay=_ROBOT_REPLAY),
     "franka": LearnerConfig(agent=_ROBOT_AGENT, replay=_ROBOT_REPLAY),
 }

@@ -49,7 +49,10 @@ _TRANSFORMS = {
     "xyz_gripper_to_bridge_delta_ee_7": ActionTransform(
         "bridge_delta_ee_7", 4, 7, _pad_rotation, (0, 1, 2, 6)
     ),
-    "bridge_delta_ee_7": ActionTransform("bridge_delta_ee_7", 7, 7, _as_they_are, tuple(range(7))),
+    **{
+        space: ActionTransform(space, dim, dim, _as_they_are, tuple(range(dim)))
+        for space, dim in (("bridge_delta_ee_7", 7), ("droid_joint_velocity_8", 8))
+    },
 }
 
 

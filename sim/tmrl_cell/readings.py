@@ -18,9 +18,9 @@ class ArmReadings:
     time_s: float
     """Simulated time since the reset [s]."""
     joint_position_rad: Array
-    """Shape (6,): waist, shoulder, elbow, forearm_roll, wrist_angle, wrist_rotate [rad]."""
+    """Shape (n,), in the order of the cell's joint names [rad]."""
     joint_velocity_rad_s: Array
-    """Shape (6,), same order [rad/s]."""
+    """Shape (n,), same order [rad/s]."""
     tool_position_m: Array
     """Shape (3,): origin of the tool frame in the base frame [m]."""
     tool_quaternion_wxyz: Array

@@ -57,6 +57,15 @@ def test_a_person_who_labels_or_drives_gets_an_arm_that_takes_its_time(
     assert parts["agent"]["lock_step"] is lock_step
 
 
+def test_another_rig_is_the_one_that_starts(tmp_path: Path) -> None:
+    ((rig, _),) = resolve_rigs(parse(["--rig", "franka_sim"]), tmp_path)
+    assert (rig.name, rig.robot, rig.parts["driver"]["task"]) == (
+        "franka_sim",
+        "franka",
+        "press_button",
+    )
+
+
 def test_further_arms_have_names_scenes_and_journals_of_their_own(tmp_path: Path) -> None:
     options = parse(["--arms", "3", "--seed", "7", "controller.sigma_cap:=0.5"])
     rigs = resolve_rigs(options, tmp_path / "mine")

@@ -24,7 +24,6 @@ from tmrl_demo.options import DemoOptions
 from tmrl_demo.record import IDLE, SessionRecord
 from tmrl_demo.report import History, journalled, read_history
 
-RIG = "widowx_sim"
 _LEARNER = "learning"
 _SERVICE_S = 5.0
 _DRAIN_S = 15.0
@@ -117,7 +116,7 @@ def resolve_rigs(options: DemoOptions, run_dir: Path) -> list[tuple[Rig, Path]]:
 
     Of further arms the same under other names and seeds, each with a directory below the first.
     """
-    rig = load(RIG).with_overrides({"policy_server.bind": f"tcp://127.0.0.1:{free_port()}"})
+    rig = load(options.rig).with_overrides({"policy_server.bind": f"tcp://127.0.0.1:{free_port()}"})
     pace = _REAL_TIME if options.real_time else {}
     rig = rig.with_overrides(pace | parse_overrides(options.overrides))
     names = [rig.robot, *(f"{rig.robot}_{number}" for number in range(2, options.arms + 1))]

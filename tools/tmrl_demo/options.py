@@ -4,6 +4,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from tmrl_bringup.arguments import simulated_rigs
 from tmrl_bringup.options import LABEL_MODES, METHODS
 
 
@@ -12,6 +13,7 @@ class DemoOptions:
     """What was asked for on the command line.
 
     Attributes:
+        rig: Name of a simulated rig.
         method: One of `METHODS`.
         episodes: Longest session, in episodes.
         seed: Of layouts, exploration and learning.
@@ -29,6 +31,7 @@ class DemoOptions:
         overrides: Further parameters, each "part.key:=value".
     """
 
+    rig: str
     method: str
     episodes: int
     seed: int
@@ -57,6 +60,7 @@ examples:
   ./tmrl demo --until-success 0.9              stop when 18 of the last 20 episodes succeeded
   ./tmrl demo --method dsrl --seed 3           steer a plain behaviour-cloning policy instead
   ./tmrl demo --method fixed-sigma --sigma 1   steer z alone, every chunk at the marginal
+  ./tmrl demo --rig franka_sim                 a Franka presses buttons, in joint velocities
   ./tmrl demo --arms 2                         two arms, one learner
   ./tmrl demo --label manual                   you label, on the page that it prints
   ./tmrl demo --run-dir runs/mine --resume     resume a session that was interrupted
@@ -76,6 +80,8 @@ def parse(argv: list[str]) -> DemoOptions:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
+    rigs = [f"{name}_sim" for name in simulated_rigs()]
+    add("--rig", choices=rigs, default="widowx_sim", help="default: widowx_sim")
     add("--method", choices=METHODS, default="tmrl", help="what learns (default: tmrl)")
     add("--episodes", type=int, default=150, metavar="N", help="at most N (default: 150)")
     add("--seed", type=int, default=0, metavar="S", help="default: 0")

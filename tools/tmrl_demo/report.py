@@ -19,7 +19,8 @@ from tmrl_run.history import (
     successes,
 )
 
-_WRONG_OBJECT = "carrot"
+_WRONG_OBJECTS = ("carrot", "blue")
+"""What demonstrations use: in the pot, or pressed, when it should be the other one."""
 _EDGE = 10
 """Episodes at either end over which sigma is averaged for the report."""
 
@@ -108,7 +109,7 @@ def summarise(history: History, facts: SessionFacts, control_period_s: float) ->
     """The content of report.json."""
     finished = history.finished
     window = success_over_window(finished)
-    wrong = [_WRONG_OBJECT in e.detail for e in finished]
+    wrong = [any(name in e.detail for name in _WRONG_OBJECTS) for e in finished]
     steps = sum(e.steps for e in history.episodes)
     return {
         **asdict(facts),

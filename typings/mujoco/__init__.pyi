@@ -41,6 +41,7 @@ class MjModel:
     nv: int
     na: int
     ngeom: int
+    body_pos: _Array
     geom_bodyid: NDArray[np.int32]
     geom_contype: NDArray[np.int32]
     geom_conaffinity: NDArray[np.int32]
@@ -49,6 +50,8 @@ class MjModel:
     vis: _Visual
     @staticmethod
     def from_xml_path(filename: str) -> MjModel: ...
+    @staticmethod
+    def from_xml_string(xml: str, assets: dict[str, bytes] = ...) -> MjModel: ...
     def joint(self, name: str) -> _NamedJoint: ...
     def site(self, name: str) -> _NamedPlace: ...
     def camera(self, name: str) -> _NamedCamera: ...

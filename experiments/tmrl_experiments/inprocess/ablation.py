@@ -20,9 +20,10 @@ from tmrl_common.storage import prepare_file, prepare_folder, write_text
 from tmrl_experiments.fan_out import fan_out
 from tmrl_experiments.inprocess import cli
 from tmrl_experiments.inprocess.run import run
-from tmrl_experiments.widowx.task import suffix_of
+from tmrl_experiments.widowx.task import SETTINGS, suffix_of
 from tmrl_learner.config import key_value
 
+_FIGURES = ("success_last_20", "episodes_to_90")
 _SMOOTHED, _CLONED = "csp", "bc"
 
 ROWS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -75,7 +76,13 @@ PLATE_ROWS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 What a row names comes after what all share, so it holds.
 """
 
-TASK_ROWS = {"pot": ROWS, "plate": PLATE_ROWS}
+BUTTON_ROWS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    **{row: ROWS[row] for row in ("tmrl", "fixed-sigma-1", "dsrl", "base", "base-sigma-1")},
+    "base-bc": (_CLONED, ("--method=base",)),
+}
+"""The same for the button's task."""
+
+TASK_ROWS = {"pot": ROWS, "plate": PLATE_ROWS, "press_button": BUTTON_ROWS}
 _SETTING = {
     "pot": (),
     "plate": (
@@ -83,6 +90,7 @@ _SETTING = {
         "--warmup-marginal-fraction=0.5",
         "--warmup-context-fraction=0.25",
     ),
+    "press_button": ("--task=press_button", "--preset=franka_sim"),
 }
 """Arguments of `finetune` that all rows of a task share."""
 
@@ -103,10 +111,15 @@ def _run_all(arguments: argparse.Namespace) -> None:
     for row in arguments.rows or ():
         if row not in rows:
             raise ConfigError(f"unknown row {row!r}; {nearest_name(row, [*rows])}")
-    suffix = suffix_of(arguments.task)
-    report = arguments.json or Path(f"docs/results/demo{suffix}_ablation.json")
-    policies = arguments.policies or Path(f"policies/checkpoints/widowx_sim{suffix}")
-    work = prepare_folder(arguments.work or Path(f"runs/ablation{suffix}"))
+    task: str = arguments.task
+    rig, suffix = SETTINGS[task].rig, suffix_of(task)
+    of_demo = rig == "widowx_sim"
+    name = f"demo{suffix}_ablation" if of_demo else "tasks"
+    report = arguments.json or Path(f"docs/results/{name}.json")
+    policies = arguments.policies or Path(f"policies/checkpoints/{rig}{suffix}")
+    work = prepare_folder(
+        arguments.work or Path("runs/ablation" + (suffix if of_demo else f"_{task}"))
+    )
     prepare_file(report)
     wanted = [
         Run(arguments.task, row, seed, arguments.episodes, policies.resolve(), work)
@@ -120,7 +133,8 @@ def _run_all(arguments: argparse.Namespace) -> None:
         finished = fan_out(Run.make, missing, arguments.workers, arguments.ray)
     for done, (each, _) in enumerate(finished, start=1 + len(wanted) - len(missing)):
         sys.stdout.write(f"run {done} of {len(wanted)} is done: {each.row}, seed {each.seed}\n")
-        write_text(report, json.dumps(summary(work, arguments.task), indent=2) + "\n")
+        figures = summary(work, task) if of_demo else _among_others(report, work, task)
+        write_text(report, json.dumps(figures, indent=2) + "\n")
 
 
 @dataclass(frozen=True)
@@ -128,7 +142,7 @@ class Run:
     """One run of the ablation, as it travels to the process that makes it.
 
     Attributes:
-        task: "pot" or "plate".
+        task: Of `TASK_ROWS`.
         row: Of that task's rows.
         seed: Of everything in it.
         episodes: How many.
@@ -162,12 +176,15 @@ def report_path(work: Path, row: str, seed: int) -> Path:
     return work / f"{row}.seed{seed}.json"
 
 
-def summary(work: Path, task: str = "pot") -> dict[str, dict[str, Any]]:
-    """What is in the reports of a folder: row, seed, and the two figures of a session.
+def summary(
+    work: Path, task: str = "pot", figures: Sequence[str] = _FIGURES
+) -> dict[str, dict[str, Any]]:
+    """What is in the reports of a folder: row, seed, and figures of a session.
 
     Args:
         work: The folder.
         task: Whose rows are looked for.
+        figures: Which ones of a report are kept.
 
     Returns:
         `{row: {seed: {"success_last_20": share, "episodes_to_90": number or None}}}`, the rows in
@@ -176,21 +193,28 @@ def summary(work: Path, task: str = "pot") -> dict[str, dict[str, Any]]:
     result: dict[str, dict[str, Any]] = {}
     for row in TASK_ROWS[task]:
         for path in sorted(work.glob(f"{row}.seed*.json")):
-            figures = json.loads(path.read_text(encoding="utf-8"))
-            kept = {key: figures[key] for key in ("success_last_20", "episodes_to_90")}
-            result.setdefault(row, {})[str(figures["seed"])] = kept
+            found = json.loads(path.read_text(encoding="utf-8"))
+            kept = {key: found[key] for key in figures}
+            result.setdefault(row, {})[str(found["seed"])] = kept
     return result
+
+
+def _among_others(report: Path, work: Path, task: str) -> dict[str, Any]:
+    """What a file holds of several tasks, with this one's rows and their wall time brought up."""
+    others = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
+    return {**others, task: summary(work, task, (*_FIGURES, "wall_minutes"))}
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tmrl_experiments ablation", description=__doc__)
     add = parser.add_argument
-    add("--task", choices=TASK_ROWS, default="pot", help="where the sausage belongs (default: pot)")
+    add("--task", choices=TASK_ROWS, default="pot", help="of the demo (default: pot), or another")
     add(
         "--rows",
         nargs="+",
         metavar="ROW",
-        help=f"which of {', '.join(ROWS)}; with --task plate of {', '.join(PLATE_ROWS)} "
+        help=f"which of {', '.join(ROWS)}; with --task plate of {', '.join(PLATE_ROWS)}; "
+        f"with --task press_button of {', '.join(BUTTON_ROWS)} "
         "(default: all)",
     )
     add("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4], metavar="S")
@@ -198,16 +222,17 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--policies",
         type=Path,
-        help="folder with the policies csp and bc (default: policies/checkpoints/widowx_sim, or "
-        "widowx_sim_plate)",
+        help="folder with the policies csp and bc (default: policies/checkpoints/widowx_sim, "
+        "widowx_sim_plate or franka_sim)",
     )
     add("--workers", type=int, default=1, help="processes of this machine (default: 1)")
     add("--ray", metavar="ADDRESS", help="use a Ray cluster instead; it must share --work")
-    add("--work", type=Path, help="folder for the runs' reports (default: runs/ablation[_plate])")
+    add("--work", type=Path, help="folder for the runs' reports (default: runs/ablation[_TASK])")
     add(
         "--json",
         type=Path,
-        help="the summary (default: docs/results/demo_ablation.json, or demo_plate_ablation.json)",
+        help="the summary (default: docs/results/demo_ablation.json, demo_plate_ablation.json or "
+        "tasks.json)",
     )
     return parser
 

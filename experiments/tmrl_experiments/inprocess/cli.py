@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
         help="metrics of a run with --run-dir, beside its metrics.csv",
     )
     add("--checkpoint", type=Path, required=True, help="folder of a flow policy")
-    add("--task", choices=TASKS, default="pot", help="where the sausage belongs (default: pot)")
+    add("--task", choices=TASKS, default="pot", help="what is to be learned (default: pot)")
     add("--episodes", type=int, default=150)
     add(
         "--until-success",

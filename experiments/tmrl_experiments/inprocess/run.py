@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 
-from tmrl_cell.cell import CONTROL_PERIOD_S
 from tmrl_cell.plate import CONTEXT_DIM
 from tmrl_common.algorithms import NO_LEARNING
 from tmrl_common.constraints import SEED, Range
@@ -23,16 +22,13 @@ from tmrl_experiments.inprocess.report import report, success_last_window
 from tmrl_experiments.inprocess.run_directory import RunDirectory, open_run_directory
 from tmrl_experiments.inprocess.steering import Drawn
 from tmrl_experiments.widowx.helper import Patience, ScriptedHelper
-from tmrl_experiments.widowx.task import TASKS
+from tmrl_experiments.widowx.task import SETTINGS, TASKS
 from tmrl_learner.config import Sizes, resolve
 from tmrl_learner.devices import check_device
 from tmrl_learner.flow_actions import FlowActions
 from tmrl_learner.session import LearnerSession
 from tmrl_learner.tracking import RunTracker, open_tracker
 from tmrl_policies.flow_checkpoint import LoadedPolicy, load_flow_policy
-
-_EXECUTE_STEPS = 5
-_TARGET = "sausage"
 
 
 @dataclass
@@ -60,17 +56,18 @@ def run(arguments: argparse.Namespace, overrides: Mapping[str, str]) -> None:
     """
     torch.set_num_threads(1)
     _check(arguments)
+    settings = SETTINGS[arguments.task]
     loaded = load_flow_policy(arguments.checkpoint)
     policy = _policy(arguments, loaded)
     session = _session(arguments, overrides, loaded, policy)
     loop = InProcessLoop(
         policy,
-        TASKS[arguments.task](_TARGET),
+        TASKS[arguments.task](settings.target),
         session,
         arguments.seed,
-        _EXECUTE_STEPS,
+        settings.execute_steps,
         _acting(arguments),
-        ScriptedHelper(_TARGET, arguments.seed, Patience(arguments.helped_episodes)),
+        ScriptedHelper(settings.target, arguments.seed, Patience(arguments.helped_episodes)),
         arguments.overlap_steps,
     )
     progress = _Progress()
@@ -92,7 +89,13 @@ def run(arguments: argparse.Namespace, overrides: Mapping[str, str]) -> None:
 
 
 def _policy(arguments: argparse.Namespace, loaded: LoadedPolicy) -> FlowBase:
-    if arguments.task == "pot":
+    settings, made = SETTINGS[arguments.task], loaded.policy.config.action_dim
+    if made != settings.action_dim:
+        raise ConfigError(
+            f"--task {arguments.task} takes a policy of {settings.action_dim} actions, and the one "
+            f"in {arguments.checkpoint} has {made}: ./tmrl pretrain {settings.rig} makes one"
+        )
+    if arguments.task != "plate":
         return FlowBase(loaded.policy, arguments.seed, arguments.overlap_steps)
     found = loaded.policy.config.context_dim
     if found != CONTEXT_DIM:
@@ -150,7 +153,11 @@ def _check(arguments: argparse.Namespace) -> None:
         ("--explore-sigma", arguments.explore_sigma, Range(0.0, 1.0)),
         *(("--sigma-schedule", s, Range(0.0, 1.0)) for s in arguments.sigma_schedule or ()),
         ("--seed", arguments.seed, SEED),
-        ("--overlap-steps", arguments.overlap_steps, Range(0, _EXECUTE_STEPS - 1)),
+        (
+            "--overlap-steps",
+            arguments.overlap_steps,
+            Range(0, SETTINGS[arguments.task].execute_steps - 1),
+        ),
     ):
         if value is not None and not limits.admits(value):
             raise ConfigError(f"{option} is {value}; {limits.remedy(value)}")
@@ -161,7 +168,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.sigma_schedule is not None and arguments.method != "fixed-sigma":
         raise ConfigError("--sigma-schedule is for --method fixed-sigma, whose sigma nobody learns")
     if arguments.task != "pot" and arguments.helped_episodes:
-        raise ConfigError("--helped-episodes is for --task pot: the helper knows no plate")
+        raise ConfigError("--helped-episodes is for --task pot: the helper knows no other")
     if arguments.drawn != Drawn.NOTHING and arguments.method == NO_LEARNING:
         raise ConfigError("--drawn replaces a learned choice, and the method base learns nothing")
     if arguments.checkpoint_every < 1:
@@ -194,12 +201,12 @@ def _session(
     config = resolve(arguments.preset, arguments.method, {**seed, **overrides})
     check_device(config.device)
     horizon, action_dim = policy.noise_shape
-    overlap = arguments.overlap_steps
-    base = FlowActions(loaded.policy, _EXECUTE_STEPS, config.device, overlap_steps=overlap)
+    overlap, executed = arguments.overlap_steps, SETTINGS[arguments.task].execute_steps
+    base = FlowActions(loaded.policy, executed, config.device, overlap_steps=overlap)
     z = horizon * action_dim if arguments.z_per_step else action_dim
     sizes = Sizes(policy.features_dim, z, policy.epsilon_dim, base.width)
     # What the learner sees of the plate's task is not all that the policy does.
-    frozen = base if arguments.task == "pot" else None
+    frozen = base if arguments.task != "plate" else None
     return LearnerSession(config, sizes, time.monotonic, frozen)
 
 
@@ -242,7 +249,7 @@ def _write_report(
         "seed": arguments.seed,
         "policy_version": loaded.version,
         "config": session.config.to_mapping() if session else None,
-        **report(progress.episodes, CONTROL_PERIOD_S, progress.wall_s),
+        **report(progress.episodes, SETTINGS[arguments.task].control_period_s, progress.wall_s),
     }
     if arguments.json:
         write_text(arguments.json, json.dumps(figures, indent=2) + "\n")

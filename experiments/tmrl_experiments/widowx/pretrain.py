@@ -2,16 +2,19 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
 from tmrl_cell import demonstrations, plate_demonstrations
+from tmrl_common.config import nearest_name
 from tmrl_common.errors import ConfigError
 from tmrl_common.storage import prepare_folder
-from tmrl_experiments.widowx.task import TASKS, suffix_of
+from tmrl_experiments.franka import task as franka
+from tmrl_experiments.franka.card import button_card
+from tmrl_experiments.widowx.task import SETTINGS, TASKS, suffix_of, tasks_of
 from tmrl_learner.pretrain.config import (
     METHODS,
     PretrainConfig,
@@ -45,11 +48,15 @@ _EVALUATION_SEED = 10_000
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit status."""
-    arguments = command_parser().parse_args(argv)
+    parser = command_parser()
+    arguments = parser.parse_args(argv)
+    tasks = tasks_of(arguments.rig)
     # The network is so small that a second thread only waits for the first.
     torch.set_num_threads(1)
     methods: tuple[str, ...] = arguments.method
-    task: str = arguments.task
+    task: str = arguments.task or tasks[0]
+    if task not in tasks:
+        parser.error(f"--task {task} is none of {arguments.rig}; {nearest_name(task, tasks)}")
     suffix = suffix_of(task)
     name = f"{arguments.rig}{suffix}-seed{arguments.seed}"
     work = arguments.work or Path("runs/pretrain") / name
@@ -66,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             config = preset(method, seed=arguments.seed, steps=arguments.steps)
             shape = policy_shape(config, recorded, context_schedule)
+            shape = replace(shape, horizon=SETTINGS[task].horizon)
             source = DemonstrationSource(
                 recorded, shape.horizon, config.validation_fraction, config.seed
             )
@@ -75,7 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         measurements = _measure(task, config, policy, arguments.episodes)
         save_flow_policy(folder, policy, training_record(config, recorded, loss, measurements))
         command = _command(arguments.rig, task, config, policy)
-        card = model_card(config, policy, recorded, loss, measurements, command, task)
+        account = config, policy, recorded, loss, measurements, command
+        card = button_card(*account) if task == "press_button" else model_card(*account, task)
         (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
         tqdm.write(f"{folder}: policy.safetensors, policy.json, MODEL_CARD.md")
     return 0
@@ -88,12 +97,12 @@ def command_parser() -> argparse.ArgumentParser:
         description="Record demonstrations in simulation and pre-train policies on them. "
         "Interrupted, the same command resumes where it stopped.",
     )
-    parser.add_argument("rig", choices=["widowx_sim"], help="cell to train for")
+    parser.add_argument("rig", choices=["widowx_sim", "franka_sim"], help="cell to train for")
     parser.add_argument(
         "--task",
         choices=TASKS,
-        default="pot",
-        help="where the object belongs: the pot of the demo, or a plate that moves",
+        help="of widowx_sim: pot, as in the demo (default), or plate, which moves; of franka_sim: "
+        "press_button",
     )
     parser.add_argument(
         "--method",
@@ -145,7 +154,7 @@ def command_parser() -> argparse.ArgumentParser:
 
 def _command(rig: str, task: str, config: PretrainConfig, policy: FlowPolicy) -> str:
     """What makes the policy again."""
-    command = f"./tmrl pretrain {rig}" + ("" if task == "pot" else f" --task {task}")
+    command = f"./tmrl pretrain {rig}" + (f" --task {task}" if suffix_of(task) else "")
     command += f" --method {config.method} --seed {config.seed}"
     if config.steps != preset(config.method).steps:
         command += f" --steps {config.steps}"
@@ -175,9 +184,16 @@ def _context_schedule(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+_RECORD = {
+    "pot": demonstrations.generate,
+    "plate": plate_demonstrations.generate,
+    "press_button": franka.generate,
+}
+
+
 def _demonstrations(task: str, work: Path, episodes: int, seed: int) -> DemonstrationSet:
     """Loads the recorded demonstrations, or records them first."""
-    generate = plate_demonstrations.generate if task == "plate" else demonstrations.generate
+    generate = _RECORD[task]
     path = work / f"demonstrations_{episodes}.npz"
     if not path.exists():
         generate(episodes, seed).save(path)
@@ -195,9 +211,10 @@ def _measure(
     task: str, config: PretrainConfig, policy: FlowPolicy, episodes: int
 ) -> list[Measurement]:
     """Evaluates a policy with both objects."""
+    settings = SETTINGS[task]
     measurements: list[Measurement] = []
     for in_distribution, steering in planned_measurements(config):
-        target = "carrot" if in_distribution else "sausage"
+        target = settings.demonstrated if in_distribution else settings.target
         label = f"evaluating {config.method}: {target}, {context_trust(steering)}"
         with tqdm(total=episodes, desc=label, unit="episode") as progress:
             result = evaluate(
@@ -206,6 +223,7 @@ def _measure(
                 steering,
                 episodes=episodes,
                 seed=_EVALUATION_SEED,
+                execute_steps=settings.execute_steps,
                 on_episode=progress.update,
             )
         measurements.append(Measurement(target, in_distribution, steering, result))

@@ -1,13 +1,15 @@
-"""The simulated WidowX cell as tasks for evaluation and fine-tuning, by name."""
+"""The simulated cells as tasks for evaluation and fine-tuning, by name."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tmrl_cell import pick_task
-from tmrl_cell.cell import WidowXCell
+from tmrl_cell.cell import CONTROL_PERIOD_S, WidowXCell
 from tmrl_cell.episode import MAX_STEPS
+from tmrl_cell.franka import cell as franka
 from tmrl_cell.layouts import Layout, downstream_layout, pretraining_layout
 from tmrl_cell.plate import (
     PlateCell,
@@ -15,6 +17,7 @@ from tmrl_cell.plate import (
     downstream_plate_layout,
     pretraining_plate_layout,
 )
+from tmrl_experiments.franka.task import ButtonEnvironment
 from tmrl_learner.pretrain.evaluate import Scene, TaskEnvironment
 
 _LAYOUTS: dict[str, Callable[[np.random.Generator], Layout]] = {
@@ -96,10 +99,55 @@ def _layout_rng(seed: int) -> np.random.Generator:
 TASKS: dict[str, Callable[[str], TaskEnvironment]] = {
     "pot": lambda target: PickTask(WidowXCell(), target),
     "plate": lambda target: PlateTask(PlateCell(), target),
+    "press_button": ButtonEnvironment,
 }
-"""Name: makes the task with a cell of its own, given the object that is to be moved."""
+"""Name: makes the task with a cell of its own, given the object that is to be moved or pressed."""
+
+
+@dataclass(frozen=True)
+class TaskSettings:
+    """What belongs to a task beside its cell.
+
+    Attributes:
+        rig: In whose cell it is.
+        demonstrated: Object of the demonstrations.
+        target: Object of the downstream task.
+        horizon: Actions of a chunk.
+        execute_steps: How many of them are executed.
+        control_period_s: Time of one action [s].
+        action_dim: Numbers of one action.
+    """
+
+    rig: str = "widowx_sim"
+    demonstrated: str = "carrot"
+    target: str = "sausage"
+    horizon: int = 16
+    execute_steps: int = 5
+    control_period_s: float = CONTROL_PERIOD_S
+    action_dim: int = 4
+
+
+SETTINGS = {
+    "pot": TaskSettings(),
+    "plate": TaskSettings(),
+    "press_button": TaskSettings(
+        "franka_sim",
+        "blue",
+        "red",
+        horizon=10,
+        execute_steps=8,
+        control_period_s=franka.CONTROL_PERIOD_S,
+        action_dim=8,
+    ),
+}
+"""Of each of `TASKS`."""
 
 
 def suffix_of(task: str) -> str:
-    """What the names of files and folders of a task end in; those of the demo's task in nothing."""
-    return "" if task == "pot" else f"_{task}"
+    """What the names of a task's files and folders end in; nothing for the first task of a rig."""
+    return f"_{task}" if task == "plate" else ""
+
+
+def tasks_of(rig: str) -> list[str]:
+    """The tasks in the cell of a rig, its first one first."""
+    return [task for task, settings in SETTINGS.items() if settings.rig == rig]

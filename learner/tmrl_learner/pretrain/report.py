@@ -15,7 +15,7 @@ from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
 WARMUP_Z_BOUND = 2.0
 """Range of the repeated z in the coverage measurement; the demo's warm-up explores as far."""
 
-_TITLES = {
+TITLES = {
     "csp": "context-smoothed (CSP) policy",
     "bc": "behaviour-cloned (BC) policy",
     "postbc": "posterior behaviour-cloned (PostBC) policy",
@@ -165,8 +165,8 @@ def model_card(
     """
     shape = policy.config
     goal, seen, shown, onto = _PLACES[place]
-    rows = "\n".join(_row(measurement) for measurement in measurements)
-    return f"""# WidowX simulation, {_TITLES[config.method]}, seed {config.seed}
+    rows = "\n".join(measurement_row(measurement) for measurement in measurements)
+    return f"""# WidowX simulation, {TITLES[config.method]}, seed {config.seed}
 
 Made by `{command}`. Nothing in it comes from a real robot.
 
@@ -198,7 +198,8 @@ the controller's safety layer is what keeps the arm in its workspace.
 """
 
 
-def _row(measurement: Measurement) -> str:
+def measurement_row(measurement: Measurement) -> str:
+    """Returns the row of a card's table for one result, Markdown."""
     where = "in distribution" if measurement.in_distribution else "downstream"
     steering, result = measurement.steering, measurement.result
     bound = steering.repeated_z_bound

@@ -175,7 +175,7 @@ def test_success_is_that_of_the_configured_target():
         core = SimCore(replace(LOCK_STEP, target=target), LoopbackCell(in_pot_after(2, "carrot")))
         assert not core.command(MOVE).success
         measured = core.command(MOVE)
-        assert measured.in_pot == {"carrot"}
+        assert measured.detail == "carrot in pot"
         assert measured.success is solved
 
 

@@ -6,28 +6,14 @@ threads.
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from tmrl_arm.commands import check_command
-from tmrl_cell.kinematics import TOOL_DOWN_WXYZ
-from tmrl_cell.layouts import (
-    HOME_TOOL_POSITION_M,
-    LayoutName,
-    downstream_layout,
-    pretraining_layout,
-)
+from tmrl_cell.franka.cell import FrankaCell
 from tmrl_cell.readings import ArmReadings, Cell, ObjectPose
 from tmrl_common.arm import ArmCommand, CommandMode
-from tmrl_sim.driver import widowx_capabilities
 from tmrl_sim.params import SimConfig
+from tmrl_sim.worlds import world_of
 
-_LIFT_S = 1.0
-_HOMING_S = 2.0
 _FAULT_SHOWN_NS = 1_000_000_000
-_DRAW_LAYOUT = {
-    LayoutName.DOWNSTREAM: downstream_layout,
-    LayoutName.PRETRAINING: pretraining_layout,
-}
 
 
 @dataclass(frozen=True)
@@ -39,8 +25,8 @@ class Measurement:
         stamp_ns: Simulated time since the start of the process, ns; resets do not turn it back.
         arm: State of the arm; its own time counts from the reset.
         objects: Pose of every object by name.
-        in_pot: Names of the objects in the pot.
-        success: Whether the target lies in the pot and the gripper is open.
+        success: Whether the task is solved.
+        detail: How it stands, in words.
         last_command: Sequence number of the newest command that was taken; 0 before the first.
         holding: Whether nothing moves the arm.
         fault: Why the last command was refused; empty while healthy.
@@ -50,8 +36,8 @@ class Measurement:
     stamp_ns: int
     arm: ArmReadings
     objects: dict[str, ObjectPose]
-    in_pot: frozenset[str]
     success: bool
+    detail: str
     last_command: int
     holding: bool
     fault: str
@@ -60,7 +46,7 @@ class Measurement:
 class SimCore:
     """Advances a cell on commands (lock-step) or on ticks (paced) and numbers what it measures."""
 
-    def __init__(self, config: SimConfig, cell: Cell) -> None:
+    def __init__(self, config: SimConfig, cell: Cell | FrankaCell) -> None:
         """Puts the cell into its first layout.
 
         Args:
@@ -69,7 +55,8 @@ class SimCore:
         """
         self._config = config
         self._cell = cell
-        self._can = widowx_capabilities()
+        self.world = world_of(config, cell)
+        """What is done to the cell in its own way."""
         self._period_ns = _nanoseconds(config.control_period_s)
         self._tick_ns = _nanoseconds(1.0 / config.tick_rate_hz)
         self._time_ns = 0
@@ -92,27 +79,18 @@ class SimCore:
         Raises:
             UnreachableTargetError: The arm cannot reach the start; nothing has changed.
         """
-        draw = _DRAW_LAYOUT[LayoutName(self._config.layout)]
-        self._cell.reset(draw(np.random.default_rng(seed)))
+        self.world.reset(seed)
         self._time_ns += self._period_ns
         self._clear()
         return self._measure()
 
     def home(self) -> Measurement:
-        """Lift the tool and bring it to its rest pose, gripper as it is; this takes 3 s.
+        """Brings the arm to its rest pose, gripper as it is; this takes some seconds.
 
         Raises:
             UnreachableTargetError: The tool cannot be lifted where it is; it has not moved.
         """
-        arm = self._cell.readings()
-        x_m, y_m, z_m = arm.tool_position_m
-        lifted_m = np.array((x_m, y_m, max(z_m, HOME_TOOL_POSITION_M[2])))
-        for target_m, duration_s in (
-            (lifted_m, _LIFT_S),
-            (np.array(HOME_TOOL_POSITION_M), _HOMING_S),
-        ):
-            self._cell.command(target_m, TOOL_DOWN_WXYZ, arm.gripper_commanded, duration_s)
-            self._advance(_nanoseconds(duration_s))
+        self.world.home(lambda duration_s: self._advance(_nanoseconds(duration_s)))
         self._clear()
         return self._measure()
 
@@ -130,16 +108,11 @@ class SimCore:
         if command.robot == self._config.robot:
             self._taken = command.sequence
         try:
-            check_command(command, self._config.robot, self._can)
+            check_command(command, self._config.robot, self.world.can)
             if command.mode == CommandMode.HOLD:
                 self._stop()
                 return self._repeat() if self._config.lock_step else None
-            self._cell.command(
-                command.position_m,
-                np.roll(command.quaternion_xyzw, 1),
-                command.gripper_opening,
-                command.duration_s,
-            )
+            self.world.command(command)
         except ValueError as error:
             self._refuse(command, error)
         else:
@@ -191,13 +164,14 @@ class SimCore:
 
     def _measure(self) -> Measurement:
         self._sequence += 1
+        success, detail = self.world.verdict()
         self.newest = Measurement(
             sequence=self._sequence,
             stamp_ns=self._time_ns,
             arm=self._cell.readings(),
             objects=self._cell.object_poses(),
-            in_pot=self._cell.objects_in_pot(),
-            success=self._cell.success(self._config.target),
+            success=success,
+            detail=detail,
             last_command=self._taken,
             holding=self._expires_ns is None,
             fault=self._fault,

@@ -44,15 +44,27 @@ class MeasurementMessages:
         arm_state: For arm/state.
     """
 
-    def __init__(self, config: SimConfig) -> None:
-        """Fills in what never changes."""
+    def __init__(
+        self,
+        config: SimConfig,
+        joints: tuple[str, ...] = ARM_JOINTS,
+        objects: tuple[str, ...] = OBJECTS,
+    ) -> None:
+        """Fills in what never changes.
+
+        Args:
+            config: Names the robot.
+            joints: Names of the arm's joints.
+            objects: Names of what stands on the table.
+        """
+        self._joints, self._objects = joints, objects
         self._stamp = Time()
         self.clock = Clock(clock=self._stamp)
         self.objects = ObjectPoses(
-            robot=config.robot, names=list(OBJECTS), poses=[Pose() for _ in OBJECTS]
+            robot=config.robot, names=list(objects), poses=[Pose() for _ in objects]
         )
         self.success = SuccessDetection(robot=config.robot, confidence=1.0, ground_truth=True)
-        self.arm_state = msg.ArmState(robot=config.robot, joint_names=list(ARM_JOINTS))
+        self.arm_state = msg.ArmState(robot=config.robot, joint_names=list(joints))
         for message in (self.objects, self.success, self.arm_state):
             message.header.frame_id = config.base_frame
             message.header.stamp = self._stamp
@@ -60,18 +72,18 @@ class MeasurementMessages:
     def fill(self, measurement: Measurement) -> None:
         """Makes every message say what was measured."""
         self._stamp.sec, self._stamp.nanosec = divmod(measurement.stamp_ns, _NANO)
-        for name, pose in zip(OBJECTS, self.objects.poses, strict=True):
+        for name, pose in zip(self._objects, self.objects.poses, strict=True):
             found = measurement.objects[name]
             fill_pose(pose, found.position_m, found.quaternion_wxyz)
         self.success.success = measurement.success
-        self.success.detail = _pot_detail(measurement.in_pot)
+        self.success.detail = measurement.detail
         arm, state = measurement.arm, self.arm_state
         fill_arm_state(
             state,
             ArmState(
                 robot=state.robot,
                 sequence=measurement.sequence,
-                joint_names=ARM_JOINTS,
+                joint_names=self._joints,
                 joint_position_rad=arm.joint_position_rad,
                 joint_velocity_rad_s=arm.joint_velocity_rad_s,
                 joint_effort_nm=_NO_EFFORT,
@@ -135,7 +147,3 @@ def fill_pose(pose: Pose, position_m: Array, quaternion_wxyz: Array) -> None:
     p, q = pose.position, pose.orientation
     p.x, p.y, p.z = position_m.tolist()
     q.w, q.x, q.y, q.z = quaternion_wxyz.tolist()
-
-
-def _pot_detail(in_pot: frozenset[str]) -> str:
-    return f"{' and '.join(sorted(in_pot)) or 'nothing'} in pot"

@@ -43,7 +43,8 @@ class SimNode(TmrlNode[SimConfig]):
         self._cell = make_cell(config)
         self._core = SimCore(config, self._cell)
         self._recorder = TrajectoryRecorder(config.recorded_in, config.control_period_s)
-        self._messages = MeasurementMessages(config)
+        world = self._core.world
+        self._messages = MeasurementMessages(config, world.can.joint_names, world.objects)
         self._clock_topic = self.create_publisher(Clock, "/clock", qos.STATE)
         self._objects = self.create_publisher(ObjectPoses, "perception/objects", qos.STATE)
         self._success = self.create_publisher(SuccessDetection, "task/success", qos.VERDICT)

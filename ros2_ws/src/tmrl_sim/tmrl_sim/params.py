@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 from tmrl_cell.cameras import CAMERAS
+from tmrl_cell.franka.task_file import load_task
 from tmrl_cell.layouts import OBJECTS, LayoutName
 from tmrl_common.constraints import SEED, NotEmpty, OneOf, Range, check_fields
 
 PHYSICS_STEP_S = 0.005
+FRANKA_STEP_S = 1.0 / 300.0
 _MAX_REAL_TIME_FACTOR = 20.0
 
 Count = Annotated[int, Range(0)]
@@ -37,7 +39,10 @@ class SimConfig:
         backend: "mujoco", or "loopback" for tests of everything around the arm.
         layout: "downstream" or "pretraining": where a reset puts objects and arm.
         seed: Of the layout at the start, before the first reset.
-        target: Object that must end in the pot.
+        task: Empty: the WidowX's cell and its pot. Otherwise the Franka's with a task file: the
+            name of one that comes with it, such as "press_button", or the path of one that ends in
+            .yaml.
+        target: Object that must end in the pot; a task file says itself what is to be done.
         real_time_factor: 0: lock-step, each command advances the world by one control period, as
             fast as it can. From 1 on: the world advances by itself, so many times faster than wall
             time; where the machine cannot keep up, simulated time passes more slowly.
@@ -59,6 +64,7 @@ class SimConfig:
     backend: Annotated[str, OneOf(*Backend)] = Backend.MUJOCO.value
     layout: Annotated[str, OneOf(*LayoutName)] = LayoutName.DOWNSTREAM.value
     seed: Annotated[int, SEED] = 0
+    task: str = ""
     target: Annotated[str, OneOf(*OBJECTS)] = "sausage"
     real_time_factor: Annotated[float, Range(0.0, _MAX_REAL_TIME_FACTOR)] = 0.0
     control_period_s: Annotated[float, Range(0.0, above=True)] = 0.2
@@ -82,8 +88,16 @@ class SimConfig:
                 f"real_time_factor is {factor}; choose 0 (lock-step, as fast as it can) or "
                 f"1 to {_MAX_REAL_TIME_FACTOR:g}"
             )
-        _check_period("control_period_s", self.control_period_s)
-        _check_period("1 / tick_rate_hz", 1.0 / self.tick_rate_hz)
+        if self.task and self.backend != Backend.MUJOCO:
+            raise ValueError(
+                f"task is {self.task!r} and backend is {self.backend}; a task file wants the "
+                "backend mujoco"
+            )
+        if self.task:
+            load_task(self.task)
+        step_s = FRANKA_STEP_S if self.task else PHYSICS_STEP_S
+        _check_period("control_period_s", self.control_period_s, step_s)
+        _check_period("1 / tick_rate_hz", 1.0 / self.tick_rate_hz, step_s)
 
     @property
     def lock_step(self) -> bool:
@@ -97,8 +111,11 @@ class SimConfig:
 
     @property
     def recorded_in(self) -> Path | None:
-        """The run directory of the trajectories; None: nothing is recorded, as without physics."""
-        recorded = self.run_dir and self.backend == Backend.MUJOCO
+        """The run directory of the trajectories; None: nothing is recorded.
+
+        That is so without physics, and in the Franka's cell, of which there is no video.
+        """
+        recorded = self.run_dir and self.backend == Backend.MUJOCO and not self.task
         return Path(self.run_dir) if recorded else None
 
     @property
@@ -107,10 +124,9 @@ class SimConfig:
         return f"{self.robot}/base"
 
 
-def _check_period(parameter: str, value_s: float) -> None:
-    steps = value_s / PHYSICS_STEP_S
+def _check_period(parameter: str, value_s: float, step_s: float) -> None:
+    steps = value_s / step_s
     if not (isfinite(steps) and steps >= 1.0 and abs(steps - round(steps)) < 1e-6):
         raise ValueError(
-            f"{parameter} is {value_s:g} s; it must be a multiple of the physics step, "
-            f"{PHYSICS_STEP_S:g} s"
+            f"{parameter} is {value_s:g} s; it must be a multiple of the physics step, {step_s:g} s"
         )

@@ -4,6 +4,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from tmrl_cell.camera_model import Pinhole, mount, pinhole
 from tmrl_cell.cell import WidowXCell
+from tmrl_cell.franka.cell import FrankaCell
 from tmrl_cell.loopback import LoopbackCell
 from tmrl_ros import qos
 from tmrl_ros.node import TmrlNode
@@ -18,7 +19,7 @@ class Pictures:
     def __init__(
         self,
         node: TmrlNode[SimConfig],
-        cell: WidowXCell | LoopbackCell,
+        cell: WidowXCell | FrankaCell | LoopbackCell,
         messages: MeasurementMessages,
         transforms: Transforms,
     ) -> None:
@@ -31,7 +32,7 @@ class Pictures:
             transforms: Take the cameras' frames.
         """
         self._config, self._messages = node.config, messages
-        self._cell = cell if isinstance(cell, WidowXCell) else None
+        self._cell = None if isinstance(cell, LoopbackCell) else cell
         self._next_ns = 0
         names = self._config.cameras if self._cell else ()
         publish = node.create_publisher

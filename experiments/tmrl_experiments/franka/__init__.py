@@ -1,0 +1,1 @@
+"""The simulated Franka cell as a task, and the cards of its policies."""
