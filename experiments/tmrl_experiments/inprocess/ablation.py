@@ -75,9 +75,11 @@ PLATE_ROWS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 What a row names comes after what all share, so it holds.
 """
 
-TASK_ROWS = {"pot": ROWS, "plate": PLATE_ROWS}
+TASK_ROWS = {"pot": ROWS, "plate": PLATE_ROWS, "pot_cameras": ROWS}
+"""By the task and, where it is not the objects' positions, what the policy is shown."""
 _SETTING = {
     "pot": (),
+    "pot_cameras": (),
     "plate": (
         "--task=plate",
         "--warmup-marginal-fraction=0.5",

@@ -1,7 +1,8 @@
 """``./tmrl pretrain``: demonstrations, training, evaluation and model card from one command."""
 
 import argparse
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from tqdm import tqdm
 from tmrl_cell import demonstrations, plate_demonstrations
 from tmrl_common.errors import ConfigError
 from tmrl_common.storage import prepare_folder
-from tmrl_experiments.widowx.task import TASKS, suffix_of
+from tmrl_experiments.widowx.looking import look
+from tmrl_experiments.widowx.task import OBSERVED, TASKS, check_observed, suffix_of
 from tmrl_learner.pretrain.config import (
     METHODS,
     PretrainConfig,
@@ -20,7 +22,7 @@ from tmrl_learner.pretrain.config import (
     preset,
 )
 from tmrl_learner.pretrain.dataset import DemonstrationSet, load_demonstrations
-from tmrl_learner.pretrain.evaluate import evaluate
+from tmrl_learner.pretrain.evaluate import TaskEnvironment, evaluate
 from tmrl_learner.pretrain.report import (
     Measurement,
     context_trust,
@@ -50,13 +52,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     methods: tuple[str, ...] = arguments.method
     task: str = arguments.task
-    suffix = suffix_of(task)
+    try:
+        check_observed(task, arguments.observe)
+    except ConfigError as error:
+        sys.stderr.write(f"tmrl pretrain: {error}\n")
+        return 2
+    suffix = suffix_of(task, arguments.observe)
     name = f"{arguments.rig}{suffix}-seed{arguments.seed}"
     work = arguments.work or Path("runs/pretrain") / name
     out = arguments.out or Path("policies/checkpoints") / f"{arguments.rig}{suffix}"
     for written in (work, out):
         prepare_folder(written)
-    recorded = _demonstrations(task, work, arguments.demonstrations, arguments.seed)
+    looks = None
+    if arguments.observe == "cameras":
+        looks = look(work, arguments.demonstrations, arguments.seed)
+        recorded = looks.recorded
+    else:
+        recorded = _demonstrations(task, work, arguments.demonstrations, arguments.seed)
+    make_task = TASKS[task] if looks is None else looks.task
     for method in methods:
         context_schedule = arguments.context_schedule if method == "csp" else DEFAULT_SCHEDULE
         name = folder_name(method, context_schedule)
@@ -72,10 +85,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             resolved = {"training": asdict(config), "policy": asdict(shape)}
             with open_tracker(work / name, resolved, wandb=arguments.wandb) as tracker:
                 policy, loss = train(config, shape, source, work / name, tracker.log)
-        measurements = _measure(task, config, policy, arguments.episodes)
-        save_flow_policy(folder, policy, training_record(config, recorded, loss, measurements))
-        command = _command(arguments.rig, task, config, policy)
-        card = model_card(config, policy, recorded, loss, measurements, command, task)
+        measurements = _measure(make_task, config, policy, arguments.episodes)
+        encoder_sha256 = "" if looks is None else looks.save(folder)
+        record = training_record(config, recorded, loss, measurements)
+        save_flow_policy(folder, policy, record, encoder_sha256)
+        command = _command(arguments.rig, suffix, config, policy)
+        card = model_card(config, policy, recorded, loss, measurements, command, suffix)
+        card += "" if looks is None else looks.account
         (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
         tqdm.write(f"{folder}: policy.safetensors, policy.json, MODEL_CARD.md")
     return 0
@@ -94,6 +110,13 @@ def command_parser() -> argparse.ArgumentParser:
         choices=TASKS,
         default="pot",
         help="where the object belongs: the pot of the demo, or a plate that moves",
+    )
+    parser.add_argument(
+        "--observe",
+        choices=OBSERVED,
+        default="state",
+        help="what the policies see of the objects: their positions, or the pictures of the cell's "
+        "cameras through an encoder that is trained first (default: state)",
     )
     parser.add_argument(
         "--method",
@@ -121,19 +144,7 @@ def command_parser() -> argparse.ArgumentParser:
         help="do not train: measure the policies in --out again and write their cards again",
     )
     parser.add_argument("--episodes", type=int, default=100, help="episodes per evaluation")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        help="folder for the policies, one subfolder per method "
-        "(default: policies/checkpoints/RIG, or RIG_plate)",
-    )
-    parser.add_argument(
-        "--work",
-        type=Path,
-        help="folder for demonstrations and unfinished training "
-        "(default: runs/pretrain/RIG-seedSEED, or RIG_plate-seedSEED); the loss curves go to "
-        "METHOD/metrics.csv in it",
-    )
+    _add_folders(parser)
     parser.add_argument(
         "--wandb",
         choices=WANDB_MODES,
@@ -143,9 +154,30 @@ def command_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(rig: str, task: str, config: PretrainConfig, policy: FlowPolicy) -> str:
+def _add_folders(parser: argparse.ArgumentParser) -> None:
+    """Adds where things are written."""
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder for the policies, one subfolder per method "
+        "(default: policies/checkpoints/RIG, or RIG_plate, or RIG_cameras)",
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        help="folder for demonstrations and unfinished training "
+        "(default: runs/pretrain/RIG-seedSEED, or RIG_plate-seedSEED, or RIG_cameras-seedSEED, "
+        "with pictures of half a gigabyte); the loss curves go to "
+        "METHOD/metrics.csv in it",
+    )
+
+
+_SUFFIX_OPTIONS = {"": "", "_plate": " --task plate", "_cameras": " --observe cameras"}
+
+
+def _command(rig: str, suffix: str, config: PretrainConfig, policy: FlowPolicy) -> str:
     """What makes the policy again."""
-    command = f"./tmrl pretrain {rig}" + ("" if task == "pot" else f" --task {task}")
+    command = f"./tmrl pretrain {rig}{_SUFFIX_OPTIONS[suffix]}"
     command += f" --method {config.method} --seed {config.seed}"
     if config.steps != preset(config.method).steps:
         command += f" --steps {config.steps}"
@@ -192,7 +224,10 @@ def _trained(folder: Path) -> tuple[PretrainConfig, FlowPolicy, ValidationLoss]:
 
 
 def _measure(
-    task: str, config: PretrainConfig, policy: FlowPolicy, episodes: int
+    make_task: Callable[[str], TaskEnvironment],
+    config: PretrainConfig,
+    policy: FlowPolicy,
+    episodes: int,
 ) -> list[Measurement]:
     """Evaluates a policy with both objects."""
     measurements: list[Measurement] = []
@@ -202,7 +237,7 @@ def _measure(
         with tqdm(total=episodes, desc=label, unit="episode") as progress:
             result = evaluate(
                 policy,
-                TASKS[task](target),
+                make_task(target),
                 steering,
                 episodes=episodes,
                 seed=_EVALUATION_SEED,

@@ -15,7 +15,9 @@ from tmrl_cell.plate import (
     downstream_plate_layout,
     pretraining_plate_layout,
 )
+from tmrl_common.errors import ConfigError
 from tmrl_learner.pretrain.evaluate import Scene, TaskEnvironment
+from tmrl_policies.keypoint_encoder import KeypointEncoder
 
 _LAYOUTS: dict[str, Callable[[np.random.Generator], Layout]] = {
     "carrot": pretraining_layout,
@@ -89,6 +91,22 @@ class PlateTask(PickTask):
         return Scene(*self._task.begin(self._cell.begin(layout)))
 
 
+def looking_task(target: str, encoder: KeypointEncoder) -> TaskEnvironment:
+    """The pot's task as a policy sees it that looks through cameras; each has a cell of its own.
+
+    Args:
+        target: "carrot" or "sausage".
+        encoder: Makes the context from pictures of the instant.
+    """
+    cell, shape = WidowXCell(), encoder.config
+
+    def look() -> NDArray[np.float32]:
+        size_px = shape.size_px
+        return encoder.encode({name: cell.render(name, size_px, size_px) for name in shape.cameras})
+
+    return PickTask(cell, target, look)
+
+
 def _layout_rng(seed: int) -> np.random.Generator:
     return np.random.default_rng((_EVALUATION_STREAM, seed))
 
@@ -100,6 +118,22 @@ TASKS: dict[str, Callable[[str], TaskEnvironment]] = {
 """Name: makes the task with a cell of its own, given the object that is to be moved."""
 
 
-def suffix_of(task: str) -> str:
+OBSERVED = ("state", "cameras")
+"""What a policy is shown: the objects' positions, or pictures."""
+
+
+def suffix_of(task: str, observed: str = "state") -> str:
     """What the names of files and folders of a task end in; those of the demo's task in nothing."""
-    return "" if task == "pot" else f"_{task}"
+    return ("" if task == "pot" else f"_{task}") + ("" if observed == "state" else f"_{observed}")
+
+
+def check_observed(task: str, observed: str) -> None:
+    """Refuses what nobody has made.
+
+    Raises:
+        ConfigError: The plate is shown as numbers alone.
+    """
+    if observed != "state" and task != "pot":
+        raise ConfigError(
+            f"--observe {observed} goes with --task pot: the cameras' pictures show no {task}"
+        )
