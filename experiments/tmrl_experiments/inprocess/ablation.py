@@ -20,7 +20,7 @@ from tmrl_common.storage import prepare_file, prepare_folder, write_text
 from tmrl_experiments.fan_out import fan_out
 from tmrl_experiments.inprocess import cli
 from tmrl_experiments.inprocess.run import run
-from tmrl_experiments.widowx.task import suffix_of
+from tmrl_experiments.widowx.task import OBSERVED, check_observed, suffix_of
 from tmrl_learner.config import key_value
 
 _SMOOTHED, _CLONED = "csp", "bc"
@@ -75,11 +75,9 @@ PLATE_ROWS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 What a row names comes after what all share, so it holds.
 """
 
-TASK_ROWS = {"pot": ROWS, "plate": PLATE_ROWS, "pot_cameras": ROWS}
-"""By the task and, where it is not the objects' positions, what the policy is shown."""
+TASK_ROWS = {"pot": ROWS, "plate": PLATE_ROWS}
 _SETTING = {
     "pot": (),
-    "pot_cameras": (),
     "plate": (
         "--task=plate",
         "--warmup-marginal-fraction=0.5",
@@ -101,11 +99,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run_all(arguments: argparse.Namespace) -> None:
+    check_observed(arguments.task, arguments.observe)
     rows = TASK_ROWS[arguments.task]
     for row in arguments.rows or ():
         if row not in rows:
             raise ConfigError(f"unknown row {row!r}; {nearest_name(row, [*rows])}")
-    suffix = suffix_of(arguments.task)
+    suffix = suffix_of(arguments.task, arguments.observe)
     report = arguments.json or Path(f"docs/results/demo{suffix}_ablation.json")
     policies = arguments.policies or Path(f"policies/checkpoints/widowx_sim{suffix}")
     work = prepare_folder(arguments.work or Path(f"runs/ablation{suffix}"))
@@ -122,7 +121,13 @@ def _run_all(arguments: argparse.Namespace) -> None:
         finished = fan_out(Run.make, missing, arguments.workers, arguments.ray)
     for done, (each, _) in enumerate(finished, start=1 + len(wanted) - len(missing)):
         sys.stdout.write(f"run {done} of {len(wanted)} is done: {each.row}, seed {each.seed}\n")
-        write_text(report, json.dumps(summary(work, arguments.task), indent=2) + "\n")
+        _write_summary(report, arguments, work)
+    _write_summary(report, arguments, work)
+
+
+def _write_summary(report: Path, arguments: argparse.Namespace, work: Path) -> None:
+    figures = keyed(report, arguments.key, summary(work, arguments.task))
+    write_text(report, json.dumps(figures, indent=2) + "\n")
 
 
 @dataclass(frozen=True)
@@ -164,22 +169,37 @@ def report_path(work: Path, row: str, seed: int) -> Path:
     return work / f"{row}.seed{seed}.json"
 
 
+def keyed(report: Path, key: str, figures: dict[str, Any]) -> dict[str, Any]:
+    """The content of a report: the figures, or under a key beside what is there of other tasks.
+
+    Args:
+        report: The file, which need not exist.
+        key: Of these figures; empty where they are all of it.
+        figures: From `summary`.
+    """
+    if not key:
+        return figures
+    others = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
+    return {**others, key: figures}
+
+
 def summary(work: Path, task: str = "pot") -> dict[str, dict[str, Any]]:
-    """What is in the reports of a folder: row, seed, and the two figures of a session.
+    """What is in the reports of a folder: row, seed, and the figures of a session.
 
     Args:
         work: The folder.
         task: Whose rows are looked for.
 
     Returns:
-        `{row: {seed: {"success_last_20": share, "episodes_to_90": number or None}}}`, the rows in
-        the task's order.
+        `{row: {seed: {"success_last_20": share, "episodes_to_90": number or None,
+        "wall_minutes": number}}}`, the rows in the task's order.
     """
     result: dict[str, dict[str, Any]] = {}
     for row in TASK_ROWS[task]:
         for path in sorted(work.glob(f"{row}.seed*.json")):
             figures = json.loads(path.read_text(encoding="utf-8"))
             kept = {key: figures[key] for key in ("success_last_20", "episodes_to_90")}
+            kept["wall_minutes"] = round(figures["wall_minutes"], 1)
             result.setdefault(row, {})[str(figures["seed"])] = kept
     return result
 
@@ -188,6 +208,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tmrl_experiments ablation", description=__doc__)
     add = parser.add_argument
     add("--task", choices=TASK_ROWS, default="pot", help="where the sausage belongs (default: pot)")
+    add(
+        "--observe",
+        choices=OBSERVED,
+        default="state",
+        help="which policies, unless --policies says it: those that are shown where the objects "
+        "are, or those that look through cameras (default: state)",
+    )
     add(
         "--rows",
         nargs="+",
@@ -201,15 +228,27 @@ def _parser() -> argparse.ArgumentParser:
         "--policies",
         type=Path,
         help="folder with the policies csp and bc (default: policies/checkpoints/widowx_sim, or "
-        "widowx_sim_plate)",
+        "widowx_sim_plate, or widowx_sim_cameras)",
     )
     add("--workers", type=int, default=1, help="processes of this machine (default: 1)")
     add("--ray", metavar="ADDRESS", help="use a Ray cluster instead; it must share --work")
-    add("--work", type=Path, help="folder for the runs' reports (default: runs/ablation[_plate])")
+    add(
+        "--work",
+        type=Path,
+        help="folder for the runs' reports (default: runs/ablation, or with _plate or "
+        "_cameras behind it)",
+    )
     add(
         "--json",
         type=Path,
-        help="the summary (default: docs/results/demo_ablation.json, or demo_plate_ablation.json)",
+        help="the summary (default: docs/results/demo_ablation.json, or demo_plate_ablation.json, "
+        "or demo_cameras_ablation.json)",
+    )
+    add(
+        "--key",
+        default="",
+        metavar="NAME",
+        help="put the summary under this key of --json, beside what is there",
     )
     return parser
 

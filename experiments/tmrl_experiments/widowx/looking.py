@@ -66,16 +66,29 @@ class Looks:
         return "\n## Encoder\n\n" + textwrap.fill(text, width=100) + "\n"
 
 
-def look(work: Path, episodes: int, seed: int) -> Looks:
+def encoder_config(seed: int, steps: int | None) -> EncoderConfig:
+    """How the encoder is trained.
+
+    Args:
+        seed: Of demonstrations and training.
+        steps: Gradient steps; None for its own.
+
+    Raises:
+        ConfigError: A number is out of its range.
+    """
+    return EncoderConfig(seed=seed) if steps is None else EncoderConfig(seed=seed, steps=steps)
+
+
+def look(work: Path, episodes: int, config: EncoderConfig) -> Looks:
     """Records pictures, trains the encoder and encodes; each step resumes, or is read if done.
 
     Args:
         work: Folder for pictures and unfinished training.
         episodes: Successful episodes to record.
-        seed: Of demonstrations and training.
+        config: Of the encoder; its seed is that of the demonstrations.
     """
-    shape, config = KeypointConfig(CAMERAS), EncoderConfig(seed=seed)
-    shown = record(work / f"pictures_{episodes}", episodes, seed, CAMERAS, shape.size_px)
+    shape = KeypointConfig(CAMERAS)
+    shown = record(work / f"pictures_{episodes}", episodes, config.seed, CAMERAS, shape.size_px)
     rows = shown.steps
     places = DemonstrationSet(
         rows.proprio, rows.context, rows.actions, rows.episode_starts, rows.episode_lengths

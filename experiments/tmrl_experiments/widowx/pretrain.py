@@ -12,7 +12,7 @@ from tqdm import tqdm
 from tmrl_cell import demonstrations, plate_demonstrations
 from tmrl_common.errors import ConfigError
 from tmrl_common.storage import prepare_folder
-from tmrl_experiments.widowx.looking import look
+from tmrl_experiments.widowx.looking import encoder_config, look
 from tmrl_experiments.widowx.task import OBSERVED, TASKS, check_observed, suffix_of
 from tmrl_learner.pretrain.config import (
     METHODS,
@@ -65,7 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         prepare_folder(written)
     looks = None
     if arguments.observe == "cameras":
-        looks = look(work, arguments.demonstrations, arguments.seed)
+        looks = look(
+            work, arguments.demonstrations, encoder_config(arguments.seed, arguments.encoder_steps)
+        )
         recorded = looks.recorded
     else:
         recorded = _demonstrations(task, work, arguments.demonstrations, arguments.seed)
@@ -112,13 +114,6 @@ def command_parser() -> argparse.ArgumentParser:
         help="where the object belongs: the pot of the demo, or a plate that moves",
     )
     parser.add_argument(
-        "--observe",
-        choices=OBSERVED,
-        default="state",
-        help="what the policies see of the objects: their positions, or the pictures of the cell's "
-        "cameras through an encoder that is trained first (default: state)",
-    )
-    parser.add_argument(
         "--method",
         type=_methods,
         default=DEMO_METHODS,
@@ -144,6 +139,7 @@ def command_parser() -> argparse.ArgumentParser:
         help="do not train: measure the policies in --out again and write their cards again",
     )
     parser.add_argument("--episodes", type=int, default=100, help="episodes per evaluation")
+    _add_encoder(parser)
     _add_folders(parser)
     parser.add_argument(
         "--wandb",
@@ -152,6 +148,23 @@ def command_parser() -> argparse.ArgumentParser:
         help="where wandb gets the loss curves, besides metrics.csv (default: offline)",
     )
     return parser
+
+
+def _add_encoder(parser: argparse.ArgumentParser) -> None:
+    """Adds what is seen, and through what."""
+    parser.add_argument(
+        "--observe",
+        choices=OBSERVED,
+        default="state",
+        help="what the policies see of the objects: their positions, or the pictures of the cell's "
+        "cameras through an encoder that is trained first (default: state)",
+    )
+    parser.add_argument(
+        "--encoder-steps",
+        type=int,
+        metavar="STEPS",
+        help="with --observe cameras: gradient steps of the encoder instead of its own",
+    )
 
 
 def _add_folders(parser: argparse.ArgumentParser) -> None:
