@@ -75,13 +75,13 @@ def load_encoder_of(folder: Path, loaded: LoadedPolicy) -> KeypointEncoder:
         raise CheckpointError(
             f"the encoder in {folder} is {found.sha256[:12]}, and the policy beside it was trained "
             f"with {loaded.encoder_sha256[:12]}: its numbers mean something else. Copy the whole "
-            "folder again, or pre-train both anew"
+            "folder again, or pre-train both again"
         )
     tokens, context = found.encoder.config.token_dim, loaded.policy.config.context_dim
     if tokens != context:
         raise CheckpointError(
             f"the encoder in {folder} makes {tokens} numbers, and the policy beside it takes "
-            f"{context}: they do not belong together. Pre-train both anew"
+            f"{context}: they do not belong together. Pre-train both again"
         )
     return found.encoder
 
