@@ -10,7 +10,12 @@ from tmrl_learner.config import key_value, resolve
 
 
 def finished(work: Path, row: str, seed: int, success: float) -> None:
-    figures = {"seed": seed, "success_last_20": success, "episodes_to_90": None, "episodes": 150}
+    figures = {
+        "seed": seed,
+        "success_last_20": success,
+        "episodes_to_90": None,
+        "wall_minutes": 2.04,
+    }
     ablation.report_path(work, row, seed).write_text(json.dumps(figures))
 
 
@@ -42,6 +47,25 @@ def test_the_summary_has_every_run_under_its_row_and_seed(tmp_path: Path) -> Non
         "fixed-sigma-0.5": {"1": 0.25},
         "tmrl-epsilon-head": {"0": 0.5},
     }
+
+
+def test_figures_of_other_tasks_stay_beside_those_through_cameras(tmp_path: Path) -> None:
+    report = tmp_path / "tasks.json"
+    report.write_text(json.dumps({"button": {"tmrl": {}}, "sausage_camera": {}}))
+    finished(tmp_path, "tmrl", 3, 0.9)
+    words = ["--rows", "tmrl", "--seeds", "3", "--work", str(tmp_path), "--json", str(report)]
+    assert ablation.main([*words, "--observe", "cameras"]) == 0
+    figures = {"success_last_20": 0.9, "episodes_to_90": None, "wall_minutes": 2.04}
+    content = {"button": {"tmrl": {}}, "sausage_camera": {"tmrl": {"3": figures}}}
+    assert json.loads(report.read_text()) == content
+
+
+def test_the_plate_is_not_seen_through_cameras(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--task", "plate", "--observe", "cameras", "--work", str(tmp_path)]
+    assert ablation.main(words) == 2
+    assert "--observe cameras goes with --task pot" in capsys.readouterr().err
 
 
 def test_a_run_that_has_its_report_is_not_repeated(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,32 +27,42 @@ class LoadedPolicy(NamedTuple):
 
     Attributes:
         policy: In evaluation mode, without gradients, on the CPU.
-        version: SHA-256 of its tensors file, hexadecimal.
+        version: SHA-256 of its tensors file, hexadecimal; with an encoder, of both hashes.
         training: How it was made, as given to :func:`save_flow_policy`.
+        encoder_sha256: Of the tensors of the encoder whose tokens are its context; empty where the
+            context comes from elsewhere.
     """
 
     policy: FlowPolicy
     version: str
     training: dict[str, Any]
+    encoder_sha256: str = ""
 
 
-def save_flow_policy(folder: Path, policy: FlowPolicy, training: Mapping[str, Any]) -> str:
+def save_flow_policy(
+    folder: Path, policy: FlowPolicy, training: Mapping[str, Any], encoder_sha256: str = ""
+) -> str:
     """Writes ``policy.safetensors`` and ``policy.json`` into ``folder``.
 
     Args:
         folder: Created if absent.
         policy: The policy to save.
         training: JSON-able account of how it was made.
+        encoder_sha256: Hash of the encoder that it was trained with, from
+            `tmrl_policies.keypoint_checkpoint.save_encoder`; empty for none.
 
     Returns:
-        The policy's version: SHA-256 of the tensors file, hexadecimal.
+        The policy's version, as of :class:`LoadedPolicy`.
     """
     metadata = {
         "config": dataclasses.asdict(policy.config),
         "statistics_hash": policy.statistics_hash(),
         "training": dict(training),
     }
-    return save_checkpoint(folder / _STEM, _KIND, policy.state_dict(), metadata)
+    if encoder_sha256:
+        metadata["encoder_sha256"] = encoder_sha256
+    sha256 = save_checkpoint(folder / _STEM, _KIND, policy.state_dict(), metadata)
+    return _version(sha256, encoder_sha256)
 
 
 def load_flow_policy(folder: Path) -> LoadedPolicy:
@@ -70,7 +81,16 @@ def load_flow_policy(folder: Path) -> LoadedPolicy:
             "names: the two files do not belong together"
         )
     policy.eval().requires_grad_(requires_grad=False)
-    return LoadedPolicy(policy, checkpoint.sha256, checkpoint.metadata["training"])
+    encoder = str(checkpoint.metadata.get("encoder_sha256", ""))
+    version = _version(checkpoint.sha256, encoder)
+    return LoadedPolicy(policy, version, checkpoint.metadata["training"], encoder)
+
+
+def _version(sha256: str, encoder_sha256: str) -> str:
+    """Hash over all tensors that decide what the policy does."""
+    if not encoder_sha256:
+        return sha256
+    return hashlib.sha256(f"{sha256} {encoder_sha256}".encode()).hexdigest()
 
 
 def _with_current_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -5,7 +5,6 @@ normalised context.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +16,6 @@ from tmrl_common.errors import ErrorCode, RequestError
 from tmrl_common.types import FloatArray, Observation, PolicySpec
 from tmrl_policies.action_transform import UNIT_OF_OTHERS, action_transform
 from tmrl_policies.far_state import StateWatch
-from tmrl_policies.flow_checkpoint import load_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy
 from tmrl_policies.inpainting import Committed
 from tmrl_policies.torch_seam import from_numpy
@@ -35,6 +33,24 @@ class SeenState(NamedTuple):
     proprio: Tensor
     context: Tensor
     far: tuple[str, ...] = ()
+
+
+def check_numbers(observation: Observation, spec: PolicySpec) -> None:
+    """Refuses a robot state or a context that does not fit a policy.
+
+    Raises:
+        RequestError: Names the value and what the policy takes.
+    """
+    for name, values, length in (
+        ("proprio", observation.proprio, spec.proprio_dim),
+        ("context", observation.context, spec.context_dim),
+    ):
+        if values.shape != (length,):
+            detail = f"{name} has shape {values.shape}; the policy takes ({length},)"
+            raise RequestError(ErrorCode.BAD_REQUEST, detail)
+        if not np.isfinite(values).all():
+            detail = f"{name} holds a number that is not finite: {values.tolist()}"
+            raise RequestError(ErrorCode.BAD_REQUEST, detail)
 
 
 class ServedFlowPolicy:
@@ -77,40 +93,26 @@ class ServedFlowPolicy:
             statistics_hash=policy.statistics_hash(),
         )
 
-    @classmethod
-    def load(cls, folder: Path, transform: str) -> "ServedFlowPolicy":
-        """Reads the policy in `folder`.
-
-        Raises:
-            CheckpointError: There is none, or it is damaged.
-            ConfigError: There is no such transform, or it does not fit the policy.
-        """
-        loaded = load_flow_policy(folder)
-        return cls(loaded.policy, loaded.version, transform)
-
     def observe(self, observation: Observation) -> SeenState:
         """Checks an observation and takes it over.
 
         Raises:
             RequestError: It does not fit the policy; the text names value, expectation and remedy.
         """
-        for name, values, length in (
-            ("proprio", observation.proprio, self.spec.proprio_dim),
-            ("context", observation.context, self.spec.context_dim),
-        ):
-            if values.shape != (length,):
-                detail = f"{name} has shape {values.shape}; the policy takes ({length},)"
-                raise RequestError(ErrorCode.BAD_REQUEST, detail)
-            if not np.isfinite(values).all():
-                detail = f"{name} holds a number that is not finite: {values.tolist()}"
-                raise RequestError(ErrorCode.BAD_REQUEST, detail)
+        check_numbers(observation, self.spec)
         if observation.images:
             detail = f"images of {sorted(observation.images)} came; the policy takes none"
             raise RequestError(ErrorCode.BAD_REQUEST, detail)
+        return self._seen(observation.proprio, observation.context)
+
+    def _seen(self, proprio: FloatArray, context: FloatArray) -> SeenState:
+        """What was checked, shapes (P,) and (C,), as the networks take it."""
         # The arrays may be read-only views on a received frame, which torch does not wrap.
-        proprio = from_numpy(np.array(observation.proprio))[None]
-        context = from_numpy(np.array(observation.context))[None]
-        return SeenState(proprio, context, self._watch.far_columns(observation.proprio))
+        return SeenState(
+            from_numpy(np.array(proprio))[None],
+            from_numpy(np.array(context))[None],
+            self._watch.far_columns(proprio),
+        )
 
     def features(self, seen: SeenState) -> Tensor:
         """What the steering actor sees, shape (features_dim,), float32."""

@@ -7,8 +7,8 @@ from typing import Any
 from tmrl_common.config import build_config
 from tmrl_common.errors import ConfigError
 from tmrl_policies.base_policy import BasePolicy
+from tmrl_policies.camera_served import load_served
 from tmrl_policies.checkpoint import CheckpointError
-from tmrl_policies.flow_served import ServedFlowPolicy
 from tmrl_policies.pi0.inputs.settings import Pi0Settings
 from tmrl_policies.pi0.weights_file import (
     FILE_NAME,
@@ -61,7 +61,7 @@ def load_policy(
     if pi0_settings:
         names = ", ".join(pi0_settings)
         raise ConfigError(f"{names}: for a pi0 only, and {folder} holds a small policy; leave out")
-    return ServedFlowPolicy.load(folder, action_transform)
+    return load_served(folder, action_transform)
 
 
 def _nothing_there(folder: Path) -> CheckpointError:

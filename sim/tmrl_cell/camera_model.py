@@ -16,6 +16,10 @@ _HALF_TURN_X = np.array([0.0, 1.0, 0.0, 0.0])
 """MuJoCo's cameras look along -z, with y up: half a turn about x away from an optical frame."""
 
 
+_NEAREST_M = 0.01
+"""What is nearer to a camera, or behind it, is not in its picture."""
+
+
 @dataclass(frozen=True)
 class CameraMount:
     """Where a camera is fixed.
@@ -89,3 +93,32 @@ def mount(model: mujoco.MjModel, camera: str) -> CameraMount:
         mujoco.mju_rotVecQuat(position_m, np.array(found.pos) - tool.pos, back)
         mujoco.mju_mulQuat(quaternion, back, quaternion.copy())
     return CameraMount(on_tool, position_m, quaternion)
+
+
+def places_in_picture(
+    model: mujoco.MjModel, data: mujoco.MjData, camera: str, points_m: Array
+) -> NDArray[np.float32]:
+    """Where points are in a square picture, and whether they are in it.
+
+    Whatever may stand in between is not considered.
+
+    Args:
+        model: Has the camera.
+        data: Where it is now.
+        camera: Its name.
+        points_m: Shape (N, 3), base frame [m].
+
+    Returns:
+        Shape (N, 3): column and row, each from -1 (left, top) to 1, and 1 for a point in the
+        picture or 0 for one outside of it, whose place means nothing.
+    """
+    number = model.camera(camera).id
+    in_camera = (points_m - data.cam_xpos[number]) @ data.cam_xmat[number].reshape(3, 3)
+    ahead_m = -in_camera[:, 2]
+    reach = np.tan(0.5 * radians(float(model.camera(camera).fovy[0])))
+    inside = ahead_m > _NEAREST_M
+    places = np.zeros((len(points_m), 3), dtype=np.float32)
+    across = in_camera[inside, :2] / (ahead_m[inside, None] * reach)
+    places[inside, :2] = across * (1.0, -1.0)
+    places[:, 2] = inside & (np.abs(places[:, :2]) <= 1.0).all(axis=1)
+    return places

@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from tmrl_cell.camera_model import places_in_picture
 from tmrl_cell.cameras import CAMERAS
 from tmrl_cell.kinematics import ARM_JOINTS, TOOL_DOWN_WXYZ, InverseKinematics
 from tmrl_cell.layouts import OBJECTS, POT_POSITION_M, Layout
@@ -227,6 +228,18 @@ class WidowXCell(Cell):
         if (height, width) not in self._renderers:
             self._renderers[height, width] = CameraRenderer(self.model, height, width)
         return self._renderers[height, width].render(self._data, camera)
+
+    def places_in_picture(self, camera: str) -> NDArray[np.float32]:
+        """Where the objects are in a camera's square picture, whatever hides them.
+
+        Args:
+            camera: `overview` or `wrist`.
+
+        Returns:
+            Shape (2, 3), in the order of `OBJECTS`; see `camera_model.places_in_picture`.
+        """
+        points_m = np.stack([pose.position_m for pose in self.object_poses().values()])
+        return places_in_picture(self.model, self._data, camera, points_m)
 
     def snapshot(self) -> Array:
         """A copy of all joint and object positions, enough to draw this instant later."""

@@ -82,3 +82,14 @@ def test_further_arms_have_names_scenes_and_journals_of_their_own(tmp_path: Path
         assert rig.parts["uplink"]["server"] == rig.parts["agent"]["server"] == learner["server"]
         assert rig.parts["agent"]["run_dir"] == str(folder)
         assert rig.parts["controller"]["sigma_cap"] == 0.5
+
+
+def test_through_cameras_the_agent_gets_pictures_and_no_positions(tmp_path: Path) -> None:
+    words = ["--observe", "cameras", "--method", "dsrl", "driver.image_size_px:=96"]
+    ((rig, _),) = resolve_rigs(parse(words), tmp_path)
+    parts = rig.parts
+    assert list(parts["agent"]["cameras"]) == ["overview", "wrist"]
+    assert list(parts["agent"]["context_objects"]) == []
+    assert parts["policy_server"]["checkpoint"].endswith("widowx_sim_cameras/bc")
+    ((usual, _),) = resolve_rigs(parse([]), tmp_path)
+    assert "cameras" not in usual.parts["agent"]

@@ -26,9 +26,9 @@ from tmrl_learner.offline import add_offline
 from tmrl_learner.offline_data import STEM, load_offline
 from tmrl_learner.pi0.testing import PROMPTS, SmallDataset, write_small_dataset
 from tmrl_learner.session import LearnerSession
+from tmrl_policies.camera_served import load_served
 from tmrl_policies.flow_checkpoint import save_flow_policy
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig, PolicyBatch
-from tmrl_policies.flow_served import ServedFlowPolicy
 from tmrl_run.errors import RunError
 from tmrl_run.importing import cli
 from tmrl_run.lerobot.cli import main as export
@@ -247,7 +247,7 @@ def test_a_learner_draws_what_a_real_server_encoded(
     with policy_server(tmp_path / "policy") as endpoint:
         found = imported(exported, tmp_path / "out", endpoint, *RIG)
 
-    served = ServedFlowPolicy.load(tmp_path / "policy", "xyz_gripper_to_bridge_delta_ee_7")
+    served = load_served(tmp_path / "policy", "xyz_gripper_to_bridge_delta_ee_7")
     proprio = np.array([position_m(2, 3), 0.0, 0.5], np.float32)
     context = np.array([object_m(2, 3, place) for place in (0, 1)], np.float32)
     features = served.features(served.observe(Observation(proprio, context))).numpy()

@@ -13,7 +13,7 @@ from tmrl_check.data_set import judge_data
 from tmrl_check.rig_values import Served, given, judge_rig
 from tmrl_common.config import build_config, nearest_name
 from tmrl_common.errors import ConfigError, TmrlError
-from tmrl_policies.flow_served import ServedFlowPolicy
+from tmrl_policies.camera_served import load_served
 from tmrl_policies.pi0.fitness import CheckedCheckpoint, Finding, Verdict, judge_checkpoint
 from tmrl_policies.pi0.inputs.settings import NO_DINO, Pi0Settings
 from tmrl_policy_server.config import EngineConfig
@@ -93,11 +93,14 @@ def _small_policy(folder: Path, rig: Rig | None) -> tuple[CheckedCheckpoint, Ser
     chosen = None if rig is None else given(rig, SERVER, "action_transform")
     transform = chosen or EngineConfig().action_transform
     try:
-        spec = ServedFlowPolicy.load(folder, str(transform)).spec
+        spec = load_served(folder, str(transform)).spec
         served = Served.of_spec(spec)
+        seen = f"{spec.context_dim} context columns"
+        if spec.cameras:
+            seen = f"pictures of {' and '.join(spec.cameras)}"
         sentence = (
-            f"a small flow policy: {spec.proprio_dim} state and {spec.context_dim} context "
-            f"columns, chunks of {spec.horizon} actions '{spec.action_space}'"
+            f"a small flow policy: {spec.proprio_dim} state columns and {seen}, "
+            f"chunks of {spec.horizon} actions '{spec.action_space}'"
         )
         checked.note("kind and sizes", Verdict.FITS, sentence)
     except TmrlError as error:

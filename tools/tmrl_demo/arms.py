@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from tmrl_bringup.options import SessionOptions
 from tmrl_bringup.parts import CONSOLE, SERVER
@@ -33,6 +34,17 @@ _REAL_TIME = {
     "controller.pacing": "state",
     "agent.lock_step": False,
 }
+_OBSERVED = {
+    "state": {},
+    "cameras": {
+        "agent.context_objects": [],
+        "agent.cameras": ["overview", "wrist"],
+        "agent.frozen_after_s": 0.0,
+        "driver.image_size_px": 96,
+        "policy_server.checkpoint": "policies/checkpoints/widowx_sim_cameras/csp",
+    },
+}
+"""What differs from the rig by what the policy sees; the pictures are as large as its encoder's."""
 _BETWEEN_SEEDS = 1000
 """More than the episodes of a session: no two arms lay the same scene out."""
 
@@ -118,7 +130,8 @@ def resolve_rigs(options: DemoOptions, run_dir: Path) -> list[tuple[Rig, Path]]:
     """
     rig = load(options.rig).with_overrides({"policy_server.bind": f"tcp://127.0.0.1:{free_port()}"})
     pace = _REAL_TIME if options.real_time else {}
-    rig = rig.with_overrides(pace | parse_overrides(options.overrides))
+    seen: dict[str, Any] = _OBSERVED[options.observe]
+    rig = rig.with_overrides(pace | seen | parse_overrides(options.overrides))
     names = [rig.robot, *(f"{rig.robot}_{number}" for number in range(2, options.arms + 1))]
     rigs: list[tuple[Rig, Path]] = []
     for number, name in enumerate(names):

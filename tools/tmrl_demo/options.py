@@ -21,6 +21,7 @@ class DemoOptions:
             reaches this, of every arm; None for no early end.
         arms: How many arms there are, which all fill the replay buffer of one learner.
         sigma: That of every chunk with method fixed-sigma; None for 1.
+        observe: "state": the policy is shown where the objects are; "cameras": pictures.
         label: "auto" or "manual".
         real_time: The arm takes as long as a real one, so that a person can watch, label and drive.
         headless: Plain lines instead of the live view.
@@ -38,6 +39,7 @@ class DemoOptions:
     until_success: float | None
     arms: int
     sigma: float | None
+    observe: str
     label: str
     real_time: bool
     headless: bool
@@ -48,6 +50,7 @@ class DemoOptions:
     overrides: list[str]
 
 
+OBSERVED = ("state", "cameras")
 _MOST_ARMS = 8
 _DESCRIPTION = """\
 Fine-tunes a frozen context-smoothed policy on a simulated WidowX 250 at a task that it fails:
@@ -61,6 +64,7 @@ examples:
   ./tmrl demo --method dsrl --seed 3           steer a plain behaviour-cloning policy instead
   ./tmrl demo --method fixed-sigma --sigma 1   steer z alone, every chunk at the marginal
   ./tmrl demo --rig franka_sim                 a Franka presses buttons, in joint velocities
+  ./tmrl demo --observe cameras                look at the objects through two cameras
   ./tmrl demo --arms 2                         two arms, one learner
   ./tmrl demo --label manual                   you label, on the page that it prints
   ./tmrl demo --run-dir runs/mine --resume     resume a session that was interrupted
@@ -88,6 +92,13 @@ def parse(argv: list[str]) -> DemoOptions:
     add("--until-success", type=float, metavar="RATE", help="stop at this rate over the last 20")
     add("--arms", type=int, default=1, metavar="N", help="so many, one learner (default: 1)")
     add("--sigma", type=float, metavar="X", help="of method fixed-sigma (default there: 1)")
+    add(
+        "--observe",
+        choices=OBSERVED,
+        default="state",
+        help="what the policy sees: where the objects are, or the cameras' pictures "
+        "(default: state)",
+    )
     add("--label", choices=LABEL_MODES, default="auto", help="who labels (default: auto)")
     add(
         "--real-time",

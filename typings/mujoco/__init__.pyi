@@ -65,6 +65,8 @@ class MjData:
     ctrl: _Array
     site_xpos: _Array
     site_xmat: _Array
+    cam_xpos: _Array
+    cam_xmat: _Array
     def __init__(self, model: MjModel) -> None: ...
 
 class MjrRect:

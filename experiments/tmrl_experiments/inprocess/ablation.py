@@ -20,7 +20,7 @@ from tmrl_common.storage import prepare_file, prepare_folder, write_text
 from tmrl_experiments.fan_out import fan_out
 from tmrl_experiments.inprocess import cli
 from tmrl_experiments.inprocess.run import run
-from tmrl_experiments.widowx.task import SETTINGS, suffix_of
+from tmrl_experiments.widowx.task import OBSERVED, SETTINGS, check_observed, suffix_of
 from tmrl_learner.config import key_value
 
 _FIGURES = ("success_last_20", "episodes_to_90")
@@ -107,18 +107,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run_all(arguments: argparse.Namespace) -> None:
+    check_observed(arguments.task, arguments.observe)
     rows = TASK_ROWS[arguments.task]
     for row in arguments.rows or ():
         if row not in rows:
             raise ConfigError(f"unknown row {row!r}; {nearest_name(row, [*rows])}")
     task: str = arguments.task
-    rig, suffix = SETTINGS[task].rig, suffix_of(task)
-    of_demo = rig == "widowx_sim"
+    rig, suffix = SETTINGS[task].rig, suffix_of(task, arguments.observe)
+    of_demo = rig == "widowx_sim" and arguments.observe == "state"
     name = f"demo{suffix}_ablation" if of_demo else "tasks"
     report = arguments.json or Path(f"docs/results/{name}.json")
     policies = arguments.policies or Path(f"policies/checkpoints/{rig}{suffix}")
+    key = "sausage_camera" if arguments.observe == "cameras" else task
     work = prepare_folder(
-        arguments.work or Path("runs/ablation" + (suffix if of_demo else f"_{task}"))
+        arguments.work or Path("runs/ablation" + (suffix if of_demo else f"_{key}"))
     )
     prepare_file(report)
     wanted = [
@@ -133,8 +135,8 @@ def _run_all(arguments: argparse.Namespace) -> None:
         finished = fan_out(Run.make, missing, arguments.workers, arguments.ray)
     for done, (each, _) in enumerate(finished, start=1 + len(wanted) - len(missing)):
         sys.stdout.write(f"run {done} of {len(wanted)} is done: {each.row}, seed {each.seed}\n")
-        figures = summary(work, task) if of_demo else _among_others(report, work, task)
-        write_text(report, json.dumps(figures, indent=2) + "\n")
+        _write(report, work, task, "" if of_demo else key)
+    _write(report, work, task, "" if of_demo else key)
 
 
 @dataclass(frozen=True)
@@ -199,16 +201,26 @@ def summary(
     return result
 
 
-def _among_others(report: Path, work: Path, task: str) -> dict[str, Any]:
-    """What a file holds of several tasks, with this one's rows and their wall time brought up."""
-    others = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
-    return {**others, task: summary(work, task, (*_FIGURES, "wall_minutes"))}
+def _write(report: Path, work: Path, task: str, key: str) -> None:
+    """Writes a task's rows; under a key beside other tasks', with the wall time."""
+    figures = summary(work, task)
+    if key:
+        others = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
+        figures = {**others, key: summary(work, task, (*_FIGURES, "wall_minutes"))}
+    write_text(report, json.dumps(figures, indent=2) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tmrl_experiments ablation", description=__doc__)
     add = parser.add_argument
     add("--task", choices=TASK_ROWS, default="pot", help="of the demo (default: pot), or another")
+    add(
+        "--observe",
+        choices=OBSERVED,
+        default="state",
+        help="which policies, unless --policies says it: those that are shown where the objects "
+        "are, or those that look through cameras (default: state)",
+    )
     add(
         "--rows",
         nargs="+",
@@ -223,7 +235,7 @@ def _parser() -> argparse.ArgumentParser:
         "--policies",
         type=Path,
         help="folder with the policies csp and bc (default: policies/checkpoints/widowx_sim, "
-        "widowx_sim_plate or franka_sim)",
+        "widowx_sim_plate, widowx_sim_cameras or franka_sim)",
     )
     add("--workers", type=int, default=1, help="processes of this machine (default: 1)")
     add("--ray", metavar="ADDRESS", help="use a Ray cluster instead; it must share --work")

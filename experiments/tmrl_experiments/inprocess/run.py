@@ -22,13 +22,15 @@ from tmrl_experiments.inprocess.report import report, success_last_window
 from tmrl_experiments.inprocess.run_directory import RunDirectory, open_run_directory
 from tmrl_experiments.inprocess.steering import Drawn
 from tmrl_experiments.widowx.helper import Patience, ScriptedHelper
-from tmrl_experiments.widowx.task import SETTINGS, TASKS
+from tmrl_experiments.widowx.task import SETTINGS, TASKS, check_observed, looking_task
 from tmrl_learner.config import Sizes, resolve
 from tmrl_learner.devices import check_device
 from tmrl_learner.flow_actions import FlowActions
+from tmrl_learner.pretrain.evaluate import TaskEnvironment
 from tmrl_learner.session import LearnerSession
 from tmrl_learner.tracking import RunTracker, open_tracker
 from tmrl_policies.flow_checkpoint import LoadedPolicy, load_flow_policy
+from tmrl_policies.keypoint_checkpoint import load_encoder_of
 
 
 @dataclass
@@ -58,11 +60,12 @@ def run(arguments: argparse.Namespace, overrides: Mapping[str, str]) -> None:
     _check(arguments)
     settings = SETTINGS[arguments.task]
     loaded = load_flow_policy(arguments.checkpoint)
+    task = _task(arguments, loaded)
     policy = _policy(arguments, loaded)
     session = _session(arguments, overrides, loaded, policy)
     loop = InProcessLoop(
         policy,
-        TASKS[arguments.task](settings.target),
+        task,
         session,
         arguments.seed,
         settings.execute_steps,
@@ -86,6 +89,20 @@ def run(arguments: argparse.Namespace, overrides: Mapping[str, str]) -> None:
             if session is not None and directory is not None and due:
                 directory.save(session, loop, progress.episodes, progress.wall_s)
     _write_report(arguments, loaded, session, progress)
+
+
+def _task(arguments: argparse.Namespace, loaded: LoadedPolicy) -> TaskEnvironment:
+    """The task as the policy sees it: through cameras where it was trained with an encoder."""
+    target = SETTINGS[arguments.task].target
+    if not loaded.encoder_sha256:
+        return TASKS[arguments.task](target)
+    check_observed(arguments.task, "cameras")
+    if arguments.helped_episodes:
+        raise ConfigError(
+            "--helped-episodes is for a policy that sees the objects' positions, as the scripted "
+            f"helper does; the one in {arguments.checkpoint} looks through cameras"
+        )
+    return looking_task(target, load_encoder_of(arguments.checkpoint, loaded))
 
 
 def _policy(arguments: argparse.Namespace, loaded: LoadedPolicy) -> FlowBase:

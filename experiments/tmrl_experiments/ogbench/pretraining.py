@@ -46,10 +46,12 @@ def pretrained(
     folder = policy_folder(work, benchmark, config)
     if not (folder / "policy.json").exists():
         _train(benchmark, config, work, workers)
-    policy, _, trained = load_flow_policy(folder)
-    _check_same(folder, trained, _settings(benchmark, config))
+    loaded = load_flow_policy(folder)
+    _check_same(folder, loaded.training, _settings(benchmark, config))
     guidance = GUIDANCE_MAX if config.method == "cfg" else 0.0
-    return FlowChunks(policy, benchmark, guidance, torch.Generator().manual_seed(config.seed))
+    return FlowChunks(
+        loaded.policy, benchmark, guidance, torch.Generator().manual_seed(config.seed)
+    )
 
 
 def policy_folder(work: Path, benchmark: Benchmark, config: PretrainConfig) -> Path:

@@ -1,7 +1,7 @@
 """``./tmrl pretrain``: demonstrations, training, evaluation and model card from one command."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,7 +14,15 @@ from tmrl_common.errors import ConfigError
 from tmrl_common.storage import prepare_folder
 from tmrl_experiments.franka import task as franka
 from tmrl_experiments.franka.card import button_card
-from tmrl_experiments.widowx.task import SETTINGS, TASKS, suffix_of, tasks_of
+from tmrl_experiments.widowx.looking import Looks, encoder_config, look
+from tmrl_experiments.widowx.task import (
+    OBSERVED,
+    SETTINGS,
+    TASKS,
+    check_observed,
+    suffix_of,
+    tasks_of,
+)
 from tmrl_learner.pretrain.config import (
     METHODS,
     PretrainConfig,
@@ -23,7 +31,7 @@ from tmrl_learner.pretrain.config import (
     preset,
 )
 from tmrl_learner.pretrain.dataset import DemonstrationSet, load_demonstrations
-from tmrl_learner.pretrain.evaluate import evaluate
+from tmrl_learner.pretrain.evaluate import TaskEnvironment, evaluate
 from tmrl_learner.pretrain.report import (
     Measurement,
     context_trust,
@@ -53,41 +61,69 @@ def main(argv: Sequence[str] | None = None) -> int:
     tasks = tasks_of(arguments.rig)
     # The network is so small that a second thread only waits for the first.
     torch.set_num_threads(1)
-    methods: tuple[str, ...] = arguments.method
     task: str = arguments.task or tasks[0]
     if task not in tasks:
         parser.error(f"--task {task} is none of {arguments.rig}; {nearest_name(task, tasks)}")
-    suffix = suffix_of(task)
+    try:
+        check_observed(task, arguments.observe)
+    except ConfigError as error:
+        parser.error(str(error))
+    suffix = suffix_of(task, arguments.observe)
     name = f"{arguments.rig}{suffix}-seed{arguments.seed}"
     work = arguments.work or Path("runs/pretrain") / name
     out = arguments.out or Path("policies/checkpoints") / f"{arguments.rig}{suffix}"
     for written in (work, out):
         prepare_folder(written)
-    recorded = _demonstrations(task, work, arguments.demonstrations, arguments.seed)
-    for method in methods:
-        context_schedule = arguments.context_schedule if method == "csp" else DEFAULT_SCHEDULE
-        name = folder_name(method, context_schedule)
-        folder: Path = out / name
-        if arguments.measure:
-            config, policy, loss = _trained(folder)
-        else:
-            config = preset(method, seed=arguments.seed, steps=arguments.steps)
-            shape = policy_shape(config, recorded, context_schedule)
-            shape = replace(shape, horizon=SETTINGS[task].horizon)
-            source = DemonstrationSource(
-                recorded, shape.horizon, config.validation_fraction, config.seed
-            )
-            resolved = {"training": asdict(config), "policy": asdict(shape)}
-            with open_tracker(work / name, resolved, wandb=arguments.wandb) as tracker:
-                policy, loss = train(config, shape, source, work / name, tracker.log)
-        measurements = _measure(task, config, policy, arguments.episodes)
-        save_flow_policy(folder, policy, training_record(config, recorded, loss, measurements))
-        command = _command(arguments.rig, task, config, policy)
-        account = config, policy, recorded, loss, measurements, command
-        card = button_card(*account) if task == "press_button" else model_card(*account, task)
-        (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
-        tqdm.write(f"{folder}: policy.safetensors, policy.json, MODEL_CARD.md")
+    looks = None
+    if arguments.observe == "cameras":
+        looks = look(
+            work, arguments.demonstrations, encoder_config(arguments.seed, arguments.encoder_steps)
+        )
+        recorded = looks.recorded
+    else:
+        recorded = _demonstrations(task, work, arguments.demonstrations, arguments.seed)
+    for method in arguments.method:
+        _make(method, arguments, task, recorded, looks, work, out)
     return 0
+
+
+def _make(
+    method: str,
+    arguments: argparse.Namespace,
+    task: str,
+    recorded: DemonstrationSet,
+    looks: Looks | None,
+    work: Path,
+    out: Path,
+) -> None:
+    """Trains a policy unless it is only to be measured; measures it and writes it with its card."""
+    context_schedule = arguments.context_schedule if method == "csp" else DEFAULT_SCHEDULE
+    name = folder_name(method, context_schedule)
+    folder = out / name
+    if arguments.measure:
+        config, policy, loss = _trained(folder)
+    else:
+        config = preset(method, seed=arguments.seed, steps=arguments.steps)
+        shape = policy_shape(config, recorded, context_schedule)
+        shape = replace(shape, horizon=SETTINGS[task].horizon)
+        source = DemonstrationSource(
+            recorded, shape.horizon, config.validation_fraction, config.seed
+        )
+        resolved = {"training": asdict(config), "policy": asdict(shape)}
+        with open_tracker(work / name, resolved, wandb=arguments.wandb) as tracker:
+            policy, loss = train(config, shape, source, work / name, tracker.log)
+    make_task = TASKS[task] if looks is None else looks.task
+    measurements = _measure(task, make_task, config, policy, arguments.episodes)
+    encoder_sha256 = "" if looks is None else looks.save(folder)
+    record = training_record(config, recorded, loss, measurements)
+    save_flow_policy(folder, policy, record, encoder_sha256)
+    suffix = suffix_of(task, arguments.observe)
+    command = _command(arguments.rig, suffix, config, policy)
+    account = config, policy, recorded, loss, measurements, command
+    card = button_card(*account) if task == "press_button" else model_card(*account, suffix)
+    card += "" if looks is None else looks.account
+    (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+    tqdm.write(f"{folder}: policy.safetensors, policy.json, MODEL_CARD.md")
 
 
 def command_parser() -> argparse.ArgumentParser:
@@ -130,19 +166,8 @@ def command_parser() -> argparse.ArgumentParser:
         help="do not train: measure the policies in --out again and write their cards again",
     )
     parser.add_argument("--episodes", type=int, default=100, help="episodes per evaluation")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        help="folder for the policies, one subfolder per method "
-        "(default: policies/checkpoints/RIG, or RIG_plate)",
-    )
-    parser.add_argument(
-        "--work",
-        type=Path,
-        help="folder for demonstrations and unfinished training "
-        "(default: runs/pretrain/RIG-seedSEED, or RIG_plate-seedSEED); the loss curves go to "
-        "METHOD/metrics.csv in it",
-    )
+    _add_encoder(parser)
+    _add_folders(parser)
     parser.add_argument(
         "--wandb",
         choices=WANDB_MODES,
@@ -152,9 +177,47 @@ def command_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(rig: str, task: str, config: PretrainConfig, policy: FlowPolicy) -> str:
+def _add_encoder(parser: argparse.ArgumentParser) -> None:
+    """Adds what is seen, and through what."""
+    parser.add_argument(
+        "--observe",
+        choices=OBSERVED,
+        default="state",
+        help="what the policies see of the objects: their positions, or the pictures of the cell's "
+        "cameras through an encoder that is trained first (default: state)",
+    )
+    parser.add_argument(
+        "--encoder-steps",
+        type=int,
+        metavar="STEPS",
+        help="with --observe cameras: gradient steps of the encoder instead of its own",
+    )
+
+
+def _add_folders(parser: argparse.ArgumentParser) -> None:
+    """Adds where things are written."""
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder for the policies, one subfolder per method "
+        "(default: policies/checkpoints/RIG, or RIG_plate, or RIG_cameras)",
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        help="folder for demonstrations and unfinished training "
+        "(default: runs/pretrain/RIG-seedSEED, or RIG_plate-seedSEED, or RIG_cameras-seedSEED, "
+        "with pictures of half a gigabyte); the loss curves go to "
+        "METHOD/metrics.csv in it",
+    )
+
+
+_SUFFIX_OPTIONS = {"": "", "_plate": " --task plate", "_cameras": " --observe cameras"}
+
+
+def _command(rig: str, suffix: str, config: PretrainConfig, policy: FlowPolicy) -> str:
     """What makes the policy again."""
-    command = f"./tmrl pretrain {rig}" + (f" --task {task}" if suffix_of(task) else "")
+    command = f"./tmrl pretrain {rig}{_SUFFIX_OPTIONS[suffix]}"
     command += f" --method {config.method} --seed {config.seed}"
     if config.steps != preset(config.method).steps:
         command += f" --steps {config.steps}"
@@ -208,7 +271,11 @@ def _trained(folder: Path) -> tuple[PretrainConfig, FlowPolicy, ValidationLoss]:
 
 
 def _measure(
-    task: str, config: PretrainConfig, policy: FlowPolicy, episodes: int
+    task: str,
+    make_task: Callable[[str], TaskEnvironment],
+    config: PretrainConfig,
+    policy: FlowPolicy,
+    episodes: int,
 ) -> list[Measurement]:
     """Evaluates a policy with both objects."""
     settings = SETTINGS[task]
@@ -219,7 +286,7 @@ def _measure(
         with tqdm(total=episodes, desc=label, unit="episode") as progress:
             result = evaluate(
                 policy,
-                TASKS[task](target),
+                make_task(target),
                 steering,
                 episodes=episodes,
                 seed=_EVALUATION_SEED,

@@ -17,8 +17,10 @@ from tmrl_cell.plate import (
     downstream_plate_layout,
     pretraining_plate_layout,
 )
+from tmrl_common.errors import ConfigError
 from tmrl_experiments.franka.task import ButtonEnvironment
 from tmrl_learner.pretrain.evaluate import Scene, TaskEnvironment
+from tmrl_policies.keypoint_encoder import KeypointEncoder
 
 _LAYOUTS: dict[str, Callable[[np.random.Generator], Layout]] = {
     "carrot": pretraining_layout,
@@ -92,6 +94,22 @@ class PlateTask(PickTask):
         return Scene(*self._task.begin(self._cell.begin(layout)))
 
 
+def looking_task(target: str, encoder: KeypointEncoder) -> TaskEnvironment:
+    """The pot's task as a policy sees it that looks through cameras; each has a cell of its own.
+
+    Args:
+        target: "carrot" or "sausage".
+        encoder: Makes the context from pictures of the instant.
+    """
+    cell, shape = WidowXCell(), encoder.config
+
+    def look() -> NDArray[np.float32]:
+        size_px = shape.size_px
+        return encoder.encode({name: cell.render(name, size_px, size_px) for name in shape.cameras})
+
+    return PickTask(cell, target, look)
+
+
 def _layout_rng(seed: int) -> np.random.Generator:
     return np.random.default_rng((_EVALUATION_STREAM, seed))
 
@@ -143,11 +161,27 @@ SETTINGS = {
 """Of each of `TASKS`."""
 
 
-def suffix_of(task: str) -> str:
+OBSERVED = ("state", "cameras")
+"""What a policy is shown: the objects' positions, or pictures."""
+
+
+def suffix_of(task: str, observed: str = "state") -> str:
     """What the names of a task's files and folders end in; nothing for the first task of a rig."""
-    return f"_{task}" if task == "plate" else ""
+    return (f"_{task}" if task == "plate" else "") + ("" if observed == "state" else f"_{observed}")
 
 
 def tasks_of(rig: str) -> list[str]:
     """The tasks in the cell of a rig, its first one first."""
     return [task for task, settings in SETTINGS.items() if settings.rig == rig]
+
+
+def check_observed(task: str, observed: str) -> None:
+    """Refuses what nobody has made.
+
+    Raises:
+        ConfigError: Only the pot's task is seen through cameras.
+    """
+    if observed != "state" and task != "pot":
+        raise ConfigError(
+            f"--observe {observed} goes with --task pot: no policy looks at the task {task}"
+        )

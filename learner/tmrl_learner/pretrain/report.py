@@ -131,16 +131,22 @@ def _method_account(config: PretrainConfig, shape: FlowPolicyConfig) -> str:
 
 
 _PLACES = {
-    "pot": ("in pot", "two objects", "put the *carrot* into the pot", "into the pot"),
-    "plate": (
+    "": ("in pot", "the positions of two objects", "put the *carrot* into the pot", "into the pot"),
+    "_plate": (
         "on plate",
-        "two objects (four times over) and a plate",
+        "the positions of two objects (four times over) and a plate",
         "set an object down on a plate that is\nsomewhere else in every episode: the *carrot* from "
         "the table, or, in 5 of 13, the carrot or the\nsausage that is in the gripper already",
         "on the plate",
     ),
+    "_cameras": (
+        "in pot",
+        "the keypoints that its encoder finds in the pictures of the cameras",
+        "put the *carrot* into the pot",
+        "into the pot",
+    ),
 }
-"""Where the object belongs: in words of the card."""
+"""Where the object belongs and what is seen of it: in words of the card."""
 
 
 def model_card(
@@ -150,7 +156,7 @@ def model_card(
     loss: ValidationLoss,
     measurements: list[Measurement],
     command: str,
-    place: str = "pot",
+    variant: str = "",
 ) -> str:
     """Returns the model card as Markdown.
 
@@ -161,17 +167,18 @@ def model_card(
         loss: On held-out episodes.
         measurements: In closed loop.
         command: Makes the policy again.
-        place: Where the object belongs: "pot", or "plate", which moves.
+        variant: "" for the pot, "_plate" for the plate, which moves, "_cameras" for the pot through
+            cameras.
     """
     shape = policy.config
-    goal, seen, shown, onto = _PLACES[place]
+    goal, seen, shown, onto = _PLACES[variant]
     rows = "\n".join(measurement_row(measurement) for measurement in measurements)
     return f"""# WidowX simulation, {TITLES[config.method]}, seed {config.seed}
 
 Made by `{command}`. Nothing in it comes from a real robot.
 
 **What it does.** Moves a simulated WidowX 250 at 5 Hz. It looks at the tool's position, the gripper
-and the positions of {seen}, and answers with the next {shape.horizon} actions (dx, dy, dz in
+and {seen}, and answers with the next {shape.horizon} actions (dx, dy, dz in
 metres in the base frame, gripper opening 0 to 1), of which the first 5 are executed.
 
 **What it learned from.** {demonstrations.episodes} scripted episodes
