@@ -19,15 +19,20 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from tmrl_common.constraints import Range, check_fields
-from tmrl_learner.errors import ResumeError
 from tmrl_learner.pretrain.dataset import DemonstrationSet, cut_chunks, split_episodes
-from tmrl_policies.checkpoint import load_checkpoint, load_tensors_into, save_checkpoint
+from tmrl_learner.pretrain.training_state import (
+    moments_of,
+    restore_moments,
+    same_training,
+    with_prefix,
+)
+from tmrl_policies.checkpoint import load_tensors_into, save_checkpoint
 from tmrl_policies.flow_policy import Normaliser
 from tmrl_policies.keypoint_encoder import KeypointConfig, KeypointEncoder
 from tmrl_policies.torch_seam import backward, from_numpy, seeded, take_step
 
 _KIND = "encoder_training"
-_MODEL, _MEAN, _SQUARE = "model.", "adam_mean.", "adam_square."
+_MODEL = "model."
 _KEYPOINT_SCALE = 3.0
 """Keypoints lie within 1 of the centre; the regressors' inputs should be of the order 1."""
 _HELD_OUT_ROWS = 512
@@ -225,10 +230,7 @@ class EncoderTrainer:
     def save(self, stem: Path) -> None:
         """Writes everything needed to continue."""
         tensors = {_MODEL + name: value for name, value in self._model.state_dict().items()}
-        for name, weight in self._model.named_parameters():
-            state = self._optimiser.state[weight]
-            tensors[_MEAN + name] = state["exp_avg"]
-            tensors[_SQUARE + name] = state["exp_avg_sq"]
+        tensors |= moments_of(self._model, self._optimiser)
         tensors["generator"] = self._generator.get_state()
         save_checkpoint(stem, _KIND, tensors, self._identity() | {"step": self.step})
 
@@ -239,28 +241,10 @@ class EncoderTrainer:
             ResumeError: It was written with other settings, sizes or data.
             CheckpointError: It is absent or damaged.
         """
-        checkpoint = load_checkpoint(stem, _KIND)
-        written = dict(checkpoint.metadata)
-        step = written.pop("step")
-        if written != self._identity():
-            raise ResumeError(
-                f"{stem}.json was written with {written}, not with {self._identity()}; finish it "
-                "with the settings it names, or remove it"
-            )
-        tensors = checkpoint.tensors
-        model = {
-            name.removeprefix(_MODEL): tensor
-            for name, tensor in tensors.items()
-            if name.startswith(_MODEL)
-        }
-        load_tensors_into(self._model, model)
-        for name, weight in self._model.named_parameters():
-            self._optimiser.state[weight] = {
-                "step": torch.tensor(float(step)),
-                "exp_avg": tensors[_MEAN + name],
-                "exp_avg_sq": tensors[_SQUARE + name],
-            }
-        self._generator.set_state(tensors["generator"])
+        checkpoint, step = same_training(stem, _KIND, self._identity())
+        load_tensors_into(self._model, with_prefix(checkpoint, _MODEL))
+        restore_moments(self._model, self._optimiser, checkpoint, step)
+        self._generator.set_state(checkpoint.tensors["generator"])
         self.step = step
 
     def _identity(self) -> dict[str, object]:

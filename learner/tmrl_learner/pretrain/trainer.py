@@ -8,22 +8,21 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tmrl_learner.errors import ResumeError
 from tmrl_learner.pretrain.config import PretrainConfig, check_shape
 from tmrl_learner.pretrain.source import BatchSource
-from tmrl_policies.checkpoint import (
-    Checkpoint,
-    CheckpointError,
-    load_checkpoint,
-    load_tensors_into,
-    save_checkpoint,
+from tmrl_learner.pretrain.training_state import (
+    moments_of,
+    restore_moments,
+    same_training,
+    with_prefix,
 )
+from tmrl_policies.checkpoint import load_tensors_into, save_checkpoint
 from tmrl_policies.flow_policy import FlowPolicy, FlowPolicyConfig
 from tmrl_policies.torch_seam import backward, seeded, take_step
 
 _KIND = "pretraining"
 _VALIDATION_SEED = 1
-_POLICY, _AVERAGE, _MEAN, _SQUARE = "policy.", "average.", "adam_mean.", "adam_square."
+_POLICY, _AVERAGE = "policy.", "average."
 
 
 @dataclass(frozen=True)
@@ -130,10 +129,7 @@ class FlowTrainer:
         tensors = {_POLICY + name: value for name, value in self.policy.state_dict().items()} | {
             _AVERAGE + name: value for name, value in self.average.state_dict().items()
         }
-        for name, weight in self.policy.named_parameters():
-            state = self._optimiser.state[weight]
-            tensors[_MEAN + name] = state["exp_avg"]
-            tensors[_SQUARE + name] = state["exp_avg_sq"]
+        tensors |= moments_of(self.policy, self._optimiser)
         tensors["generator"] = self._generator.get_state()
         save_checkpoint(stem, _KIND, tensors, self._identity() | {"step": self.step})
 
@@ -144,23 +140,10 @@ class FlowTrainer:
             ResumeError: It was written with other settings, sizes or data.
             CheckpointError: It is absent or damaged.
         """
-        checkpoint = load_checkpoint(stem, _KIND)
-        written = dict(checkpoint.metadata)
-        step = written.pop("step")
-        if written != self._identity():
-            raise ResumeError(
-                f"{stem}.json was written with {written}, not with {self._identity()}; finish it "
-                "with the settings it names, or remove it"
-            )
-        load_tensors_into(self.policy, _with_prefix(checkpoint, _POLICY))
-        load_tensors_into(self.average, _with_prefix(checkpoint, _AVERAGE))
-        means, squares = _with_prefix(checkpoint, _MEAN), _with_prefix(checkpoint, _SQUARE)
-        for name, weight in self.policy.named_parameters():
-            self._optimiser.state[weight] = {
-                "step": torch.tensor(float(step)),
-                "exp_avg": means[name],
-                "exp_avg_sq": squares[name],
-            }
+        checkpoint, step = same_training(stem, _KIND, self._identity())
+        load_tensors_into(self.policy, with_prefix(checkpoint, _POLICY))
+        load_tensors_into(self.average, with_prefix(checkpoint, _AVERAGE))
+        restore_moments(self.policy, self._optimiser, checkpoint, step)
         self._generator.set_state(checkpoint.tensors["generator"])
         self.step = step
 
@@ -171,19 +154,3 @@ class FlowTrainer:
             "shape": dataclasses.asdict(self.policy.config),
             "source_sha256": self._source.sha256(),
         }
-
-
-def _with_prefix(checkpoint: Checkpoint, prefix: str) -> dict[str, Tensor]:
-    """Returns the tensors below ``prefix``.
-
-    Raises:
-        CheckpointError: There are none.
-    """
-    found = {
-        name.removeprefix(prefix): tensor
-        for name, tensor in checkpoint.tensors.items()
-        if name.startswith(prefix)
-    }
-    if not found:
-        raise CheckpointError(f"the checkpoint holds no tensors named '{prefix}...'")
-    return found
